@@ -1,0 +1,1 @@
+"""The Apteco side: jobs of WS_DB, delivery files, the response database."""

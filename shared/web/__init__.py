@@ -1,0 +1,1 @@
+"""What the bridge says about itself over HTTP."""

@@ -1,0 +1,1 @@
+"""Routes: how a list gets in and a message gets out."""

@@ -1,0 +1,167 @@
+"""A broadcast, its states and its legal transitions. Pure: no I/O.
+
+A broadcast is one run of one message to one list: what a WS_DB job or a PeopleStage delivery asks for.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from types import MappingProxyType
+
+from shared.errors import IllegalTransition
+
+
+class State(StrEnum):
+    """Where a broadcast stands."""
+
+    CLAIMED = "claimed"  #: taken from its source; nothing else is done yet
+    STAGED = "staged"  #: its delivery file is checked; the list file lies in blob storage
+    PREPARED = "prepared"  #: its list is leased, its Smart Campaign copied and pointed at the list
+    UPLOADED = "uploaded"  #: the list file lies on the SFTP site under its final name
+    IMPORTING = "importing"  #: Optimizely's import job is seen to work on the list
+    IMPORTED = "imported"  #: the list holds what was uploaded
+    SENDING = "sending"  #: the Smart Campaign is started
+    SENT = "sent"  #: the Smart Campaign has finished
+    CLOSED = "closed"  #: the results are written back; nothing is left to do but responses
+    FAILED = "failed"  #: ended by an error that names what to do; can be retried
+    CANCELLED = "cancelled"  #: ended on request, before its start
+    NEEDS_OPERATOR = "needs_operator"  #: whether it was sent cannot be found out; parked
+
+
+ORDER = (
+    State.CLAIMED,
+    State.STAGED,
+    State.PREPARED,
+    State.UPLOADED,
+    State.IMPORTING,
+    State.IMPORTED,
+    State.SENDING,
+    State.SENT,
+    State.CLOSED,
+)
+#: States in which nothing is done any more unless an operator asks for it.
+ENDED = frozenset({State.CLOSED, State.FAILED, State.CANCELLED})
+#: States that no step works on.
+RESTING = ENDED | {State.NEEDS_OPERATOR}
+#: States in which `upload_list` works; `monitor_import` works in the others that are not resting.
+BEFORE_UPLOAD = frozenset({State.CLAIMED, State.STAGED, State.PREPARED})
+
+
+def _transitions() -> dict[State, frozenset[State]]:
+    legal: dict[State, set[State]] = {state: set() for state in State}
+    for state, following in zip(ORDER, ORDER[1:], strict=False):
+        legal[state] |= {following, State.FAILED, State.NEEDS_OPERATOR}
+        if state not in {State.SENDING, State.SENT}:
+            legal[state].add(State.CANCELLED)
+    legal[State.UPLOADED].add(State.IMPORTED)  # an import can begin and end between two looks
+    legal[State.IMPORTED].add(State.CLOSED)  # upload only
+    # A retry goes back to where it failed; an operator says what happened to a parked start.
+    legal[State.FAILED] |= set(ORDER[:-1])
+    legal[State.NEEDS_OPERATOR] |= {State.IMPORTED, State.SENDING, State.CANCELLED, State.FAILED}
+    return {state: frozenset(targets) for state, targets in legal.items()}
+
+
+TRANSITIONS = MappingProxyType(_transitions())
+
+
+class SendMode(StrEnum):
+    """What happens after the import."""
+
+    VERIFY_THEN_START = "verify then start"  #: the count is verified, then the Smart Campaign started
+    UPLOAD_ONLY = "upload only"  #: the broadcast ends with its import ("Upload but don't broadcast")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroadcastRequest:
+    """What a source asks for: the part of a broadcast that never changes."""
+
+    #: Natural key: deterministic, and safe in file names, campaign names and tags.
+    key: str
+    #: Number of the WS_DB job it came from.
+    job_id: int
+    system: str
+    list_name: str
+    message_name: str
+    #: Base name of the delivery file.
+    delivery_file: str
+    urn_column: str
+    email_column: str
+    communication_key_column: str
+    #: Delivery step and run of the campaign (PeopleStage); they join responses to Communications.
+    step_id: int | None = None
+    run: int | None = None
+    #: The channel's parameters, `key=value;key=value`, kept as they came.
+    parameters: str = ""
+    send_mode: SendMode = SendMode.VERIFY_THEN_START
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowCounts:
+    """Rows of a delivery file; they always add up (rule 5)."""
+
+    read: int
+    uploaded: int
+    rejected: int
+    duplicates: int
+    suppressed: int
+
+    @property
+    def accounted(self) -> int:
+        """Rows whose fate is known."""
+        return self.uploaded + self.rejected + self.duplicates + self.suppressed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broadcast:
+    """A broadcast as the ledger has it. Immutable: the ledger returns a new one for every change."""
+
+    id: int
+    request: BroadcastRequest
+    state: State
+    #: Grows by one with every change; a change of an older version is refused.
+    version: int
+    created_at: datetime
+    changed_at: datetime
+    #: When its next message is due; past this time without a live lease, the sweep queues it again.
+    due_at: datetime
+    #: How often in a row a step failed for a passing reason.
+    attempts: int = 0
+    rows: RowCounts | None = None
+    list_id: int | None = None
+    #: The Smart Campaign copied for this broadcast, and the mailing in it.
+    campaign_id: int | None = None
+    mailing_id: int | None = None
+    #: Recipients on the list after the import.
+    imported: int | None = None
+    #: Recipients the message went to, by the campaign's report.
+    sent: int | None = None
+    #: `Broadcasts.Id` in RS_DB.
+    rs_broadcast_id: int | None = None
+    #: The state in which it failed or was parked, where a retry goes on.
+    ended_in: State | None = None
+    error_code: str | None = None
+    error: str | None = None
+
+    @property
+    def key(self) -> str:
+        """Natural key of the broadcast."""
+        return self.request.key
+
+    def check_transition(self, to: State) -> None:
+        """Refuse an illegal change of state.
+
+        Raises:
+            IllegalTransition: the state cannot follow the present one.
+        """
+        if to not in TRANSITIONS[self.state]:
+            raise IllegalTransition(broadcast=self.key, state=self.state, to=to)
+
+
+def job_key(system: str, job_id: int, time_added: datetime) -> str:
+    """Natural key of the broadcast of a WS_DB job: `J<job id>-<8 hex digits>`.
+
+    The time keeps a job of a rebuilt queue, which counts from 1 again, apart from its namesake.
+    """
+    digest = sha256(f"{system}|{job_id}|{time_added.isoformat()}".encode()).hexdigest()
+    return f"J{job_id}-{digest[:8]}"

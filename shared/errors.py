@@ -1,0 +1,367 @@
+"""The error catalogue: what happened, what to do next, and whether a retry can help.
+
+Every error of this code is a subclass of `TerminalError` (a retry cannot help) or `TransientError`
+(the same step may succeed later). A class is one entry of the catalogue: its `code` is what an
+operator searches for, `happened` says what happened in one sentence, `remedy` what to do next.
+
+Facts are passed by keyword and fill the braces of `happened` and `remedy`. They are names, numbers
+and codes, never an address, a key of a person or a secret: errors are logged and written to WS_DB.
+Errors of libraries are mapped to this catalogue once, where the library is called.
+"""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+class BridgeError(Exception):
+    """Base of the catalogue; never raised itself.
+
+    Attributes:
+        facts: what the error is about, by name.
+    """
+
+    code: ClassVar[str]
+    happened: ClassVar[str]
+    remedy: ClassVar[str]
+
+    def __init__(self, **facts: object) -> None:
+        self.facts = facts
+        super().__init__(f"{self.happened} {self.remedy}".format_map(facts))
+
+    def __str__(self) -> str:
+        """The sentences of the catalogue, then the code in brackets."""
+        return f"{self.sentence} [{self.code}]"
+
+    @property
+    def sentence(self) -> str:
+        """What happened and what to do next, without the code."""
+        return str(self.args[0])
+
+
+class TerminalError(BridgeError):
+    """A retry of the same step cannot help: somebody has to change something first."""
+
+
+class TransientError(BridgeError):
+    """The same step may succeed later: it is tried again with growing pauses."""
+
+
+# The job and its delivery file
+
+
+class JobCommandInvalid(TerminalError):
+    """The command of a WS_DB job cannot be read, or lacks what a broadcast needs."""
+
+    code = "job-command-invalid"
+    happened = "The command of job {job} cannot be used: {reason}."
+    remedy = "Check the job's row in JobQueueCommands against the XML paths of the schema map, then add the job again."
+
+
+class DeliveryFileMissing(TerminalError):
+    """The job names a delivery file that is not there."""
+
+    code = "delivery-file-missing"
+    happened = "The delivery file {file} is not in the folder of delivery files."
+    remedy = (
+        "Check that FastStats wrote it and that DELIVERY_FOLDER is the folder it writes to, then retry the broadcast."
+    )
+
+
+class DeliveryFileNotText(TerminalError):
+    """The delivery file is not text in the encoding of the channel."""
+
+    code = "delivery-file-not-text"
+    happened = "The delivery file {file} is not {encoding} text (line {line})."
+    remedy = "Set the encoding in the channel's File Settings to UTF-8 and run the broadcast again."
+
+
+class DeliveryFileEmpty(TerminalError):
+    """The delivery file has no header row."""
+
+    code = "delivery-file-empty"
+    happened = "The delivery file {file} is empty."
+    remedy = "Check the selection in FastStats and run the broadcast again."
+
+
+class ColumnMissing(TerminalError):
+    """The header of the delivery file lacks a column that the broadcast needs."""
+
+    code = "delivery-file-column-missing"
+    happened = "The header of the delivery file {file} has no column {column}."
+    remedy = "Add the column to the broadcast, or correct its name in the channel's Output Settings, and run the broadcast again."
+
+
+class NoRecipients(TerminalError):
+    """No row of the delivery file is left to upload."""
+
+    code = "no-recipients"
+    happened = "Of {rows} rows in the delivery file {file} none can be uploaded."
+    remedy = "Look at the reject file of the broadcast for the reasons."
+
+
+class RowsUnaccounted(TerminalError):
+    """A sum that must hold for every row read does not hold (rule 5 of the design)."""
+
+    code = "rows-unaccounted"
+    happened = "The rows of {what} do not add up: {read} read, but {accounted} accounted for."
+    remedy = "Nothing was sent or loaded from it. This is a fault of the bridge: report it with the numbers."
+
+
+# Optimizely Campaign
+
+
+class ListUnknown(TerminalError):
+    """No recipient list has this name."""
+
+    code = "list-unknown"
+    happened = "Optimizely Campaign has no recipient list named {list!r}."
+    remedy = (
+        "Correct the list name in the broadcast, or create the list in Optimizely Campaign, then retry the broadcast."
+    )
+
+
+class ListAmbiguous(TerminalError):
+    """Several recipient lists share this name."""
+
+    code = "list-ambiguous"
+    happened = "Optimizely Campaign has {count} recipient lists named {list!r}."
+    remedy = "Rename all but one of them in Optimizely Campaign, then retry the broadcast."
+
+
+class ListFieldMissing(TerminalError):
+    """The recipient list lacks a field that the broadcast must carry."""
+
+    code = "list-field-missing"
+    happened = "The recipient list {list!r} has no field for {field}."
+    remedy = "Ask Optimizely support to add the field to the list and its import job, then retry the broadcast."
+
+
+class RequiredFieldMissing(TerminalError):
+    """The recipient list requires a field that the delivery file does not have."""
+
+    code = "list-required-field-missing"
+    happened = "The recipient list {list!r} requires the field {field}, which the delivery file does not have."
+    remedy = "Add a column of that name to the broadcast and run it again."
+
+
+class MessageUnknown(TerminalError):
+    """No Smart Campaign that can be sent has a message of this name."""
+
+    code = "message-unknown"
+    happened = "No Smart Campaign in status 'Activation required' has a message named {message!r}."
+    remedy = "Correct the message name, or finish the message in Optimizely Campaign, then retry the broadcast."
+
+
+class MessageAmbiguous(TerminalError):
+    """Several Smart Campaigns have a message of this name."""
+
+    code = "message-ambiguous"
+    happened = "{count} Smart Campaigns have a message named {message!r}."
+    remedy = "Rename the messages in Optimizely Campaign so that one has this name, then retry the broadcast."
+
+
+class ImportNotSeen(TerminalError):
+    """The import job did not take the list in time."""
+
+    code = "import-not-seen"
+    happened = "Optimizely Campaign did not import the list within {minutes} minutes of the upload."
+    remedy = (
+        "Look at Administration > Scheduled Jobs in Optimizely Campaign, or ask its support, then retry the broadcast."
+    )
+
+
+class ImportCountWrong(TerminalError):
+    """The list holds another number of recipients than the upload explains."""
+
+    code = "import-count-wrong"
+    happened = "After the import the list holds {imported} recipients, but {uploaded} were uploaded."
+    remedy = (
+        "Nothing was sent. Look for blocklisted or unsubscribed recipients and at the import job in Optimizely "
+        "Campaign; raise IMPORT_MAX_SHORTFALL_PERCENT if the difference is right, then retry the broadcast."
+    )
+
+
+class CampaignNotStartable(TerminalError):
+    """The copied Smart Campaign is in a status from which it neither sends nor can be started."""
+
+    code = "campaign-not-startable"
+    happened = "The Smart Campaign {campaign} is in status {status} and can neither be started nor has it sent."
+    remedy = "Look at the Smart Campaign in Optimizely Campaign and say what happened with `bridge broadcast resolve`."
+
+
+class SendOutcomeUnknown(TerminalError):
+    """It cannot be found out whether the start of the Smart Campaign took effect."""
+
+    code = "send-outcome-unknown"
+    happened = "It is not known whether the Smart Campaign {campaign} was started: {reason}."
+    remedy = (
+        "Look at it in Optimizely Campaign. If it was started: `bridge broadcast resolve {broadcast} --started`. "
+        "If it was not: `bridge broadcast resolve {broadcast} --not-started`."
+    )
+
+
+class OptimizelyLoginRefused(TerminalError):
+    """The REST API refused the user or the client ID."""
+
+    code = "optimizely-login-refused"
+    happened = "Optimizely Campaign refused the API user for {operation} (status {status})."
+    remedy = "Check OPTIMIZELY_API_USER, OPTIMIZELY_API_PASSWORD, OPTIMIZELY_CLIENT_ID and the allowed IP addresses."
+
+
+class OptimizelyRefused(TerminalError):
+    """The REST API answered that the request is wrong."""
+
+    code = "optimizely-refused"
+    happened = "Optimizely Campaign refused {operation} (status {status})."
+    remedy = "Look at the object in Optimizely Campaign; if it is as it should be, report the operation and the status."
+
+
+class OptimizelyAnswerInvalid(TerminalError):
+    """The REST API answered in a shape that its description does not have."""
+
+    code = "optimizely-answer-invalid"
+    happened = "Optimizely Campaign answered {operation} in a shape that is not understood: {reason}."
+    remedy = "Report the operation: the vendor's interface may have changed."
+
+
+class OptimizelyUnavailable(TransientError):
+    """The REST API did not answer, or answered that it cannot now.
+
+    Whether the request took effect is not known: what must not happen twice is looked up before it is repeated.
+    """
+
+    code = "optimizely-unavailable"
+    happened = "Optimizely Campaign did not answer {operation} ({reason})."
+    remedy = "It is tried again by itself."
+
+
+class SftpHostKeyRefused(TerminalError):
+    """The SFTP site showed a host key that is not pinned."""
+
+    code = "sftp-host-key-refused"
+    happened = "The SFTP site {host} showed a host key that is not pinned (fingerprint {fingerprint})."
+    remedy = "Ask Optimizely support whether the key changed; only if it did, add it to SFTP_HOST_KEYS."
+
+
+class SftpLoginRefused(TerminalError):
+    """The SFTP site refused the user or the key."""
+
+    code = "sftp-login-refused"
+    happened = "The SFTP site {host} refused the login."
+    remedy = "Check SFTP_USER and SFTP_PRIVATE_KEY, and that Optimizely support registered the public key."
+
+
+class SftpRefused(TerminalError):
+    """The SFTP site refused an operation for good."""
+
+    code = "sftp-refused"
+    happened = "The SFTP site refused to {operation} ({reason})."
+    remedy = "Check the folders and the rights of SFTP_USER with Optimizely support."
+
+
+class SftpUnavailable(TransientError):
+    """The SFTP site did not answer, or the connection broke."""
+
+    code = "sftp-unavailable"
+    happened = "The SFTP site {host} could not be used to {operation} ({reason})."
+    remedy = "It is tried again by itself."
+
+
+# Response files
+
+
+class ResponseFileLayout(TerminalError):
+    """A response file has not the layout that the settings describe."""
+
+    code = "response-file-layout"
+    happened = "The response file {file} has not the expected layout: {reason}."
+    remedy = "Compare it with the RESPONSE_ settings; the file is kept and can be loaded again."
+
+
+class ResponseFileChanged(TransientError):
+    """A response file changed while it was read."""
+
+    code = "response-file-changed"
+    happened = "The response file {file} changed while it was being read."
+    remedy = "It is read again in the next round."
+
+
+# The bridge's own parts
+
+
+class SettingsInvalid(TerminalError):
+    """App settings are missing or wrong."""
+
+    code = "settings-invalid"
+    happened = "The app settings cannot be used: {reason}."
+    remedy = "docs/settings.md lists every setting."
+
+
+class BroadcastUnknown(TerminalError):
+    """The ledger has no such broadcast."""
+
+    code = "broadcast-unknown"
+    happened = "The ledger has no broadcast {broadcast}."
+    remedy = "`bridge broadcasts` lists them."
+
+
+class IllegalTransition(TerminalError):
+    """A broadcast cannot go from this state to that one."""
+
+    code = "illegal-transition"
+    happened = "The broadcast {broadcast} is {state} and cannot become {to}."
+    remedy = "`bridge broadcast show {broadcast}` says where it stands."
+
+
+class BroadcastChangedMeanwhile(TransientError):
+    """Somebody else changed the broadcast between reading and writing it."""
+
+    code = "broadcast-changed-meanwhile"
+    happened = "The broadcast {broadcast} was changed by somebody else meanwhile."
+    remedy = "It is looked at again by itself."
+
+
+class LeaseLost(TransientError):
+    """The lease under which a step works was not renewed in time."""
+
+    code = "lease-lost"
+    happened = "The lease {lease} was lost, somebody else may own it now."
+    remedy = "The step stops here; the ledger decides who goes on."
+
+
+class DatabaseUnavailable(TransientError):
+    """The database did not answer, or asked to try again."""
+
+    code = "database-unavailable"
+    happened = "The database {database} could not be used ({reason})."
+    remedy = "It is tried again by itself; if it lasts, check the connection string and the network."
+
+
+class StorageUnavailable(TransientError):
+    """The storage account did not answer."""
+
+    code = "storage-unavailable"
+    happened = "The storage account could not be used to {operation} ({reason})."
+    remedy = "It is tried again by itself; if it lasts, check AzureWebJobsStorage and the network."
+
+
+class StagedFileMissing(TransientError):
+    """A staged file that the ledger knows is not in the container."""
+
+    code = "staged-file-missing"
+    happened = "The staged file {blob} is not there."
+    remedy = "It is staged again from its source by itself."
+
+
+class UnexpectedError(TransientError):
+    """Something that the catalogue does not know; the log has its type and place."""
+
+    code = "unexpected-error"
+    happened = "The step {step} ended with an unexpected {kind}."
+    remedy = "It is tried again a few times by itself; if it fails for good, report it with the log."
+
+
+def catalogue() -> Iterator[type[BridgeError]]:
+    """Every entry of the catalogue, in the order of this page."""
+    for kind in (TerminalError, TransientError):
+        yield from sorted(kind.__subclasses__(), key=lambda entry: entry.code)

@@ -1,0 +1,285 @@
+"""Every app setting once: name, type, default, secret or not, what it is for.
+
+Azure gives app settings as environment variables; locally they come from `local.settings.json`.
+`docs/settings.md` is written from this file. Schedules and queue names are used twice: by the
+triggers in `function_app.py` as `%NAME%`, and here by the code that puts messages on queues.
+"""
+
+import re
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Final, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.errors import SettingsInvalid
+
+#: Printed in public help pages and scripts of the product, so everybody knows it.
+_KNOWN_PASSWORD: Final = "fa5t5tat5"  # noqa: S105 - named here to be refused
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+def _queue_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){2,62}", name):
+        msg = "a queue name has 3 to 63 small letters, digits and single hyphens"
+        raise ValueError(msg)
+    return name
+
+
+def _encrypted_or_loopback(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+        msg = "only https is accepted, except on this machine"
+        raise ValueError(msg)
+    return url.rstrip("/")
+
+
+def _time_zone(name: str) -> str:
+    ZoneInfo(name)
+    return name
+
+
+def _connection(value: SecretStr) -> SecretStr:
+    if _KNOWN_PASSWORD in value.get_secret_value():
+        msg = "the publicly known default password of the product must not be used: change it"
+        raise ValueError(msg)
+    return value
+
+
+QueueName = Annotated[str, AfterValidator(_queue_name)]
+Connection = Annotated[SecretStr, AfterValidator(_connection)]
+
+
+class Settings(BaseSettings):
+    """The app settings. A field's alias is the setting's name, its description what it is for."""
+
+    model_config = SettingsConfigDict(
+        extra="ignore", case_sensitive=True, populate_by_name=True, hide_input_in_errors=True, frozen=True
+    )
+
+    # Storage
+    storage_connection: SecretStr | None = Field(
+        default=None,
+        alias="AzureWebJobsStorage",
+        description="Connection string of the storage account. In Azure leave it out and give the two URIs below.",
+    )
+    blob_service_uri: str | None = Field(
+        default=None,
+        alias="AzureWebJobsStorage__blobServiceUri",
+        description="Blob endpoint of the storage account, used with the app's identity.",
+    )
+    queue_service_uri: str | None = Field(
+        default=None,
+        alias="AzureWebJobsStorage__queueServiceUri",
+        description="Queue endpoint of the storage account, used with the app's identity.",
+    )
+    managed_identity_client_id: str | None = Field(
+        default=None,
+        alias="AzureWebJobsStorage__clientId",
+        description="Client id of the user-assigned identity; without it the system-assigned one is used.",
+    )
+    staging_container: str = Field(
+        default="staging",
+        alias="STAGING_CONTAINER",
+        description="Container of list files on their way to Optimizely.",
+    )
+    rejects_container: str = Field(
+        default="rejects", alias="REJECTS_CONTAINER", description="Container of reject files, for operators."
+    )
+    responses_container: str = Field(
+        default="responses",
+        alias="RESPONSES_CONTAINER",
+        description="Container of response files as they came.",
+    )
+
+    # Queues
+    upload_list_queue: QueueName = Field(
+        default="upload-list", alias="UPLOAD_LIST_QUEUE", description="Queue of broadcasts to upload."
+    )
+    monitor_import_queue: QueueName = Field(
+        default="monitor-import", alias="MONITOR_IMPORT_QUEUE", description="Queue of broadcasts to follow."
+    )
+    load_responses_queue: QueueName = Field(
+        default="load-responses", alias="LOAD_RESPONSES_QUEUE", description="Queue of response files to load."
+    )
+
+    # Schedules: read by the triggers only
+    poll_jobs_schedule: str = Field(
+        default="*/15 * * * * *", alias="POLL_JOBS_SCHEDULE", description="NCRONTAB schedule of poll_jobs."
+    )
+    gather_responses_schedule: str = Field(
+        default="0 */5 * * * *",
+        alias="GATHER_RESPONSES_SCHEDULE",
+        description="NCRONTAB schedule of gather_responses.",
+    )
+    housekeeping_schedule: str = Field(
+        default="0 * * * * *", alias="HOUSEKEEPING_SCHEDULE", description="NCRONTAB schedule of housekeeping."
+    )
+
+    # FastStats
+    system_name: str = Field(alias="SYSTEM_NAME", description="Name of the FastStats system, as in WS_<SystemName>.")
+    ws_db: Connection = Field(alias="WS_DB", description="Connection to WS_DB, as a SQLAlchemy URL.")
+    rs_db: Connection = Field(
+        alias="RS_DB",
+        description="Connection to RS_DB, as a SQLAlchemy URL. The bridge keeps its ledger there too.",
+    )
+    delivery_folder: Path = Field(
+        alias="DELIVERY_FOLDER", description="Mounted folder to which FastStats writes its delivery files."
+    )
+    bridge_name: str = Field(
+        default="Broadcast Bridge",
+        alias="BRIDGE_NAME",
+        description="Name written to the Server column of the jobs that this bridge claims; one per bridge.",
+    )
+    jobs_per_poll: int = Field(
+        default=20,
+        ge=1,
+        le=1000,
+        alias="JOBS_PER_POLL",
+        description="Most jobs that one run of poll_jobs claims.",
+    )
+
+    # Optimizely Campaign, REST
+    optimizely_rest_url: Annotated[str, AfterValidator(_encrypted_or_loopback)] = Field(
+        default="https://api.campaign.episerver.net/rest",
+        alias="OPTIMIZELY_REST_URL",
+        description="Base address of the REST API, without the client ID.",
+    )
+    optimizely_client_id: int = Field(
+        alias="OPTIMIZELY_CLIENT_ID", description="Client ID, from Administration > API Overview > REST API."
+    )
+    optimizely_api_user: str = Field(alias="OPTIMIZELY_API_USER", description="API user (not a UI user).")
+    optimizely_api_password: SecretStr = Field(alias="OPTIMIZELY_API_PASSWORD", description="Password of the API user.")
+
+    # Optimizely Campaign, SFTP
+    sftp_host: str = Field(alias="SFTP_HOST", description="Host of the SFTP site.")
+    sftp_port: int = Field(default=22, ge=1, le=65535, alias="SFTP_PORT", description="Port of the SFTP site.")
+    sftp_user: str = Field(alias="SFTP_USER", description="User of the SFTP site.")
+    sftp_private_key: SecretStr = Field(
+        alias="SFTP_PRIVATE_KEY",
+        description="Private key (RSA 2048, PEM text) registered with Optimizely support.",
+    )
+    sftp_private_key_passphrase: SecretStr | None = Field(
+        default=None,
+        alias="SFTP_PRIVATE_KEY_PASSPHRASE",
+        description="Passphrase of the private key, if it has one.",
+    )
+    sftp_host_keys: str = Field(
+        alias="SFTP_HOST_KEYS",
+        description="Pinned host keys: known_hosts lines or SHA256 fingerprints, one a line or separated by `;`. "
+        "Two of them while the vendor rotates its key.",
+    )
+    sftp_import_folder: str = Field(
+        default="/import",
+        alias="SFTP_IMPORT_FOLDER",
+        description="Folder from which the import job takes list files.",
+    )
+    sftp_response_folder: str = Field(
+        default="/responses",
+        alias="SFTP_RESPONSE_FOLDER",
+        description="Folder in which response files appear.",
+    )
+
+    # Following a broadcast
+    monitor_interval_seconds: float = Field(
+        default=30,
+        gt=0,
+        alias="MONITOR_INTERVAL_SECONDS",
+        description="Pause between two looks at an import or a send.",
+    )
+    import_timeout_minutes: float = Field(
+        default=26 * 60,
+        gt=0,
+        alias="IMPORT_TIMEOUT_MINUTES",
+        description="How long after the upload the import must be seen. Import jobs may run once a day.",
+    )
+    import_max_shortfall_percent: float = Field(
+        default=10,
+        ge=0,
+        le=100,
+        alias="IMPORT_MAX_SHORTFALL_PERCENT",
+        description="How many of the uploaded recipients may be missing from the list after the import (blocklisted, "
+        "unsubscribed) before the broadcast is stopped.",
+    )
+    start_settle_seconds: float = Field(
+        default=120,
+        ge=0,
+        alias="START_SETTLE_SECONDS",
+        description="How long a start whose outcome was not seen may take to show at Optimizely before it is judged.",
+    )
+    lease_seconds: float = Field(
+        default=60, gt=0, alias="LEASE_SECONDS", description="How long a lease lives without a heartbeat."
+    )
+    max_attempts: int = Field(
+        default=8,
+        ge=1,
+        alias="MAX_ATTEMPTS",
+        description="Tries of a step in a row before its broadcast fails.",
+    )
+    retry_seconds: float = Field(
+        default=10,
+        gt=0,
+        alias="RETRY_SECONDS",
+        description="Pause after the first failed try; it doubles with each.",
+    )
+
+    # Response files
+    response_file_pattern: str = Field(
+        default="Response*",
+        alias="RESPONSE_FILE_PATTERN",
+        description="Names of response files (`*` and `?`).",
+    )
+    response_delimiter: str = Field(
+        default=";",
+        min_length=1,
+        max_length=1,
+        alias="RESPONSE_DELIMITER",
+        description="Delimiter of response files.",
+    )
+    response_encoding: str = Field(
+        default="utf-8-sig",
+        alias="RESPONSE_ENCODING",
+        description="Encoding of response files (Python's name).",
+    )
+    response_date_format: str = Field(
+        default="dd.MM.yyyy HH:mm",
+        alias="RESPONSE_DATE_FORMAT",
+        description="Date format of response files, written as FERG writes it.",
+    )
+    response_time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        default="Europe/Berlin",
+        alias="RESPONSE_TIME_ZONE",
+        description="Zone of the local times in response files.",
+    )
+
+    @model_validator(mode="after")
+    def _storage_is_reachable(self) -> Self:
+        if self.storage_connection is None and not (self.blob_service_uri and self.queue_service_uri):
+            msg = "give AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and __queueServiceUri"
+            raise ValueError(msg)
+        return self
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings from the environment.
+
+        Raises:
+            SettingsInvalid: with every setting that is missing or wrong, and never a value.
+        """
+        try:
+            return cls()  # type: ignore[call-arg]  # the values come from the environment
+        except ValidationError as error:
+            reasons = "; ".join(
+                f"{'.'.join(map(str, detail['loc'])) or 'storage'}: {detail['msg']}"
+                for detail in error.errors(include_url=False, include_input=False)
+            )
+            raise SettingsInvalid(reason=reasons) from None
+
+
+@cache
+def setting_names() -> tuple[str, ...]:
+    """Every setting's name, in the order of this page."""
+    return tuple(str(field.alias) for field in Settings.model_fields.values())
