@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
+from itertools import pairwise
 from types import MappingProxyType
 
 from shared.errors import IllegalTransition
@@ -50,7 +51,7 @@ BEFORE_UPLOAD = frozenset({State.CLAIMED, State.STAGED, State.PREPARED})
 
 def _transitions() -> dict[State, frozenset[State]]:
     legal: dict[State, set[State]] = {state: set() for state in State}
-    for state, following in zip(ORDER, ORDER[1:], strict=False):
+    for state, following in pairwise(ORDER):
         legal[state] |= {following, State.FAILED, State.NEEDS_OPERATOR}
         if state not in {State.SENDING, State.SENT}:
             legal[state].add(State.CANCELLED)
@@ -142,6 +143,8 @@ class Broadcast:
     ended_in: State | None = None
     error_code: str | None = None
     error: str | None = None
+    #: When its end was written back to its source.
+    reported_at: datetime | None = None
 
     @property
     def key(self) -> str:

@@ -88,7 +88,10 @@ class ColumnMissing(TerminalError):
 
     code = "delivery-file-column-missing"
     happened = "The header of the delivery file {file} has no column {column}."
-    remedy = "Add the column to the broadcast, or correct its name in the channel's Output Settings, and run the broadcast again."
+    remedy = (
+        "Add the column to the broadcast, or correct its name in the channel's Output Settings, "
+        "and run the broadcast again."
+    )
 
 
 class NoRecipients(TerminalError):

@@ -126,6 +126,11 @@ class Settings(BaseSettings):
         alias="RS_DB",
         description="Connection to RS_DB, as a SQLAlchemy URL. The bridge keeps its ledger there too.",
     )
+    database_time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
+        default="UTC",
+        alias="DATABASE_TIME_ZONE",
+        description="Zone of the times in WS_DB and RS_DB: that of their server (Azure SQL: UTC).",
+    )
     delivery_folder: Path = Field(
         alias="DELIVERY_FOLDER", description="Mounted folder to which FastStats writes its delivery files."
     )
@@ -181,6 +186,13 @@ class Settings(BaseSettings):
         default="/responses",
         alias="SFTP_RESPONSE_FOLDER",
         description="Folder in which response files appear.",
+    )
+
+    import_job_name: str = Field(
+        default="Recipient import {list}",
+        alias="IMPORT_JOB_NAME",
+        description="Name of the import job of a list, as Administration > Scheduled Jobs shows it; `{list}` is the "
+        "list name.",
     )
 
     # Following a broadcast

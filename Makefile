@@ -1,0 +1,39 @@
+# Two commands are all a newcomer needs: `make demo` and `make test`. Both set everything up first,
+# in this folder only (.venv, .tools, node_modules).
+
+PYTHON := .venv/bin/python
+SETUP := .venv/.set-up
+
+.PHONY: help setup demo test check format requirements clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+setup: $(SETUP) ## Make the environment: Python packages and Azurite
+
+demo: $(SETUP) ## Carry a broadcast of 10,000 recipients there and its responses back
+	@.venv/bin/bridge demo
+
+test: $(SETUP) ## Run the tests
+	@$(PYTHON) -m pytest
+
+check: $(SETUP) ## Run the linters and type checks
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+	@.venv/bin/azure-functions doctor --path . --profile development
+
+format: $(SETUP) ## Format the code
+	@.venv/bin/ruff format .
+	@.venv/bin/ruff check --fix .
+
+requirements: ## Compile requirements*.txt anew from pyproject.toml
+	@sh tools/requirements.sh
+
+clean: ## Remove what `setup` and `demo` made
+	rm -rf .venv .tools node_modules .demo
+
+$(SETUP): requirements-dev.txt pyproject.toml package-lock.json tools/setup.sh
+	@sh tools/setup.sh
+	@touch $@

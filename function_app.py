@@ -1,0 +1,72 @@
+"""The triggers of Broadcast Bridge: each function calls one step and does nothing else."""
+
+import json
+from functools import cache
+
+import azure.functions as func
+
+from shared import telemetry
+from shared.bridge import Bridge
+from shared.settings import Settings
+from shared.steps.gather_responses import gather_responses as gather_responses_step
+from shared.steps.housekeeping import housekeeping as housekeeping_step
+from shared.steps.load_responses import load_responses as load_responses_step
+from shared.steps.monitor_import import monitor_import as monitor_import_step
+from shared.steps.poll_jobs import poll_jobs as poll_jobs_step
+from shared.steps.upload_list import upload_list as upload_list_step
+from shared.web.status import status as status_of
+
+telemetry.configure()
+app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
+
+
+@cache
+def bridge() -> Bridge:
+    """The bridge of this process, wired at the first invocation."""
+    return Bridge.from_settings(Settings.load())
+
+
+@app.timer_trigger(arg_name="timer", schedule="%POLL_JOBS_SCHEDULE%")
+def poll_jobs(timer: func.TimerRequest) -> None:
+    """Claim the waiting jobs of WS_DB."""
+    del timer
+    poll_jobs_step(bridge())
+
+
+@app.queue_trigger(arg_name="message", queue_name="%UPLOAD_LIST_QUEUE%", connection="AzureWebJobsStorage")
+def upload_list(message: func.QueueMessage) -> None:
+    """Stage and upload the list of a broadcast."""
+    upload_list_step(bridge(), message.get_json()["broadcast"])
+
+
+@app.queue_trigger(arg_name="message", queue_name="%MONITOR_IMPORT_QUEUE%", connection="AzureWebJobsStorage")
+def monitor_import(message: func.QueueMessage) -> None:
+    """Follow a broadcast from its upload to its end."""
+    monitor_import_step(bridge(), message.get_json()["broadcast"])
+
+
+@app.timer_trigger(arg_name="timer", schedule="%GATHER_RESPONSES_SCHEDULE%")
+def gather_responses(timer: func.TimerRequest) -> None:
+    """Gather new response files from the SFTP site."""
+    del timer
+    gather_responses_step(bridge())
+
+
+@app.queue_trigger(arg_name="message", queue_name="%LOAD_RESPONSES_QUEUE%", connection="AzureWebJobsStorage")
+def load_responses(message: func.QueueMessage) -> None:
+    """Load a gathered response file into RS_DB."""
+    load_responses_step(bridge(), message.get_json()["response_file"])
+
+
+@app.timer_trigger(arg_name="timer", schedule="%HOUSEKEEPING_SCHEDULE%")
+def housekeeping(timer: func.TimerRequest) -> None:
+    """Queue again what was forgotten."""
+    del timer
+    housekeeping_step(bridge())
+
+
+@app.route(route="status", methods=[func.HttpMethod.GET])
+def status(request: func.HttpRequest) -> func.HttpResponse:
+    """Where every broadcast and response file stands, as JSON."""
+    del request
+    return func.HttpResponse(json.dumps(status_of(bridge())), mimetype="application/json")

@@ -1,0 +1,122 @@
+"""The composition root: `Bridge.from_settings()` wires everything that a step needs."""
+
+import os
+import socket
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Self
+
+from shared.broadcast import BEFORE_UPLOAD, Broadcast
+from shared.database import Database
+from shared.faststats.rs_db import RsDb
+from shared.faststats.schema_map import RsDbSchema, WsDbSchema
+from shared.faststats.ws_db import WsDb
+from shared.ledger import Ledger
+from shared.ledger.tables import create_tables
+from shared.optimizely.response_file import ResponseLayout
+from shared.optimizely.rest import OptimizelyRest
+from shared.optimizely.routes.import_job import ImportJobRoute
+from shared.optimizely.sftp import SftpSite
+from shared.queues import Queues
+from shared.settings import Settings
+from shared.staging import Staging
+from shared.storage import blob_service, queue_service
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """Everything a step needs. Safe to share between threads."""
+
+    settings: Settings
+    ws_database: Database
+    rs_database: Database
+    ledger: Ledger
+    ws_db: WsDb
+    rs_db: RsDb
+    route: ImportJobRoute
+    site: SftpSite
+    response_layout: ResponseLayout
+    lists: Staging
+    rejects: Staging
+    responses: Staging
+    queues: Queues
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """Wire the bridge; nothing is connected to yet."""
+        ws_database = Database(settings.ws_db.get_secret_value(), "WS_DB")
+        rs_database = Database(settings.rs_db.get_secret_value(), "RS_DB")
+        blobs = blob_service(settings)
+        site = SftpSite(
+            host=settings.sftp_host,
+            port=settings.sftp_port,
+            user=settings.sftp_user,
+            private_key=settings.sftp_private_key.get_secret_value(),
+            passphrase=(
+                settings.sftp_private_key_passphrase.get_secret_value()
+                if settings.sftp_private_key_passphrase
+                else None
+            ),
+            host_keys=settings.sftp_host_keys,
+        )
+        rest = OptimizelyRest(
+            base_url=settings.optimizely_rest_url,
+            client_id=settings.optimizely_client_id,
+            user=settings.optimizely_api_user,
+            password=settings.optimizely_api_password.get_secret_value(),
+        )
+        return cls(
+            settings=settings,
+            ws_database=ws_database,
+            rs_database=rs_database,
+            ledger=Ledger.over(rs_database, lease_seconds=settings.lease_seconds, now=now),
+            ws_db=WsDb(ws_database, WsDbSchema(settings.database_time_zone), server=settings.bridge_name, now=now),
+            rs_db=RsDb(RsDbSchema(settings.database_time_zone)),
+            route=ImportJobRoute(
+                rest, site, import_folder=settings.sftp_import_folder, job_name=settings.import_job_name
+            ),
+            site=site,
+            response_layout=ResponseLayout(
+                delimiter=settings.response_delimiter,
+                encoding=settings.response_encoding,
+                date_format=settings.response_date_format,
+                time_zone=settings.response_time_zone,
+            ),
+            lists=Staging(blobs, settings.staging_container),
+            rejects=Staging(blobs, settings.rejects_container),
+            responses=Staging(blobs, settings.responses_container),
+            queues=Queues(queue_service(settings)),
+        )
+
+    def set_up(self) -> None:
+        """Create what the bridge itself owns and what is not there yet: containers and the tables of the ledger."""
+        for container in (self.lists, self.rejects, self.responses):
+            container.create_container()
+        create_tables(self.rs_database)
+
+    def send_on(self, broadcast: Broadcast, delay: timedelta = timedelta()) -> None:
+        """Put the broadcast on the queue of the step that its state needs."""
+        queue = (
+            self.settings.upload_list_queue if broadcast.state in BEFORE_UPLOAD else self.settings.monitor_import_queue
+        )
+        self.queues.send(queue, {"broadcast": broadcast.key}, delay=delay)
+
+    def overdue_after(self, delay: timedelta = timedelta()) -> datetime:
+        """When a message sent now with this delay counts as lost, so that the sweep sends another."""
+        return now() + delay + timedelta(seconds=self.settings.lease_seconds)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.ws_database.close()
+        self.rs_database.close()
+
+
+def now() -> datetime:
+    """The time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_owner() -> str:
+    """A name for one invocation, for leases and the history: host, process and a random part."""
+    return f"{socket.gethostname()[:40]}/{os.getpid()}/{uuid.uuid4().hex[:8]}"

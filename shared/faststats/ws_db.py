@@ -1,0 +1,195 @@
+"""WS_DB, the Web Service Control database: the queue of jobs that FastStats puts broadcasts on."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PureWindowsPath
+from typing import Any
+from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+from sqlalchemy import Row, and_, delete, insert, select, update
+
+from shared.broadcast import BroadcastRequest, SendMode, job_key
+from shared.database import Database
+from shared.errors import JobCommandInvalid
+from shared.faststats.schema_map import WsDbSchema
+
+#: ASSUMPTION: the header names FastStats writes where the command names none.
+_DEFAULT_COLUMNS = {"urn_column": "Urn", "email_column": "Email", "communication_key_column": "Communication Key"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A claimed job of WS_DB with its command."""
+
+    id: int
+    system: str
+    time_added: datetime
+    command: str | None
+
+    @property
+    def key(self) -> str:
+        """Natural key of the broadcast that the job asks for."""
+        return job_key(self.system, self.id, self.time_added)
+
+
+class WsDb:
+    """The job queue of WS_DB.
+
+    Args:
+        database: WS_DB.
+        schema: its tables.
+        server: written to the column Server of claimed jobs; it tells them from those of other services.
+        now: the clock.
+    """
+
+    def __init__(self, database: Database, schema: WsDbSchema, *, server: str, now: Callable[[], datetime]) -> None:
+        self._database = database
+        self._schema = schema
+        self._server = server
+        self._now = now
+
+    def claim(self) -> Job | None:
+        """Claim the waiting broadcast job of highest priority, then age, by one conditional statement (rule 4).
+
+        The condition alone makes it right: two pollers that choose the same job update it once. On SQL
+        Server the hint lets them pass each other.
+        """
+        queue, states = self._schema.job_queue, self._schema.states
+        waiting = (
+            select(queue.c.job_id)
+            .where(
+                queue.c.state == states.waiting,
+                queue.c.job_type == self._schema.broadcast_job_type,
+                queue.c.cancel_requested == 0,
+            )
+            .order_by(queue.c.priority, queue.c.time_added, queue.c.job_id)
+            .limit(1)
+            .scalar_subquery()
+        )
+        claimed = (
+            update(queue)
+            .with_hint("WITH (READPAST, UPDLOCK, ROWLOCK)", dialect_name="mssql")
+            .where(queue.c.job_id == waiting, queue.c.state == states.waiting)
+            .values(state=states.claimed, server=self._server, time_sent=self._now())
+            .returning(queue.c.job_id)
+        )
+        with self._database.writing() as connection:
+            job_id = connection.scalar(claimed)
+        return None if job_id is None else self._job(job_id)
+
+    def claimed(self, *, after: int, limit: int) -> list[Job]:
+        """Jobs that this bridge has claimed and not finished, in the order of their ids after `after`."""
+        queue = self._schema.job_queue
+        wanted = (
+            self._jobs()
+            .where(queue.c.state == self._schema.states.claimed, queue.c.server == self._server, queue.c.job_id > after)
+            .order_by(queue.c.job_id)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_job(row) for row in connection.execute(wanted)]
+
+    def request(self, job: Job) -> BroadcastRequest:
+        """What the job asks for, read from its command.
+
+        Raises:
+            JobCommandInvalid: the command is missing, is not XML, or lacks what a broadcast needs.
+        """
+        paths = self._schema.command
+        if not job.command:
+            raise JobCommandInvalid(job=job.id, reason="it has none")
+        try:
+            root = fromstring(job.command)
+        except (ParseError, DefusedXmlException, ValueError):
+            raise JobCommandInvalid(job=job.id, reason="it is not well-formed XML") from None
+        details = root.find(paths.details)
+        if details is None:
+            raise JobCommandInvalid(job=job.id, reason=f"it has no element {paths.details}")
+
+        def text(path: str) -> str:
+            return (details.findtext(path) or "").strip()
+
+        # FastStats writes a Windows path of its own machine: only the name counts here, never a folder.
+        file_name = PureWindowsPath(text(paths.file_path)).name
+        if not file_name:
+            raise JobCommandInvalid(job=job.id, reason=f"it names no delivery file ({paths.file_path})")
+        if not text(paths.list_name):
+            raise JobCommandInvalid(job=job.id, reason=f"it names no list ({paths.list_name})")
+        upload_only = text(paths.upload_only).lower() in {"true", "1"}
+        if not upload_only and not text(paths.message_name):
+            raise JobCommandInvalid(job=job.id, reason=f"it names no message ({paths.message_name})")
+        return BroadcastRequest(
+            key=job.key,
+            job_id=job.id,
+            system=job.system,
+            list_name=text(paths.list_name),
+            message_name=text(paths.message_name),
+            delivery_file=file_name,
+            step_id=_number(text(paths.step_id)),
+            run=_number(text(paths.run)),
+            parameters=text(paths.parameters),
+            send_mode=SendMode.UPLOAD_ONLY if upload_only else SendMode.VERIFY_THEN_START,
+            **{name: text(getattr(paths, name)) or default for name, default in _DEFAULT_COLUMNS.items()},
+        )
+
+    def cancel_requested(self, job_id: int) -> bool:
+        """Whether the client asked to cancel the job."""
+        queue = self._schema.job_queue
+        with self._database.reading() as connection:
+            return bool(connection.scalar(select(queue.c.cancel_requested).where(queue.c.job_id == job_id)))
+
+    def note(self, job_id: int, message: str) -> None:
+        """Write a line to the delivery job summary, which the client shows."""
+        with self._database.writing() as connection:
+            connection.execute(
+                insert(self._schema.delivery_job_summary).values(job_id=job_id, time_added=self._now(), message=message)
+            )
+
+    def finish(self, job_id: int, results: dict[str, object], *, cancelled: bool = False) -> None:
+        """Mark a job of this bridge as ended and write its results; doing it twice leaves the last results.
+
+        Args:
+            job_id: the job.
+            results: what the client shall read, by name; None values are left out.
+            cancelled: the job ended because its client asked for it.
+        """
+        queue, states = self._schema.job_queue, self._schema.states
+        with self._database.writing() as connection:
+            ended = connection.execute(
+                update(queue)
+                .where(and_(queue.c.job_id == job_id, queue.c.server == self._server))
+                .values(state=states.cancelled if cancelled else states.done, time_finished=self._now())
+            )
+            if ended.rowcount:
+                connection.execute(delete(self._schema.results).where(self._schema.results.c.job_id == job_id))
+                connection.execute(insert(self._schema.results).values(job_id=job_id, results=_results_xml(results)))
+
+    def _job(self, job_id: int) -> Job:
+        with self._database.reading() as connection:
+            return _job(connection.execute(self._jobs().where(self._schema.job_queue.c.job_id == job_id)).one())
+
+    def _jobs(self) -> Any:  # noqa: ANN401 - a select of four columns
+        queue, commands = self._schema.job_queue, self._schema.commands
+        return select(queue.c.job_id, queue.c.system_name, queue.c.time_added, commands.c.command).select_from(
+            queue.outerjoin(commands, commands.c.job_id == queue.c.job_id)
+        )
+
+
+def _job(row: Row[Any]) -> Job:
+    return Job(id=row.job_id, system=row.system_name, time_added=row.time_added, command=row.command)
+
+
+def _number(text: str) -> int | None:
+    return int(text) if re.fullmatch(r"-?\d{1,18}", text) else None
+
+
+def _results_xml(results: dict[str, object]) -> str:
+    root = Element("BroadcastResults")
+    for name, value in results.items():
+        if value is not None:
+            SubElement(root, name).text = str(value)
+    return tostring(root, encoding="unicode")

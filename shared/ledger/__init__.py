@@ -1,0 +1,36 @@
+"""The ledger: the bridge's own record of broadcasts, effects, leases and response files.
+
+The ledger is the truth; messages on queues are hints.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from shared.database import Database
+from shared.ledger.broadcasts import Broadcasts
+from shared.ledger.effects import Effects
+from shared.ledger.leases import Leases
+from shared.ledger.response_files import ResponseFiles
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The parts of the ledger over one database."""
+
+    database: Database
+    broadcasts: Broadcasts
+    effects: Effects
+    leases: Leases
+    response_files: ResponseFiles
+
+    @classmethod
+    def over(cls, database: Database, *, lease_seconds: float, now: Callable[[], datetime]) -> "Ledger":
+        """The ledger in this database; its tables must be there."""
+        return cls(
+            database=database,
+            broadcasts=Broadcasts(database),
+            effects=Effects(database),
+            leases=Leases(database, seconds=lease_seconds, now=now),
+            response_files=ResponseFiles(database),
+        )

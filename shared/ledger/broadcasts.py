@@ -1,0 +1,190 @@
+"""Broadcasts in the ledger: every change is a compare-and-set, and a change of state appends to the history."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, RowCounts, SendMode, State
+from shared.database import Database
+from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
+from shared.ledger import tables
+from shared.ledger.tables import broadcast as table
+
+_REQUEST_COLUMNS = tuple(field.name for field in fields(BroadcastRequest))
+_NOTE_LENGTH = 2000
+
+
+class Broadcasts:
+    """The broadcasts of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, request: BroadcastRequest, *, owner: str, now: datetime) -> Broadcast | None:
+        """Take a new broadcast in, in state `claimed`.
+
+        Returns:
+            The broadcast, or None when the ledger has its key already: adding twice is harmless.
+        """
+        try:
+            with self._database.writing() as connection:
+                added = connection.execute(
+                    insert(table)
+                    .values(
+                        **asdict(request),
+                        state=State.CLAIMED,
+                        version=1,
+                        created_at=now,
+                        changed_at=now,
+                        due_at=now,
+                        attempts=0,
+                    )
+                    .returning(*table.c)
+                ).one()
+                _append_history(connection, added.id, None, State.CLAIMED, owner, f"job {request.job_id}", now)
+                return _from_row(added)
+        except IntegrityError:
+            return None
+
+    def get(self, key: str) -> Broadcast:
+        """The broadcast with this key.
+
+        Raises:
+            BroadcastUnknown: there is none.
+        """
+        with self._database.reading() as connection:
+            found = connection.execute(select(table).where(table.c.key == key)).one_or_none()
+        if found is None:
+            raise BroadcastUnknown(broadcast=key)
+        return _from_row(found)
+
+    def known(self, keys: Sequence[str]) -> set[str]:
+        """Those of the keys that the ledger has."""
+        with self._database.reading() as connection:
+            return set(connection.scalars(select(table.c.key).where(table.c.key.in_(keys))))
+
+    def newest(self, limit: int) -> list[Broadcast]:
+        """The newest broadcasts, newest first."""
+        with self._database.reading() as connection:
+            return [
+                _from_row(row) for row in connection.execute(select(table).order_by(table.c.id.desc()).limit(limit))
+            ]
+
+    def forgotten(self, *, now: datetime, limit: int) -> list[Broadcast]:
+        """Broadcasts that are not at rest, with no message due and no live lease (rule 3)."""
+        leased = select(tables.lease.c.name).where(
+            tables.lease.c.name == lease_name(table.c.key), tables.lease.c.expires_at > now
+        )
+        wanted = (
+            select(table)
+            .where(table.c.state.not_in(RESTING), table.c.due_at < now, ~leased.exists())
+            .order_by(table.c.due_at)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(wanted)]
+
+    def unreported(self, limit: int) -> list[Broadcast]:
+        """Broadcasts that ended, but whose end was not written back to its source yet."""
+        wanted = select(table).where(table.c.state.in_(ENDED), table.c.reported_at.is_(None)).limit(limit)
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(wanted)]
+
+    def history(self, broadcast: Broadcast) -> list[Row[Any]]:
+        """Every change of state, oldest first: `at, from_state, to_state, owner, note`."""
+        wanted = (
+            select(tables.history).where(tables.history.c.broadcast_id == broadcast.id).order_by(tables.history.c.id)
+        )
+        with self._database.reading() as connection:
+            return list(connection.execute(wanted))
+
+    def rejects(self, broadcast: Broadcast) -> dict[str, int]:
+        """Rows of the delivery file that were not uploaded, by reason."""
+        wanted = (
+            select(tables.reject_count.c.reason, func.sum(tables.reject_count.c.rows))
+            .where(tables.reject_count.c.broadcast_id == broadcast.id)
+            .group_by(tables.reject_count.c.reason)
+        )
+        with self._database.reading() as connection:
+            return {reason: int(rows) for reason, rows in connection.execute(wanted)}
+
+    def touch(self, broadcast: Broadcast, **columns: object) -> Broadcast:
+        """Change columns, not the state.
+
+        Raises:
+            BroadcastChangedMeanwhile: somebody else changed it first; nothing was written.
+        """
+        with self._database.writing() as connection:
+            return _compare_and_set(connection, broadcast, columns)
+
+
+def advance(
+    connection: Connection, broadcast: Broadcast, to: State, *, owner: str, note: str, now: datetime, **columns: object
+) -> Broadcast:
+    """Change the state within the caller's transaction, and append to the history.
+
+    Raises:
+        IllegalTransition: the state cannot follow the present one.
+        BroadcastChangedMeanwhile: somebody else changed it first; roll back.
+    """
+    broadcast.check_transition(to)
+    changed = _compare_and_set(connection, broadcast, {"state": to, "changed_at": now, "attempts": 0, **columns})
+    _append_history(connection, broadcast.id, broadcast.state, to, owner, note, now)
+    return changed
+
+
+def count_rejects(connection: Connection, broadcast: Broadcast, rows_by_reason: dict[str, int]) -> None:
+    """Record how many rows of a delivery file were not uploaded, by reason."""
+    if rows_by_reason:
+        connection.execute(
+            insert(tables.reject_count),
+            [{"broadcast_id": broadcast.id, "reason": reason, "rows": rows} for reason, rows in rows_by_reason.items()],
+        )
+
+
+def lease_name(key: Any) -> Any:  # noqa: ANN401 - a string, or the column of one
+    """Name of the lease under which a step works on a broadcast."""
+    return "broadcast:" + key
+
+
+def _compare_and_set(connection: Connection, broadcast: Broadcast, columns: dict[str, object]) -> Broadcast:
+    changed = connection.execute(
+        update(table)
+        .where(table.c.id == broadcast.id, table.c.version == broadcast.version)
+        .values(version=broadcast.version + 1, **columns)
+        .returning(*table.c)
+    ).one_or_none()
+    if changed is None:
+        raise BroadcastChangedMeanwhile(broadcast=broadcast.key)
+    return _from_row(changed)
+
+
+def _append_history(
+    connection: Connection, broadcast_id: int, was: State | None, to: State, owner: str, note: str, now: datetime
+) -> None:
+    connection.execute(
+        insert(tables.history).values(
+            broadcast_id=broadcast_id, at=now, from_state=was, to_state=to, owner=owner, note=note[:_NOTE_LENGTH]
+        )
+    )
+
+
+def _from_row(row: Row[Any]) -> Broadcast:
+    values = row._asdict()
+    request = {name: values.pop(name) for name in _REQUEST_COLUMNS}
+    request["send_mode"] = SendMode(request["send_mode"])
+    counts = {
+        "read": values.pop("rows_read"),
+        "uploaded": values.pop("rows_uploaded"),
+        "rejected": values.pop("rows_rejected"),
+        "duplicates": values.pop("rows_duplicate"),
+        "suppressed": values.pop("rows_suppressed"),
+    }
+    values["state"] = State(values["state"])
+    values["ended_in"] = State(values["ended_in"]) if values["ended_in"] else None
+    rows = None if counts["read"] is None else RowCounts(**counts)
+    return Broadcast(request=BroadcastRequest(**request), rows=rows, **values)

@@ -1,0 +1,119 @@
+"""Effects: the record of each thing done to the outside world that must not happen twice (rule 1)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Row, insert, select, update
+
+from shared.broadcast import Broadcast
+from shared.database import Database
+from shared.ledger.tables import effect as table
+
+
+class Kind(StrEnum):
+    """Kinds of effect; a broadcast has at most one of each."""
+
+    STAGE = "stage"  #: the list file and the reject file in blob storage
+    COPY = "copy"  #: the Smart Campaign copied for this broadcast
+    UPLOAD = "upload"  #: the list file on the SFTP site
+    START = "start"  #: the start of the Smart Campaign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effect:
+    """An effect as the ledger has it."""
+
+    id: int
+    kind: Kind
+    #: Deterministic name in the outside world, by which it is found again.
+    natural_key: str
+    intended_at: datetime
+    tried_at: datetime | None
+    tries: int
+    done_at: datetime | None
+    evidence: Mapping[str, Any]
+
+
+class Effects:
+    """The effects of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def intend(
+        self,
+        broadcast: Broadcast,
+        kind: Kind,
+        natural_key: str,
+        *,
+        now: datetime,
+        evidence: Mapping[str, Any] | None = None,
+    ) -> Effect:
+        """Write the intent, or return what was written before: the first intent stands."""
+        found = self.find(broadcast, kind)
+        if found is not None:
+            return found
+        with self._database.writing() as connection:
+            added = connection.execute(
+                insert(table)
+                .values(
+                    broadcast_id=broadcast.id,
+                    kind=kind,
+                    natural_key=natural_key,
+                    intended_at=now,
+                    tries=0,
+                    evidence=json.dumps(dict(evidence or {})),
+                )
+                .returning(*table.c)
+            ).one()
+        return _from_row(added)
+
+    def find(self, broadcast: Broadcast, kind: Kind) -> Effect | None:
+        """The effect of this kind, if it was ever intended."""
+        wanted = select(table).where(table.c.broadcast_id == broadcast.id, table.c.kind == kind)
+        with self._database.reading() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return None if row is None else _from_row(row)
+
+    def trying(self, effect: Effect, *, now: datetime) -> Effect:
+        """Record that it is tried now, before it is tried."""
+        return self._change(effect, tried_at=now, tries=effect.tries + 1)
+
+    def done(self, effect: Effect, *, now: datetime, evidence: Mapping[str, Any]) -> Effect:
+        """Record that it is done, or was found done, and how that shows."""
+        return self._change(effect, done_at=now, evidence=json.dumps({**effect.evidence, **evidence}))
+
+    def forget(self, effect: Effect) -> None:
+        """Take an intent back whose effect is known not to have happened, so that it can be intended anew."""
+        with self._database.writing() as connection:
+            connection.execute(table.delete().where(table.c.id == effect.id))
+
+    def of(self, broadcast: Broadcast) -> list[Effect]:
+        """Every effect of a broadcast, in the order of their intents."""
+        wanted = select(table).where(table.c.broadcast_id == broadcast.id).order_by(table.c.id)
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(wanted)]
+
+    def _change(self, effect: Effect, **columns: object) -> Effect:
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(table).where(table.c.id == effect.id).values(**columns).returning(*table.c)
+            ).one()
+        return _from_row(changed)
+
+
+def _from_row(row: Row[Any]) -> Effect:
+    return Effect(
+        id=row.id,
+        kind=Kind(row.kind),
+        natural_key=row.natural_key,
+        intended_at=row.intended_at,
+        tried_at=row.tried_at,
+        tries=row.tries,
+        done_at=row.done_at,
+        evidence=json.loads(row.evidence),
+    )

@@ -1,0 +1,231 @@
+"""Response files in the ledger: seen on the SFTP site, gathered into blob storage, loaded into RS_DB."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from shared.database import Database
+from shared.ledger import tables
+from shared.ledger.tables import response_file as table
+from shared.ledger.tables import response_staging as staging
+
+
+class FileState(StrEnum):
+    """Where a response file stands."""
+
+    SEEN = "seen"  #: on the SFTP site; taken when the next look finds it unchanged
+    GATHERED = "gathered"  #: in blob storage
+    LOADED = "loaded"  #: its rows are in RS_DB
+    FAILED = "failed"  #: cannot be loaded as it is; it is kept and can be loaded again
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadCounts:
+    """Rows of a response file; read = loaded + known + rejected (rule 5)."""
+
+    read: int
+    loaded: int
+    known: int
+    rejected: int
+    #: Rows among the loaded whose broadcast is not in the ledger.
+    unmatched: int
+    by_type: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResponseFile:
+    """A response file as the ledger has it."""
+
+    id: int
+    name: str
+    size: int
+    modified: datetime
+    state: FileState
+    sha256: str | None
+    seen_at: datetime
+    gathered_at: datetime | None
+    loaded_at: datetime | None
+    due_at: datetime
+    attempts: int
+    counts: LoadCounts | None
+    error_code: str | None
+    error: str | None
+
+    @property
+    def blob(self) -> str:
+        """Name of the kept file in its container."""
+        return f"{self.id}/{self.name}"
+
+
+class ResponseFiles:
+    """The response files of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def get(self, file_id: int) -> ResponseFile | None:
+        """The response file with this id."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(table).where(table.c.id == file_id)).one_or_none()
+        return None if row is None else _from_row(row)
+
+    def find(self, name: str, size: int, modified: datetime) -> ResponseFile | None:
+        """The response file with this name, size and time of change."""
+        wanted = select(table).where(table.c.name == name, table.c.size == size, table.c.modified == modified)
+        with self._database.reading() as connection:
+            row = connection.execute(wanted).one_or_none()
+        return None if row is None else _from_row(row)
+
+    def see(self, name: str, size: int, modified: datetime, *, now: datetime) -> None:
+        """Record a first look at a file, in place of an earlier look at the same name that it outgrew."""
+        try:
+            with self._database.writing() as connection:
+                connection.execute(delete(table).where(table.c.name == name, table.c.state == FileState.SEEN))
+                connection.execute(
+                    insert(table).values(
+                        name=name,
+                        size=size,
+                        modified=modified,
+                        state=FileState.SEEN,
+                        seen_at=now,
+                        due_at=now,
+                        attempts=0,
+                    )
+                )
+        except IntegrityError:
+            return  # another gatherer saw it too
+
+    def gathered(self, file: ResponseFile, *, sha256: str, due_at: datetime, now: datetime) -> bool:
+        """Record that the file lies in blob storage; false when somebody else recorded it first."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(table)
+                .where(table.c.id == file.id, table.c.state == FileState.SEEN)
+                .values(state=FileState.GATHERED, sha256=sha256, gathered_at=now, due_at=due_at)
+            )
+        return changed.rowcount == 1
+
+    def try_load(self, file: ResponseFile, *, due_at: datetime) -> None:
+        """Record that a load is tried now."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(table).where(table.c.id == file.id).values(attempts=table.c.attempts + 1, due_at=due_at)
+            )
+
+    def failed(self, file: ResponseFile, *, code: str, sentence: str) -> None:
+        """Record that the file cannot be loaded as it is."""
+        with self._database.writing() as connection:
+            connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
+            connection.execute(
+                update(table)
+                .where(table.c.id == file.id)
+                .values(state=FileState.FAILED, error_code=code, error=sentence[:2000])
+            )
+
+    def put_off(self, file: ResponseFile, *, due_at: datetime) -> None:
+        """Record when the next message of the file is due."""
+        with self._database.writing() as connection:
+            connection.execute(update(table).where(table.c.id == file.id).values(due_at=due_at))
+
+    def forgotten(self, *, now: datetime, limit: int) -> list[ResponseFile]:
+        """Gathered files whose load is overdue and not under way (rule 3)."""
+        leased = select(tables.lease.c.name).where(
+            tables.lease.c.name == "response-file:" + table.c.name, tables.lease.c.expires_at > now
+        )
+        wanted = (
+            select(table)
+            .where(table.c.state == FileState.GATHERED, table.c.due_at < now, ~leased.exists())
+            .order_by(table.c.due_at)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(wanted)]
+
+    def newest(self, limit: int) -> list[ResponseFile]:
+        """The newest response files, newest first."""
+        with self._database.reading() as connection:
+            return [
+                _from_row(row) for row in connection.execute(select(table).order_by(table.c.id.desc()).limit(limit))
+            ]
+
+    def totals(self) -> dict[str, int]:
+        """Files by state, as `files_<state>`, and the sums of their rows, as `rows_<what>`."""
+        names = ("read", "loaded", "known", "rejected", "unmatched")
+        with self._database.reading() as connection:
+            states = dict.fromkeys(FileState, 0)
+            for state, count in connection.execute(select(table.c.state, func.count()).group_by(table.c.state)):
+                states[FileState(state)] = count
+            sums = connection.execute(select(*(func.coalesce(func.sum(table.c[f"rows_{n}"]), 0) for n in names))).one()
+        return {
+            **{f"files_{state}": count for state, count in states.items()},
+            **{f"rows_{name}": int(value) for name, value in zip(names, sums, strict=True)},
+        }
+
+
+def record_load(
+    connection: Connection, file: ResponseFile, counts: LoadCounts, rejects: Mapping[str, int], *, now: datetime
+) -> None:
+    """Record, within the transaction that moved the rows, that the file is loaded."""
+    connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
+    connection.execute(delete(tables.reject_count).where(tables.reject_count.c.response_file_id == file.id))
+    if rejects:
+        connection.execute(
+            insert(tables.reject_count),
+            [{"response_file_id": file.id, "reason": reason, "rows": rows} for reason, rows in rejects.items()],
+        )
+    connection.execute(
+        update(table)
+        .where(table.c.id == file.id)
+        .values(
+            state=FileState.LOADED,
+            loaded_at=now,
+            rows_read=counts.read,
+            rows_loaded=counts.loaded,
+            rows_known=counts.known,
+            rows_rejected=counts.rejected,
+            rows_unmatched=counts.unmatched,
+            by_type=json.dumps(dict(counts.by_type)),
+            error_code=None,
+            error=None,
+        )
+    )
+
+
+def lease_name(name: str) -> str:
+    """Name of the lease under which a file of this name is gathered or loaded."""
+    return f"response-file:{name}"
+
+
+def _from_row(row: Row[Any]) -> ResponseFile:
+    counts = None
+    if row.rows_read is not None:
+        counts = LoadCounts(
+            read=row.rows_read,
+            loaded=row.rows_loaded,
+            known=row.rows_known,
+            rejected=row.rows_rejected,
+            unmatched=row.rows_unmatched,
+            by_type=json.loads(row.by_type),
+        )
+    return ResponseFile(
+        id=row.id,
+        name=row.name,
+        size=row.size,
+        modified=row.modified,
+        state=FileState(row.state),
+        sha256=row.sha256,
+        seen_at=row.seen_at,
+        gathered_at=row.gathered_at,
+        loaded_at=row.loaded_at,
+        due_at=row.due_at,
+        attempts=row.attempts,
+        counts=counts,
+        error_code=row.error_code,
+        error=row.error,
+    )

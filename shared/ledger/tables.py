@@ -1,0 +1,188 @@
+"""Tables of the ledger, in the schema `bridge` of the response database.
+
+They stand in the response database so that response rows, rows of `Broadcasts` and the record that
+they were written commit in one transaction.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from shared.database import Database, UtcDateTime
+
+metadata = MetaData(schema="bridge")
+
+#: SQLite makes only `INTEGER` primary keys grow by themselves.
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+#: One row a broadcast. `shared.broadcast` says what the columns mean.
+broadcast = Table(
+    "broadcast",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("job_id", BigInteger, nullable=False),
+    Column("system", String(100), nullable=False),
+    Column("list_name", String(255), nullable=False),
+    Column("message_name", String(255), nullable=False),
+    Column("delivery_file", String(400), nullable=False),
+    Column("urn_column", String(255), nullable=False),
+    Column("email_column", String(255), nullable=False),
+    Column("communication_key_column", String(255), nullable=False),
+    Column("step_id", BigInteger),
+    Column("run", BigInteger),
+    Column("parameters", Text, nullable=False),
+    Column("send_mode", String(20), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("rows_read", BigInteger),
+    Column("rows_uploaded", BigInteger),
+    Column("rows_rejected", BigInteger),
+    Column("rows_duplicate", BigInteger),
+    Column("rows_suppressed", BigInteger),
+    Column("list_id", BigInteger),
+    Column("campaign_id", BigInteger),
+    Column("mailing_id", BigInteger),
+    Column("imported", BigInteger),
+    Column("sent", BigInteger),
+    Column("rs_broadcast_id", BigInteger),
+    Column("ended_in", String(20)),
+    Column("error_code", String(64)),
+    Column("error", String(2000)),
+    Column("reported_at", UtcDateTime),
+    Index("ix_broadcast_state_due", "state", "due_at"),
+)
+
+#: Every change of state of every broadcast; only ever appended to.
+history = Table(
+    "history",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("broadcast_id", ForeignKey(broadcast.c.id), nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("from_state", String(20)),
+    Column("to_state", String(20), nullable=False),
+    Column("owner", String(100), nullable=False),
+    Column("note", String(2000), nullable=False),
+)
+
+#: One row for each thing done to the outside world that must not happen twice.
+effect = Table(
+    "effect",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("broadcast_id", ForeignKey(broadcast.c.id), nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("natural_key", String(400), nullable=False),
+    Column("intended_at", UtcDateTime, nullable=False),
+    #: When it was last tried, and how often.
+    Column("tried_at", UtcDateTime),
+    Column("tries", Integer, nullable=False),
+    Column("done_at", UtcDateTime),
+    #: What was seen before and after, as JSON: numbers, names of files and campaigns, server times.
+    Column("evidence", Text, nullable=False),
+    UniqueConstraint("broadcast_id", "kind"),
+)
+
+#: Who owns what, until when. A list is owned by a broadcast without an end: until it is released.
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(400), primary_key=True),
+    Column("owner", String(100), nullable=False),
+    Column("expires_at", UtcDateTime),
+)
+
+#: One row a response file: a name, size and time of change on the SFTP site.
+response_file = Table(
+    "response_file",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("name", String(400), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("modified", UtcDateTime, nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("sha256", String(64)),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("gathered_at", UtcDateTime),
+    Column("loaded_at", UtcDateTime),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("rows_read", BigInteger),
+    Column("rows_loaded", BigInteger),
+    Column("rows_known", BigInteger),
+    Column("rows_rejected", BigInteger),
+    Column("rows_unmatched", BigInteger),
+    #: Rows loaded by message type, as JSON.
+    Column("by_type", Text),
+    Column("error_code", String(64)),
+    Column("error", String(2000)),
+    UniqueConstraint("name", "size", "modified"),
+    Index("ix_response_file_state_due", "state", "due_at"),
+)
+
+#: Rejected rows by reason, of a broadcast's delivery file or of a response file.
+reject_count = Table(
+    "reject_count",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    Column("broadcast_id", ForeignKey(broadcast.c.id), index=True),
+    Column("response_file_id", ForeignKey(response_file.c.id), index=True),
+    Column("reason", String(64), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+)
+
+#: Rows of a response file on their way into `Response`.
+response_staging = Table(
+    "response_staging",
+    metadata,
+    Column("load_id", String(36), primary_key=True),
+    Column("line", BigInteger, primary_key=True),
+    Column("response_file_id", BigInteger, nullable=False, index=True),
+    Column("event_key", LargeBinary(16), nullable=False),
+    #: Rank of the row among its equals in the file; set when the file is whole.
+    Column("ordinal", Integer),
+    Column("broadcast_key", String(64), nullable=False),
+    Column("mailing_id", String(64), nullable=False),
+    Column("email", String(320), nullable=False),
+    Column("urn", String(255), nullable=False),
+    Column("communication_key", String(64), nullable=False),
+    Column("message_type", String(50), nullable=False),
+    Column("event_time", UtcDateTime, nullable=False),
+    Column("delivery_date", UtcDateTime),
+    Column("click_url", String(2000), nullable=False),
+    Column("click_date", UtcDateTime),
+    Column("details", Text, nullable=False),
+)
+
+#: The events that are in `Response`: key and ordinal (rule 6), and the row that tells of it.
+response_event = Table(
+    "response_event",
+    metadata,
+    Column("event_key", LargeBinary(16), primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("response_id", BigInteger, nullable=False),
+)
+
+
+def create_tables(database: Database) -> None:
+    """Create the tables that are not there yet."""
+    if database.engine.dialect.name == "mssql":
+        msg = "SQL Server gets its tables by numbered migrations, not from here"
+        raise NotImplementedError(msg)
+    with database.writing() as connection:
+        metadata.create_all(connection)

@@ -1,0 +1,74 @@
+"""gather_responses: copy new response files from the SFTP site into blob storage and queue them."""
+
+import hashlib
+import posixpath
+
+from shared.bridge import Bridge, new_owner, now
+from shared.errors import BridgeError, ResponseFileChanged
+from shared.ledger.response_files import FileState, ResponseFile, lease_name
+from shared.optimizely.sftp import RemoteFile, SftpSession
+from shared.telemetry import log
+
+
+def gather_responses(bridge: Bridge) -> int:
+    """Gather every response file that two looks in a row found unchanged.
+
+    A file that cannot be read, or changes while it is read, is left for the next round and does not stop
+    the others.
+
+    Returns:
+        How many files were gathered.
+
+    Raises:
+        SftpUnavailable: the SFTP site cannot be reached; the next round tries again.
+    """
+    gathered = 0
+    with bridge.site.connect() as session:
+        for remote in session.list_files(bridge.settings.sftp_response_folder, bridge.settings.response_file_pattern):
+            try:
+                gathered += _take(bridge, session, remote)
+            except BridgeError as error:
+                log.warning(
+                    "Response file %s is left for the next round: %s",
+                    remote.name,
+                    error,
+                    extra={"action": "gather-later", "file": remote.name, "code": error.code},
+                )
+    return gathered
+
+
+def _take(bridge: Bridge, session: SftpSession, remote: RemoteFile) -> bool:
+    files = bridge.ledger.response_files
+    seen = files.find(remote.name, remote.size, remote.modified)
+    if seen is None:
+        files.see(remote.name, remote.size, remote.modified, now=now())
+        return False
+    if seen.state is not FileState.SEEN:
+        return False
+    with bridge.ledger.leases.held(lease_name(seen.name), new_owner()) as lease:
+        if lease is None:
+            return False  # another gatherer is at it
+        sha256 = _copy(bridge, session, seen)
+        lease.check()
+        if not files.gathered(seen, sha256=sha256, due_at=bridge.overdue_after(), now=now()):
+            return False
+    log.info("Response file %s is gathered.", seen.name, extra={"action": "gather", "file": seen.name})
+    bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": seen.id})
+    return True
+
+
+def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile) -> str:
+    """Stream the file into its container; its SHA-256."""
+    path = posixpath.join(bridge.settings.sftp_response_folder, file.name)
+    digest, size = hashlib.sha256(), 0
+    with bridge.responses.writer(file.blob) as kept:
+        for piece in session.read(path):
+            digest.update(piece)
+            size += len(piece)
+            kept.write(piece)
+        after = session.stat(path)
+        if size != file.size or after is None or (after.size, after.modified) != (file.size, file.modified):
+            raise ResponseFileChanged(file=file.name)
+        # An earlier round may have stopped between the copy and the ledger: its copy is this one.
+        kept.commit({"sha256": digest.hexdigest()})
+    return digest.hexdigest()

@@ -1,0 +1,45 @@
+"""housekeeping: queue again what was forgotten, and report ends that were not reported (rule 3).
+
+Messages are hints, the ledger is the truth: a lost message costs minutes, never a broadcast.
+"""
+
+from shared.bridge import Bridge, now
+from shared.errors import BridgeError, BroadcastChangedMeanwhile
+from shared.steps.work import report_end
+from shared.telemetry import log
+
+#: Most broadcasts or files that one sweep queues again.
+_MOST = 500
+
+
+def housekeeping(bridge: Bridge) -> int:
+    """Sweep broadcasts and response files.
+
+    Returns:
+        How many messages were sent again.
+    """
+    sent = 0
+    for broadcast in bridge.ledger.broadcasts.forgotten(now=now(), limit=_MOST):
+        try:
+            bridge.ledger.broadcasts.touch(broadcast, due_at=bridge.overdue_after())
+        except BroadcastChangedMeanwhile:
+            continue  # somebody works on it after all
+        log.warning(
+            "Broadcast %s was forgotten while %s; it is queued again.",
+            broadcast.key,
+            broadcast.state,
+            extra={"action": "sweep", "broadcast": broadcast.key},
+        )
+        bridge.send_on(broadcast)
+        sent += 1
+    for file in bridge.ledger.response_files.forgotten(now=now(), limit=_MOST):
+        bridge.ledger.response_files.put_off(file, due_at=bridge.overdue_after())
+        log.warning("Response file %s was forgotten; it is queued again.", file.name, extra={"action": "sweep"})
+        bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": file.id})
+        sent += 1
+    for broadcast in bridge.ledger.broadcasts.unreported(_MOST):
+        try:
+            report_end(bridge, broadcast)
+        except BridgeError as error:
+            log.warning("The end of broadcast %s is not reported yet: %s", broadcast.key, error)
+    return sent

@@ -1,0 +1,56 @@
+"""poll_jobs: claim the broadcast jobs of WS_DB and take them into the ledger."""
+
+from collections.abc import Iterator
+
+from shared.bridge import Bridge, new_owner, now
+from shared.errors import JobCommandInvalid
+from shared.faststats.ws_db import Job
+from shared.telemetry import log
+
+#: Claimed jobs looked at in one page.
+_PAGE = 200
+
+
+def poll_jobs(bridge: Bridge) -> int:
+    """Claim waiting jobs, and queue a broadcast for each.
+
+    Returns:
+        How many broadcasts were taken in.
+    """
+    owner = new_owner()
+    taken = sum(_take_in(bridge, job, owner) for job in _orphans(bridge))
+    for _ in range(bridge.settings.jobs_per_poll):
+        job = bridge.ws_db.claim()
+        if job is None:
+            break
+        taken += _take_in(bridge, job, owner)
+    return taken
+
+
+def _orphans(bridge: Bridge) -> Iterator[Job]:
+    """Jobs that this bridge has claimed, but that never reached the ledger: somebody stopped in between."""
+    after = -1
+    while page := bridge.ws_db.claimed(after=after, limit=_PAGE):
+        known = bridge.ledger.broadcasts.known([job.key for job in page])
+        yield from (job for job in page if job.key not in known)
+        after = page[-1].id
+
+
+def _take_in(bridge: Bridge, job: Job, owner: str) -> bool:
+    try:
+        request = bridge.ws_db.request(job)
+    except JobCommandInvalid as error:
+        log.error("Job %d: %s", job.id, error, extra={"action": "job-refused", "code": error.code})
+        bridge.ws_db.finish(job.id, {"State": "failed", "ErrorCode": error.code, "Error": error.sentence})
+        return False
+    broadcast = bridge.ledger.broadcasts.add(request, owner=owner, now=now())
+    if broadcast is None:
+        return False  # another poller adopted it meanwhile, and queued it
+    log.info(
+        "Job %d is claimed as broadcast %s.",
+        job.id,
+        broadcast.key,
+        extra={"action": "claim", "broadcast": broadcast.key},
+    )
+    bridge.send_on(broadcast)
+    return True

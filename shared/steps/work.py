@@ -1,0 +1,273 @@
+"""How a step works on a broadcast: under a lease, state by state, until it must wait or has ended.
+
+The rules of the ledger are kept here once for every step: one live owner (rule 3), intent before
+effect (rule 1), parking when an outcome cannot be known (rule 2), two kinds of error (rule 7).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from shared.bridge import Bridge, new_owner, now
+from shared.broadcast import ENDED, RESTING, Broadcast, State
+from shared.errors import (
+    BridgeError,
+    BroadcastChangedMeanwhile,
+    LeaseLost,
+    TerminalError,
+    TransientError,
+    UnexpectedError,
+)
+from shared.ledger.broadcasts import advance, lease_name
+from shared.ledger.effects import Effect, Kind
+from shared.ledger.leases import HeldLease, release_all
+from shared.telemetry import log, place_of
+
+#: Longest pause between two tries.
+_LONGEST_PAUSE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Nothing to do now: look again after a pause."""
+
+    pause: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """One look at one broadcast, under its lease."""
+
+    bridge: Bridge
+    lease: HeldLease
+    owner: str
+    broadcast: Broadcast
+
+    def advance(
+        self,
+        to: State,
+        note: str,
+        also: Callable[[Connection], Mapping[str, object] | None] | None = None,
+        **columns: object,
+    ) -> Broadcast:
+        """Change the state; what `also` writes, and the columns it returns, commit in the same transaction."""
+        self.lease.check()
+        with self.bridge.rs_database.writing() as connection:
+            more = (also(connection) if also else None) or {}
+            return advance(
+                connection,
+                self.broadcast,
+                to,
+                owner=self.owner,
+                note=note,
+                now=now(),
+                due_at=self.bridge.overdue_after(),
+                **columns,
+                **more,
+            )
+
+    def once(
+        self,
+        kind: Kind,
+        natural_key: str,
+        *,
+        look: Callable[[Effect], Mapping[str, Any] | None],
+        act: Callable[[Effect], Mapping[str, Any]],
+        before: Callable[[], Mapping[str, Any]] = dict,
+    ) -> Effect:
+        """Do one thing that must not happen twice: write the intent, look, then act (rule 1).
+
+        Args:
+            kind: what it is.
+            natural_key: its deterministic name in the outside world.
+            look: whether it has happened already, and how that shows; None when it has not.
+            act: does it, and tells how that shows.
+            before: what must be known of the time before it; kept with the first intent.
+        """
+        effects = self.bridge.ledger.effects
+        effect = effects.find(self.broadcast, kind) or effects.intend(
+            self.broadcast, kind, natural_key, now=now(), evidence=before()
+        )
+        if effect.done_at is not None:
+            return effect
+        found = look(effect)
+        if found is None:
+            self.lease.check()
+            effect = effects.trying(effect, now=now())
+            found = act(effect)
+        return effects.done(effect, now=now(), evidence=found)
+
+
+#: Works on one state: the changed broadcast, or when to look again.
+Handler = Callable[[Work], Broadcast | Later]
+
+
+def carry_on(bridge: Bridge, key: str, handlers: Mapping[State, Handler]) -> None:
+    """Take a broadcast as far as these handlers can.
+
+    A second delivery of the message finds the lease held and steps aside. At the end the broadcast is at
+    rest, or a message for its next step is on the queue.
+
+    Raises:
+        BroadcastUnknown: the ledger has no such broadcast.
+        DatabaseUnavailable: the ledger could not be written; the message comes again.
+        StorageUnavailable: the next message could not be sent; the sweep sends it.
+    """
+    owner = new_owner()
+    with bridge.ledger.leases.held(lease_name(key), owner) as lease:
+        if lease is None:
+            log.info("Broadcast %s is being worked on; this message steps aside.", key, extra={"action": "aside"})
+            return
+        broadcast = bridge.ledger.broadcasts.get(key)
+        pause = timedelta()
+        try:
+            while broadcast.state in handlers:
+                work = Work(bridge, lease, owner, broadcast)
+                broadcast, later = _one_look(work, handlers[broadcast.state])
+                if later is not None:
+                    pause = later
+                    break
+        except (LeaseLost, BroadcastChangedMeanwhile) as error:
+            log.warning("%s", error, extra={"action": "aside", "broadcast": key})
+            return
+    # The message goes out after the lease is free, or it could find it held and step aside.
+    if broadcast.state in RESTING:
+        report_end(bridge, broadcast)
+    else:
+        bridge.send_on(broadcast, pause)
+
+
+def end(
+    work: Work,
+    to: State,
+    note: str,
+    *,
+    error: BridgeError | None = None,
+    also: Callable[[Connection], None] | None = None,
+) -> Broadcast:
+    """End or park a broadcast. An ended one gives its list free; a parked one keeps it."""
+
+    def give_free(connection: Connection) -> None:
+        if also is not None:
+            also(connection)
+        if to in ENDED:
+            release_all(connection, work.broadcast.key)
+
+    return work.advance(
+        to,
+        note,
+        give_free,
+        ended_in=work.broadcast.state,
+        error_code=error.code if error else None,
+        error=error.sentence[:2000] if error else None,
+        reported_at=None,
+    )
+
+
+def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
+    """Write the end of a broadcast back to its job in WS_DB; doing it twice is harmless."""
+    rows, request = broadcast.rows, broadcast.request
+    if broadcast.state is State.NEEDS_OPERATOR:
+        bridge.ws_db.note(request.job_id, f"{broadcast.error} [{broadcast.error_code}]")
+        return
+    bridge.ws_db.finish(
+        request.job_id,
+        {
+            "BroadcastKey": broadcast.key,
+            "State": broadcast.state,
+            "ErrorCode": broadcast.error_code,
+            "Error": broadcast.error,
+            "BroadcastId": broadcast.rs_broadcast_id,
+            "CampaignId": broadcast.campaign_id,
+            "MailingId": broadcast.mailing_id,
+            "RowsRead": rows and rows.read,
+            "RecipientsUploaded": rows and rows.uploaded,
+            "RecipientsRejected": rows and rows.rejected,
+            "Duplicates": rows and rows.duplicates,
+            "Suppressed": rows and rows.suppressed,
+            "RecipientsImported": broadcast.imported,
+            "RecipientsBroadcast": broadcast.sent,
+        },
+        cancelled=broadcast.state is State.CANCELLED,
+    )
+    bridge.ledger.broadcasts.touch(broadcast, reported_at=now())
+    log.info("Broadcast %s is %s.", broadcast.key, broadcast.state, extra={"action": "end", "broadcast": broadcast.key})
+
+
+def _one_look(work: Work, handler: Handler) -> tuple[Broadcast, timedelta | None]:
+    """Let the handler work once: the broadcast as it is then, and the pause before the next look."""
+    work = replace(work, broadcast=_count_attempt(work))
+    key = work.broadcast.key
+    try:
+        if _cancel_requested(work):
+            return end(work, State.CANCELLED, "its client asked for it"), None
+        outcome = handler(work)
+    except (LeaseLost, BroadcastChangedMeanwhile):
+        raise
+    except TerminalError as error:
+        return _fail(work, error), None
+    except TransientError as error:
+        return _try_later(work, error)
+    except Exception as error:  # noqa: BLE001 - nothing may stop the others; the log has type and place
+        log.error("Broadcast %s: %s", key, place_of(error), extra={"action": "unexpected", "broadcast": key})
+        return _try_later(work, UnexpectedError(step=work.broadcast.state, kind=type(error).__name__))
+    if isinstance(outcome, Later):
+        rested = work.bridge.ledger.broadcasts.touch(
+            work.broadcast, attempts=0, due_at=work.bridge.overdue_after(outcome.pause)
+        )
+        return rested, outcome.pause
+    log.info(
+        "Broadcast %s: %s, now %s.",
+        key,
+        work.broadcast.state,
+        outcome.state,
+        extra={"action": "advance", "broadcast": key},
+    )
+    return outcome, None
+
+
+def _count_attempt(work: Work) -> Broadcast:
+    # Counted before the work, so that a step that kills its process cannot do so for ever.
+    return work.bridge.ledger.broadcasts.touch(
+        work.broadcast, attempts=work.broadcast.attempts + 1, due_at=work.bridge.overdue_after()
+    )
+
+
+def _cancel_requested(work: Work) -> bool:
+    return not _start_tried(work) and work.bridge.ws_db.cancel_requested(work.broadcast.request.job_id)
+
+
+def _start_tried(work: Work) -> bool:
+    """Whether somebody may have been mailed already: then only an operator can say how the broadcast ended."""
+    start = work.bridge.ledger.effects.find(work.broadcast, Kind.START)
+    return start is not None and (start.tries > 0 or start.done_at is not None)
+
+
+def _fail(work: Work, error: BridgeError) -> Broadcast:
+    to = State.NEEDS_OPERATOR if _start_tried(work) else State.FAILED
+    log.error(
+        "Broadcast %s is %s: %s",
+        work.broadcast.key,
+        to,
+        error,
+        extra={"action": "fail", "broadcast": work.broadcast.key, "code": error.code},
+    )
+    return end(work, to, str(error), error=error)
+
+
+def _try_later(work: Work, error: BridgeError) -> tuple[Broadcast, timedelta | None]:
+    broadcast, settings = work.broadcast, work.bridge.settings
+    if broadcast.attempts >= settings.max_attempts:
+        return _fail(work, error), None
+    pause = min(timedelta(seconds=settings.retry_seconds * 2 ** (broadcast.attempts - 1)), _LONGEST_PAUSE)
+    log.warning(
+        "Broadcast %s, try %d: %s",
+        broadcast.key,
+        broadcast.attempts,
+        error,
+        extra={"action": "retry", "broadcast": broadcast.key, "code": error.code},
+    )
+    return work.bridge.ledger.broadcasts.touch(broadcast, due_at=work.bridge.overdue_after(pause)), pause

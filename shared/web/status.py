@@ -1,0 +1,66 @@
+"""Where every broadcast and response file stands, as JSON. Names, numbers and codes only."""
+
+from typing import Any
+
+from shared.bridge import Bridge
+from shared.broadcast import Broadcast
+from shared.ledger.response_files import ResponseFile
+
+#: Broadcasts and files shown.
+_MOST = 50
+
+
+def status(bridge: Bridge) -> dict[str, Any]:
+    """The newest broadcasts and response files, and the sums over all files.
+
+    Returns:
+        `{"broadcasts": [...], "response_files": [...], "responses": {...}}`
+    """
+    ledger = bridge.ledger
+    return {
+        "broadcasts": [_broadcast(one) for one in ledger.broadcasts.newest(_MOST)],
+        "response_files": [_response_file(one) for one in ledger.response_files.newest(_MOST)],
+        "responses": ledger.response_files.totals(),
+    }
+
+
+def _broadcast(broadcast: Broadcast) -> dict[str, Any]:
+    rows, request = broadcast.rows, broadcast.request
+    return {
+        "key": broadcast.key,
+        "job": request.job_id,
+        "list_name": request.list_name,
+        "message_name": request.message_name,
+        "delivery_file": request.delivery_file,
+        "send_mode": request.send_mode,
+        "state": broadcast.state,
+        "changed_at": broadcast.changed_at.isoformat(),
+        "attempts": broadcast.attempts,
+        "rows_read": rows and rows.read,
+        "rows_uploaded": rows and rows.uploaded,
+        "rows_rejected": rows and rows.rejected,
+        "rows_duplicate": rows and rows.duplicates,
+        "rows_suppressed": rows and rows.suppressed,
+        "imported": broadcast.imported,
+        "sent": broadcast.sent,
+        "campaign_id": broadcast.campaign_id,
+        "error_code": broadcast.error_code,
+        "error": broadcast.error,
+    }
+
+
+def _response_file(file: ResponseFile) -> dict[str, Any]:
+    counts = file.counts
+    return {
+        "id": file.id,
+        "name": file.name,
+        "state": file.state,
+        "size": file.size,
+        "rows_read": counts and counts.read,
+        "rows_loaded": counts and counts.loaded,
+        "rows_known": counts and counts.known,
+        "rows_rejected": counts and counts.rejected,
+        "rows_unmatched": counts and counts.unmatched,
+        "error_code": file.error_code,
+        "error": file.error,
+    }

@@ -1,0 +1,13 @@
+# Compiles the requirements from pyproject.toml: every version pinned, every file by its hash.
+set -eu
+cd "$(dirname "$0")/.."
+uv=$(sh tools/uv.sh)
+compile() {
+    output=$1
+    shift
+    "$uv" pip compile --quiet --upgrade --generate-hashes --no-emit-index-url --python-version 3.13 \
+        --custom-compile-command "make requirements" --output-file "$output" "$@"
+}
+compile requirements.txt pyproject.toml
+compile requirements-dev.txt pyproject.toml --extra cli --extra local --group dev
+compile requirements-node.txt --group node
