@@ -22,7 +22,7 @@ check: $(SETUP) ## Run the linters and type checks
 	@.venv/bin/ruff check .
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
-	@.venv/bin/azure-functions doctor --path . --profile development
+	@.venv/bin/azure-functions-doctor doctor --path . --profile deploy
 
 format: $(SETUP) ## Format the code
 	@.venv/bin/ruff format .

@@ -1,0 +1,87 @@
+"""`bridge status`, `bridge broadcasts` and `bridge broadcast …`: where things stand, and what an operator decides."""
+
+import getpass
+import json
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cli.wiring import AsJson, SettingsFile, console, opened_bridge
+from shared.steps import resolve as decisions
+from shared.web.status import status as status_of
+
+broadcast = typer.Typer(no_args_is_help=True, help="Look at one broadcast, or decide about it.")
+
+Key = Annotated[str, typer.Argument(help="Key of the broadcast, as `bridge broadcasts` shows it.")]
+
+
+def status(settings: SettingsFile = None) -> None:
+    """Print where every broadcast and response file stands, as JSON."""
+    with opened_bridge(settings) as bridge:
+        typer.echo(json.dumps(status_of(bridge), indent=2))
+
+
+def broadcasts(settings: SettingsFile = None, *, as_json: AsJson = False) -> None:
+    """List the newest broadcasts."""
+    with opened_bridge(settings) as bridge:
+        found = status_of(bridge)["broadcasts"]
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table("Broadcast", "State", "Message", "List", "Rows", "Uploaded", "Sent", "Error", box=None)
+    for one in found:
+        numbers = ["" if one[name] is None else f"{one[name]:,}" for name in ("rows_read", "rows_uploaded", "sent")]
+        table.add_row(
+            one["key"], one["state"], one["message_name"], one["list_name"], *numbers, one["error_code"] or ""
+        )
+    console.print(table)
+
+
+@broadcast.command()
+def show(key: Key, settings: SettingsFile = None) -> None:
+    """Say where a broadcast stands and why: its history, effects, rejects and error."""
+    with opened_bridge(settings) as bridge:
+        found = bridge.ledger.broadcasts.get(key)
+        console.print(f"Broadcast {key} is {found.state}.", highlight=False)
+        if found.error:
+            console.print(f"{found.error} [{found.error_code}]", style="red", highlight=False, markup=False)
+        for step in bridge.ledger.broadcasts.history(found):
+            console.print(
+                f"  {step.at:%Y-%m-%d %H:%M:%S} UTC  {step.to_state}: {step.note}  ({step.owner})",
+                highlight=False,
+                markup=False,
+            )
+        for effect in bridge.ledger.effects.of(found):
+            outcome = f"done {effect.done_at:%H:%M:%S}" if effect.done_at else f"not known, {effect.tries} tries"
+            console.print(f"  effect {effect.kind}: {effect.natural_key} - {outcome}", highlight=False, markup=False)
+        for reason, rows in bridge.ledger.broadcasts.rejects(found).items():
+            console.print(f"  {rows:,} rows not uploaded: {reason}", highlight=False)
+
+
+@broadcast.command()
+def retry(key: Key, settings: SettingsFile = None) -> None:
+    """Let a failed broadcast go on, after its cause is mended."""
+    with opened_bridge(settings) as bridge:
+        changed = decisions.retry(bridge, key, owner=_operator())
+    console.print(f"Broadcast {key} goes on from {changed.state}.", highlight=False)
+
+
+@broadcast.command()
+def resolve(
+    key: Key,
+    *,
+    started: Annotated[
+        bool,
+        typer.Option("--started/--not-started", help="Whether the Smart Campaign was started.", show_default=False),
+    ],
+    settings: SettingsFile = None,
+) -> None:
+    """Say of a parked broadcast whether its Smart Campaign was started."""
+    with opened_bridge(settings) as bridge:
+        changed = decisions.resolve(bridge, key, started=started, owner=_operator())
+    console.print(f"Broadcast {key} goes on from {changed.state}.", highlight=False)
+
+
+def _operator() -> str:
+    return f"operator {getpass.getuser()}"[:100]

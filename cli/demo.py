@@ -1,0 +1,77 @@
+"""`bridge demo`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli.wiring import console, problems
+
+#: Exit codes besides 0 (it balances) and 1 (it does not).
+_CANNOT_START = 2
+_STOPPED = 3
+
+
+def demo(
+    recipients: Annotated[
+        int | None, typer.Option(min=1, help="Recipients in the delivery file.", show_default="10000")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the delivery file and the recipients' chance.")] = None,
+    *,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the demo that was interrupted.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print only the closing summary, as one JSON object.")
+    ] = False,
+    folder: Annotated[Path, typer.Option(help="Where the demo keeps everything.")] = Path(".demo"),
+) -> None:
+    """Carry a broadcast from WS_DB to a simulated Optimizely Campaign and all its responses back into RS_DB.
+
+    Exit status: 0 when the closing summary balances, 1 when it does not, 2 when the demo cannot start,
+    3 when it was interrupted and can be gone on with (--resume).
+    """
+    # The demo needs packages that an operator's installation may lack.
+    from local.demo.closing import show_summary  # noqa: PLC0415
+    from local.demo.demo import DemoStoppedError, running  # noqa: PLC0415
+    from local.demo.folder import DemoFolder, DemoFolderError, Plan  # noqa: PLC0415
+    from local.demo.live_view import show  # noqa: PLC0415
+    from local.demo.processes import NotReadyError  # noqa: PLC0415
+
+    out = problems if as_json else console
+    place = DemoFolder(folder)
+    if resume and (recipients is not None or seed is not None):
+        raise typer.BadParameter("--resume goes on with the recipients and the seed it began with: leave them out")
+    try:
+        if resume:
+            plan = place.go_on()
+        else:
+            plan = Plan(recipients=recipients or 10_000, seed=1 if seed is None else seed)
+            place.start_anew(plan)
+    except DemoFolderError as error:
+        problems.print(f"The demo cannot start: {error}.", style="red", highlight=False, markup=False)
+        raise typer.Exit(_CANNOT_START) from None
+    try:
+        with running(place, plan, tell=lambda line: out.print(line, highlight=False)) as under_way:
+            show(out, under_way.watch())
+            summary = under_way.summary()
+    except NotReadyError as error:
+        problems.print(f"The demo cannot start: {error}.", style="red", highlight=False, markup=False)
+        raise typer.Exit(_CANNOT_START) from None
+    except (DemoStoppedError, KeyboardInterrupt) as error:
+        reason = str(error) or "it was interrupted"
+        problems.print(
+            f"The demo stopped: {reason}. Everything is kept in {place.path}; go on with `bridge demo --resume`.",
+            style="red",
+            highlight=False,
+            markup=False,
+        )
+        raise typer.Exit(_STOPPED) from None
+    finally:
+        place.give_back()
+    place.summary.write_text(json.dumps(summary, indent=2))
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        show_summary(console, summary)
+        console.print(f"Everything lies in {place.path}: databases, files, logs, summary.json.", highlight=False)
+    raise typer.Exit(0 if summary["balanced"] else 1)

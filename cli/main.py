@@ -1,0 +1,27 @@
+"""The `bridge` command."""
+
+import typer
+
+from cli.broadcasts import broadcast, broadcasts, status
+from cli.demo import demo
+from cli.reference import errors, settings
+from cli.setup import setup
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Broadcast Bridge: from Apteco FastStats and PeopleStage to Optimizely Campaign, and every response back.",
+)
+app.command()(demo)
+app.command()(setup)
+app.command()(status)
+app.command()(broadcasts)
+app.add_typer(broadcast, name="broadcast")
+app.command()(settings)
+app.command()(errors)
+
+
+def main() -> None:
+    """Run the command."""
+    app()

@@ -1,0 +1,46 @@
+"""How commands find the bridge: by app settings in the environment or in a local.settings.json."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from shared.bridge import Bridge
+from shared.errors import BridgeError
+from shared.settings import Settings
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--settings",
+        help="A local.settings.json to take the app settings from; the environment wins.",
+        exists=True,
+        dir_okay=False,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+console = Console()
+problems = Console(stderr=True)
+
+
+@contextmanager
+def opened_bridge(settings_file: Path | None) -> Iterator[Bridge]:
+    """The bridge of the app settings; an error of the catalogue ends the command with exit code 1."""
+    try:
+        if settings_file is not None:
+            for name, value in json.loads(settings_file.read_text())["Values"].items():
+                os.environ.setdefault(name, value)
+        bridge = Bridge.from_settings(Settings.load())
+        try:
+            yield bridge
+        finally:
+            bridge.close()
+    except BridgeError as error:
+        problems.print(str(error), style="red", highlight=False, markup=False)
+        raise typer.Exit(1) from None

@@ -1,0 +1,61 @@
+"""The closing summary in words and tables, for people."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
+    """Print the closing summary."""
+    broadcast, file, at_list, send, responses = (
+        summary[part] for part in ("broadcast", "delivery_file", "list", "send", "responses")
+    )
+    console.print()
+    console.print(
+        f"Broadcast {broadcast['key']}: message “{broadcast['message_name']}” to list “{broadcast['list_name']}” "
+        f"is [bold]{broadcast['state']}[/] after {summary['seconds']} s.",
+        highlight=False,
+    )
+    if broadcast["error"]:
+        console.print(f"[red]{broadcast['error']}[/] \\[{broadcast['error_code']}]", highlight=False)
+    table = Table(show_header=False, box=None, padding=(0, 2))
+    table.add_column(justify="right")
+    table.add_column()
+    for number, text in (
+        (file["rows"], "rows in the delivery file"),
+        (file["uploaded"], "uploaded"),
+        (file["rejected"], f"rejected{_reasons(file['not_uploaded_by_reason'], duplicates=False)}"),
+        (file["duplicates"], f"duplicates{_reasons(file['not_uploaded_by_reason'], duplicates=True)}"),
+        (file["suppressed"], "suppressed before the upload (this channel leaves that to Optimizely)"),
+        (at_list["recipients"], "recipients on the list after Optimizely's import"),
+        (
+            sum(at_list["left_out_by_reason"].values()),
+            f"left out by the import{_listed(at_list['left_out_by_reason'])}",
+        ),
+        (send["mails_sent"], "mails sent by the Smart Campaign"),
+        (send["mailed_twice"], "recipients mailed twice"),
+        (responses["events_caused"], "events the recipients caused"),
+        (responses["rows_in_rs_db"], f"response rows in RS_DB{_listed(responses['rows_in_rs_db_by_type'])}"),
+        (responses["files_loaded"], "response files loaded"),
+        (responses["rows_read"], "rows read from them"),
+        (responses["rows_loaded"], "loaded"),
+        (responses["rows_known"], "known already (the files overlap)"),
+        (responses["rows_rejected"], "rejected"),
+    ):
+        table.add_row(f"{number:,}", text)
+    console.print(table)
+    console.print()
+    for check, holds in summary["checks"].items():
+        console.print(f"  {'[green]✓[/]' if holds else '[bold red]✗[/]'} {check}", highlight=False)
+    verdict = "[bold green]It balances.[/]" if summary["balanced"] else "[bold red]It does not balance.[/]"
+    console.print(f"\n{verdict}")
+
+
+def _reasons(rows_by_reason: Mapping[str, int], *, duplicates: bool) -> str:
+    return _listed({r: n for r, n in rows_by_reason.items() if r.startswith("duplicate") == duplicates})
+
+
+def _listed(numbers: Mapping[str, int]) -> str:
+    return f": {', '.join(f'{name} {number:,}' for name, number in sorted(numbers.items()))}" if numbers else ""

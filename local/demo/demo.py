@@ -1,0 +1,171 @@
+"""The demo itself: start every part, insert the job, watch until all responses are back, sum up."""
+
+import json
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from local.azurite import Azurite
+from local.delivery_file_generator import delivery_file_name, write_delivery_file
+from local.demo.folder import ZONE, DemoFolder, Plan
+from local.demo.processes import Process
+from local.demo.summary import summarize
+from local.faststats import BroadcastJob, count_jobs, create_databases, insert_job
+from shared.bridge import Bridge, now
+from shared.broadcast import RESTING, Broadcast, State
+from shared.settings import Settings
+
+#: The function app: the folder that holds function_app.py.
+APP = Path(__file__).resolve().parents[2]
+#: Seconds between two looks.
+_LOOK_SECONDS = 0.5
+#: Seconds without any change after which the demo gives up waiting.
+_PATIENCE_SECONDS = 180
+
+
+class DemoStoppedError(Exception):
+    """The demo could not be brought to its end; it can be gone on with."""
+
+
+@dataclass(slots=True)
+class Progress:
+    """What the live view shows."""
+
+    plan: Plan
+    seconds: float = 0
+    broadcast: Broadcast | None = None
+    simulator: dict[str, Any] = field(default_factory=dict)
+    responses: dict[str, int] = field(default_factory=dict)
+
+
+@contextmanager
+def running(folder: DemoFolder, plan: Plan, *, tell: Callable[[str], None]) -> Iterator["Demo"]:
+    """Start every part of the demo and stop them at the end.
+
+    Args:
+        folder: where everything lies.
+        plan: what is carried.
+        tell: is told what is being done, a sentence at a time.
+
+    Raises:
+        NotReadyError: a part did not get ready.
+    """
+    with ExitStack() as parts:
+        tell("Starting Azurite, the storage emulator.")
+        azurite = parts.enter_context(Azurite(folder.azurite))
+        tell("Starting the Optimizely Campaign simulator: SFTP site, REST API, recipients.")
+        arguments = ["local.simulator", "--data", str(folder.simulator), "--seed", str(plan.seed)]
+        simulator = Process("simulator", arguments, folder.logs)
+        parts.callback(simulator.stop)
+        site = simulator.wait_ready()
+        settings = folder.write_settings(azurite.connection_string, site)
+        bridge = Bridge.from_settings(settings)
+        parts.callback(bridge.close)
+        create_databases(bridge.ws_database, bridge.rs_database, zone=ZONE)
+        bridge.set_up()
+        if not count_jobs(bridge.ws_database, zone=ZONE):
+            _order_broadcast(bridge, settings, plan, tell)
+        host = Process(
+            "host",
+            ["local.host", "--app", str(APP), "--settings", str(folder.settings_file)],
+            folder.logs,
+            {"PYTHON_THREADPOOL_THREAD_COUNT": "8"},
+        )
+        parts.callback(host.stop)
+        host.wait_ready()
+        tell(f"The Functions host is process {host.pid}; its log is {host.log}.")
+        yield Demo(plan, bridge, host, site["control_url"])
+
+
+class Demo:
+    """A demo under way."""
+
+    def __init__(self, plan: Plan, bridge: Bridge, host: Process, control_url: str) -> None:
+        self._plan = plan
+        self._bridge = bridge
+        self._host = host
+        self._control_url = control_url
+        self._began = time.monotonic()
+
+    def watch(self) -> Iterator[Progress]:
+        """Look every half second until the broadcast is at rest and every response is loaded.
+
+        Raises:
+            DemoStoppedError: the host ended, or nothing changed for minutes.
+        """
+        last, changed = None, time.monotonic()
+        while True:
+            progress = self._look()
+            yield progress
+            if self._done(progress):
+                return
+            if ended := self._host.ended():
+                msg = f"the Functions host {ended}"
+                raise DemoStoppedError(msg)
+            seen = (progress.broadcast, progress.responses, progress.simulator.get("idle"))
+            if seen != last:
+                last, changed = seen, time.monotonic()
+            elif time.monotonic() - changed > _PATIENCE_SECONDS:
+                msg = f"nothing has changed for {_PATIENCE_SECONDS} seconds"
+                raise DemoStoppedError(msg)
+            time.sleep(_LOOK_SECONDS)
+
+    def summary(self) -> dict[str, Any]:
+        """The closing summary."""
+        progress = self._look()
+        if progress.broadcast is None:
+            msg = "there is no broadcast"
+            raise DemoStoppedError(msg)
+        memory = self._host.peak_memory()
+        return summarize(
+            self._bridge,
+            progress.broadcast,
+            progress.simulator,
+            recipients=self._plan.recipients,
+            seed=self._plan.seed,
+            seconds=round(progress.seconds, 1),
+            host_peak_memory_mib=memory and round(memory / 1024**2, 1),
+        )
+
+    def _look(self) -> Progress:
+        newest = self._bridge.ledger.broadcasts.newest(1)
+        return Progress(
+            plan=self._plan,
+            seconds=time.monotonic() - self._began,
+            broadcast=newest[0] if newest else None,
+            simulator=self._simulator_state(),
+            responses=self._bridge.ledger.response_files.totals(),
+        )
+
+    def _done(self, progress: Progress) -> bool:
+        broadcast, responses = progress.broadcast, progress.responses
+        if broadcast is None or broadcast.state not in RESTING:
+            return False
+        if broadcast.state is not State.CLOSED:
+            return True
+        written = len(progress.simulator.get("response_files", ()))
+        ended = responses["files_loaded"] + responses["files_failed"]
+        return bool(progress.simulator.get("idle")) and written > 0 and ended == written
+
+    def _simulator_state(self) -> dict[str, Any]:
+        with urllib.request.urlopen(f"{self._control_url}/state", timeout=30) as answer:  # noqa: S310 - loopback
+            state: dict[str, Any] = json.load(answer)
+        return state
+
+
+def _order_broadcast(bridge: Bridge, settings: Settings, plan: Plan, tell: Callable[[str], None]) -> None:
+    """Play FastStats: write the delivery file and insert the job."""
+    name = delivery_file_name(plan.list_name, plan.seed)
+    write_delivery_file(settings.delivery_folder / name, plan.recipients, plan.seed)
+    job = BroadcastJob(
+        list_name=plan.list_name,
+        message_name=plan.message_name,
+        file_path=rf"D:\Apteco\Publish\Demo\system\Deliveries\{name}",
+        system=settings.system_name,
+    )
+    job_id = insert_job(bridge.ws_database, job, zone=ZONE, now=now())
+    tell(f"FastStats has written the delivery file {name} and inserted job {job_id} in WS_DB.")

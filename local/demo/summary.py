@@ -1,0 +1,110 @@
+"""The closing summary: what went in, what came out, and whether it balances.
+
+Two witnesses are compared: what the bridge wrote to its ledger and to RS_DB, and what the simulator
+recorded of every mail sent and every event the recipients caused.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from shared.bridge import Bridge
+from shared.broadcast import Broadcast, State
+
+
+def summarize(bridge: Bridge, broadcast: Broadcast, simulator: Mapping[str, Any], **facts: object) -> dict[str, Any]:
+    """The closing summary as one JSON-ready object.
+
+    Args:
+        bridge: the demo's bridge.
+        broadcast: its broadcast.
+        simulator: what the simulator's control address says.
+        facts: what the demo itself knows: recipients, seed, seconds, memory.
+
+    Returns:
+        The sums of each part, `checks` with one entry a rule, and `balanced`: whether all of them hold.
+    """
+    rows = broadcast.rows
+    campaign = _campaign(simulator, broadcast.campaign_id)
+    with bridge.rs_database.reading() as connection:
+        in_rs_db = bridge.rs_db.count_by_type(connection)
+    responses = bridge.ledger.response_files.totals()
+    caused: Mapping[str, int] = campaign.get("events_by_type", {})
+    imported = _import(simulator, broadcast)
+    summary: dict[str, Any] = {
+        **facts,
+        "broadcast": {
+            "key": broadcast.key,
+            "state": broadcast.state,
+            "list_name": broadcast.request.list_name,
+            "message_name": broadcast.request.message_name,
+            "error_code": broadcast.error_code,
+            "error": broadcast.error,
+        },
+        "delivery_file": {
+            "rows": rows.read if rows else 0,
+            "uploaded": rows.uploaded if rows else 0,
+            "rejected": rows.rejected if rows else 0,
+            "duplicates": rows.duplicates if rows else 0,
+            "suppressed": rows.suppressed if rows else 0,
+            "not_uploaded_by_reason": bridge.ledger.broadcasts.rejects(broadcast),
+        },
+        "list": {
+            "rows_in_file": imported.get("rows_read", 0),
+            "recipients": broadcast.imported or 0,
+            "left_out_by_reason": imported.get("skipped", {}),
+        },
+        "send": {
+            "mails_sent": campaign.get("mails_sent", 0),
+            "recipients_mailed": campaign.get("distinct_recipients_mailed", 0),
+            "mailed_twice": campaign.get("mailed_more_than_once", 0),
+        },
+        "responses": {
+            "events_caused": sum(caused.values()),
+            "rows_in_rs_db": sum(in_rs_db.values()),
+            "events_caused_by_type": dict(caused),
+            "rows_in_rs_db_by_type": in_rs_db,
+            "files_loaded": responses["files_loaded"],
+            "files_failed": responses["files_failed"],
+            "rows_read": responses["rows_read"],
+            "rows_loaded": responses["rows_loaded"],
+            "rows_known": responses["rows_known"],
+            "rows_rejected": responses["rows_rejected"],
+            "rows_unmatched": responses["rows_unmatched"],
+        },
+    }
+    summary["checks"] = _checks(summary)
+    summary["balanced"] = all(summary["checks"].values())
+    return summary
+
+
+def _checks(summary: Mapping[str, Any]) -> dict[str, bool]:
+    file, at_list, send, responses = (summary[part] for part in ("delivery_file", "list", "send", "responses"))
+    left_out = sum(at_list["left_out_by_reason"].values())
+    return {
+        "the broadcast is closed": summary["broadcast"]["state"] == State.CLOSED,
+        "rows in the delivery file = uploaded + rejected + duplicates + suppressed": file["rows"]
+        == file["uploaded"] + file["rejected"] + file["duplicates"] + file["suppressed"]
+        and file["rows"] > 0,
+        "uploaded = on the list + left out by Optimizely": file["uploaded"]
+        == at_list["rows_in_file"]
+        == at_list["recipients"] + left_out,
+        "every recipient on the list was mailed": send["recipients_mailed"] == at_list["recipients"],
+        "nobody was mailed twice": send["mailed_twice"] == 0 and send["mails_sent"] == send["recipients_mailed"],
+        "response rows in RS_DB = events the recipients caused": responses["rows_in_rs_db_by_type"]
+        == responses["events_caused_by_type"]
+        and responses["events_caused"] > 0,
+        "rows in response files = loaded + known + rejected": responses["rows_read"]
+        == responses["rows_loaded"] + responses["rows_known"] + responses["rows_rejected"],
+        "every response found its broadcast": responses["rows_unmatched"] == 0,
+    }
+
+
+def _campaign(simulator: Mapping[str, Any], campaign_id: int | None) -> Mapping[str, Any]:
+    found = [campaign for campaign in simulator.get("campaigns", ()) if campaign["id"] == campaign_id]
+    return found[0] if found else {}
+
+
+def _import(simulator: Mapping[str, Any], broadcast: Broadcast) -> Mapping[str, Any]:
+    """The last import of the broadcast's list file."""
+    found = [one for one in simulator.get("imports", ()) if broadcast.key in one["file"]]
+    return found[-1] if found else {}

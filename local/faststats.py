@@ -1,0 +1,100 @@
+"""Plays FastStats: the databases it would have made, and the job its Email Broadcasting Wizard would insert."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from xml.etree.ElementTree import Element, SubElement, tostring
+
+from sqlalchemy import func, insert, select
+
+from shared.database import Database
+from shared.faststats.schema_map import CommandPaths, RsDbSchema, WsDbSchema
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BroadcastJob:
+    """What the wizard asks for. Names of columns are those of the delivery file's header."""
+
+    list_name: str
+    message_name: str
+    #: Path as FastStats writes it: of its own Windows machine.
+    file_path: str
+    system: str = "Demo"
+    urn_column: str = "Kunden ID"
+    email_column: str = "Email"
+    communication_key_column: str = "Communication Key"
+    upload_only: bool = False
+    priority: int = 10
+
+
+def create_databases(ws_database: Database, rs_database: Database, *, zone: str) -> None:
+    """Create WS_DB and RS_DB with their reference tables, where they are not there yet."""
+    for database, metadata in ((ws_database, WsDbSchema(zone).metadata), (rs_database, RsDbSchema(zone).metadata)):
+        with database.writing() as connection:
+            metadata.create_all(connection)
+
+
+def insert_job(
+    ws_database: Database, job: BroadcastJob, *, zone: str, now: datetime, command: str | None = None
+) -> int:
+    """Insert a waiting job with its command, as the wizard does.
+
+    Args:
+        ws_database: WS_DB.
+        job: what it asks for.
+        zone: zone of the times in WS_DB.
+        now: when it is added.
+        command: its command, in place of the one made from `job`.
+
+    Returns:
+        Its JobID.
+    """
+    schema = WsDbSchema(zone)
+    with ws_database.writing() as connection:
+        job_id = connection.execute(
+            insert(schema.job_queue)
+            .values(
+                priority=job.priority,
+                state=schema.states.waiting,
+                cancel_requested=0,
+                time_added=now,
+                system_name=job.system,
+                username="demo",
+                job_type=schema.broadcast_job_type,
+            )
+            .returning(schema.job_queue.c.job_id)
+        ).scalar_one()
+        connection.execute(
+            insert(schema.commands).values(job_id=job_id, command=command or command_xml(job, schema.command))
+        )
+    return int(job_id)
+
+
+def count_jobs(ws_database: Database, *, zone: str) -> int:
+    """How many jobs WS_DB holds, in whatever state."""
+    with ws_database.reading() as connection:
+        return connection.execute(select(func.count()).select_from(WsDbSchema(zone).job_queue)).scalar_one()
+
+
+def command_xml(job: BroadcastJob, paths: CommandPaths) -> str:
+    """The command of a broadcast job."""
+    root = Element("DeliveryCommand")
+    details = SubElement(root, paths.details)
+    values = {
+        paths.file_path: job.file_path,
+        paths.list_name: job.list_name,
+        paths.message_name: job.message_name,
+        paths.urn_column: job.urn_column,
+        paths.email_column: job.email_column,
+        paths.communication_key_column: job.communication_key_column,
+        paths.upload_only: str(job.upload_only).lower(),
+        paths.parameters: f"ListName={job.list_name};MessageName={job.message_name}",
+        paths.run: "1",
+        paths.step_id: "4711",
+    }
+    for path, value in values.items():
+        node = details
+        for name in path.split("/"):
+            found = node.find(name)
+            node = SubElement(node, name) if found is None else found
+        node.text = value
+    return tostring(root, encoding="unicode")
