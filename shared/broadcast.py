@@ -59,7 +59,7 @@ def _transitions() -> dict[State, frozenset[State]]:
     legal[State.IMPORTED].add(State.CLOSED)  # upload only
     # A retry goes back to where it failed; an operator says what happened to a parked start.
     legal[State.FAILED] |= set(ORDER[:-1])
-    legal[State.NEEDS_OPERATOR] |= {State.IMPORTED, State.SENDING, State.CANCELLED, State.FAILED}
+    legal[State.NEEDS_OPERATOR] |= {State.STAGED, State.IMPORTED, State.SENDING, State.CANCELLED, State.FAILED}
     return {state: frozenset(targets) for state, targets in legal.items()}
 
 

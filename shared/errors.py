@@ -94,6 +94,14 @@ class ColumnMissing(TerminalError):
     )
 
 
+class DeliveryFileChanged(TerminalError):
+    """The delivery file is not the one that was checked before."""
+
+    code = "delivery-file-changed"
+    happened = "The delivery file {file} has changed since its rows were checked."
+    remedy = "Run the broadcast again, so that FastStats writes a file of its own for it."
+
+
 class NoRecipients(TerminalError):
     """No row of the delivery file is left to upload."""
 
@@ -182,6 +190,14 @@ class ImportCountWrong(TerminalError):
         "Nothing was sent. Look for blocklisted or unsubscribed recipients and at the import job in Optimizely "
         "Campaign; raise IMPORT_MAX_SHORTFALL_PERCENT if the difference is right, then retry the broadcast."
     )
+
+
+class ListChangedMeanwhile(TerminalError):
+    """The list was changed between the verified import and the start."""
+
+    code = "list-changed-meanwhile"
+    happened = "The recipient list {list!r} was changed after its import was verified and before the start."
+    remedy = "Nothing was sent. Find out who else fills this list, keep them from it, then retry the broadcast."
 
 
 class CampaignNotStartable(TerminalError):

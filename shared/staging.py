@@ -106,6 +106,14 @@ class Staging:
             except ResourceNotFoundError:
                 return None
 
+    def size(self, name: str) -> int | None:
+        """Size of the file in bytes; None when there is no such file."""
+        with mapped_errors("look at a staged file"):
+            try:
+                return self._container.get_blob_client(name).get_blob_properties().size
+            except ResourceNotFoundError:
+                return None
+
     def open(self, name: str) -> Readable:
         """Read a staged file from its beginning.
 

@@ -10,6 +10,7 @@ from shared.errors import (
     CampaignNotStartable,
     ImportCountWrong,
     ImportNotSeen,
+    ListChangedMeanwhile,
     OptimizelyRefused,
     OptimizelyUnavailable,
     SendOutcomeUnknown,
@@ -46,9 +47,18 @@ def monitor_import(bridge: Bridge, key: str) -> None:
 def _follow_import(work: Work) -> Broadcast | Later:
     bridge, broadcast = work.bridge, work.broadcast
     upload = bridge.ledger.effects.find(broadcast, Kind.UPLOAD)
-    status = bridge.route.import_status(broadcast, Baseline.from_evidence(upload.evidence if upload else {}))
+    if upload is None:
+        msg = "an uploaded broadcast has an upload"
+        raise AssertionError(msg)
+    status = bridge.route.import_status(broadcast, Baseline.from_evidence(upload.evidence))
     if status.recipients is not None:
-        return _verify(work, status.recipients)
+        _verify(broadcast, status.recipients, bridge.settings.import_max_shortfall_percent)
+        # Noted for the last look before the start.
+        verified = status.list_modified and status.list_modified.isoformat()
+        bridge.ledger.effects.done(upload, now=now(), evidence={"verified": verified})
+        return work.advance(
+            State.IMPORTED, f"{status.recipients} recipients are on the list", imported=status.recipients
+        )
     if status.begun and broadcast.state is State.UPLOADED:
         return work.advance(State.IMPORTING, "the import job works on the list")
     limit = timedelta(minutes=bridge.settings.import_timeout_minutes)
@@ -57,15 +67,11 @@ def _follow_import(work: Work) -> Broadcast | Later:
     return _soon(work)
 
 
-def _verify(work: Work, recipients: int) -> Broadcast:
+def _verify(broadcast: Broadcast, recipients: int, max_shortfall_percent: float) -> None:
     """The list must hold what was uploaded, less what Optimizely may leave out."""
-    uploaded = work.broadcast.rows.uploaded if work.broadcast.rows else 0
-    least = uploaded * (1 - work.bridge.settings.import_max_shortfall_percent / 100)
-    if not least <= recipients <= uploaded:
+    uploaded = broadcast.rows.uploaded if broadcast.rows else 0
+    if not uploaded * (1 - max_shortfall_percent / 100) <= recipients <= uploaded:
         raise ImportCountWrong(imported=recipients, uploaded=uploaded)
-    return work.advance(
-        State.IMPORTED, f"{recipients} of {uploaded} uploaded recipients are on the list", imported=recipients
-    )
 
 
 def _send(work: Work) -> Broadcast | Later:
@@ -92,6 +98,7 @@ def _send(work: Work) -> Broadcast | Later:
             broadcast=broadcast.key,
             reason=f"{effect.tries} starts were answered unclearly and the status is still {status}",
         )
+    _check_list(work)
     work.lease.check()
     effects.trying(effect, now=now())
     try:
@@ -104,6 +111,15 @@ def _send(work: Work) -> Broadcast | Later:
         return _soon(work)
     effects.done(effect, now=now(), evidence={"status": "started"})
     return work.advance(State.SENDING, f"Smart Campaign {campaign_id} is started")
+
+
+def _check_list(work: Work) -> None:
+    """The last look before anybody is mailed: the list is still the one that was verified."""
+    bridge, broadcast = work.bridge, work.broadcast
+    upload = bridge.ledger.effects.find(broadcast, Kind.UPLOAD)
+    modified = bridge.route.list_modified(broadcast)
+    if upload is None or (modified and modified.isoformat()) != upload.evidence.get("verified"):
+        raise ListChangedMeanwhile(list=broadcast.request.list_name)
 
 
 def _follow_send(work: Work) -> Broadcast | Later:

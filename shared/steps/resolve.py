@@ -21,9 +21,7 @@ def retry(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     if broadcast.state is not State.FAILED:
         raise IllegalTransition(broadcast=key, state=broadcast.state, to="retried")
     to = State.CLAIMED if broadcast.ended_in is State.CLAIMED else State.STAGED
-    for effect in bridge.ledger.effects.of(broadcast):
-        if effect.kind in {Kind.UPLOAD, Kind.START}:
-            bridge.ledger.effects.forget(effect)
+    _forget(bridge, broadcast, Kind.UPLOAD, Kind.START)
     return _go_on(bridge, broadcast, to, owner, "retried by an operator")
 
 
@@ -33,7 +31,8 @@ def resolve(bridge: Bridge, key: str, *, started: bool, owner: str) -> Broadcast
     Args:
         bridge: the bridge.
         key: the broadcast's key.
-        started: true to follow the send; false to start it, after one more look at its status.
+        started: true to follow the send; false to start it, after one more look at its status, or to upload
+            anew when it was parked before its import was verified.
         owner: who decided; kept in the history.
 
     Raises:
@@ -45,10 +44,17 @@ def resolve(bridge: Bridge, key: str, *, started: bool, owner: str) -> Broadcast
         raise IllegalTransition(broadcast=key, state=broadcast.state, to="resolved")
     if started:
         return _go_on(bridge, broadcast, State.SENDING, owner, "an operator said that it was started")
-    start = bridge.ledger.effects.find(broadcast, Kind.START)
-    if start is not None:
-        bridge.ledger.effects.forget(start)
-    return _go_on(bridge, broadcast, State.IMPORTED, owner, "an operator said that it was not started")
+    if broadcast.ended_in in {State.IMPORTED, State.SENDING, State.SENT}:
+        _forget(bridge, broadcast, Kind.START)
+        return _go_on(bridge, broadcast, State.IMPORTED, owner, "an operator said that it was not started")
+    _forget(bridge, broadcast, Kind.UPLOAD)
+    return _go_on(bridge, broadcast, State.STAGED, owner, "an operator said that it was not started; uploaded anew")
+
+
+def _forget(bridge: Bridge, broadcast: Broadcast, *kinds: Kind) -> None:
+    for effect in bridge.ledger.effects.of(broadcast):
+        if effect.kind in kinds:
+            bridge.ledger.effects.forget(effect)
 
 
 def _go_on(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str) -> Broadcast:

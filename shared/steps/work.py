@@ -203,12 +203,13 @@ def _one_look(work: Work, handler: Handler) -> tuple[Broadcast, timedelta | None
     key = work.broadcast.key
     try:
         if _cancel_requested(work):
+            _withdraw(work)
             return end(work, State.CANCELLED, "its client asked for it"), None
         outcome = handler(work)
     except (LeaseLost, BroadcastChangedMeanwhile):
         raise
     except TerminalError as error:
-        return _fail(work, error), None
+        return _fail(work, error)
     except TransientError as error:
         return _try_later(work, error)
     except Exception as error:  # noqa: BLE001 - nothing may stop the others; the log has type and place
@@ -246,23 +247,44 @@ def _start_tried(work: Work) -> bool:
     return start is not None and (start.tries > 0 or start.done_at is not None)
 
 
-def _fail(work: Work, error: BridgeError) -> Broadcast:
+def _withdraw(work: Work) -> None:
+    """Make sure that nothing of this broadcast is imported any more: its list goes to the next one."""
+    upload = work.bridge.ledger.effects.find(work.broadcast, Kind.UPLOAD)
+    if upload is not None and upload.tries > 0:
+        work.bridge.route.withdraw(work.broadcast)
+
+
+def _fail(work: Work, error: BridgeError) -> tuple[Broadcast, timedelta | None]:
+    broadcast = work.broadcast
     to = State.NEEDS_OPERATOR if _start_tried(work) else State.FAILED
+    if to is State.FAILED:
+        try:
+            _withdraw(work)
+        except BridgeError as obstacle:
+            if isinstance(obstacle, TransientError) and broadcast.attempts < work.bridge.settings.max_attempts:
+                return _pause(work, obstacle)
+            # Somebody has to look at the SFTP site; until a retry the list stays with this broadcast.
+            to = State.NEEDS_OPERATOR
     log.error(
         "Broadcast %s is %s: %s",
-        work.broadcast.key,
+        broadcast.key,
         to,
         error,
-        extra={"action": "fail", "broadcast": work.broadcast.key, "code": error.code},
+        extra={"action": "fail", "broadcast": broadcast.key, "code": error.code},
     )
-    return end(work, to, str(error), error=error)
+    return end(work, to, str(error), error=error), None
 
 
-def _try_later(work: Work, error: BridgeError) -> tuple[Broadcast, timedelta | None]:
-    broadcast, settings = work.broadcast, work.bridge.settings
-    if broadcast.attempts >= settings.max_attempts:
-        return _fail(work, error), None
-    pause = min(timedelta(seconds=settings.retry_seconds * 2 ** (broadcast.attempts - 1)), _LONGEST_PAUSE)
+def _try_later(work: Work, error: TransientError) -> tuple[Broadcast, timedelta | None]:
+    if work.broadcast.attempts >= work.bridge.settings.max_attempts:
+        return _fail(work, error)
+    return _pause(work, error)
+
+
+def _pause(work: Work, error: TransientError) -> tuple[Broadcast, timedelta]:
+    broadcast = work.broadcast
+    doubled = timedelta(seconds=work.bridge.settings.retry_seconds * 2 ** (broadcast.attempts - 1))
+    pause = min(doubled, _LONGEST_PAUSE)
     log.warning(
         "Broadcast %s, try %d: %s",
         broadcast.key,

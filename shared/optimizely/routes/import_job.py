@@ -15,12 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from shared.broadcast import Broadcast
-from shared.errors import (
-    ListAmbiguous,
-    ListUnknown,
-    MessageAmbiguous,
-    MessageUnknown,
-)
+from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageUnknown
 from shared.optimizely.rest import OptimizelyRest, RecipientListField, SmartCampaign, SmartCampaignReport
 from shared.optimizely.sftp import SftpSite
 from shared.staging import Readable
@@ -31,6 +26,9 @@ _COPY = re.compile(r" \[J\d+-[0-9a-f]{8}\]$")
 STARTABLE = frozenset({"activationRequired", "invalid", "paused"})
 #: Statuses that only a started Smart Campaign has.
 STARTED = frozenset({"running", "finished"})
+
+#: In place of the size of a list file that the import job has taken from the SFTP site.
+TAKEN = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +61,9 @@ class ImportStatus:
 
     #: The import job was seen to run, or to have run.
     begun: bool
-    #: Recipients on the list, once the import has ended.
+    #: Recipients on the list and its time of change, once the import has ended.
     recipients: int | None = None
+    list_modified: datetime | None = None
 
 
 class ImportJobRoute:
@@ -151,18 +150,18 @@ class ImportJobRoute:
     def baseline(self, broadcast: Broadcast) -> Baseline:
         """What the list and its import job look like before the upload."""
         return Baseline(
-            list_modified=self._rest.get_recipient_list(_list_id(broadcast)).modified,
+            list_modified=self.list_modified(broadcast),
             job_fired=self._job_fired(broadcast),
         )
 
     def find_upload(self, broadcast: Broadcast, baseline: Baseline) -> int | None:
-        """Size of the uploaded list file, or -1 when the import job has taken it; None when there is none."""
+        """Size of the uploaded list file, or `TAKEN` when the import job has it; None when there is none."""
         with self._site.connect() as session:
             present = session.stat(self.file_path(broadcast))
         if present is not None:
             return present.size
-        taken = self._list_changed(broadcast, baseline) or self._job_runs(broadcast)
-        return -1 if taken else None
+        taken = self._list_changed(broadcast, baseline, self.list_modified(broadcast)) or self.job_runs(broadcast)
+        return TAKEN if taken else None
 
     def upload(self, broadcast: Broadcast, content: Readable) -> int:
         """Upload the list file; it appears under its name when it is whole.
@@ -177,24 +176,35 @@ class ImportJobRoute:
         """How far the import is."""
         # The order matters: a list that has changed while afterwards no job runs is full, for the job
         # had begun before the first look and ended before the second.
-        changed = self._list_changed(broadcast, baseline)
-        if self._job_runs(broadcast):
+        modified = self.list_modified(broadcast)
+        changed = self._list_changed(broadcast, baseline, modified)
+        if self.job_runs(broadcast):
             return ImportStatus(begun=True)
         if not changed:
             return ImportStatus(begun=False)
-        return ImportStatus(begun=True, recipients=self._rest.count_recipients(_list_id(broadcast)))
+        recipients = self._rest.count_recipients(_list_id(broadcast))
+        return ImportStatus(begun=True, recipients=recipients, list_modified=modified)
 
-    def _list_changed(self, broadcast: Broadcast, baseline: Baseline) -> bool:
-        modified = self._rest.get_recipient_list(_list_id(broadcast)).modified
+    def list_modified(self, broadcast: Broadcast) -> datetime | None:
+        """When the list was last changed. Server time."""
+        return self._rest.get_recipient_list(_list_id(broadcast)).modified
+
+    def job_runs(self, broadcast: Broadcast) -> bool:
+        """Whether the list's import job runs now, for whatever file."""
+        name = self._job_name.format(list=broadcast.request.list_name)
+        return any(job.name == name for job in self._rest.select_all_running_jobs())
+
+    def withdraw(self, broadcast: Broadcast) -> None:
+        """Take the list file back if the import job has not taken it: nothing may be imported any more."""
+        with self._site.connect() as session:
+            session.remove(self.file_path(broadcast))
+
+    def _list_changed(self, broadcast: Broadcast, baseline: Baseline, modified: datetime | None) -> bool:
         if modified is None or (baseline.list_modified is not None and modified <= baseline.list_modified):
             return False
         # Somebody can change a list by hand: without a firing of its job since, it was not the import.
         fired = self._job_fired(broadcast)
         return fired is None or baseline.job_fired is None or fired > baseline.job_fired
-
-    def _job_runs(self, broadcast: Broadcast) -> bool:
-        name = self._job_name.format(list=broadcast.request.list_name)
-        return any(job.name == name for job in self._rest.select_all_running_jobs())
 
     def _job_fired(self, broadcast: Broadcast) -> datetime | None:
         name = self._job_name.format(list=broadcast.request.list_name)
