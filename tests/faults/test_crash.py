@@ -1,0 +1,147 @@
+"""A process that dies before or after any effect: whoever goes on ends with everybody mailed once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import shared.steps.resolve
+import shared.steps.work
+from shared.broadcast import State
+from shared.errors import OptimizelyUnavailable
+from shared.faststats.rs_db import RsDb
+from shared.faststats.ws_db import WsDb
+from shared.ledger.effects import Effects
+from shared.optimizely.routes.import_job import ImportJobRoute
+from shared.queues import Queues
+from shared.staging import StagedFileWriter
+from shared.steps.poll_jobs import poll_jobs
+from shared.steps.resolve import resolve
+from tests.flow.harness import Flow, until
+
+
+class Died(BaseException):
+    """Stands for the end of a process: no `except Exception` sees it."""
+
+
+class Interruption:
+    """Lets a function die at its nth call, before or after it has done its work; then it works."""
+
+    def __init__(self, original: Callable[..., Any], *, call: int, after: bool) -> None:
+        self.original = original
+        self.calls_left = call
+        self.after = after
+        self.struck = False
+
+    def __call__(self, *arguments: Any, **named: Any) -> Any:
+        self.calls_left -= 1
+        if self.calls_left or self.struck:
+            return self.original(*arguments, **named)
+        self.struck = True
+        if self.after:
+            self.original(*arguments, **named)
+        raise Died
+
+
+EFFECTS: list[tuple[Any, str, int]] = [
+    (WsDb, "claim", 1),
+    (WsDb, "finish", 1),
+    (StagedFileWriter, "commit", 1),
+    (StagedFileWriter, "commit", 2),
+    (ImportJobRoute, "copy", 1),
+    (ImportJobRoute, "upload", 1),
+    (ImportJobRoute, "start", 1),
+    (Effects, "intend", 1),
+    (Effects, "intend", 2),
+    (Effects, "intend", 3),
+    (Effects, "done", 1),
+    (Effects, "done", 2),
+    (Effects, "done", 3),
+    (Effects, "done", 4),
+    (RsDb, "record_prepared", 1),
+    (RsDb, "record_delivered", 1),
+    (Queues, "send", 1),
+    (Queues, "send", 2),
+    (Queues, "send", 3),
+    *((shared.steps.work, "advance", call) for call in range(1, 9)),
+]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("where", "name", "call"), EFFECTS, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_a_death_at_any_effect_mails_everybody_once(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, where: Any, name: str, call: int, after: bool
+) -> None:
+    interruption = Interruption(getattr(where, name), call=call, after=after)
+    # A function, so that it is bound as the method it stands for.
+    monkeypatch.setattr(where, name, lambda *arguments, **named: interruption(*arguments, **named))  # noqa: PLW0108
+    job_id = flow.order(recipients=40)
+
+    def until_death() -> None:
+        try:
+            flow.run(job_id)
+        except (Died, StopIteration):
+            return
+
+    until_death()
+    assert interruption.struck, "the effect was never reached"
+    broadcast = flow.sweep_until_at_rest(job_id)
+
+    assert broadcast.state is State.CLOSED
+    assert flow.job(job_id)[0] == "done"
+    copies = flow.copies(broadcast)
+    assert sum(copy["mails_sent"] for copy in copies) == broadcast.imported
+    assert all(copy["mailed_more_than_once"] == 0 for copy in copies)
+    assert broadcast.rows is not None
+    assert broadcast.rows.read == broadcast.rows.accounted
+
+
+def test_a_start_without_an_answer_that_took_effect_is_adopted(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    original = ImportJobRoute.start
+    calls = []
+
+    def no_answer(self: ImportJobRoute, campaign_id: int) -> None:
+        calls.append(campaign_id)
+        original(self, campaign_id)
+        raise OptimizelyUnavailable(operation="startSmartCampaign", reason="ReadTimeout")
+
+    monkeypatch.setattr(ImportJobRoute, "start", no_answer)
+    broadcast = flow.run(flow.order())
+    assert broadcast.state is State.CLOSED
+    assert len(calls) == 1
+    assert flow.campaign(broadcast)["mails_sent"] == broadcast.imported
+
+
+def test_a_start_that_never_takes_effect_is_parked_and_an_operator_resolves_it(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def lost(_self: ImportJobRoute, campaign_id: int) -> None:
+        calls.append(campaign_id)
+        raise OptimizelyUnavailable(operation="startSmartCampaign", reason="ConnectTimeout")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ImportJobRoute, "start", lost)
+        job_id = flow.order()
+        parked = flow.run(job_id)
+    assert parked.state is State.NEEDS_OPERATOR
+    assert parked.error_code == "send-outcome-unknown"
+    assert parked.error is not None
+    assert f"resolve {parked.key} --started" in parked.error
+    assert f"resolve {parked.key} --not-started" in parked.error
+    assert len(calls) == 3
+    assert flow.campaign(parked)["mails_sent"] == 0
+    assert flow.job(job_id)[0] == "incomplete"
+
+    resolve(flow.bridge, parked.key, started=False, owner="a test")
+    closed = flow.run(job_id)
+    assert closed.state is State.CLOSED
+    assert flow.campaign(closed)["mails_sent"] == closed.imported
+
+
+def test_a_lost_message_costs_time_not_a_broadcast(flow: Flow) -> None:
+    job_id = flow.order()
+    poll_jobs(flow.bridge)
+    until(lambda: bool(flow.take(flow.bridge.settings.upload_list_queue)), "the message is there to lose")
+    assert flow.sweep_until_at_rest(job_id).state is State.CLOSED

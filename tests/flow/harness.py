@@ -1,0 +1,193 @@
+"""A whole bridge over real parts: Azurite, the simulator with its SFTP site, SQLite. Steps are called from here."""
+
+import base64
+import json
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from xml.etree.ElementTree import fromstring
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.queue import QueueServiceClient
+from local.delivery_file_generator import delivery_file_name, write_delivery_file
+from sqlalchemy import select
+
+from local.faststats import BroadcastJob, insert_job
+from shared.bridge import Bridge
+from shared.broadcast import RESTING, Broadcast
+from shared.faststats.schema_map import WsDbSchema
+from shared.settings import Settings
+from shared.steps.gather_responses import gather_responses
+from shared.steps.housekeeping import housekeeping
+from shared.steps.load_responses import load_responses
+from shared.steps.monitor_import import monitor_import
+from shared.steps.poll_jobs import poll_jobs
+from shared.steps.upload_list import upload_list
+
+ZONE = "Europe/Berlin"
+#: Seconds within which a condition must come true; generous, for machines are slow at times.
+PATIENCE = 90
+
+
+def until(condition: Callable[[], bool], what: str, *, between: Callable[[], object] = lambda: None) -> None:
+    """Wait for a condition, doing something between two looks."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
+        between()
+        time.sleep(0.02)
+
+
+@dataclass
+class Flow:
+    """The bridge, what it talks to, and verbs for the tests."""
+
+    bridge: Bridge
+    site: dict[str, Any]
+    queues: QueueServiceClient
+    folder: Path
+
+    def order(self, *, recipients: int = 60, seed: int = 1, command: str | None = None, **job: Any) -> int:
+        """Play FastStats: a delivery file and a job."""
+        name = delivery_file_name("Customers", seed)
+        write_delivery_file(self.bridge.settings.delivery_folder / name, recipients, seed)
+        wanted = {"list_name": "Customers", "message_name": "Spring Newsletter", "file_path": name} | job
+        return insert_job(
+            self.bridge.ws_database, BroadcastJob(**wanted), zone=ZONE, now=datetime.now(UTC), command=command
+        )
+
+    def broadcast(self, job_id: int) -> Broadcast:
+        """The broadcast of a job."""
+        return next(one for one in self.bridge.ledger.broadcasts.newest(100) if one.request.job_id == job_id)
+
+    def deliver(self) -> int:
+        """Deliver every visible message to its step, as the queue triggers do."""
+        settings = self.bridge.settings
+        steps: dict[str, Callable[[dict[str, Any]], object]] = {
+            settings.upload_list_queue: lambda message: upload_list(self.bridge, message["broadcast"]),
+            settings.monitor_import_queue: lambda message: monitor_import(self.bridge, message["broadcast"]),
+            settings.load_responses_queue: lambda message: load_responses(self.bridge, message["response_file"]),
+        }
+        delivered = 0
+        for name, step in steps.items():
+            for message in self.take(name):
+                step(message)
+                delivered += 1
+        return delivered
+
+    def take(self, queue: str) -> list[dict[str, Any]]:
+        """Take every visible message from a queue."""
+        client = self.queues.get_queue_client(queue)
+        taken = []
+        try:
+            for message in client.receive_messages(messages_per_page=32, visibility_timeout=600):
+                taken.append(json.loads(base64.b64decode(message.content)))
+                client.delete_message(message)
+        except ResourceNotFoundError:
+            return []
+        return taken
+
+    def run(self, job_id: int) -> Broadcast:
+        """Poll, and deliver messages until the broadcast of the job is at rest."""
+        poll_jobs(self.bridge)
+        until(lambda: self.broadcast(job_id).state in RESTING, f"job {job_id} at rest", between=self.deliver)
+        return self.broadcast(job_id)
+
+    def sweep_until_at_rest(self, job_id: int) -> Broadcast:
+        """After a crash: sweep and deliver until the broadcast of the job is at rest."""
+
+        def carry_on() -> None:
+            poll_jobs(self.bridge)
+            housekeeping(self.bridge)
+            self.deliver()
+
+        until(
+            lambda: any(
+                one.request.job_id == job_id and one.state in RESTING
+                for one in self.bridge.ledger.broadcasts.newest(100)
+            ),
+            f"job {job_id} at rest",
+            between=carry_on,
+        )
+        return self.broadcast(job_id)
+
+    def collect_responses(self) -> None:
+        """Gather and load until the simulator is idle and every response file is loaded."""
+
+        def all_loaded() -> bool:
+            state, totals = self.simulator(), self.bridge.ledger.response_files.totals()
+            ended = totals["files_loaded"] + totals["files_failed"]
+            return bool(state["idle"]) and ended == len(state["response_files"]) > 0
+
+        def carry_on() -> None:
+            gather_responses(self.bridge)
+            self.deliver()
+
+        until(all_loaded, "every response loaded", between=carry_on)
+
+    def simulator(self) -> dict[str, Any]:
+        """The simulator's own records."""
+        with urllib.request.urlopen(f"{self.site['control_url']}/state", timeout=30) as answer:
+            state: dict[str, Any] = json.load(answer)
+        return state
+
+    def campaign(self, broadcast: Broadcast) -> dict[str, Any]:
+        """The simulator's record of the broadcast's Smart Campaign."""
+        found: dict[str, Any] = next(one for one in self.simulator()["campaigns"] if one["id"] == broadcast.campaign_id)
+        return found
+
+    def copies(self, broadcast: Broadcast) -> list[dict[str, Any]]:
+        """Every Smart Campaign that was copied for the broadcast."""
+        return [one for one in self.simulator()["campaigns"] if broadcast.key in one["name"]]
+
+    def job(self, job_id: int) -> tuple[str, dict[str, str]]:
+        """State and results of a job, as its client reads them."""
+        schema = WsDbSchema(ZONE)
+        queue, results = schema.job_queue, schema.results
+        with self.bridge.ws_database.reading() as connection:
+            state = connection.scalar(select(queue.c.state).where(queue.c.job_id == job_id))
+            text = connection.scalar(select(results.c.results).where(results.c.job_id == job_id))
+        return str(state), {one.tag: one.text or "" for one in fromstring(text)} if text else {}
+
+
+def make_settings(folder: Path, storage: str, site: dict[str, Any], **more: str) -> Settings:
+    """Settings of a bridge of its own."""
+    tag = uuid.uuid4().hex[:12]
+    return Settings.model_validate(
+        {
+            "AzureWebJobsStorage": storage,
+            "UPLOAD_LIST_QUEUE": f"upload-{tag}",
+            "MONITOR_IMPORT_QUEUE": f"monitor-{tag}",
+            "LOAD_RESPONSES_QUEUE": f"load-{tag}",
+            "STAGING_CONTAINER": f"staging-{tag}",
+            "REJECTS_CONTAINER": f"rejects-{tag}",
+            "RESPONSES_CONTAINER": f"responses-{tag}",
+            "SYSTEM_NAME": "Test",
+            "WS_DB": f"sqlite:///{folder / 'WS_Test.sqlite'}",
+            "RS_DB": f"sqlite:///{folder / 'RS_Test.sqlite'}",
+            "DATABASE_TIME_ZONE": ZONE,
+            "DELIVERY_FOLDER": str(folder / "deliveries"),
+            "OPTIMIZELY_REST_URL": site["rest_url"],
+            "OPTIMIZELY_CLIENT_ID": str(site["client_id"]),
+            "OPTIMIZELY_API_USER": site["api_user"],
+            "OPTIMIZELY_API_PASSWORD": site["api_password"],
+            "SFTP_HOST": site["sftp_host"],
+            "SFTP_PORT": str(site["sftp_port"]),
+            "SFTP_USER": site["sftp_user"],
+            "SFTP_PRIVATE_KEY": Path(site["private_key_file"]).read_text(),
+            "SFTP_HOST_KEYS": site["host_key"],
+            "SFTP_IMPORT_FOLDER": site["import_folder"],
+            "SFTP_RESPONSE_FOLDER": site["response_folder"],
+            "MONITOR_INTERVAL_SECONDS": "0.1",
+            "LEASE_SECONDS": "1",
+            "RETRY_SECONDS": "0.1",
+            "START_SETTLE_SECONDS": "0.5",
+            "IMPORT_TIMEOUT_MINUTES": "5",
+            **more,
+        }
+    )
