@@ -23,7 +23,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from paramiko import (
     AuthenticationException,
-    ECDSAKey,
     Ed25519Key,
     Message,
     PKey,
@@ -62,7 +61,7 @@ _KEEP_ALIVE_SECONDS: Final = 30
 
 #: Bytes of one request: servers need not take more (paramiko's own limit).
 _BLOCK: Final = SFTPFile.MAX_REQUEST_SIZE
-#: Read requests under way at a time, as in OpenSSH's sftp: 2 MiB, all that a download keeps in memory.
+#: Read requests under way at a time, as in OpenSSH's sftp: 2 MiB, however large the file is.
 _READS_AHEAD: Final = 64
 #: Names taken from a listing. They become names of blobs and parts of paths, so nothing else is let in.
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -143,6 +142,9 @@ class SftpSite:
         connection = socket.create_connection((self._host, self._port), timeout=self._timeout)
         stack.enter_context(connection)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # paramiko writes to a peer that reads no more without end: the kernel gives up for it (Linux).
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(self._timeout * 1000))
         transport = Transport(connection, disabled_algorithms=_WEAK_ALGORITHMS)
         stack.callback(transport.close)
         transport.banner_timeout = transport.channel_timeout = self._timeout
@@ -294,6 +296,11 @@ class SftpSession:
                 remote.close()
         return sent
 
+    def remove(self, path: str) -> None:
+        """Remove a file. Nothing happens when there is none."""
+        with self._mapped(f"remove {path}"), suppress(FileNotFoundError):
+            self._client.remove(path)
+
     def read(self, path: str) -> Iterator[bytes]:
         """The content of a file, piece by piece, of the size that it has now.
 
@@ -366,6 +373,8 @@ def _read_ahead(client: Any, remote: SFTPFile) -> Iterator[bytes]:  # noqa: ANN4
                 client._convert_status(message)  # noqa: SLF001 - raises what the status says
             return
         block = message.get_string()
+        if not block:
+            return
         if len(block) < length:
             waiting.appendleft(ask(offset + len(block), length - len(block)))
         yield block
@@ -390,7 +399,7 @@ def _remote_file(operation: str, name: str, attributes: SFTPAttributes) -> Remot
 
 
 def _private_key(text: str, passphrase: str | None) -> PKey:
-    for kind in (RSAKey, Ed25519Key, ECDSAKey):
+    for kind in (RSAKey, Ed25519Key):
         # Whatever goes wrong in a text that is no key, and paramiko raises many kinds of errors for it:
         # their texts can hold parts of it.
         with suppress(Exception):

@@ -1,0 +1,973 @@
+"""The SFTP side against a real SFTP server (asyncssh) that can be told to misbehave."""
+
+import asyncio
+import dataclasses
+import hashlib
+import io
+import logging
+import os
+import random
+import socket
+import threading
+import tracemalloc
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, cast
+
+import asyncssh
+import pytest
+from paramiko.sftp import CMD_DATA
+
+from shared.errors import (
+    BridgeError,
+    SettingsInvalid,
+    SftpHostKeyRefused,
+    SftpLoginRefused,
+    SftpRefused,
+    SftpUnavailable,
+    StorageUnavailable,
+    TerminalError,
+    TransientError,
+)
+from shared.optimizely.sftp import RemoteFile, SftpSession, SftpSite
+
+BLOCK = 32768
+MIB = 1024 * 1024
+PASSPHRASE = "passphrase-canary-4711"
+SERVER_TEXT = "server-text-canary"
+
+USER_KEY = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
+RSA_HOST_KEY = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+OTHER_KEY = asyncssh.generate_private_key("ssh-ed25519")
+
+
+def pem(key: asyncssh.SSHKey, form: str = "pkcs1-pem", passphrase: str | None = None) -> str:
+    return key.export_private_key(form, passphrase).decode()
+
+
+def known_hosts(key: asyncssh.SSHKey, host: str = "sftp.example") -> str:
+    return f"{host} {key.export_public_key().decode().strip()}"
+
+
+class Login(asyncssh.SSHServer):
+    """Lets in whoever has the user's key."""
+
+    registered: asyncssh.SSHKey = USER_KEY.convert_to_public()
+    tried: list[str]
+    connection: asyncssh.SSHServerConnection
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self.connection = conn
+
+    def begin_auth(self, username: str) -> Any:
+        self.tried.append(username)
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        del username
+        return key == self.registered
+
+
+@dataclass
+class Server:
+    port: int
+    root: Path
+    #: Users whose login was tried.
+    tried: list[str]
+
+    def client(self, **changes: Any) -> SftpSite:
+        settings: dict[str, Any] = {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": "r_customer",
+            "private_key": pem(USER_KEY),
+            "passphrase": None,
+            "host_keys": HOST_KEY.get_fingerprint(),
+            "timeout": 10,
+        }
+        return SftpSite(**settings | changes)
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    """An event loop in a thread of its own, for the servers."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    yield loop
+    loop.call_soon_threadsafe(loop.stop)
+    thread.join()
+    loop.close()
+
+
+class Start:
+    """Starts servers and stops them at the end of the test."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, root: Path, stack: ExitStack) -> None:
+        self.loop = loop
+        self.root = root
+        self.stack = stack
+        #: Set at the end of the test; what never answers waits for it.
+        self.over = asyncio.Event()
+
+    def __call__(
+        self,
+        files: type[asyncssh.SFTPServer] | None = asyncssh.SFTPServer,
+        login: type[Login] = Login,
+        **options: Any,
+    ) -> Server:
+        tried: list[str] = []
+        opened: list[asyncssh.SSHServerConnection] = []
+
+        def factory() -> Login:
+            server = login()
+            server.tried = tried
+            return server
+
+        def sftp(channel: Any) -> asyncssh.SFTPServer:
+            assert files is not None
+            return files(channel, chroot=os.fsencode(self.root))
+
+        async def listen() -> asyncssh.SSHAcceptor:
+            return await asyncssh.listen(
+                "127.0.0.1",
+                0,
+                server_factory=factory,
+                sftp_factory=sftp if files else None,
+                acceptor=opened.append,
+                **{"server_host_keys": [HOST_KEY]} | options,
+            )
+
+        async def stop() -> None:
+            acceptor.close()
+            for connection in opened:
+                connection.abort()
+            self.over.set()
+            await acceptor.wait_closed()
+            await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()}, return_exceptions=True)
+
+        acceptor = asyncio.run_coroutine_threadsafe(listen(), self.loop).result()
+        self.stack.callback(lambda: asyncio.run_coroutine_threadsafe(stop(), self.loop).result())
+        return Server(acceptor.get_port(), self.root, tried)
+
+
+@pytest.fixture
+def start(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> Iterator[Start]:
+    root = tmp_path / "site"
+    (root / "import").mkdir(parents=True)
+    with ExitStack() as stack:
+        yield Start(loop, root, stack)
+
+
+@pytest.fixture
+def session(start: Start) -> Iterator[SftpSession]:
+    with start().client().connect() as session:
+        yield session
+
+
+class TestPrivateKey:
+    @pytest.mark.parametrize("passphrase", [None, PASSPHRASE])
+    @pytest.mark.parametrize("form", ["pkcs1-pem", "openssh"])
+    def test_rsa_keys_log_in(self, start: Start, form: str, passphrase: str | None) -> None:
+        server = start()
+
+        with server.client(private_key=pem(USER_KEY, form, passphrase), passphrase=passphrase).connect() as session:
+            assert session.stat("/nothing") is None
+
+        assert server.tried == ["r_customer"]
+
+    def test_ed25519_keys_log_in(self, start: Start) -> None:
+        key = asyncssh.generate_private_key("ssh-ed25519")
+
+        class OtherLogin(Login):
+            registered = key.convert_to_public()
+
+        with start(login=OtherLogin).client(private_key=pem(key, "openssh")).connect() as session:
+            assert session.stat("/nothing") is None
+
+    def test_escaped_line_breaks_are_understood(self, start: Start) -> None:
+        escaped = pem(USER_KEY, "openssh").replace("\n", "\\n")
+
+        with start().client(private_key=f"  {escaped} ").connect() as session:
+            assert session.stat("/nothing") is None
+
+    @pytest.mark.parametrize(
+        ("text", "passphrase"),
+        [
+            pytest.param("", None, id="empty"),
+            pytest.param("key-canary", None, id="no key"),
+            pytest.param(pem(USER_KEY)[:400], None, id="cut off"),
+            pytest.param(pem(USER_KEY).replace("M", "!"), None, id="garbled PEM"),
+            pytest.param(pem(USER_KEY, "openssh").replace("b", "c"), None, id="garbled OpenSSH"),
+            pytest.param(pem(USER_KEY, "pkcs1-pem", PASSPHRASE), None, id="PEM without passphrase"),
+            pytest.param(pem(USER_KEY, "pkcs1-pem", PASSPHRASE), "wrong", id="PEM with another passphrase"),
+            pytest.param(pem(USER_KEY, "openssh", PASSPHRASE), None, id="OpenSSH without passphrase"),
+            pytest.param(pem(USER_KEY, "openssh", PASSPHRASE), "wrong", id="OpenSSH with another passphrase"),
+            pytest.param(USER_KEY.export_public_key().decode(), None, id="public key"),
+        ],
+    )
+    def test_a_text_that_is_no_key_is_not_shown(self, text: str, passphrase: str | None) -> None:
+        with pytest.raises(SettingsInvalid, match="SFTP_PRIVATE_KEY") as caught:
+            Server(22, Path(), []).client(private_key=text, passphrase=passphrase)
+
+        assert caught.value.__suppress_context__ or caught.value.__context__ is None
+        for part in filter(None, (*text.split("\n"), PASSPHRASE, passphrase)):
+            assert part not in f"{caught.value} {caught.value!r}"
+
+
+class TestHostKey:
+    @pytest.mark.parametrize(
+        "pins",
+        [
+            pytest.param(HOST_KEY.get_fingerprint(), id="fingerprint"),
+            pytest.param(HOST_KEY.get_fingerprint() + "=", id="padded fingerprint"),
+            pytest.param(known_hosts(HOST_KEY), id="known_hosts line"),
+            pytest.param(known_hosts(HOST_KEY, "|1|c2FsdA==|aGFzaA==") + " a comment", id="hashed host"),
+            pytest.param(f"{OTHER_KEY.get_fingerprint()};{HOST_KEY.get_fingerprint()}", id="two, second"),
+            pytest.param(f"{HOST_KEY.get_fingerprint()}\n{known_hosts(OTHER_KEY)}\n", id="two, first"),
+            pytest.param(f"# old\n{known_hosts(OTHER_KEY)}\n\n# new\n{known_hosts(HOST_KEY)}", id="commented"),
+        ],
+    )
+    def test_a_pinned_key_is_taken(self, start: Start, pins: str) -> None:
+        with start().client(host_keys=pins).connect() as session:
+            assert session.stat("/nothing") is None
+
+    @pytest.mark.parametrize("pins", [OTHER_KEY.get_fingerprint(), known_hosts(OTHER_KEY, "127.0.0.1")])
+    def test_another_key_is_refused_before_the_login(self, start: Start, pins: str) -> None:
+        server = start()
+
+        with pytest.raises(SftpHostKeyRefused) as caught, server.client(host_keys=pins).connect():
+            pytest.fail("connected")
+
+        assert isinstance(caught.value, TerminalError)
+        assert caught.value.facts == {"host": "127.0.0.1", "fingerprint": HOST_KEY.get_fingerprint()}
+        assert server.tried == []
+
+    def test_of_several_keys_the_site_is_asked_for_the_pinned_one(self, start: Start) -> None:
+        server = start(server_host_keys=[HOST_KEY, RSA_HOST_KEY])
+
+        with server.client(host_keys=known_hosts(RSA_HOST_KEY)).connect() as session:
+            assert session.stat("/nothing") is None
+
+    @pytest.mark.parametrize(
+        "pins",
+        [
+            "",
+            " ; \n# only a comment",
+            "SHA256:tooshort",
+            "MD5:00:11:22",
+            "sftp.example",
+            "sftp.example ssh-rsa !!!",
+            f"@revoked {known_hosts(HOST_KEY)}",
+            known_hosts(HOST_KEY).replace("ssh-ed25519", "ssh-rsa"),
+            f"{HOST_KEY.get_fingerprint()};nonsense",
+        ],
+    )
+    def test_pins_that_cannot_be_read(self, pins: str) -> None:
+        with pytest.raises(SettingsInvalid, match="SFTP_HOST_KEYS"):
+            Server(22, Path(), []).client(host_keys=pins)
+
+
+class TestConnect:
+    def test_a_key_that_is_not_registered(self, start: Start) -> None:
+        server = start()
+
+        with pytest.raises(SftpLoginRefused) as caught, server.client(private_key=pem(OTHER_KEY, "openssh")).connect():
+            pytest.fail("connected")
+
+        assert isinstance(caught.value, TerminalError)
+        assert server.tried == ["r_customer"]
+
+    def test_a_site_that_takes_no_keys(self, start: Start) -> None:
+        class PasswordLogin(Login):
+            def public_key_auth_supported(self) -> bool:
+                return False
+
+            def password_auth_supported(self) -> bool:
+                return True
+
+        with pytest.raises(SftpLoginRefused), start(login=PasswordLogin).client().connect():
+            pytest.fail("connected")
+
+    def test_a_site_that_is_not_there(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            port = listener.getsockname()[1]
+
+        with pytest.raises(SftpUnavailable) as caught, Server(port, Path(), []).client().connect():
+            pytest.fail("connected")
+
+        assert isinstance(caught.value, TransientError)
+
+    def test_a_site_that_says_nothing(self) -> None:
+        with (
+            socket.create_server(("127.0.0.1", 0)) as listener,
+            pytest.raises(SftpUnavailable),
+            Server(listener.getsockname()[1], Path(), []).client(timeout=0.1).connect(),
+        ):
+            pytest.fail("connected")
+
+    @pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n" + bytes(64)])
+    def test_a_site_that_hangs_up(self, greeting: bytes) -> None:
+        def hang_up() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.sendall(greeting)
+
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            thread = threading.Thread(target=hang_up)
+            thread.start()
+            with (
+                pytest.raises(SftpUnavailable),
+                Server(listener.getsockname()[1], Path(), []).client(timeout=2).connect(),
+            ):
+                pytest.fail("connected")
+            thread.join()
+
+    def test_a_connection_lost_during_the_login_is_no_refusal(self, start: Start) -> None:
+        class LosingLogin(Login):
+            def begin_auth(self, username: str) -> Any:
+                self.connection.abort()
+                return super().begin_auth(username)
+
+        with pytest.raises(SftpUnavailable), start(login=LosingLogin).client().connect():
+            pytest.fail("connected")
+
+    def test_a_login_without_answer_is_no_refusal(self, start: Start) -> None:
+        class SilentLogin(Login):
+            def begin_auth(self, username: str) -> Any:
+                self.tried.append(username)
+                return start.over.wait()
+
+        with pytest.raises(SftpUnavailable), start(login=SilentLogin).client(timeout=1).connect():
+            pytest.fail("connected")
+
+    def test_a_site_that_never_opens_sftp(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(asyncssh.channel.SSHServerChannel, "_process_subsystem_request", lambda *_: None)
+
+        with pytest.raises(SftpUnavailable), start().client(timeout=1).connect():
+            pytest.fail("connected")
+
+    def test_a_site_without_sftp(self, start: Start) -> None:
+        with pytest.raises(SftpUnavailable), start(files=None).client().connect():
+            pytest.fail("connected")
+
+    @pytest.mark.parametrize(
+        "weak", [{"encryption_algs": ["aes256-cbc"]}, {"mac_algs": ["hmac-sha1"], "encryption_algs": ["aes256-ctr"]}]
+    )
+    def test_weak_algorithms_are_not_spoken(self, start: Start, weak: dict[str, Any]) -> None:
+        server = start(**weak)
+
+        with pytest.raises(SftpRefused, match="no algorithm in common"), server.client().connect():
+            pytest.fail("connected")
+
+        assert server.tried == []
+
+    def test_errors_of_the_caller_pass_through(self, start: Start) -> None:
+        with pytest.raises(FileNotFoundError, match="mine"), start().client().connect():
+            raise FileNotFoundError("mine")
+
+    def test_nothing_secret_is_logged(self, start: Start, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.DEBUG)
+        caplog.set_level(logging.DEBUG, "paramiko")
+        text = pem(USER_KEY, "pkcs1-pem", PASSPHRASE)
+        site = start().client(private_key=text, passphrase=PASSPHRASE)
+
+        with site.connect() as session:
+            session.upload(io.BytesIO(b"row-canary"), "/import/list.csv")
+            assert b"".join(session.read("/import/list.csv")) == b"row-canary"
+            with pytest.raises(SftpRefused) as caught:
+                session.upload(io.BytesIO(b"row-canary"), "/none/list.csv")
+
+        told = f"{caplog.text} {site!r} {session!r} {caught.value!r}"
+        assert "paramiko" in told
+        for secret in (PASSPHRASE, "row-canary", *text.split("\n")[4:-2]):
+            assert secret not in told
+
+
+class TestStat:
+    def test_a_file(self, start: Start) -> None:
+        server = start()
+        path = server.root / "import" / "list.csv"
+        path.write_bytes(b"12345")
+        os.utime(path, (0, 1_700_000_000))
+
+        with server.client().connect() as session:
+            found = session.stat("/import/list.csv")
+
+        assert found == RemoteFile(name="list.csv", size=5, modified=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
+
+    def test_nothing_there(self, session: SftpSession) -> None:
+        assert session.stat("/import/none.csv") is None
+        assert session.stat("/none/none.csv") is None
+
+    def test_a_folder_is_no_file(self, session: SftpSession) -> None:
+        with pytest.raises(SftpRefused, match="not a file"):
+            session.stat("/import")
+
+    def test_a_site_that_tells_no_time(self, start: Start) -> None:
+        class Timeless(asyncssh.SFTPServer):
+            def stat(self, path: bytes) -> Any:
+                del path
+                return asyncssh.SFTPAttrs(size=1)
+
+        with start(Timeless).client().connect() as session, pytest.raises(SftpRefused, match="neither size nor time"):
+            session.stat("/import/x")
+
+    def test_the_text_of_a_refusal_is_not_kept(self, start: Start) -> None:
+        class Rude(asyncssh.SFTPServer):
+            def stat(self, path: bytes) -> Any:
+                raise asyncssh.SFTPFailure(f"{SERVER_TEXT} {path!r}")
+
+        with start(Rude).client().connect() as session, pytest.raises(SftpRefused, match="failure") as caught:
+            session.stat("/import/x")
+
+        assert SERVER_TEXT not in f"{caught.value} {caught.value!r} {caught.value.facts}"
+
+    def test_a_site_that_falls_silent(self, start: Start) -> None:
+        class Silent(asyncssh.SFTPServer):
+            def stat(self, path: bytes) -> Any:
+                del path
+                return start.over.wait()
+
+        with start(Silent).client(timeout=1).connect() as session:
+            with pytest.raises(SftpUnavailable, match="TimeoutError"):
+                session.stat("/import/x")
+            # A late answer can no longer be taken for that to another request.
+            with pytest.raises(SftpUnavailable):
+                session.list_files("/import", "*")
+
+
+class TestList:
+    def test_only_finished_files_with_plain_names(self, start: Start) -> None:
+        server = start()
+        folder = server.root / "responses"
+        folder.mkdir()
+        names = [
+            *("Response_1.csv", "Response-2.csv.gz", "Response3"),
+            *("Response_4.csv.part", "Response_5.TMP", ".Response6", "Response 7.csv", "Response;8", "Résponse9"),
+            *("Response\n10", "Response11\n", "-Response", "_Response", "other.csv", "response12.csv"),
+        ]
+        for name in names:
+            (folder / name).write_bytes(name.encode())
+        (folder / "Response_folder").mkdir()
+        (folder / "Response_link").symlink_to(folder / "other.csv")
+
+        with server.client().connect() as session:
+            found = session.list_files("/responses", "*esponse*")
+            assert [file.name for file in found] == [
+                "Response-2.csv.gz",
+                "Response3",
+                "Response_1.csv",
+                "response12.csv",
+            ]
+            assert found[1].size == len("Response3")
+            assert found[1].modified == session.stat("/responses/Response3").modified  # type: ignore[union-attr]
+            assert [file.name for file in session.list_files("/responses", "Response_?.csv")] == ["Response_1.csv"]
+
+    def test_a_path_in_place_of_a_name_is_left_out(self, start: Start) -> None:
+        class Sly(asyncssh.SFTPServer):
+            async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+                del path
+                for name in (b"../../etc/passwd", b"/etc/passwd", b"..", b"a/b", b"a\\b", b"good"):
+                    attributes = asyncssh.SFTPAttrs(size=1, permissions=0o100644, atime=0, mtime=0)
+                    yield asyncssh.SFTPName(name, attrs=attributes)
+
+        with start(Sly).client().connect() as session:
+            assert [file.name for file in session.list_files("/", "*")] == ["good"]
+
+    def test_a_name_in_another_encoding_is_an_error(self, start: Start) -> None:
+        server = start()
+        with open(os.fsencode(server.root) + b"/import/R\xfcckl\xe4ufer.csv", "wb"):  # noqa: PTH123 - bytes
+            pass
+
+        with server.client().connect() as session:
+            with pytest.raises(SftpRefused, match="not UTF-8"):
+                session.list_files("/import", "*")
+            assert session.stat("/import/none") is None
+
+    def test_a_folder_that_is_not_there(self, session: SftpSession) -> None:
+        with pytest.raises(SftpRefused, match="no such file or folder"):
+            session.list_files("/none", "*")
+
+
+class Trace(asyncssh.SFTPServer):
+    """Notes what is done to files, and what lies in the folder when a file gets its name."""
+
+    acts: list[tuple[str, str, str]]
+
+    def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+        self.acts.append(("open", path.decode(), ""))
+        return super().open(path, pflags, attrs)
+
+    def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+        self.acts.append(("rename", oldpath.decode(), newpath.decode()))
+        return super().rename(oldpath, newpath)
+
+    def posix_rename(self, oldpath: bytes, newpath: bytes) -> Any:
+        self.acts.append(("replace", oldpath.decode(), newpath.decode()))
+        return super().posix_rename(oldpath, newpath)
+
+
+@pytest.fixture
+def trace() -> type[Trace]:
+    class Fresh(Trace):
+        acts: list[tuple[str, str, str]] = []  # noqa: RUF012 - one for each test
+
+    return Fresh
+
+
+class Trickle(io.RawIOBase):
+    """A stream that gives less than it is asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self.rest = content
+
+    def read(self, size: int = -1, /) -> bytes:
+        count = min(size, 1000)
+        piece, self.rest = self.rest[:count], self.rest[count:]
+        return piece
+
+
+@contextmanager
+def frozen_after(count: int, server: Server) -> Iterator[Server]:
+    """The server behind a proxy that reads so many bytes and then nothing more."""
+
+    def pump(source: socket.socket, target: socket.socket, most: float) -> None:
+        passed = 0
+        while passed < most and (piece := source.recv(8192)):
+            target.sendall(piece)
+            passed += len(piece)
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        near: list[socket.socket] = []
+        far = socket.create_connection(("127.0.0.1", server.port))
+
+        def accept() -> None:
+            near.append(listener.accept()[0])
+            back = threading.Thread(target=pump, args=(far, near[0], float("inf")))
+            back.start()
+            pump(near[0], far, count)
+            back.join()
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield dataclasses.replace(server, port=listener.getsockname()[1])
+        finally:
+            far.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            far.close()
+            near[0].close()
+
+
+class TestUpload:
+    @pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * MIB + 17])
+    def test_what_is_sent_arrives(self, start: Start, size: int) -> None:
+        content = random.Random(size).randbytes(size)  # noqa: S311
+        server = start()
+
+        with server.client().connect() as session:
+            assert session.upload(io.BytesIO(content), "/import/list.csv") == size
+            found = session.stat("/import/list.csv")
+
+        assert found is not None
+        assert found.size == size
+        assert (server.root / "import" / "list.csv").read_bytes() == content
+        assert os.listdir(server.root / "import") == ["list.csv"]  # noqa: PTH208 - names
+
+    def test_a_stream_may_give_less_than_it_is_asked_for(self, start: Start) -> None:
+        content = random.Random(1).randbytes(50_000)  # noqa: S311
+        server = start()
+
+        with server.client().connect() as session:
+            assert session.upload(Trickle(content), "/import/list.csv") == 50_000
+
+        assert (server.root / "import" / "list.csv").read_bytes() == content
+
+    def test_the_file_gets_its_name_last(self, start: Start, trace: type[Trace]) -> None:
+        with start(trace).client().connect() as session:
+            session.upload(io.BytesIO(b"new"), "/import/list.csv")
+
+        part = "/import/list.csv.part"
+        assert trace.acts == [("open", part, ""), ("rename", part, "/import/list.csv")]
+
+    def test_what_is_left_of_an_earlier_attempt_is_overwritten(self, start: Start) -> None:
+        server = start()
+        (server.root / "import" / "list.csv.part").write_bytes(b"longer than the new one")
+
+        with server.client().connect() as session:
+            session.upload(io.BytesIO(b"new"), "/import/list.csv")
+
+        assert (server.root / "import" / "list.csv").read_bytes() == b"new"
+
+    def test_a_file_that_is_there_stays(self, start: Start, trace: type[Trace]) -> None:
+        server = start(trace)
+        (server.root / "import" / "list.csv").write_bytes(b"old")
+
+        with (
+            server.client().connect() as session,
+            pytest.raises(SftpRefused, match="a file of this name is there already"),
+        ):
+            session.upload(io.BytesIO(b"new"), "/import/list.csv")
+
+        assert (server.root / "import" / "list.csv").read_bytes() == b"old"
+        assert trace.acts == []
+
+    def test_a_file_that_is_there_is_replaced_on_request(self, start: Start, trace: type[Trace]) -> None:
+        server = start(trace)
+        (server.root / "import" / "list.csv").write_bytes(b"old")
+
+        with server.client().connect() as session:
+            assert session.upload(io.BytesIO(b"newer"), "/import/list.csv", replace=True) == 5
+
+        assert (server.root / "import" / "list.csv").read_bytes() == b"newer"
+        assert trace.acts[-1] == ("replace", "/import/list.csv.part", "/import/list.csv")
+
+    def test_nothing_to_replace(self, start: Start, trace: type[Trace]) -> None:
+        with start(trace).client().connect() as session:
+            session.upload(io.BytesIO(b"new"), "/import/list.csv", replace=True)
+
+        assert trace.acts[-1] == ("rename", "/import/list.csv.part", "/import/list.csv")
+
+    def test_a_file_that_comes_in_between_stays(self, start: Start) -> None:
+        class Racing(asyncssh.SFTPServer):
+            def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+                Path(os.fsdecode(self.map_path(newpath))).write_bytes(b"somebody else's")
+                return super().rename(oldpath, newpath)
+
+        server = start(Racing)
+
+        with server.client().connect() as session, pytest.raises(SftpRefused):
+            session.upload(io.BytesIO(b"new"), "/import/list.csv")
+
+        assert (server.root / "import" / "list.csv").read_bytes() == b"somebody else's"
+
+    def test_a_break_in_the_middle_leaves_no_file(self, start: Start) -> None:
+        class Breaking(asyncssh.SFTPServer):
+            def write(self, file_obj: object, offset: int, data: bytes) -> Any:
+                if offset >= MIB:
+                    self.channel.get_connection().abort()
+                return super().write(file_obj, offset, data)
+
+        server = start(Breaking)
+
+        with server.client().connect() as session, pytest.raises(SftpUnavailable) as caught:
+            session.upload(io.BytesIO(bytes(8 * MIB)), "/import/list.csv")
+
+        assert caught.value.facts["operation"] == "upload /import/list.csv"
+        assert not (server.root / "import" / "list.csv").exists()
+
+        with start().client().connect() as session:
+            assert session.stat("/import/list.csv") is None
+            assert session.upload(io.BytesIO(b"again"), "/import/list.csv") == 5
+
+    @pytest.mark.parametrize("failing", [0, 20, 49])
+    def test_a_write_that_fails_leaves_no_file(self, start: Start, failing: int) -> None:
+        class Failing(asyncssh.SFTPServer):
+            def write(self, file_obj: object, offset: int, data: bytes) -> Any:
+                if offset == failing * BLOCK:
+                    raise asyncssh.SFTPFailure(SERVER_TEXT)
+                return super().write(file_obj, offset, data)
+
+        server = start(Failing)
+
+        with server.client().connect() as session, pytest.raises(SftpRefused) as caught:
+            session.upload(io.BytesIO(bytes(50 * BLOCK)), "/import/list.csv")
+
+        assert SERVER_TEXT not in f"{caught.value!r}"
+        assert not (server.root / "import" / "list.csv").exists()
+
+    def test_a_site_that_holds_less_than_was_sent(self, start: Start) -> None:
+        class Losing(asyncssh.SFTPServer):
+            def write(self, file_obj: object, offset: int, data: bytes) -> Any:
+                return super().write(file_obj, offset, data[:-1])
+
+        server = start(Losing)
+
+        with server.client().connect() as session, pytest.raises(SftpUnavailable, match="holds 2"):
+            session.upload(io.BytesIO(b"new"), "/import/list.csv")
+
+        assert not (server.root / "import" / "list.csv").exists()
+
+    def test_a_lost_answer_to_the_rename_is_seen_by_looking(self, start: Start) -> None:
+        class Losing(asyncssh.SFTPServer):
+            def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+                super().rename(oldpath, newpath)
+                self.channel.get_connection().abort()
+
+        server = start(Losing)
+
+        with server.client().connect() as session, pytest.raises(SftpUnavailable):
+            session.upload(io.BytesIO(b"new"), "/import/list.csv")
+        with server.client().connect() as session:
+            found = session.stat("/import/list.csv")
+
+        assert found is not None
+        assert found.size == 3
+
+    def test_an_error_of_the_stream_passes_through_and_leaves_no_file(self, start: Start) -> None:
+        class Failing(Trickle):
+            def read(self, size: int = -1, /) -> bytes:
+                if len(self.rest) < 3000:
+                    raise StorageUnavailable(operation="read a staged file", reason="x")
+                return super().read(size)
+
+        server = start()
+
+        with server.client().connect() as session:
+            with pytest.raises(StorageUnavailable):
+                session.upload(Failing(bytes(10_000)), "/import/list.csv")
+            assert session.stat("/import/list.csv") is None
+
+        assert not (server.root / "import" / "list.csv").exists()
+
+    def test_an_os_error_of_the_stream_is_not_blamed_on_the_site(self, session: SftpSession) -> None:
+        class Failing(Trickle):
+            def read(self, size: int = -1, /) -> bytes:
+                raise OSError(size)
+
+        with pytest.raises(OSError, match=str(BLOCK)) as caught:
+            session.upload(Failing(b""), "/import/list.csv")
+
+        assert not isinstance(caught.value, BridgeError)
+
+    def test_a_site_that_stops_taking_data(self, start: Start) -> None:
+        class Stuck(asyncssh.SFTPServer):
+            def write(self, file_obj: object, offset: int, data: bytes) -> Any:
+                del file_obj, offset, data
+                return start.over.wait()
+
+        server = start(Stuck)
+
+        with server.client(timeout=1).connect() as session, pytest.raises(SftpUnavailable):
+            session.upload(io.BytesIO(bytes(16 * MIB)), "/import/list.csv")
+
+        assert not (server.root / "import" / "list.csv").exists()
+
+    def test_a_machine_that_freezes(self, start: Start) -> None:
+        with frozen_after(256 * 1024, start()) as server, server.client(timeout=1).connect() as session:
+            # Little fits into the buffers, so that not SSH has to wait, but TCP.
+            connection = cast("socket.socket", session._transport.sock)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+            with pytest.raises(SftpUnavailable):
+                session.upload(io.BytesIO(bytes(4 * MIB)), "/import/list.csv")
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (asyncssh.SFTPPermissionDenied(SERVER_TEXT), "permission denied"),
+            (asyncssh.SFTPNoSuchFile(SERVER_TEXT), "no such file or folder"),
+            (asyncssh.SFTPFailure(SERVER_TEXT), "failure"),
+        ],
+    )
+    def test_a_refusal_is_for_good(self, start: Start, error: Exception, reason: str) -> None:
+        class Refusing(asyncssh.SFTPServer):
+            def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+                del path, pflags, attrs
+                raise error
+
+        with start(Refusing).client().connect() as session, pytest.raises(SftpRefused) as caught:
+            session.upload(io.BytesIO(b"new"), "/import/list.csv")
+
+        assert isinstance(caught.value, TerminalError)
+        assert caught.value.facts == {"operation": "upload /import/list.csv", "reason": reason}
+
+
+class TestRemove:
+    def test_a_file_is_removed_and_nothing_else(self, start: Start) -> None:
+        server = start()
+        for name in ("list.csv", "list.csv.part", "other.csv"):
+            (server.root / "import" / name).write_bytes(b"x")
+
+        with server.client().connect() as session:
+            session.remove("/import/list.csv")
+
+        assert sorted(path.name for path in (server.root / "import").iterdir()) == ["list.csv.part", "other.csv"]
+
+    def test_a_file_that_is_not_there_may_stay_away(self, session: SftpSession) -> None:
+        session.remove("/import/none.csv")
+
+    def test_a_refusal(self, start: Start) -> None:
+        class Keeping(asyncssh.SFTPServer):
+            def remove(self, path: bytes) -> Any:
+                raise asyncssh.SFTPPermissionDenied(f"{SERVER_TEXT} {path!r}")
+
+        with start(Keeping).client().connect() as session, pytest.raises(SftpRefused) as caught:
+            session.remove("/import/list.csv")
+
+        assert caught.value.facts == {"operation": "remove /import/list.csv", "reason": "permission denied"}
+
+
+class TestRead:
+    @pytest.mark.parametrize("size", [0, 1, BLOCK, BLOCK + 1, 5 * MIB + 17])
+    def test_what_is_there_arrives(self, start: Start, size: int) -> None:
+        content = random.Random(size).randbytes(size)  # noqa: S311
+        server = start()
+        (server.root / "file").write_bytes(content)
+
+        with server.client().connect() as session:
+            assert b"".join(session.read("/file")) == content
+
+    def test_memory_does_not_grow_with_the_file(self, start: Start) -> None:
+        part = random.Random(7).randbytes(MIB)  # noqa: S311
+        server = start()
+        expected, digest = hashlib.sha256(), hashlib.sha256()
+        with (server.root / "file").open("wb") as file:
+            for _ in range(64):
+                file.write(part)
+                expected.update(part)
+
+        with server.client().connect() as session:
+            tracemalloc.start()
+            for piece in session.read("/file"):
+                digest.update(piece)
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+
+        assert digest.digest() == expected.digest()
+        assert peak < 12 * MIB  # the server's share included
+
+    def test_memory_does_not_grow_with_an_upload(self, start: Start) -> None:
+        class Zeros(Trickle):
+            left = 64 * MIB
+
+            def read(self, size: int = -1, /) -> bytes:
+                count = min(size, self.left)
+                self.left -= count
+                return bytes(count)
+
+        with start().client().connect() as session:
+            tracemalloc.start()
+            assert session.upload(Zeros(b""), "/import/list.csv") == 64 * MIB
+            _, peak = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+
+        assert peak < 12 * MIB
+
+    def test_a_site_that_gives_less_than_it_is_asked_for(self, start: Start) -> None:
+        class Stingy(asyncssh.SFTPServer):
+            def read(self, file_obj: object, offset: int, size: int) -> Any:
+                return super().read(file_obj, offset, max(1, size // 3))
+
+        content = random.Random(3).randbytes(3 * MIB + 5)  # noqa: S311
+        server = start(Stingy)
+        (server.root / "file").write_bytes(content)
+
+        with server.client().connect() as session:
+            assert b"".join(session.read("/file")) == content
+
+    def test_answers_out_of_order(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        chance = random.Random(5)  # noqa: S311
+        send = asyncssh.sftp.SFTPServerHandler.send_packet
+        order: list[int] = []
+
+        def send_later(self: Any, kind: int, number: int, *rest: Any) -> None:
+            def now() -> None:
+                order.append(number)
+                send(self, kind, number, *rest)
+
+            start.loop.call_later(chance.random() / 100, now)
+
+        content = random.Random(4).randbytes(8 * MIB)  # noqa: S311
+        server = start()
+        (server.root / "file").write_bytes(content)
+
+        with server.client().connect() as session:
+            monkeypatch.setattr(asyncssh.sftp.SFTPServerHandler, "send_packet", send_later)
+            assert b"".join(session.read("/file")) == content
+
+        assert order != sorted(order)
+
+    def test_a_site_that_says_the_end_by_giving_nothing(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        send = asyncssh.sftp.SFTPServerHandler.send_packet
+
+        def send_nothing(self: Any, kind: int, number: int, *rest: Any) -> None:
+            data = kind == CMD_DATA
+            send(self, kind, number, *((number.to_bytes(4), bytes(4)) if data else rest))
+
+        server = start()
+        (server.root / "file").write_bytes(bytes(MIB))
+
+        with server.client().connect() as session:
+            monkeypatch.setattr(asyncssh.sftp.SFTPServerHandler, "send_packet", send_nothing)
+            assert list(session.read("/file")) == []
+
+    def test_a_file_that_becomes_shorter_ends_early(self, start: Start) -> None:
+        server = start()
+        path = server.root / "file"
+        path.write_bytes(bytes(8 * MIB))
+
+        with server.client().connect() as session:
+            pieces = session.read("/file")
+            first = next(pieces)
+            os.truncate(path, 3 * MIB)
+            assert len(first) + sum(map(len, pieces)) < 8 * MIB
+            assert session.stat("/file").size == 3 * MIB  # type: ignore[union-attr]
+
+    def test_a_file_that_grows_is_read_to_its_first_size(self, start: Start) -> None:
+        server = start()
+        path = server.root / "file"
+        path.write_bytes(bytes(MIB))
+
+        with server.client().connect() as session:
+            pieces = session.read("/file")
+            first = next(pieces)
+            os.truncate(path, 2 * MIB)
+            assert len(first) + sum(map(len, pieces)) == MIB
+
+    def test_the_session_goes_on_after_a_download_is_given_up(self, start: Start) -> None:
+        server = start()
+        (server.root / "file").write_bytes(bytes(8 * MIB))
+        (server.root / "other").write_bytes(b"other")
+
+        with server.client().connect() as session:
+            for _ in range(3):
+                pieces = session.read("/file")
+                next(pieces)
+                del pieces
+                assert b"".join(session.read("/other")) == b"other"
+
+    def test_a_break_in_the_middle(self, start: Start) -> None:
+        class Breaking(asyncssh.SFTPServer):
+            def read(self, file_obj: object, offset: int, size: int) -> Any:
+                if offset >= 4 * MIB:
+                    self.channel.get_connection().abort()
+                return super().read(file_obj, offset, size)
+
+        server = start(Breaking)
+        (server.root / "file").write_bytes(bytes(8 * MIB))
+
+        with server.client().connect() as session, pytest.raises(SftpUnavailable) as caught:
+            for _ in session.read("/file"):
+                pass
+
+        assert caught.value.facts["operation"] == "read /file"
+
+    def test_a_refusal_in_the_middle(self, start: Start) -> None:
+        class Failing(asyncssh.SFTPServer):
+            def read(self, file_obj: object, offset: int, size: int) -> Any:
+                if offset >= MIB:
+                    raise asyncssh.SFTPFailure(SERVER_TEXT)
+                return super().read(file_obj, offset, size)
+
+        server = start(Failing)
+        (server.root / "file").write_bytes(bytes(8 * MIB))
+
+        with server.client().connect() as session:
+            with pytest.raises(SftpRefused, match="read /file"):
+                list(session.read("/file"))
+            assert session.stat("/none") is None
+
+    def test_a_file_that_is_not_there(self, session: SftpSession) -> None:
+        with pytest.raises(SftpRefused, match="no such file or folder"):
+            list(session.read("/none"))
