@@ -1,0 +1,40 @@
+"""`python -m local.simulator`: the simulator as a process."""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+from pathlib import Path
+
+from local.simulator.simulator import Simulator
+
+
+async def _run(arguments: argparse.Namespace) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with Simulator(arguments.data, seed=arguments.seed, speed=arguments.speed) as simulator:
+        ready = {"pid": os.getpid(), **simulator.addresses()}
+        print(f"Optimizely Campaign is simulated at {ready['rest_url']}, SFTP port {ready['sftp_port']}.", flush=True)
+        if arguments.ready_file:
+            unfinished = arguments.ready_file.with_suffix(".new")
+            unfinished.touch(mode=0o600)
+            unfinished.write_text(json.dumps(ready))
+            unfinished.rename(arguments.ready_file)
+        await stop.wait()
+
+
+def main() -> None:
+    """Run until SIGTERM or Ctrl-C."""
+    parser = argparse.ArgumentParser(prog="python -m local.simulator", description="Plays Optimizely Campaign.")
+    parser.add_argument("--data", type=Path, required=True, help="folder in which everything is kept")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the recipients' chance")
+    parser.add_argument("--speed", type=float, default=21600, help="simulated seconds in a real one; 0: frozen")
+    parser.add_argument("--ready-file", type=Path, help="written when everything listens: addresses and logins")
+    asyncio.run(_run(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    main()

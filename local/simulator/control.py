@@ -1,0 +1,112 @@
+"""What the simulator tells of itself: the referee's book, and the clock. Not part of the vendor's API."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+
+from local.simulator.clock import Clock
+from local.simulator.store import Store
+
+
+class Control:
+    """The control address.
+
+    Args:
+        store: the simulator's records.
+        clock: simulated time.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+        #: Whether nothing will happen any more by itself; kept up to date by the simulator.
+        self.idle = True
+
+    def application(self) -> web.Application:
+        """The web application, to be mounted at `/control`."""
+        app = web.Application()
+        app.add_routes([web.get("/state", self.get_state), web.post("/clock", self.set_clock)])
+        return app
+
+    async def get_state(self, _request: web.Request) -> web.Response:
+        """Everything that happened, in numbers."""
+        return web.json_response(self.state())
+
+    async def set_clock(self, request: web.Request) -> web.Response:
+        """Change the speed, or jump ahead."""
+        wanted = await request.json()
+        if "speed" in wanted:
+            self._clock.set_speed(float(wanted["speed"]))
+        if "advance_seconds" in wanted:
+            self._clock.advance(timedelta(seconds=float(wanted["advance_seconds"])))
+        return web.json_response({"simulated_time": _iso(self._clock.now())})
+
+    def state(self) -> dict[str, Any]:
+        """Everything that happened, in numbers.
+
+        Returns:
+            `simulated_time`, `idle`, `mailed_twice` (recipients whom one broadcast reached more than once, over all
+            Smart Campaigns), `campaigns`, `imports`, `response_files`.
+        """
+        idle, now = self.idle, self._clock.now()
+        with self._store.reading() as connection:
+            campaigns = {
+                row["id"]: {
+                    "id": row["id"],
+                    "name": row["name"],
+                    "status": row["status"],
+                    "mails_sent": 0,
+                    "distinct_recipients_mailed": 0,
+                    "mailed_more_than_once": 0,
+                    "events_by_type": {},
+                }
+                for row in connection.execute("SELECT * FROM campaign ORDER BY id")
+            }
+            for row in connection.execute(
+                "SELECT campaign_id, count(*) AS mails, count(DISTINCT recipient_id) AS people FROM mail_sent "
+                "WHERE sent_at <= ? GROUP BY 1",
+                (now,),
+            ):
+                campaigns[row["campaign_id"]]["mails_sent"] = row["mails"]
+                campaigns[row["campaign_id"]]["distinct_recipients_mailed"] = row["people"]
+                campaigns[row["campaign_id"]]["mailed_more_than_once"] = row["mails"] - row["people"]
+            for row in connection.execute(
+                "SELECT campaign_id, message_type, count(*) AS events FROM event WHERE registered_at <= ? "
+                "GROUP BY 1, 2",
+                (now,),
+            ):
+                campaigns[row["campaign_id"]]["events_by_type"][row["message_type"]] = row["events"]
+            twice = connection.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM mail_sent WHERE campaign_id IN (SELECT campaign_id FROM mail_sent "
+                "GROUP BY broadcast_key HAVING count(DISTINCT campaign_id) > 1) "
+                "GROUP BY broadcast_key, recipient_id HAVING count(*) > 1)"
+            ).fetchone()[0]
+            imports = [
+                {
+                    "file": row["file"],
+                    "state": row["state"],
+                    "rows_read": row["rows_read"],
+                    "imported": row["imported"],
+                    "skipped": json.loads(row["skipped"]),
+                    "error": row["error"],
+                }
+                for row in connection.execute("SELECT * FROM import_run ORDER BY id")
+            ]
+            files = [
+                {"name": row["name"], "rows": row["rows"]}
+                for row in connection.execute("SELECT * FROM response_file WHERE name IS NOT NULL ORDER BY boundary")
+            ]
+        return {
+            "simulated_time": _iso(now),
+            "idle": idle,
+            "mailed_twice": twice + sum(campaign["mailed_more_than_once"] for campaign in campaigns.values()),
+            "campaigns": list(campaigns.values()),
+            "imports": imports,
+            "response_files": files,
+        }
+
+
+def _iso(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, tz=UTC).isoformat()

@@ -1,0 +1,133 @@
+"""The response data export: files of events on the SFTP site, overlapping, some events late.
+
+Names and columns are the documented defaults of FERG for Optimizely, and list fields come along
+(`optimizely.md` 2.1, 3.3). ASSUMPTION: delimiter, encoding, the column `MailingId`, and the interval.
+"""
+
+import csv
+import os
+import sqlite3
+from datetime import UTC, datetime
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from local.simulator.store import Store
+
+#: Simulated seconds between two exports. The vendor exports once a day, or more often on request.
+INTERVAL = 12 * 3600
+#: An export tells of this many intervals, so that each event comes in two files.
+_OVERLAP = 2
+#: Once everything is told, one more file repeats this many intervals.
+_REPEAT = 6
+_ZONE = ZoneInfo("Europe/Berlin")
+_HEADER = (
+    "Email",
+    "Urn",
+    "CommunicationKey",
+    "MessageType",
+    "DeliveryDate",
+    "ClickUrl",
+    "ClickDate",
+    "EventTriggeredDate",
+    "MailingId",
+    "BroadcastKey",
+    "BounceType",
+)
+
+
+class ResponseExport:
+    """The response data export.
+
+    Args:
+        store: the simulator's records.
+        folder: the folder of the SFTP site in which files appear.
+        began: simulated time at which the simulation began.
+    """
+
+    def __init__(self, store: Store, folder: Path, *, began: int) -> None:
+        self._store = store
+        self._folder = folder
+        self._began = began
+        folder.mkdir(parents=True, exist_ok=True)
+
+    def work(self, now: int) -> bool:
+        """Write the files of every export that is due: none is left out, however late it is.
+
+        Returns:
+            Whether events are still to be told.
+        """
+        with self._store.reading() as connection:
+            last = connection.execute("SELECT max(boundary) FROM response_file").fetchone()[0] or self._began
+            pending = connection.execute(
+                "SELECT count(*) FROM campaign WHERE started IS NOT NULL AND NOT repeated"
+            ).fetchone()[0]
+        for boundary in range(last + INTERVAL, now + 1, INTERVAL):
+            self._export(boundary)
+        return bool(pending)
+
+    def _export(self, boundary: int) -> None:
+        with self._store.writing() as connection:
+            told = [
+                row["id"]
+                for row in connection.execute(
+                    "SELECT id FROM campaign WHERE started IS NOT NULL AND events_made AND NOT repeated AND NOT EXISTS "
+                    "(SELECT 1 FROM event WHERE campaign_id = campaign.id AND registered_at > ?)",
+                    (boundary - INTERVAL,),
+                )
+            ]
+            if _count(connection, boundary - INTERVAL, boundary):
+                since = boundary - _OVERLAP * INTERVAL
+            elif told:
+                since = boundary - _REPEAT * INTERVAL
+            else:
+                since = boundary
+            name = f"Responses_{datetime.fromtimestamp(boundary, tz=UTC):%Y%m%d%H%M}.csv"
+            rows = self._write(connection, name, since, boundary)
+            connection.execute("INSERT INTO response_file VALUES (?, ?, ?)", (boundary, name if rows else None, rows))
+            if since == boundary - _REPEAT * INTERVAL:
+                connection.executemany("UPDATE campaign SET repeated = 1 WHERE id = ?", [(one,) for one in told])
+
+    def _write(self, connection: sqlite3.Connection, name: str, since: int, until: int) -> int:
+        """Write a file under another name and rename it when it is whole; the number of its rows."""
+        if not _count(connection, since, until):
+            return 0
+        unfinished, rows = self._folder / f".{name}.tmp", 0
+        with unfinished.open("w", encoding="utf-8", newline="") as text:
+            writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
+            writer.writerow(_HEADER)
+            for event in connection.execute(
+                "SELECT * FROM event WHERE registered_at > ? AND registered_at <= ? ORDER BY registered_at, id",
+                (since, until),
+            ):
+                happened = _local(event["happened_at"])
+                writer.writerow(
+                    (
+                        event["recipient_id"],
+                        event["urn"],
+                        event["communication_key"],
+                        event["message_type"],
+                        _local(event["sent_at"]),
+                        event["url"],
+                        happened if event["url"] else "",
+                        happened,
+                        event["mailing_id"],
+                        event["broadcast_key"],
+                        event["bounce_type"],
+                    )
+                )
+                rows += 1
+            text.flush()
+            os.fsync(text.fileno())
+        unfinished.rename(self._folder / name)
+        return rows
+
+
+def _count(connection: sqlite3.Connection, since: int, until: int) -> int:
+    found = connection.execute(
+        "SELECT count(*) FROM event WHERE registered_at > ? AND registered_at <= ?", (since, until)
+    ).fetchone()
+    return int(found[0])
+
+
+def _local(seconds: int) -> str:
+    return f"{datetime.fromtimestamp(seconds, tz=_ZONE):%d.%m.%Y %H:%M}"

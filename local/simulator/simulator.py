@@ -1,0 +1,135 @@
+"""The simulator as a whole: its servers, and the loop that lets simulated things happen."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from aiohttp import web
+
+from local.simulator import sending, sftp_site
+from local.simulator.clock import START, Clock
+from local.simulator.control import Control
+from local.simulator.identity import Identity, identity
+from local.simulator.import_job import ImportJobs
+from local.simulator.response_export import ResponseExport
+from local.simulator.rest import Rest
+from local.simulator.store import CLIENT_ID, Store, fact, set_fact
+
+if TYPE_CHECKING:
+    import asyncssh
+
+#: Real seconds between two rounds, and between two records of the clock.
+_ROUND, _RECORD = 0.05, 1.0
+
+
+class Simulator:
+    """Optimizely Campaign on this machine.
+
+    Args:
+        folder: where everything is kept; a simulation that is there is gone on with.
+        seed: seed of the recipients' chance.
+        speed: simulated seconds in a real one; 0 freezes the clock.
+    """
+
+    def __init__(self, folder: Path, *, seed: int = 1, speed: float = 21600) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        began = int(START.timestamp())
+        self._seed = seed
+        self._store = Store(folder / "simulator.sqlite", now=began)
+        with self._store.reading() as connection:
+            elapsed = float(fact(connection, "elapsed") or 0)
+        self.clock = Clock(elapsed, speed=speed)
+        self.identity: Identity = identity(folder / "keys")
+        self._site = folder / "site"
+        self._imports = ImportJobs(self._store, self._site / "import")
+        self._export = ResponseExport(self._store, self._site / "responses", began=began)
+        self.control = Control(self._store, self.clock)
+        self._rest = Rest(self._store, self.clock, self.identity)
+        self._runner: web.AppRunner | None = None
+        self._sftp: asyncssh.SSHAcceptor | None = None
+        self._loop: asyncio.Task[None] | None = None
+        self._port = 0
+
+    async def start(self, *, port: int = 0) -> Self:
+        """Serve and let things happen until `stop`."""
+        app = web.Application()
+        app.add_subapp(f"/rest/{CLIENT_ID}", self._rest.application())
+        app.add_subapp("/control", self.control.application())
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self._sftp = await sftp_site.serve(self._site, self.identity, 0)
+        self._loop = asyncio.create_task(self._live())
+        return self
+
+    async def stop(self) -> None:
+        """Stop serving; what happened is kept."""
+        if self._loop:
+            self._loop.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._loop
+        if self._sftp:
+            self._sftp.close()
+            await self._sftp.wait_closed()
+        if self._runner:
+            await self._runner.cleanup()
+        self._record_clock()
+
+    async def __aenter__(self) -> Self:
+        """Start."""
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        await self.stop()
+
+    def addresses(self) -> dict[str, Any]:
+        """Where it listens and how to log in, as its ready file tells."""
+        if self._sftp is None:
+            msg = "it is not started"
+            raise RuntimeError(msg)
+        sftp_port = self._sftp.get_port()
+        public = self.identity.host_key.export_public_key().decode().strip()
+        return {
+            "rest_url": f"http://127.0.0.1:{self._port}/rest",
+            "control_url": f"http://127.0.0.1:{self._port}/control",
+            "client_id": CLIENT_ID,
+            "api_user": self.identity.api_user,
+            "api_password": self.identity.api_password,
+            "sftp_host": "127.0.0.1",
+            "sftp_port": sftp_port,
+            "sftp_user": self.identity.sftp_user,
+            "private_key_file": str(self.identity.private_key_file),
+            "host_key": f"[127.0.0.1]:{sftp_port} {public}",
+            "host_key_fingerprint": self.identity.host_key.get_fingerprint(),
+            "import_folder": "/import",
+            "response_folder": "/responses",
+        }
+
+    def round(self) -> None:
+        """Let everything happen that is due now."""
+        now = self.clock.now()
+        importing = self._imports.work(now)
+        under_way = sending.work(self._store, self._seed, now)
+        pending = self._export.work(now)
+        self.control.idle = not (importing or under_way or pending)
+
+    async def _live(self) -> None:
+        recorded = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.to_thread(self.round)
+            if loop.time() - recorded > _RECORD:
+                recorded = loop.time()
+                await asyncio.to_thread(self._record_clock)
+            await asyncio.sleep(_ROUND)
+
+    def _record_clock(self) -> None:
+        with self._store.writing() as connection:
+            set_fact(connection, "elapsed", self.clock.elapsed())

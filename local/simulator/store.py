@@ -1,0 +1,176 @@
+"""The simulator's records, in one SQLite file: what a restart goes on from, and the referee's book.
+
+Times are simulated, in whole seconds since 1970.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+_TABLES = """
+CREATE TABLE fact (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE recipient_list (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, test_list INTEGER NOT NULL,
+    created INTEGER NOT NULL, modified INTEGER NOT NULL
+);
+CREATE TABLE list_field (
+    list_id INTEGER NOT NULL, position INTEGER NOT NULL, internal_name TEXT NOT NULL, display_name TEXT NOT NULL,
+    type TEXT NOT NULL, required INTEGER NOT NULL, PRIMARY KEY (list_id, position)
+);
+CREATE TABLE recipient (
+    list_id INTEGER NOT NULL, recipient_id TEXT NOT NULL, urn TEXT NOT NULL, communication_key TEXT NOT NULL,
+    broadcast_key TEXT NOT NULL, PRIMARY KEY (list_id, recipient_id)
+) WITHOUT ROWID;
+CREATE TABLE campaign (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL, status TEXT NOT NULL, list_id INTEGER NOT NULL,
+    source_id INTEGER, created INTEGER NOT NULL, modified INTEGER NOT NULL, started INTEGER, finished INTEGER,
+    ends INTEGER, events_made INTEGER NOT NULL DEFAULT 0, repeated INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE message (
+    mailing_id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL REFERENCES campaign, name TEXT NOT NULL
+);
+CREATE TABLE import_run (
+    id INTEGER PRIMARY KEY, list_id INTEGER NOT NULL, file TEXT NOT NULL, started INTEGER NOT NULL,
+    ends INTEGER NOT NULL, state TEXT NOT NULL, rows_read INTEGER NOT NULL DEFAULT 0,
+    imported INTEGER NOT NULL DEFAULT 0, skipped TEXT NOT NULL DEFAULT '{}', error TEXT
+);
+CREATE TABLE mail_sent (
+    campaign_id INTEGER NOT NULL, mailing_id INTEGER NOT NULL, recipient_id TEXT NOT NULL, urn TEXT NOT NULL,
+    communication_key TEXT NOT NULL, broadcast_key TEXT NOT NULL, sent_at INTEGER NOT NULL
+);
+CREATE INDEX mail_sent_campaign ON mail_sent (campaign_id, sent_at);
+CREATE TABLE event (
+    id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL, mailing_id INTEGER NOT NULL, recipient_id TEXT NOT NULL,
+    urn TEXT NOT NULL, communication_key TEXT NOT NULL, broadcast_key TEXT NOT NULL, message_type TEXT NOT NULL,
+    bounce_type TEXT NOT NULL, url TEXT NOT NULL, sent_at INTEGER NOT NULL, happened_at INTEGER NOT NULL,
+    registered_at INTEGER NOT NULL
+);
+CREATE INDEX event_registered ON event (registered_at);
+CREATE INDEX event_campaign ON event (campaign_id, message_type, bounce_type, registered_at);
+CREATE TABLE unsubscribe (
+    recipient_id TEXT PRIMARY KEY, list_id INTEGER, mailing_id INTEGER, reason TEXT NOT NULL, created INTEGER NOT NULL
+);
+CREATE TABLE response_file (boundary INTEGER PRIMARY KEY, name TEXT, rows INTEGER NOT NULL);
+"""
+
+#: Ids are longer than 32 bits, as the vendor's are.
+FIRST_LIST_ID = 40_291_413_820
+FIRST_CAMPAIGN_ID = 50_118_200_100
+FIRST_MAILING_ID = 60_733_900_500
+CLIENT_ID = 10_246_810_121
+
+_FIELDS = (
+    ("Email", "STRING", True),
+    ("Urn", "STRING", False),
+    ("CommunicationKey", "STRING", False),
+    ("BroadcastKey", "STRING", False),
+    ("Title", "STRING", False),
+    ("FirstName", "STRING", False),
+    ("LastName", "STRING", False),
+    ("Company", "STRING", False),
+    ("City", "STRING", False),
+    ("Postcode", "STRING", False),
+    ("Country", "STRING", False),
+    ("Language", "STRING", False),
+    ("CustomerSince", "DATE", False),
+    ("LoyaltyPoints", "INTEGER", False),
+    ("Segment", "STRING", False),
+    ("LastStore", "STRING", False),
+    ("VoucherCode", "STRING", False),
+    ("created", "TIMESTAMP", False),
+    ("modified", "TIMESTAMP", False),
+)
+#: Two lists share a name, and two Smart Campaigns hold messages of one name: the cases of ambiguity.
+_LISTS = ("Customers", "Prospects", "Duplicate name", "Duplicate name", "Seed list")
+_CAMPAIGNS = (
+    ("Spring Newsletter", "Spring Newsletter", "activationRequired"),
+    ("Welcome Series", "Welcome", "activationRequired"),
+    ("Twice A", "Same message", "activationRequired"),
+    ("Twice B", "Same message", "activationRequired"),
+    ("Autumn Newsletter", "Autumn Newsletter", "finished"),
+)
+
+
+class Store:
+    """The simulator's records.
+
+    Args:
+        path: the SQLite file; made and filled with lists and Smart Campaigns when it is not there.
+        now: simulated time at which lists and Smart Campaigns were made.
+    """
+
+    def __init__(self, path: Path, *, now: int) -> None:
+        self._path = path
+        if not path.exists():
+            made = path.with_suffix(".new")
+            made.unlink(missing_ok=True)
+            with closing(sqlite3.connect(made)) as connection:
+                connection.executescript("PRAGMA journal_mode = WAL;" + _TABLES)
+                with connection:
+                    _fill(connection, now)
+            made.rename(path)
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """A connection that only reads."""
+        with closing(self._connect()) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """A connection in one transaction, committed at the end of the block."""
+        with closing(self._connect()) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            with connection:
+                yield connection
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=60, isolation_level=None, check_same_thread=False)
+        connection.row_factory = sqlite3.Row
+        # A kill of the process loses nothing; only a power cut could, and the simulator does not fear that.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        return connection
+
+
+def fact(connection: sqlite3.Connection, name: str) -> str | None:
+    """A single value kept under a name."""
+    row = connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
+    return None if row is None else str(row["value"])
+
+
+def set_fact(connection: sqlite3.Connection, name: str, value: object) -> None:
+    """Keep a single value under a name."""
+    connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, str(value)))
+
+
+def _fill(connection: sqlite3.Connection, now: int) -> None:
+    for number, name in enumerate(_LISTS):
+        list_id = FIRST_LIST_ID + number
+        connection.execute(
+            "INSERT INTO recipient_list VALUES (?, ?, ?, ?, ?)", (list_id, name, name == "Seed list", now, now)
+        )
+        connection.executemany(
+            "INSERT INTO list_field VALUES (?, ?, ?, ?, ?, ?)",
+            [
+                (list_id, position, name, name, kind, required)
+                for position, (name, kind, required) in enumerate(_FIELDS)
+            ],
+        )
+    for number, (name, message, status) in enumerate(_CAMPAIGNS):
+        connection.execute(
+            "INSERT INTO campaign (id, name, status, list_id, created, modified, started, finished, events_made, "
+            "repeated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 1)",
+            (
+                FIRST_CAMPAIGN_ID + number,
+                name,
+                status,
+                FIRST_LIST_ID,
+                now,
+                now,
+                *((now, now) if status == "finished" else (None, None)),
+            ),
+        )
+        connection.execute(
+            "INSERT INTO message VALUES (?, ?, ?)", (FIRST_MAILING_ID + number, FIRST_CAMPAIGN_ID + number, message)
+        )
