@@ -4,21 +4,20 @@ Each keeps its state in the demo's folder, so that any of them can be killed and
 """
 
 import contextlib
-import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from local.child import end_with_parent
 
 #: Seconds a process has to get ready, or to stop when asked.
 _READY_SECONDS = 60
 _STOP_SECONDS = 20
-_PR_SET_PDEATHSIG = 1
 
 
 class NotReadyError(Exception):
@@ -50,7 +49,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 # Ctrl-C is for the demo, which then stops its processes in order.
                 start_new_session=True,
-                preexec_fn=_end_with_parent() if sys.platform == "linux" else None,  # noqa: PLW1509 - no threads yet
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 - it makes one system call
                 env={**os.environ, **(environment or {})},
             )
 
@@ -103,12 +102,3 @@ class Process:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
-
-
-def _end_with_parent() -> Callable[[], None]:
-    libc = ctypes.CDLL(None)
-
-    def ask_kernel() -> None:
-        libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-
-    return ask_kernel
