@@ -65,7 +65,7 @@ def housekeeping(timer: func.TimerRequest) -> None:
     housekeeping_step(bridge())
 
 
-@app.route(route="status", methods=[func.HttpMethod.GET])
+@app.route(route="status", methods=[func.HttpMethod.GET], trigger_arg_name="request")
 def status(request: func.HttpRequest) -> func.HttpResponse:
     """Where every broadcast and response file stands, as JSON."""
     del request
