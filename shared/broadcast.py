@@ -4,7 +4,7 @@ A broadcast is one run of one message to one list: what a WS_DB job or a PeopleS
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from itertools import pairwise
@@ -166,5 +166,5 @@ def job_key(system: str, job_id: int, time_added: datetime) -> str:
 
     The time keeps a job of a rebuilt queue, which counts from 1 again, apart from its namesake.
     """
-    digest = sha256(f"{system}|{job_id}|{time_added.isoformat()}".encode()).hexdigest()
+    digest = sha256(f"{system}|{job_id}|{time_added.astimezone(UTC).isoformat()}".encode()).hexdigest()
     return f"J{job_id}-{digest[:8]}"

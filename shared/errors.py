@@ -381,6 +381,6 @@ class UnexpectedError(TransientError):
 
 
 def catalogue() -> Iterator[type[BridgeError]]:
-    """Every entry of the catalogue, in the order of this page."""
+    """Every entry of the catalogue, terminal ones first, each kind by code."""
     for kind in (TerminalError, TransientError):
         yield from sorted(kind.__subclasses__(), key=lambda entry: entry.code)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 
@@ -55,6 +55,8 @@ class AttributedResponse:
     """A response and the broadcast it belongs to."""
 
     response: Response
+    #: Key of the event, as it was staged.
+    event_key: bytes
     #: Rank of the event among its equals: the first open of a minute is 1, the second 2.
     ordinal: int
     #: `Broadcasts.Id` in RS_DB; None when the broadcast is not known.
@@ -72,7 +74,7 @@ def event_key(response: Response) -> bytes:
         response.message_type,
         response.broadcast_reference,
         response.recipient_key,
-        response.event_time.isoformat(),
+        response.event_time.astimezone(UTC).isoformat(),
         response.click_url,
     )
     return sha256("\x1f".join(parts).encode()).digest()[:16]

@@ -9,47 +9,89 @@ import re
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from shared.errors import SettingsInvalid
 
 #: Printed in public help pages and scripts of the product, so everybody knows it.
 _KNOWN_PASSWORD: Final = "fa5t5tat5"  # noqa: S105 - named here to be refused
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_LONGEST_STORAGE_NAME: Final = 63
 
 
-def _queue_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){2,62}", name):
-        msg = "a queue name has 3 to 63 small letters, digits and single hyphens"
+# The messages of these checks never repeat the value: it may be a secret. So those of libraries are replaced.
+
+
+def _storage_name(name: str) -> str:
+    if not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){2,62}", name) or len(name) > _LONGEST_STORAGE_NAME:
+        msg = "the name of a queue or container has 3 to 63 small letters, digits and single hyphens"
         raise ValueError(msg)
     return name
 
 
 def _encrypted_or_loopback(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme != "https" and parts.hostname not in _LOOPBACK:
+    try:
+        parts = urlsplit(url)
+        encrypted = parts.scheme == "https" and bool(parts.hostname)
+        loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
+    except ValueError:
+        encrypted = loopback = False
+    if not (encrypted or loopback):
         msg = "only https is accepted, except on this machine"
         raise ValueError(msg)
     return url.rstrip("/")
 
 
 def _time_zone(name: str) -> str:
-    ZoneInfo(name)
+    try:
+        ZoneInfo(name)
+    except (ValueError, LookupError, OSError):
+        msg = "there is no time zone of this name"
+        raise ValueError(msg) from None
     return name
 
 
+def _encoding(name: str) -> str:
+    try:
+        "a".encode(name)  # unlike `codecs.lookup`, this refuses codecs that are not of text
+    except (LookupError, ValueError):
+        msg = "there is no text encoding of this name"
+        raise ValueError(msg) from None
+    return name
+
+
+def _name_of_a_list(template: str) -> str:
+    try:
+        template.format(list="")
+    except (LookupError, ValueError, AttributeError):
+        msg = "nothing but {list} may stand in braces"
+        raise ValueError(msg) from None
+    return template
+
+
 def _connection(value: SecretStr) -> SecretStr:
-    if _KNOWN_PASSWORD in value.get_secret_value():
+    if _KNOWN_PASSWORD in unquote_plus(value.get_secret_value()):
         msg = "the publicly known default password of the product must not be used: change it"
+        raise ValueError(msg)
+    try:
+        url = make_url(value.get_secret_value())
+        usable = url.get_backend_name() == "mssql" or (url.get_backend_name() == "sqlite" and bool(url.database))
+    except (ArgumentError, ValueError):
+        usable = False
+    if not usable:
+        msg = "a SQLAlchemy URL is expected: mssql+pyodbc://… or sqlite:///<file>"
         raise ValueError(msg)
     return value
 
 
-QueueName = Annotated[str, AfterValidator(_queue_name)]
+StorageName = Annotated[str, AfterValidator(_storage_name)]
+HttpsAddress = Annotated[str, AfterValidator(_encrypted_or_loopback)]
 Connection = Annotated[SecretStr, AfterValidator(_connection)]
 
 
@@ -57,7 +99,13 @@ class Settings(BaseSettings):
     """The app settings. A field's alias is the setting's name, its description what it is for."""
 
     model_config = SettingsConfigDict(
-        extra="ignore", case_sensitive=True, populate_by_name=True, hide_input_in_errors=True, frozen=True
+        extra="ignore",
+        case_sensitive=True,
+        populate_by_name=True,
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+        allow_inf_nan=False,
+        frozen=True,
     )
 
     # Storage
@@ -66,12 +114,12 @@ class Settings(BaseSettings):
         alias="AzureWebJobsStorage",
         description="Connection string of the storage account. In Azure leave it out and give the two URIs below.",
     )
-    blob_service_uri: str | None = Field(
+    blob_service_uri: HttpsAddress | None = Field(
         default=None,
         alias="AzureWebJobsStorage__blobServiceUri",
         description="Blob endpoint of the storage account, used with the app's identity.",
     )
-    queue_service_uri: str | None = Field(
+    queue_service_uri: HttpsAddress | None = Field(
         default=None,
         alias="AzureWebJobsStorage__queueServiceUri",
         description="Queue endpoint of the storage account, used with the app's identity.",
@@ -81,28 +129,28 @@ class Settings(BaseSettings):
         alias="AzureWebJobsStorage__clientId",
         description="Client id of the user-assigned identity; without it the system-assigned one is used.",
     )
-    staging_container: str = Field(
+    staging_container: StorageName = Field(
         default="staging",
         alias="STAGING_CONTAINER",
         description="Container of list files on their way to Optimizely.",
     )
-    rejects_container: str = Field(
+    rejects_container: StorageName = Field(
         default="rejects", alias="REJECTS_CONTAINER", description="Container of reject files, for operators."
     )
-    responses_container: str = Field(
+    responses_container: StorageName = Field(
         default="responses",
         alias="RESPONSES_CONTAINER",
         description="Container of response files as they came.",
     )
 
     # Queues
-    upload_list_queue: QueueName = Field(
+    upload_list_queue: StorageName = Field(
         default="upload-list", alias="UPLOAD_LIST_QUEUE", description="Queue of broadcasts to upload."
     )
-    monitor_import_queue: QueueName = Field(
+    monitor_import_queue: StorageName = Field(
         default="monitor-import", alias="MONITOR_IMPORT_QUEUE", description="Queue of broadcasts to follow."
     )
-    load_responses_queue: QueueName = Field(
+    load_responses_queue: StorageName = Field(
         default="load-responses", alias="LOAD_RESPONSES_QUEUE", description="Queue of response files to load."
     )
 
@@ -148,7 +196,7 @@ class Settings(BaseSettings):
     )
 
     # Optimizely Campaign, REST
-    optimizely_rest_url: Annotated[str, AfterValidator(_encrypted_or_loopback)] = Field(
+    optimizely_rest_url: HttpsAddress = Field(
         default="https://api.campaign.episerver.net/rest",
         alias="OPTIMIZELY_REST_URL",
         description="Base address of the REST API, without the client ID.",
@@ -188,7 +236,7 @@ class Settings(BaseSettings):
         description="Folder in which response files appear.",
     )
 
-    import_job_name: str = Field(
+    import_job_name: Annotated[str, AfterValidator(_name_of_a_list)] = Field(
         default="Recipient import {list}",
         alias="IMPORT_JOB_NAME",
         description="Name of the import job of a list, as Administration > Scheduled Jobs shows it; `{list}` is the "
@@ -251,7 +299,7 @@ class Settings(BaseSettings):
         alias="RESPONSE_DELIMITER",
         description="Delimiter of response files.",
     )
-    response_encoding: str = Field(
+    response_encoding: Annotated[str, AfterValidator(_encoding)] = Field(
         default="utf-8-sig",
         alias="RESPONSE_ENCODING",
         description="Encoding of response files (Python's name).",

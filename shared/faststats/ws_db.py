@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
-from sqlalchemy import Row, and_, delete, insert, select, update
+from sqlalchemy import Row, and_, delete, insert, literal, select, update
 
 from shared.broadcast import BroadcastRequest, SendMode, job_key
 from shared.database import Database
@@ -19,6 +19,9 @@ from shared.faststats.schema_map import WsDbSchema
 
 #: ASSUMPTION: the header names FastStats writes where the command names none.
 _DEFAULT_COLUMNS = {"urn_column": "Urn", "email_column": "Email", "communication_key_column": "Communication Key"}
+#: What the ledger has room for.
+_LONGEST_NAME = 255
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +106,7 @@ class WsDb:
         if not job.command:
             raise JobCommandInvalid(job=job.id, reason="it has none")
         try:
-            root = fromstring(job.command)
+            root = fromstring(job.command, forbid_dtd=True)
         except (ParseError, DefusedXmlException, ValueError):
             raise JobCommandInvalid(job=job.id, reason="it is not well-formed XML") from None
         details = root.find(paths.details)
@@ -113,27 +116,35 @@ class WsDb:
         def text(path: str) -> str:
             return (details.findtext(path) or "").strip()
 
+        def name(path: str, value: str) -> str:
+            if len(value) > _LONGEST_NAME or _CONTROL.search(value):
+                reason = f"{path} is not one line of at most {_LONGEST_NAME} characters"
+                raise JobCommandInvalid(job=job.id, reason=reason)
+            return value
+
         # FastStats writes a Windows path of its own machine: only the name counts here, never a folder.
-        file_name = PureWindowsPath(text(paths.file_path)).name
-        if not file_name:
+        file_name = name(paths.file_path, PureWindowsPath(text(paths.file_path)).name)
+        if file_name in {"", ".."}:
             raise JobCommandInvalid(job=job.id, reason=f"it names no delivery file ({paths.file_path})")
-        if not text(paths.list_name):
+        list_name, message_name = (name(path, text(path)) for path in (paths.list_name, paths.message_name))
+        if not list_name:
             raise JobCommandInvalid(job=job.id, reason=f"it names no list ({paths.list_name})")
         upload_only = text(paths.upload_only).lower() in {"true", "1"}
-        if not upload_only and not text(paths.message_name):
+        if not upload_only and not message_name:
             raise JobCommandInvalid(job=job.id, reason=f"it names no message ({paths.message_name})")
+        columns = ((column, getattr(paths, column), default) for column, default in _DEFAULT_COLUMNS.items())
         return BroadcastRequest(
             key=job.key,
             job_id=job.id,
             system=job.system,
-            list_name=text(paths.list_name),
-            message_name=text(paths.message_name),
+            list_name=list_name,
+            message_name=message_name,
             delivery_file=file_name,
             step_id=_number(text(paths.step_id)),
             run=_number(text(paths.run)),
             parameters=text(paths.parameters),
             send_mode=SendMode.UPLOAD_ONLY if upload_only else SendMode.VERIFY_THEN_START,
-            **{name: text(getattr(paths, name)) or default for name, default in _DEFAULT_COLUMNS.items()},
+            **{column: name(path, text(path)) or default for column, path, default in columns},
         )
 
     def cancel_requested(self, job_id: int) -> bool:
@@ -143,11 +154,14 @@ class WsDb:
             return bool(connection.scalar(select(queue.c.cancel_requested).where(queue.c.job_id == job_id)))
 
     def note(self, job_id: int, message: str) -> None:
-        """Write a line to the delivery job summary, which the client shows."""
+        """Write a line to the delivery job summary of a job of this bridge, which the client shows."""
+        queue, summary = self._schema.job_queue, self._schema.delivery_job_summary
+        # FastStats clears old jobs away: the line is left out when the job is gone.
+        line = select(queue.c.job_id, literal(self._now(), summary.c.time_added.type), literal(message)).where(
+            queue.c.job_id == job_id, queue.c.server == self._server
+        )
         with self._database.writing() as connection:
-            connection.execute(
-                insert(self._schema.delivery_job_summary).values(job_id=job_id, time_added=self._now(), message=message)
-            )
+            connection.execute(insert(summary).from_select(["job_id", "time_added", "message"], line))
 
     def finish(self, job_id: int, results: dict[str, object], *, cancelled: bool = False) -> None:
         """Mark a job of this bridge as ended and write its results; doing it twice leaves the last results.

@@ -90,7 +90,12 @@ class Broadcasts:
 
     def unreported(self, limit: int) -> list[Broadcast]:
         """Broadcasts that ended, but whose end was not written back to its source yet."""
-        wanted = select(table).where(table.c.state.in_(ENDED), table.c.reported_at.is_(None)).limit(limit)
+        wanted = (
+            select(table)
+            .where(table.c.state.in_(ENDED), table.c.reported_at.is_(None))
+            .order_by(table.c.id)
+            .limit(limit)
+        )
         with self._database.reading() as connection:
             return [_from_row(row) for row in connection.execute(wanted)]
 

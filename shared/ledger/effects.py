@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Row, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from shared.broadcast import Broadcast
 from shared.database import Database
@@ -57,20 +58,22 @@ class Effects:
         found = self.find(broadcast, kind)
         if found is not None:
             return found
-        with self._database.writing() as connection:
-            added = connection.execute(
-                insert(table)
-                .values(
-                    broadcast_id=broadcast.id,
-                    kind=kind,
-                    natural_key=natural_key,
-                    intended_at=now,
-                    tries=0,
-                    evidence=json.dumps(dict(evidence or {})),
-                )
-                .returning(*table.c)
-            ).one()
-        return _from_row(added)
+        intent = insert(table).values(
+            broadcast_id=broadcast.id,
+            kind=kind,
+            natural_key=natural_key,
+            intended_at=now,
+            tries=0,
+            evidence=json.dumps(dict(evidence or {})),
+        )
+        try:
+            with self._database.writing() as connection:
+                return _from_row(connection.execute(intent.returning(*table.c)).one())
+        except IntegrityError:
+            found = self.find(broadcast, kind)  # somebody else was faster
+            if found is None:
+                raise
+            return found
 
     def find(self, broadcast: Broadcast, kind: Kind) -> Effect | None:
         """The effect of this kind, if it was ever intended."""

@@ -21,11 +21,23 @@ _BEATS = 3
 
 
 class HeldLease:
-    """A lease while it is held."""
+    """A lease while it is held.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: its name.
+        expires_at: when it runs out, unless it is renewed.
+        now: the clock.
+    """
+
+    def __init__(self, name: str, expires_at: datetime, now: Callable[[], datetime]) -> None:
         self._name = name
+        self._expires_at = expires_at
+        self._now = now
         self.lost = threading.Event()
+
+    def renewed(self, expires_at: datetime) -> None:
+        """It was renewed until then."""
+        self._expires_at = expires_at
 
     def check(self) -> None:
         """Make sure that it is still held: to be called before every effect.
@@ -33,6 +45,9 @@ class HeldLease:
         Raises:
             LeaseLost: it was not renewed in time.
         """
+        # By the clock too: a heartbeat that hangs, or a machine that slept, sets no flag.
+        if self._now() >= self._expires_at:
+            self.lost.set()
         if self.lost.is_set():
             raise LeaseLost(lease=self._name)
 
@@ -54,10 +69,11 @@ class Leases:
     @contextmanager
     def held(self, name: str, owner: str) -> Iterator[HeldLease | None]:
         """Hold a lease for the length of the block, with a heartbeat; None when somebody else holds it."""
-        if not self._take(name, owner, self._now() + self._life):
+        expires_at = self._now() + self._life
+        if not self._take(name, owner, expires_at):
             yield None
             return
-        held, stop = HeldLease(name), threading.Event()
+        held, stop = HeldLease(name, expires_at, self._now), threading.Event()
         beat = threading.Thread(
             target=self._beat, args=(name, owner, held, stop), name=f"heartbeat {name}", daemon=True
         )
@@ -81,7 +97,7 @@ class Leases:
             return connection.scalar(select(table.c.owner).where(table.c.name == name, alive))
 
     def _take(self, name: str, owner: str, expires_at: datetime | None) -> bool:
-        free = or_(table.c.owner == owner, table.c.expires_at < self._now())
+        free = or_(table.c.owner == owner, table.c.expires_at <= self._now())
         try:
             with self._database.writing() as connection:
                 taken = connection.execute(
@@ -94,24 +110,19 @@ class Leases:
         return True
 
     def _beat(self, name: str, owner: str, held: HeldLease, stop: threading.Event) -> None:
-        expires_at = self._now() + self._life
         while not stop.wait(self._life.total_seconds() / _BEATS):
+            expires_at = self._now() + self._life  # before the write, which can take long
             try:
                 with self._database.writing() as connection:
                     renewed = connection.execute(
-                        update(table)
-                        .where(table.c.name == name, table.c.owner == owner)
-                        .values(expires_at=self._now() + self._life)
+                        update(table).where(table.c.name == name, table.c.owner == owner).values(expires_at=expires_at)
                     )
-                if renewed.rowcount == 0:
-                    held.lost.set()
-                    return
-                expires_at = self._now() + self._life
             except TransientError:
-                # The next beat may get through; past the end somebody else may have taken it.
-                if self._now() >= expires_at:
-                    held.lost.set()
-                    return
+                continue  # the next beat may get through; past its end `check` calls it lost
+            if renewed.rowcount == 0:
+                held.lost.set()
+                return
+            held.renewed(expires_at)
 
 
 def release(connection: Connection, name: str, owner: str) -> None:

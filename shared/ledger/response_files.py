@@ -7,10 +7,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.database import Database
+from shared.errors import LeaseLost
 from shared.ledger import tables
 from shared.ledger.tables import response_file as table
 from shared.ledger.tables import response_staging as staging
@@ -86,7 +87,8 @@ class ResponseFiles:
         """Record a first look at a file, in place of an earlier look at the same name that it outgrew."""
         try:
             with self._database.writing() as connection:
-                connection.execute(delete(table).where(table.c.name == name, table.c.state == FileState.SEEN))
+                outgrown = or_(table.c.size != size, table.c.modified != modified)
+                connection.execute(delete(table).where(table.c.name == name, table.c.state == FileState.SEEN, outgrown))
                 connection.execute(
                     insert(table).values(
                         name=name,
@@ -119,12 +121,12 @@ class ResponseFiles:
             )
 
     def failed(self, file: ResponseFile, *, code: str, sentence: str) -> None:
-        """Record that the file cannot be loaded as it is."""
+        """Record that a gathered file cannot be loaded as it is; one that was loaded meanwhile stays so."""
         with self._database.writing() as connection:
             connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
             connection.execute(
                 update(table)
-                .where(table.c.id == file.id)
+                .where(table.c.id == file.id, table.c.state == FileState.GATHERED)
                 .values(state=FileState.FAILED, error_code=code, error=sentence[:2000])
             )
 
@@ -169,9 +171,13 @@ class ResponseFiles:
 
 
 def record_load(
-    connection: Connection, file: ResponseFile, counts: LoadCounts, rejects: Mapping[str, int], *, now: datetime
+    connection: Connection, file: ResponseFile, counts: LoadCounts, rejects: Mapping[RejectReason, int], *, now: datetime
 ) -> None:
-    """Record, within the transaction that moved the rows, that the file is loaded."""
+    """Record, within the transaction that moved the rows, that the file is loaded.
+
+    Raises:
+        LeaseLost: it is not waiting for its load any more: somebody else was at it; roll back.
+    """
     connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
     connection.execute(delete(tables.reject_count).where(tables.reject_count.c.response_file_id == file.id))
     if rejects:
@@ -179,9 +185,9 @@ def record_load(
             insert(tables.reject_count),
             [{"response_file_id": file.id, "reason": reason, "rows": rows} for reason, rows in rejects.items()],
         )
-    connection.execute(
+    changed = connection.execute(
         update(table)
-        .where(table.c.id == file.id)
+        .where(table.c.id == file.id, table.c.state == FileState.GATHERED)
         .values(
             state=FileState.LOADED,
             loaded_at=now,
@@ -195,6 +201,8 @@ def record_load(
             error=None,
         )
     )
+    if changed.rowcount == 0:
+        raise LeaseLost(lease=lease_name(file.name))
 
 
 def lease_name(name: str) -> str:

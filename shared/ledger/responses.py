@@ -28,6 +28,12 @@ def clear(database: Database, file: ResponseFile) -> None:
         connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
 
 
+def staged(connection: Connection, load_id: str) -> int:
+    """How many rows of a load are staged."""
+    wanted = select(func.count()).select_from(staging).where(staging.c.load_id == load_id)
+    return connection.execute(wanted).scalar_one()
+
+
 def new(connection: Connection, load_id: str) -> Iterator[list[AttributedResponse]]:
     """The staged rows whose event is not recorded yet, in batches of at most 1,000.
 
@@ -61,7 +67,7 @@ def record(connection: Connection, responses: Sequence[AttributedResponse], resp
     connection.execute(
         insert(response_event),
         [
-            {"event_key": event_key(one.response), "ordinal": one.ordinal, "response_id": response_id}
+            {"event_key": one.event_key, "ordinal": one.ordinal, "response_id": response_id}
             for one, response_id in zip(responses, response_ids, strict=True)
         ],
     )
@@ -119,6 +125,7 @@ def _attributed(row: Row[Any]) -> AttributedResponse:
     )
     return AttributedResponse(
         response=response,
+        event_key=row.event_key,
         ordinal=row.ordinal,
         rs_broadcast_id=row.rs_broadcast_id,
         message_name=row.message_name or "",

@@ -89,7 +89,7 @@ def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
         if counts.read != counts.loaded + counts.known + counts.rejected:
             accounted = counts.loaded + counts.known + counts.rejected
             raise RowsUnaccounted(what=file.name, read=counts.read, accounted=accounted)
-        record_load(connection, file, counts, reader.rejects, now=now())
+        record_load(connection, file, counts, dict(reader.rejects), now=now())
     return counts
 
 
