@@ -15,6 +15,7 @@ from shared.errors import LeaseLost
 from shared.ledger import tables
 from shared.ledger.tables import response_file as table
 from shared.ledger.tables import response_staging as staging
+from shared.rejects import RejectReason
 
 
 class FileState(StrEnum):
@@ -171,7 +172,12 @@ class ResponseFiles:
 
 
 def record_load(
-    connection: Connection, file: ResponseFile, counts: LoadCounts, rejects: Mapping[RejectReason, int], *, now: datetime
+    connection: Connection,
+    file: ResponseFile,
+    counts: LoadCounts,
+    rejects: Mapping[RejectReason, int],
+    *,
+    now: datetime,
 ) -> None:
     """Record, within the transaction that moved the rows, that the file is loaded.
 

@@ -1,0 +1,185 @@
+"""Generates delivery files as FastStats writes them: any size, the same seed the same file, some bad rows."""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from shared.rejects import DUPLICATES, RejectReason
+
+HEADER = (
+    "Kunden ID",
+    "Email",
+    "Communication Key",
+    "Title",
+    "First Name",
+    "Last Name",
+    "Company",
+    "City",
+    "Postcode",
+    "Country",
+    "Language",
+    "Customer Since",
+    "Loyalty Points",
+    "Segment",
+    "Last Store",
+    "Voucher Code",
+)
+_EMAIL, _KEY, _POINTS = HEADER.index("Email"), HEADER.index("Communication Key"), HEADER.index("Loyalty Points")
+
+#: Title, first name, last name, city, country, language: people from where they may be.
+_PEOPLE = (
+    ("Frau", "Jörg-Anna", "Größmann-Müller", "Köln", "DE", "de"),
+    ("Herr", "Björn", "Straßer", "Münster", "DE", "de"),
+    ("Madame", "Zoë", "d'Aubigné", "Besançon", "FR", "fr"),
+    ("Señora", "Begoña", "Núñez", "A Coruña", "ES", "es"),
+    ("Pan", "Łukasz", "Wójcik", "Łódź", "PL", "pl"),
+    ("Bay", "İbrahim", "Çağlayan", "İstanbul", "TR", "tr"),
+    ("Pán", "Dvořák", "Řehoř", "Plzeň", "CZ", "cs"),
+    ("Κυρία", "Ελένη", "Παπαδοπούλου", "Θεσσαλονίκη", "GR", "el"),
+    ("Г-жа", "Юлия", "Щербакова", "София", "BG", "bg"),
+    ("מר", "יעקב", "כהן", "חיפה", "IL", "he"),
+    ("السيدة", "فاطمة", "الزهراء", "القاهرة", "EG", "ar"),
+    ("先生", "伟", "张", "上海", "CN", "zh"),
+    ("様", "さくら", "髙橋", "横浜市", "JP", "ja"),
+    ("씨", "민준", "김", "서울", "KR", "ko"),
+    ("श्री", "अर्जुन", "शर्मा", "दिल्ली", "IN", "hi"),
+    ("Ms", "Siobhán", "O'Neill", "Dún Laoghaire", "IE", "en"),
+)
+_COMPANIES = ("", "", "", 'Bäckerei "Zum Löwen"', "Müller; Söhne", "Smith & Co.", "O'Reilly", "Фирма Ромашка")
+_SEGMENTS = ("New", "Loyal", "At risk", "Lapsed; win back")
+_STORES = ("Centre", "Nord-Süd", 'The "Old" Mill', "Online")
+_DOMAINS = ("example.org", "example.com", "example.net", "mail.example.org", "bücher.example")
+
+#: One row in so many is of this kind.
+_BAD_ONE_IN = 100
+_DUPLICATE_EMAIL_ONE_IN, _DUPLICATE_KEY_ONE_IN = 100, 500
+_BLOCKLISTED_ONE_IN = _UNSUBSCRIBED_ONE_IN = 200
+_BAD = (
+    RejectReason.WRONG_FIELD_COUNT,
+    RejectReason.EMAIL_MISSING,
+    RejectReason.EMAIL_INVALID,
+    RejectReason.CONTROL_CHARACTER,
+    RejectReason.URN_MISSING,
+    RejectReason.COMMUNICATION_KEY_MISSING,
+    RejectReason.FIELD_TYPE,
+)
+_BAD_ADDRESSES = (
+    "nobody",
+    "two@@example.org",
+    "blank in@example.org",
+    "no-dot@example",
+    "@example.org",
+    "ä@example.org",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratedFile:
+    """What was put into a delivery file."""
+
+    rows: int
+    good: int
+    rejected: dict[RejectReason, int]
+    duplicates: dict[RejectReason, int]
+    #: Good rows that Optimizely's import leaves out.
+    blocklisted: int
+    unsubscribed: int
+
+
+def delivery_file_name(list_name: str, seed: int) -> str:
+    """Name of a delivery file: broadcaster, list name, GUID (`apteco.md` 6.2)."""
+    return f"Optimizely_{list_name}_{uuid.UUID(int=Random(f'file {seed}').getrandbits(128), version=4)}.txt"
+
+
+def write_delivery_file(path: Path, recipients: int, seed: int) -> GeneratedFile:
+    """Write a delivery file: tab-delimited, UTF-8, a header and so many rows.
+
+    Args:
+        path: where to; a file that is there is replaced.
+        recipients: number of data rows.
+        seed: the same seed gives the same file.
+    """
+    kinds: Counter[RejectReason | str] = Counter()
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write("\t".join(HEADER) + "\r\n")
+        for kind, line in _rows(recipients, Random(seed)):
+            kinds[kind] += 1
+            file.write(line)
+    reasons = {kind: rows for kind, rows in kinds.items() if isinstance(kind, RejectReason)}
+    return GeneratedFile(
+        rows=recipients,
+        good=recipients - sum(reasons.values()),
+        rejected={reason: rows for reason, rows in reasons.items() if reason not in DUPLICATES},
+        duplicates={reason: rows for reason, rows in reasons.items() if reason in DUPLICATES},
+        blocklisted=kinds["blocklisted"],
+        unsubscribed=kinds["unsubscribed"],
+    )
+
+
+def _rows(recipients: int, chance: Random) -> Iterator[tuple[RejectReason | str, str]]:
+    """Every row and its kind: why it will not be uploaded, or what will become of it."""
+    earlier: list[str] | None = None  # a good row, for a later one to repeat
+    for number in range(1, recipients + 1):
+        row = _good_row(number, chance)
+        kind: RejectReason | str = "good"
+        if earlier and chance.randrange(_DUPLICATE_EMAIL_ONE_IN) == 0:
+            kind = RejectReason.DUPLICATE_EMAIL
+            row[_EMAIL] = earlier[_EMAIL].upper() if earlier[_EMAIL].isascii() else earlier[_EMAIL]
+        elif earlier and chance.randrange(_DUPLICATE_KEY_ONE_IN) == 0:
+            kind = RejectReason.DUPLICATE_COMMUNICATION_KEY
+            row[_KEY] = earlier[_KEY]
+        elif chance.randrange(_BAD_ONE_IN) == 0:
+            kind = chance.choice(_BAD)
+            _spoil(row, kind, chance)
+        elif chance.randrange(_BLOCKLISTED_ONE_IN) == 0:
+            kind = "blocklisted"
+            row[_EMAIL] = f"person.{number}@blocked.example"
+        elif chance.randrange(_UNSUBSCRIBED_ONE_IN) == 0:
+            kind = "unsubscribed"
+            row[_EMAIL] = f"unsubscribed.{number}@example.org"
+        else:
+            earlier = row
+        yield kind, "\t".join(row) + "\r\n"
+
+
+def _good_row(number: int, chance: Random) -> list[str]:
+    title, first, last, city, country, language = chance.choice(_PEOPLE)
+    return [
+        str(1_000_000 + number),
+        f"person.{number}@{chance.choice(_DOMAINS)}",
+        str(uuid.UUID(int=chance.getrandbits(128), version=4)),
+        title,
+        first,
+        last,
+        chance.choice(_COMPANIES),
+        city,
+        f"{chance.randrange(100_000):05}",
+        country,
+        language,
+        f"{chance.randint(1998, 2025)}-{chance.randint(1, 12):02}-{chance.randint(1, 28):02}",
+        str(chance.randrange(20_000)) if chance.random() < 0.9 else "",  # noqa: PLR2004 - some have no points
+        chance.choice(_SEGMENTS),
+        chance.choice(_STORES),
+        f"SPRING-{chance.getrandbits(32):08X}",
+    ]
+
+
+def _spoil(row: list[str], reason: RejectReason, chance: Random) -> None:
+    match reason:
+        case RejectReason.WRONG_FIELD_COUNT:
+            row.append("one too many")
+        case RejectReason.EMAIL_MISSING:
+            row[_EMAIL] = ""
+        case RejectReason.EMAIL_INVALID:
+            row[_EMAIL] = chance.choice(_BAD_ADDRESSES)
+        case RejectReason.CONTROL_CHARACTER:
+            row[HEADER.index("Last Name")] += "\x07"
+        case RejectReason.URN_MISSING:
+            row[0] = ""
+        case RejectReason.COMMUNICATION_KEY_MISSING:
+            row[_KEY] = " "
+        case _:
+            row[_POINTS] = "many"
