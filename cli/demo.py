@@ -51,7 +51,7 @@ def demo(
         problems.print(f"The demo cannot start: {error}.", style="red", highlight=False, markup=False)
         raise typer.Exit(_CANNOT_START) from None
     try:
-        with running(place, plan, tell=lambda line: out.print(line, highlight=False)) as under_way:
+        with running(place, plan, tell=lambda line: out.print(line, highlight=False, soft_wrap=True)) as under_way:
             show(out, under_way.watch())
             summary = under_way.summary()
     except NotReadyError as error:

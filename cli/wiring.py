@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,8 +26,11 @@ SettingsFile = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
-console = Console()
-problems = Console(stderr=True)
+#: Columns of text that goes to a file or another program.
+_WIDTH = 120
+
+console = Console(width=None if sys.stdout.isatty() else _WIDTH)
+problems = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH)
 
 
 @contextmanager

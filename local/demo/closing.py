@@ -17,6 +17,7 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
         f"Broadcast {broadcast['key']}: message “{broadcast['message_name']}” to list “{broadcast['list_name']}” "
         f"is [bold]{broadcast['state']}[/] after {summary['seconds']} s.",
         highlight=False,
+        soft_wrap=True,
     )
     if broadcast["error"]:
         console.print(f"[red]{broadcast['error']}[/] \\[{broadcast['error_code']}]", highlight=False)

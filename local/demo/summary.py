@@ -56,7 +56,7 @@ def summarize(bridge: Bridge, broadcast: Broadcast, simulator: Mapping[str, Any]
         "send": {
             "mails_sent": campaign.get("mails_sent", 0),
             "recipients_mailed": campaign.get("distinct_recipients_mailed", 0),
-            "mailed_twice": campaign.get("mailed_more_than_once", 0),
+            "mailed_twice": simulator.get("mailed_twice", 0),
         },
         "responses": {
             "events_caused": sum(caused.values()),

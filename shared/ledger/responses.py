@@ -13,7 +13,7 @@ from shared.ledger.tables import response_staging as staging
 from shared.response import AttributedResponse, Response, event_key
 
 #: Rows read and written by one statement.
-_BATCH = 1000
+_BATCH = 500
 
 
 def stage(database: Database, file: ResponseFile, load_id: str, rows: Sequence[tuple[int, Response]]) -> None:
@@ -35,7 +35,7 @@ def staged(connection: Connection, load_id: str) -> int:
 
 
 def new(connection: Connection, load_id: str) -> Iterator[list[AttributedResponse]]:
-    """The staged rows whose event is not recorded yet, in batches of at most 1,000.
+    """The staged rows whose event is not recorded yet, in batches.
 
     Args:
         connection: the transaction that also writes them to RS_DB and calls `record`.

@@ -14,7 +14,7 @@ from shared.optimizely.response_file import ResponseReader
 from shared.telemetry import log, place_of
 
 #: Rows staged by one statement.
-_BATCH = 1000
+_BATCH = 500
 
 
 def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
