@@ -99,7 +99,7 @@ class Flow:
         return self.broadcast(job_id)
 
     def sweep_until_at_rest(self, job_id: int) -> Broadcast:
-        """After a crash: sweep and deliver until the broadcast of the job is at rest."""
+        """After a crash: sweep and deliver until the broadcast of the job is at rest and its job told so."""
 
         def carry_on() -> None:
             poll_jobs(self.bridge)
@@ -108,10 +108,10 @@ class Flow:
 
         until(
             lambda: any(
-                one.request.job_id == job_id and one.state in RESTING
+                one.request.job_id == job_id and one.state in RESTING and one.reported_at is not None
                 for one in self.bridge.ledger.broadcasts.newest(100)
             ),
-            f"job {job_id} at rest",
+            f"job {job_id} at rest and reported",
             between=carry_on,
         )
         return self.broadcast(job_id)
