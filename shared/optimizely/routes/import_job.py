@@ -176,12 +176,13 @@ class ImportJobRoute:
         """How far the import is."""
         # The order matters: a list that has changed while afterwards no job runs is full, for the job
         # had begun before the first look and ended before the second.
-        modified = self.list_modified(broadcast)
-        changed = self._list_changed(broadcast, baseline, modified)
+        changed = self._list_changed(broadcast, baseline, self.list_modified(broadcast))
         if self.job_runs(broadcast):
             return ImportStatus(begun=True)
         if not changed:
             return ImportStatus(begun=False)
+        # Read again: the first look may have seen the list cleared, and not yet filled.
+        modified = self.list_modified(broadcast)
         recipients = self._rest.count_recipients(_list_id(broadcast))
         return ImportStatus(begun=True, recipients=recipients, list_modified=modified)
 
