@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from azure.storage.queue import QueueServiceClient
-from local.azurite import Azurite
 
+from local.azurite import Azurite
 from local.demo.processes import Process
 from local.faststats import create_databases
 from shared.bridge import Bridge

@@ -14,9 +14,9 @@ from xml.etree.ElementTree import fromstring
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient
-from local.delivery_file_generator import delivery_file_name, write_delivery_file
 from sqlalchemy import select
 
+from local.delivery_file_generator import delivery_file_name, write_delivery_file
 from local.faststats import BroadcastJob, insert_job
 from shared.bridge import Bridge
 from shared.broadcast import RESTING, Broadcast
