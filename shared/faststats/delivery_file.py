@@ -69,8 +69,9 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
     def rows(self) -> Iterator[Row]:
         """Every data row: line number, values without surrounding blanks, and why it is not taken, if so.
 
-        Of rows with the same address or Communication Key the first good one is taken. Empty lines at the
-        end of the file are no rows.
+        Repetitions are not looked for here: only a row that is taken can be repeated, and whether it is
+        taken is known when it fits the list as well. See `repetition`. Empty lines at the end of the file
+        are no rows.
 
         Raises:
             DeliveryFileNotText: a row is not UTF-8 text; nothing of the file may be used.
@@ -91,9 +92,23 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
             else:
                 yield self._row(number, tuple(value.strip(" ") for value in self._decoded(raw, number).split("\t")))
 
+    def repetition(self, values: Sequence[str]) -> RejectReason | None:
+        """Whether an earlier row with the same address or Communication Key was taken; if not, this one is.
+
+        Args:
+            values: of a row that nothing else speaks against.
+        """
+        address, key = values[self.email].casefold(), values[self.communication_key].casefold()
+        if self._seen.has("email", address):
+            return RejectReason.DUPLICATE_EMAIL
+        if not self._seen.add("communication key", key):
+            return RejectReason.DUPLICATE_COMMUNICATION_KEY
+        self._seen.add("email", address)
+        return None
+
     def _row(self, number: int, values: tuple[str, ...]) -> Row:
         self.rows_read += 1
-        return number, values, self._fault(values) or self._repetition(values)
+        return number, values, self._fault(values)
 
     def _fault(self, values: Sequence[str]) -> RejectReason | None:
         if len(values) != len(self.columns):
@@ -110,15 +125,6 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
             if not values[position]:
                 return reason
         return None if is_address(values[self.email]) else RejectReason.EMAIL_INVALID
-
-    def _repetition(self, values: Sequence[str]) -> RejectReason | None:
-        address, key = values[self.email].casefold(), values[self.communication_key].casefold()
-        if self._seen.has("email", address):
-            return RejectReason.DUPLICATE_EMAIL
-        if not self._seen.add("communication key", key):
-            return RejectReason.DUPLICATE_COMMUNICATION_KEY
-        self._seen.add("email", address)
-        return None
 
     def _line(self) -> bytes:
         return self._stream.readline(_LONGEST_ROW + 1)

@@ -128,16 +128,13 @@ def _write_rows(
     rejects = RejectFile(delivery.columns)
     list_file.write(plan.header())
     reject_file.write(rejects.header())
-    for line_number, values, found in delivery.rows():
-        reason = found
-        if reason is None:
-            encoded = plan.encode(values)
-            if isinstance(encoded, bytes):
-                list_file.write(encoded)
-            else:
-                reason = encoded
+    for line_number, values, fault in delivery.rows():
+        line = fault or plan.encode(values)
+        reason = delivery.repetition(values) if isinstance(line, bytes) else line
         if reason is not None:
             reject_file.write(rejects.row(line_number, reason, values))
+        elif isinstance(line, bytes):
+            list_file.write(line)
         reasons[reason] += 1
     return reasons
 
