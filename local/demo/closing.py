@@ -6,6 +6,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from shared.rejects import DUPLICATES
+
 
 def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
     """Print the closing summary."""
@@ -21,32 +23,40 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
     )
     if broadcast["error"]:
         console.print(f"[red]{broadcast['error']}[/] \\[{broadcast['error_code']}]", highlight=False)
-    table = Table(show_header=False, box=None, padding=(0, 2))
-    table.add_column(justify="right")
-    table.add_column()
-    for number, text in (
-        (file["rows"], "rows in the delivery file"),
-        (file["uploaded"], "uploaded"),
-        (file["rejected"], f"rejected{_reasons(file['not_uploaded_by_reason'], duplicates=False)}"),
-        (file["duplicates"], f"duplicates{_reasons(file['not_uploaded_by_reason'], duplicates=True)}"),
-        (file["suppressed"], "suppressed before the upload (this channel leaves that to Optimizely)"),
-        (at_list["recipients"], "recipients on the list after Optimizely's import"),
-        (
-            sum(at_list["left_out_by_reason"].values()),
-            f"left out by the import{_listed(at_list['left_out_by_reason'])}",
-        ),
-        (send["mails_sent"], "mails sent by the Smart Campaign"),
-        (send["mailed_twice"], "recipients mailed twice"),
-        (responses["events_caused"], "events the recipients caused"),
-        (responses["rows_in_rs_db"], f"response rows in RS_DB{_listed(responses['rows_in_rs_db_by_type'])}"),
-        (responses["files_loaded"], "response files loaded"),
-        (responses["rows_read"], "rows read from them"),
-        (responses["rows_loaded"], "loaded"),
-        (responses["rows_known"], "known already (the files overlap)"),
-        (responses["rows_rejected"], "rejected"),
-    ):
-        table.add_row(f"{number:,}", text)
-    console.print(table)
+    reasons = file["not_uploaded_by_reason"]
+    sections: dict[str, list[tuple[int, str]]] = {
+        "Delivery file from FastStats": [
+            (file["rows"], "rows"),
+            (file["uploaded"], "uploaded"),
+            (file["rejected"], f"rejected{_listed(_of(reasons, duplicates=False))}"),
+            (file["duplicates"], f"duplicates{_listed(_of(reasons, duplicates=True))}"),
+            (file["suppressed"], "suppressed before the upload (this channel leaves that to Optimizely)"),
+        ],
+        "Optimizely Campaign, by its own records": [
+            (at_list["rows_in_file"], "rows in the list file"),
+            (at_list["recipients"], "recipients on the list after the import"),
+            (sum(at_list["left_out_by_reason"].values()), f"left out{_listed(at_list['left_out_by_reason'])}"),
+            (send["mails_sent"], "mails sent by the Smart Campaign"),
+            (send["mailed_twice"], "recipients mailed twice"),
+            (responses["events_caused"], f"events caused{_listed(responses['events_caused_by_type'])}"),
+        ],
+        "Responses in RS_DB": [
+            (responses["rows_in_rs_db"], f"rows in Response{_listed(responses['rows_in_rs_db_by_type'])}"),
+            (responses["files_loaded"], "response files loaded"),
+            (responses["rows_read"], "rows read from them"),
+            (responses["rows_loaded"], "loaded"),
+            (responses["rows_known"], "known already, for the files overlap"),
+            (responses["rows_rejected"], "rejected"),
+        ],
+    }
+    for heading, lines in sections.items():
+        console.print(f"\n[bold]{heading}[/]")
+        table = Table(show_header=False, box=None, padding=(0, 2))
+        table.add_column(justify="right", min_width=9)
+        table.add_column()
+        for number, text in lines:
+            table.add_row(f"{number:,}", text)
+        console.print(table)
     console.print()
     for check, holds in summary["checks"].items():
         console.print(f"  {'[green]✓[/]' if holds else '[bold red]✗[/]'} {check}", highlight=False)
@@ -54,8 +64,8 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
     console.print(f"\n{verdict}")
 
 
-def _reasons(rows_by_reason: Mapping[str, int], *, duplicates: bool) -> str:
-    return _listed({r: n for r, n in rows_by_reason.items() if r.startswith("duplicate") == duplicates})
+def _of(rows_by_reason: Mapping[str, int], *, duplicates: bool) -> dict[str, int]:
+    return {reason: n for reason, n in rows_by_reason.items() if (reason in DUPLICATES) == duplicates}
 
 
 def _listed(numbers: Mapping[str, int]) -> str:

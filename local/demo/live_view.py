@@ -73,7 +73,8 @@ def view(progress: Progress) -> RenderableType:
             Text(f"  {_MEANING[broadcast.state]}", style="dim"),
             _numbers(progress, broadcast),
         ]
-    title = f"{progress.plan.message_name} to {progress.plan.list_name}"
+    key = f"Broadcast {broadcast.key}: " if broadcast else ""
+    title = f"{key}message “{progress.plan.message_name}” to list “{progress.plan.list_name}”"
     clock = _simulated_time(progress.simulator)
     return Panel(Group(*parts), title=title, subtitle=f"{progress.seconds:.0f} s here · {clock} at Optimizely")
 
