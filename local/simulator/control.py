@@ -79,9 +79,7 @@ class Control:
             ):
                 campaigns[row["campaign_id"]]["events_by_type"][row["message_type"]] = row["events"]
             twice = connection.execute(
-                "SELECT count(*) FROM (SELECT 1 FROM mail_sent WHERE campaign_id IN (SELECT campaign_id FROM mail_sent "
-                "GROUP BY broadcast_key HAVING count(DISTINCT campaign_id) > 1) "
-                "GROUP BY broadcast_key, recipient_id HAVING count(*) > 1)"
+                "SELECT count(*) FROM (SELECT 1 FROM mail_sent GROUP BY broadcast_key, recipient_id HAVING count(*) > 1)"
             ).fetchone()[0]
             imports = [
                 {
@@ -101,7 +99,7 @@ class Control:
         return {
             "simulated_time": _iso(now),
             "idle": idle,
-            "mailed_twice": twice + sum(campaign["mailed_more_than_once"] for campaign in campaigns.values()),
+            "mailed_twice": twice,
             "campaigns": list(campaigns.values()),
             "imports": imports,
             "response_files": files,

@@ -52,18 +52,23 @@ class Simulator:
         self._loop: asyncio.Task[None] | None = None
         self._port = 0
 
-    async def start(self, *, port: int = 0) -> Self:
-        """Serve and let things happen until `stop`."""
+    async def start(self, *, living: bool = True) -> Self:
+        """Serve until `stop`.
+
+        Args:
+            living: let things happen by themselves; else only when `round` is called.
+        """
         app = web.Application()
         app.add_subapp(f"/rest/{CLIENT_ID}", self._rest.application())
         app.add_subapp("/control", self.control.application())
         self._runner = web.AppRunner(app, access_log=None)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", port)
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self._port = self._runner.addresses[0][1]
         self._sftp = await sftp_site.serve(self._site, self.identity, 0)
-        self._loop = asyncio.create_task(self._live())
+        if living:
+            self._loop = asyncio.create_task(self._live())
         return self
 
     async def stop(self) -> None:

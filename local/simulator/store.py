@@ -40,6 +40,7 @@ CREATE TABLE mail_sent (
     communication_key TEXT NOT NULL, broadcast_key TEXT NOT NULL, sent_at INTEGER NOT NULL
 );
 CREATE INDEX mail_sent_campaign ON mail_sent (campaign_id, sent_at);
+CREATE INDEX mail_sent_recipient ON mail_sent (broadcast_key, recipient_id);
 CREATE TABLE event (
     id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL, mailing_id INTEGER NOT NULL, recipient_id TEXT NOT NULL,
     urn TEXT NOT NULL, communication_key TEXT NOT NULL, broadcast_key TEXT NOT NULL, message_type TEXT NOT NULL,

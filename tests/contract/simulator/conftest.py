@@ -1,0 +1,82 @@
+"""A simulator with a frozen clock, in this process."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local.simulator.simulator import Simulator
+from shared.optimizely.rest import OptimizelyRest
+from shared.optimizely.sftp import SftpSite
+
+
+class Simulation:
+    """A simulator whose time passes only when a test says so."""
+
+    def __init__(self, simulator: Simulator, loop: asyncio.AbstractEventLoop) -> None:
+        self.simulator = simulator
+        self.addresses: dict[str, Any] = simulator.addresses()
+        self._loop = loop
+        self.rest = OptimizelyRest(
+            base_url=self.addresses["rest_url"],
+            client_id=self.addresses["client_id"],
+            user=self.addresses["api_user"],
+            password=self.addresses["api_password"],
+        )
+        self.site = SftpSite(
+            host=self.addresses["sftp_host"],
+            port=self.addresses["sftp_port"],
+            user=self.addresses["sftp_user"],
+            private_key=Path(self.addresses["private_key_file"]).read_text(),
+            passphrase=None,
+            host_keys=self.addresses["host_key"],
+        )
+
+    def pass_time(self, **span: float) -> None:
+        """Let simulated time pass, and everything happen that is due."""
+        self.simulator.clock.advance(timedelta(**span))
+        self.simulator.round()
+
+    def list_id(self, name: str = "Customers") -> int:
+        """Id of a recipient list."""
+        return next(one.id for one in self.rest.select_recipient_lists() if one.name == name)
+
+    def state(self) -> dict[str, Any]:
+        """The simulator's own records."""
+        return self.simulator.control.state()
+
+
+@contextmanager
+def simulation(folder: Path) -> Iterator[Simulation]:
+    """A simulation in a folder; one that is there is gone on with."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    simulator = Simulator(folder, speed=0)
+
+    # The test alone lets things happen.
+    async def serve() -> None:
+        await simulator.start(living=False)
+
+    try:
+        asyncio.run_coroutine_threadsafe(serve(), loop).result(30)
+        made = Simulation(simulator, loop)
+        yield made
+        made.rest.close()
+    finally:
+        asyncio.run_coroutine_threadsafe(simulator.stop(), loop).result(30)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+@pytest.fixture
+def vendor(tmp_path: Path) -> Iterator[Simulation]:
+    """A new simulation."""
+    with simulation(tmp_path / "simulator") as made:
+        yield made
