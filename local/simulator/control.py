@@ -79,7 +79,8 @@ class Control:
             ):
                 campaigns[row["campaign_id"]]["events_by_type"][row["message_type"]] = row["events"]
             twice = connection.execute(
-                "SELECT count(*) FROM (SELECT 1 FROM mail_sent GROUP BY broadcast_key, recipient_id HAVING count(*) > 1)"
+                "SELECT count(*) FROM (SELECT 1 FROM mail_sent GROUP BY broadcast_key, recipient_id "
+                "HAVING count(*) > 1)"
             ).fetchone()[0]
             imports = [
                 {
