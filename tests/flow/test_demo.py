@@ -1,0 +1,157 @@
+"""The demo, as a user runs it: it balances, it can be killed and gone on with, and it tells nobody's secrets."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, inspect, text
+
+from local.demo.folder import DemoFolder, DemoFolderError, Plan
+
+BRIDGE = Path(sys.executable).with_name("bridge")
+PATIENCE = 120
+
+
+def demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [str(BRIDGE), "demo", "--folder", str(folder), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def until(condition: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """A demo that ran to its end: its folder and its summary."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    process = demo(folder, "--recipients", "400", "--seed", "7", "--json")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    summary: dict[str, Any] = json.loads(out)
+    return folder, summary
+
+
+def test_the_summary_is_one_json_object_that_balances(finished: tuple[Path, dict[str, Any]]) -> None:
+    _, summary = finished
+    assert summary["balanced"] is True
+    assert all(summary["checks"].values())
+    assert (summary["recipients"], summary["seed"]) == (400, 7)
+    file, responses = summary["delivery_file"], summary["responses"]
+    assert file["rows"] == 400 == file["uploaded"] + file["rejected"] + file["duplicates"] + file["suppressed"]
+    assert responses["rows_in_rs_db"] == responses["events_caused"] > 400 * 0.9
+    assert summary["send"]["mailed_twice"] == 0
+    assert summary["host_peak_memory_mib"] is None or summary["host_peak_memory_mib"] > 20
+
+
+def test_no_address_no_key_and_no_secret_is_in_logs_messages_or_the_ledger(
+    finished: tuple[Path, dict[str, Any]],
+) -> None:
+    folder, _ = finished
+    (delivery_file,) = (folder / "deliveries").iterdir()
+    people = [line.split("\t") for line in delivery_file.read_text("utf-8").splitlines()[1:]]
+    canaries = {cell.strip() for row in people for cell in row[1:3] if len(cell.strip()) > 8}
+    settings = json.loads((folder / "local.settings.json").read_text())["Values"]
+    canaries |= {settings["OPTIMIZELY_API_PASSWORD"], *settings["SFTP_PRIVATE_KEY"].splitlines()[1:5]}
+    assert len(canaries) > 700
+
+    told = {file.name: file.read_text() for file in (folder / "logs").glob("*.log")}
+    assert "J1-" in told["host.log"], "the log tells of the broadcast"
+    ledger = create_engine(f"sqlite:///{folder / 'RS_Demo.sqlite'}")
+    jobs = create_engine(f"sqlite:///{folder / 'WS_Demo.sqlite'}")
+    for engine, tables in (
+        (
+            ledger,
+            [
+                "broadcast",
+                "history",
+                "effect",
+                "lease",
+                "response_file",
+                "reject_count",
+                "Broadcasts",
+                "BroadcastsDetail",
+            ],
+        ),
+        (jobs, inspect(jobs).get_table_names()),
+    ):
+        with engine.connect() as connection:
+            for table in tables:
+                told[table] = repr(connection.execute(text(f'SELECT * FROM "{table}"')).all())  # noqa: S608
+        engine.dispose()
+    found = {where for where, what in told.items() for canary in canaries if canary in what}
+    assert found == set()
+
+
+def test_nothing_is_left_staged_in_the_ledger(finished: tuple[Path, dict[str, Any]]) -> None:
+    folder, _ = finished
+    engine = create_engine(f"sqlite:///{folder / 'RS_Demo.sqlite'}")
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM response_staging")).scalar_one() == 0
+        assert connection.execute(text("SELECT count(*) FROM lease")).scalar_one() == 0
+    engine.dispose()
+
+
+@pytest.mark.parametrize("state", ["claimed", "uploaded", "sending", "response file"])
+def test_a_demo_whose_host_is_killed_can_be_gone_on_with_and_balances(tmp_path: Path, state: str) -> None:
+    folder = tmp_path / "demo"
+    process = demo(folder, "--recipients", "300", "--json")
+    log, ready = folder / "logs" / "host.log", folder / "logs" / "host.json"
+    sign = {"claimed": "is claimed as", "uploaded": "prepared, now uploaded", "sending": "now sending"}.get(
+        state, "is gathered"
+    )
+    until(lambda: log.exists() and sign in log.read_text(), f"the log tells of {state}")
+    os.kill(json.loads(ready.read_text())["pid"], signal.SIGKILL)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 3
+    assert "SIGKILL" in err
+    assert "bridge demo --resume" in " ".join(err.split())
+
+    resumed = demo(folder, "--resume", "--json")
+    out, err = resumed.communicate(timeout=PATIENCE)
+    assert resumed.returncode == 0, err
+    summary = json.loads(out)
+    assert summary["balanced"] is True
+    assert summary["recipients"] == 300
+
+
+def test_a_demo_that_is_interrupted_stops_everything_it_started(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    process = demo(folder, "--recipients", "100", "--json")
+    ready = folder / "logs" / "host.json"
+    until(ready.exists, "the host is ready")
+    pids = [json.loads((folder / "logs" / f"{name}.json").read_text())["pid"] for name in ("host", "simulator")]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 3, err
+    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "its processes are gone")
+    assert not (folder / "demo.pid").exists()
+
+
+def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("keep me")
+    with pytest.raises(DemoFolderError, match="holds no demo"):
+        DemoFolder(tmp_path).start_anew(Plan(recipients=1, seed=1))
+    assert (tmp_path / "precious.txt").read_text() == "keep me"
+
+
+def test_a_folder_in_which_a_demo_runs_is_refused(tmp_path: Path) -> None:
+    folder = DemoFolder(tmp_path / "demo")
+    folder.start_anew(Plan(recipients=1, seed=1))
+    (tmp_path / "demo" / "demo.pid").write_text(str(os.getppid()))
+    with pytest.raises(DemoFolderError, match="runs in"):
+        folder.go_on()
