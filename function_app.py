@@ -36,13 +36,15 @@ def poll_jobs(timer: func.TimerRequest) -> None:
 @app.queue_trigger(arg_name="message", queue_name="%UPLOAD_LIST_QUEUE%", connection="AzureWebJobsStorage")
 def upload_list(message: func.QueueMessage) -> None:
     """Stage and upload the list of a broadcast."""
-    upload_list_step(bridge(), message.get_json()["broadcast"])
+    given = message.get_json()
+    upload_list_step(bridge(), given["broadcast"], given["version"])
 
 
 @app.queue_trigger(arg_name="message", queue_name="%MONITOR_IMPORT_QUEUE%", connection="AzureWebJobsStorage")
 def monitor_import(message: func.QueueMessage) -> None:
     """Follow a broadcast from its upload to its end."""
-    monitor_import_step(bridge(), message.get_json()["broadcast"])
+    given = message.get_json()
+    monitor_import_step(bridge(), given["broadcast"], given["version"])
 
 
 @app.timer_trigger(arg_name="timer", schedule="%GATHER_RESPONSES_SCHEDULE%")

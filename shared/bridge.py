@@ -96,11 +96,15 @@ class Bridge:
         create_tables(self.rs_database)
 
     def send_on(self, broadcast: Broadcast, delay: timedelta = timedelta()) -> None:
-        """Put the broadcast on the queue of the step that its state needs."""
+        """Put the broadcast on the queue of the step that its state needs.
+
+        The message names the version it was sent for: once the broadcast has changed, it is worth nothing,
+        so that of several messages of one broadcast only the last goes on.
+        """
         queue = (
             self.settings.upload_list_queue if broadcast.state in BEFORE_UPLOAD else self.settings.monitor_import_queue
         )
-        self.queues.send(queue, {"broadcast": broadcast.key}, delay=delay)
+        self.queues.send(queue, {"broadcast": broadcast.key, "version": broadcast.version}, delay=delay)
 
     def overdue_after(self, delay: timedelta = timedelta()) -> datetime:
         """When a message sent now with this delay counts as lost, so that the sweep sends another."""

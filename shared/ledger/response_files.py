@@ -182,9 +182,10 @@ def record_load(
     """Record, within the transaction that moved the rows, that the file is loaded.
 
     Raises:
-        LeaseLost: it is not waiting for its load any more: somebody else was at it; roll back.
+        LeaseLost: somebody else was at it: it is not waiting for its load any more, or its staged rows are not
+            those that were counted; roll back.
     """
-    connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
+    staged = connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
     connection.execute(delete(tables.reject_count).where(tables.reject_count.c.response_file_id == file.id))
     if rejects:
         connection.execute(
@@ -207,7 +208,7 @@ def record_load(
             error=None,
         )
     )
-    if changed.rowcount == 0:
+    if changed.rowcount == 0 or staged.rowcount != counts.loaded + counts.known:
         raise LeaseLost(lease=lease_name(file.name))
 
 

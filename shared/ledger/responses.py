@@ -28,12 +28,6 @@ def clear(database: Database, file: ResponseFile) -> None:
         connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
 
 
-def staged(connection: Connection, load_id: str) -> int:
-    """How many rows of a load are staged."""
-    wanted = select(func.count()).select_from(staging).where(staging.c.load_id == load_id)
-    return connection.execute(wanted).scalar_one()
-
-
 def new(connection: Connection, load_id: str) -> Iterator[list[AttributedResponse]]:
     """The staged rows whose event is not recorded yet, in batches.
 

@@ -21,7 +21,7 @@ def housekeeping(bridge: Bridge) -> int:
     sent = 0
     for broadcast in bridge.ledger.broadcasts.forgotten(now=now(), limit=_MOST):
         try:
-            bridge.ledger.broadcasts.touch(broadcast, due_at=bridge.overdue_after())
+            swept = bridge.ledger.broadcasts.touch(broadcast, due_at=bridge.overdue_after())
         except BroadcastChangedMeanwhile:
             continue  # somebody works on it after all
         log.warning(
@@ -30,7 +30,7 @@ def housekeeping(bridge: Bridge) -> int:
             broadcast.state,
             extra={"action": "sweep", "broadcast": broadcast.key},
         )
-        bridge.send_on(broadcast)
+        bridge.send_on(swept)
         sent += 1
     for file in bridge.ledger.response_files.forgotten(now=now(), limit=_MOST):
         bridge.ledger.response_files.put_off(file, due_at=bridge.overdue_after())

@@ -11,6 +11,7 @@ from shared.ledger import responses
 from shared.ledger.leases import HeldLease
 from shared.ledger.response_files import FileState, LoadCounts, ResponseFile, lease_name, record_load
 from shared.optimizely.response_file import ResponseReader
+from shared.steps.work import LONGEST_PAUSE
 from shared.telemetry import log, place_of
 
 #: Rows staged by one statement.
@@ -70,8 +71,9 @@ def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     reader = ResponseReader(bridge.responses.chunks(file.blob), bridge.response_layout, name=file.name)
     for batch in batched(reader, _BATCH, strict=False):
         responses.stage(bridge.rs_database, file, load_id, batch)
-    lease.check()
     with bridge.rs_database.writing() as connection:
+        # Only now: the wait for the write lock can be longer than the lease.
+        lease.check()
         loaded: Counter[str] = Counter()
         unmatched = 0
         for new in responses.new(connection, load_id):
@@ -103,6 +105,6 @@ def _try_later(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
         _give_up(bridge, file, error)
         return
     log.warning("Response file %s: %s", file.name, error, extra={"action": "retry", "code": error.code})
-    pause = timedelta(seconds=bridge.settings.retry_seconds * 2**file.attempts)
+    pause = min(timedelta(seconds=bridge.settings.retry_seconds * 2**file.attempts), LONGEST_PAUSE)
     bridge.ledger.response_files.put_off(file, due_at=bridge.overdue_after(pause))
     bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": file.id}, delay=pause)

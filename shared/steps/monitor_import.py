@@ -24,16 +24,18 @@ _MOST_STARTS = 3
 _CONFLICT = 409
 
 
-def monitor_import(bridge: Bridge, key: str) -> None:
+def monitor_import(bridge: Bridge, key: str, version: int) -> None:
     """Take a broadcast from `uploaded` to `closed`.
 
     Args:
         bridge: the bridge.
         key: the broadcast's key, from the queue message.
+        version: the version for which the message was sent.
     """
     carry_on(
         bridge,
         key,
+        version,
         {
             State.UPLOADED: _follow_import,
             State.IMPORTING: _follow_import,

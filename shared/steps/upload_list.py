@@ -21,14 +21,15 @@ from shared.staging import StagedFileWriter
 from shared.steps.work import Later, Work, carry_on
 
 
-def upload_list(bridge: Bridge, key: str) -> None:
+def upload_list(bridge: Bridge, key: str, version: int) -> None:
     """Take a broadcast from `claimed` to `uploaded`.
 
     Args:
         bridge: the bridge.
         key: the broadcast's key, from the queue message.
+        version: the version for which the message was sent.
     """
-    carry_on(bridge, key, {State.CLAIMED: _stage, State.STAGED: _prepare, State.PREPARED: _transfer})
+    carry_on(bridge, key, version, {State.CLAIMED: _stage, State.STAGED: _prepare, State.PREPARED: _transfer})
 
 
 def list_blob(broadcast: Broadcast) -> str:

@@ -27,7 +27,7 @@ from shared.ledger.leases import HeldLease, release_all
 from shared.telemetry import log, place_of
 
 #: Longest pause between two tries.
-_LONGEST_PAUSE = timedelta(minutes=10)
+LONGEST_PAUSE = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +105,17 @@ class Work:
 Handler = Callable[[Work], Broadcast | Later]
 
 
-def carry_on(bridge: Bridge, key: str, handlers: Mapping[State, Handler]) -> None:
+def carry_on(bridge: Bridge, key: str, version: int, handlers: Mapping[State, Handler]) -> None:
     """Take a broadcast as far as these handlers can.
 
-    A second delivery of the message finds the lease held and steps aside. At the end the broadcast is at
-    rest, or a message for its next step is on the queue.
+    A second delivery of the message finds the lease held, or the broadcast changed, and steps aside. At the
+    end the broadcast is at rest, or one message for its next step is on the queue.
+
+    Args:
+        bridge: the bridge.
+        key: the broadcast's key.
+        version: the version for which the message was sent.
+        handlers: what to do in which state.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
@@ -122,6 +128,9 @@ def carry_on(bridge: Bridge, key: str, handlers: Mapping[State, Handler]) -> Non
             log.info("Broadcast %s is being worked on; this message steps aside.", key, extra={"action": "aside"})
             return
         broadcast = bridge.ledger.broadcasts.get(key)
+        if broadcast.version != version:
+            log.info("Broadcast %s has gone on since this message was sent.", key, extra={"action": "aside"})
+            return
         pause = timedelta()
         try:
             while broadcast.state in handlers:
@@ -284,7 +293,7 @@ def _try_later(work: Work, error: TransientError) -> tuple[Broadcast, timedelta 
 def _pause(work: Work, error: TransientError) -> tuple[Broadcast, timedelta]:
     broadcast = work.broadcast
     doubled = timedelta(seconds=work.bridge.settings.retry_seconds * 2 ** (broadcast.attempts - 1))
-    pause = min(doubled, _LONGEST_PAUSE)
+    pause = min(doubled, LONGEST_PAUSE)
     log.warning(
         "Broadcast %s, try %d: %s",
         broadcast.key,

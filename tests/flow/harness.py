@@ -69,8 +69,12 @@ class Flow:
         """Deliver every visible message to its step, as the queue triggers do."""
         settings = self.bridge.settings
         steps: dict[str, Callable[[dict[str, Any]], object]] = {
-            settings.upload_list_queue: lambda message: upload_list(self.bridge, message["broadcast"]),
-            settings.monitor_import_queue: lambda message: monitor_import(self.bridge, message["broadcast"]),
+            settings.upload_list_queue: lambda message: upload_list(
+                self.bridge, message["broadcast"], message["version"]
+            ),
+            settings.monitor_import_queue: lambda message: monitor_import(
+                self.bridge, message["broadcast"], message["version"]
+            ),
             settings.load_responses_queue: lambda message: load_responses(self.bridge, message["response_file"]),
         }
         delivered = 0

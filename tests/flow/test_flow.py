@@ -7,6 +7,7 @@ from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.steps.load_responses import load_responses
 from shared.steps.monitor_import import monitor_import
 from shared.steps.poll_jobs import poll_jobs
+from shared.steps.upload_list import upload_list
 from tests.flow.harness import ZONE, Flow
 
 
@@ -77,12 +78,28 @@ def test_a_message_delivered_twice_or_too_late_changes_nothing(alone: Flow) -> N
     flow.collect_responses()
     history = flow.bridge.ledger.broadcasts.history(broadcast)
     totals = flow.bridge.ledger.response_files.totals()
-    monitor_import(flow.bridge, broadcast.key)
+    for version in range(1, broadcast.version + 1):
+        monitor_import(flow.bridge, broadcast.key, version)
     for file in flow.bridge.ledger.response_files.newest(100):
         assert load_responses(flow.bridge, file.id) is None
     assert poll_jobs(flow.bridge) == 0
     assert flow.bridge.ledger.broadcasts.history(broadcast) == history
     assert flow.bridge.ledger.response_files.totals() == totals
+
+
+def test_however_many_messages_a_broadcast_has_one_goes_on(flow: Flow) -> None:
+    job_id = flow.order()
+    poll_jobs(flow.bridge)
+    broadcast = flow.broadcast(job_id)
+    for _ in range(5):
+        flow.bridge.send_on(broadcast)
+    copies = flow.take(flow.bridge.settings.upload_list_queue)
+    assert len(copies) == 6
+    for message in copies:
+        upload_list(flow.bridge, message["broadcast"], message["version"])
+    assert flow.broadcast(job_id).state is State.UPLOADED
+    assert len(flow.take(flow.bridge.settings.monitor_import_queue)) == 1
+    assert flow.sweep_until_at_rest(job_id).state is State.CLOSED
 
 
 def test_a_job_cancelled_before_its_start_mails_nobody(flow: Flow) -> None:

@@ -573,7 +573,7 @@ def frozen_after(count: int, server: Server) -> Iterator[Server]:
 class TestUpload:
     @pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 5 * MIB + 17])
     def test_what_is_sent_arrives(self, start: Start, size: int) -> None:
-        content = random.Random(size).randbytes(size)  # noqa: S311
+        content = random.Random(size).randbytes(size)
         server = start()
 
         with server.client().connect() as session:
@@ -586,7 +586,7 @@ class TestUpload:
         assert os.listdir(server.root / "import") == ["list.csv"]  # noqa: PTH208 - names
 
     def test_a_stream_may_give_less_than_it_is_asked_for(self, start: Start) -> None:
-        content = random.Random(1).randbytes(50_000)  # noqa: S311
+        content = random.Random(1).randbytes(50_000)
         server = start()
 
         with server.client().connect() as session:
@@ -811,7 +811,7 @@ class TestRemove:
 class TestRead:
     @pytest.mark.parametrize("size", [0, 1, BLOCK, BLOCK + 1, 5 * MIB + 17])
     def test_what_is_there_arrives(self, start: Start, size: int) -> None:
-        content = random.Random(size).randbytes(size)  # noqa: S311
+        content = random.Random(size).randbytes(size)
         server = start()
         (server.root / "file").write_bytes(content)
 
@@ -819,7 +819,7 @@ class TestRead:
             assert b"".join(session.read("/file")) == content
 
     def test_memory_does_not_grow_with_the_file(self, start: Start) -> None:
-        part = random.Random(7).randbytes(MIB)  # noqa: S311
+        part = random.Random(7).randbytes(MIB)
         server = start()
         expected, digest = hashlib.sha256(), hashlib.sha256()
         with (server.root / "file").open("wb") as file:
@@ -859,7 +859,7 @@ class TestRead:
             def read(self, file_obj: object, offset: int, size: int) -> Any:
                 return super().read(file_obj, offset, max(1, size // 3))
 
-        content = random.Random(3).randbytes(3 * MIB + 5)  # noqa: S311
+        content = random.Random(3).randbytes(3 * MIB + 5)
         server = start(Stingy)
         (server.root / "file").write_bytes(content)
 
@@ -867,7 +867,7 @@ class TestRead:
             assert b"".join(session.read("/file")) == content
 
     def test_answers_out_of_order(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-        chance = random.Random(5)  # noqa: S311
+        chance = random.Random(5)
         send = asyncssh.sftp.SFTPServerHandler.send_packet
         order: list[int] = []
 
@@ -878,7 +878,7 @@ class TestRead:
 
             start.loop.call_later(chance.random() / 100, now)
 
-        content = random.Random(4).randbytes(8 * MIB)  # noqa: S311
+        content = random.Random(4).randbytes(8 * MIB)
         server = start()
         (server.root / "file").write_bytes(content)
 

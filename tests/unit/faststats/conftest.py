@@ -1,0 +1,89 @@
+"""WS_DB and RS_DB as SQLite files, with the tables of the schema map."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+
+from shared.database import Database
+from shared.faststats.schema_map import RsDbSchema, WsDbSchema
+from shared.faststats.ws_db import WsDb
+
+ZONE = "Europe/Berlin"
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def ws_url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'ws.sqlite'}"
+
+
+@pytest.fixture
+def open_database() -> Iterator[Callable[[str], Database]]:
+    opened: list[Database] = []
+
+    def open_one(url: str) -> Database:
+        opened.append(Database(url, "TEST"))
+        return opened[-1]
+
+    yield open_one
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def ws_schema() -> WsDbSchema:
+    return WsDbSchema(ZONE)
+
+
+@pytest.fixture
+def ws_database(open_database: Callable[[str], Database], ws_url: str, ws_schema: WsDbSchema) -> Database:
+    database = open_database(ws_url)
+    with database.writing() as connection:
+        ws_schema.metadata.create_all(connection)
+    return database
+
+
+@pytest.fixture
+def ws_db(ws_database: Database, ws_schema: WsDbSchema) -> WsDb:
+    return WsDb(ws_database, ws_schema, server="this bridge", now=lambda: NOW)
+
+
+@pytest.fixture
+def add_job(ws_database: Database, ws_schema: WsDbSchema) -> Callable[..., int]:
+    """Adds a job as the wizard does; ages are in minutes."""
+
+    def add(*, age: float = 0, command: str | None = "<DeliveryCommand/>", **columns: object) -> int:
+        row = {
+            "time_added": NOW - timedelta(minutes=age),
+            "priority": 10,
+            "state": ws_schema.states.waiting,
+            "cancel_requested": 0,
+            "system_name": "Holidays",
+            "job_type": ws_schema.broadcast_job_type,
+            **columns,
+        }
+        with ws_database.writing() as connection:
+            job_id = connection.execute(
+                insert(ws_schema.job_queue).values(**row).returning(ws_schema.job_queue.c.job_id)
+            ).scalar_one()
+            if command is not None:
+                connection.execute(insert(ws_schema.commands).values(job_id=job_id, command=command))
+        return int(job_id)
+
+    return add
+
+
+@pytest.fixture
+def rs_schema() -> RsDbSchema:
+    return RsDbSchema(ZONE)
+
+
+@pytest.fixture
+def rs_database(open_database: Callable[[str], Database], tmp_path: Path, rs_schema: RsDbSchema) -> Database:
+    database = open_database(f"sqlite:///{tmp_path / 'rs.sqlite'}")
+    with database.writing() as connection:
+        rs_schema.metadata.create_all(connection)
+    return database

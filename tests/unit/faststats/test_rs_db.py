@@ -1,0 +1,205 @@
+"""RS_DB: what the bridge writes for FastStats to read."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from shared.broadcast import Broadcast, BroadcastRequest, RowCounts, SendMode, State
+from shared.database import Database
+from shared.faststats.rs_db import RsDb
+from shared.faststats.schema_map import RsDbSchema
+from shared.response import AttributedResponse, Response, event_key
+
+from .conftest import NOW
+
+BROADCAST = Broadcast(
+    id=1,
+    request=BroadcastRequest(
+        key="J7-00000000",
+        job_id=7,
+        system="Holidays",
+        list_name="Newsletter",
+        message_name="Spring",
+        delivery_file="spring.txt",
+        urn_column="Urn",
+        email_column="Email",
+        communication_key_column="Communication Key",
+        step_id=12,
+        run=3,
+        parameters="a=b;c=d",
+        send_mode=SendMode.VERIFY_THEN_START,
+    ),
+    state=State.PREPARED,
+    version=3,
+    created_at=NOW,
+    changed_at=NOW,
+    due_at=NOW,
+    rows=RowCounts(read=10, uploaded=6, rejected=2, duplicates=1, suppressed=1),
+    campaign_id=500,
+    mailing_id=900,
+)
+OPEN = Response(message_type="Open", event_time=NOW, email="ann@example.com", urn="1", communication_key="K1")
+
+
+@pytest.fixture
+def rs_db(rs_schema: RsDbSchema) -> RsDb:
+    return RsDb(rs_schema)
+
+
+def rows(database: Database, table: Any) -> list[dict[str, Any]]:
+    with database.reading() as connection:
+        return [
+            {column.key: row._mapping[column] for column in table.c}
+            for row in connection.execute(select(table).order_by(*table.primary_key.columns))
+        ]
+
+
+def attributed(responses: Sequence[Response], rs_broadcast_id: int | None = None) -> list[AttributedResponse]:
+    return [
+        AttributedResponse(
+            response=one, event_key=event_key(one), ordinal=1, rs_broadcast_id=rs_broadcast_id, message_name="Spring"
+        )
+        for one in responses
+    ]
+
+
+def test_an_upload_is_recorded_as_faststats_records_its_own(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    with rs_database.writing() as connection:
+        broadcast_id = rs_db.record_prepared(connection, BROADCAST)
+    assert rows(rs_database, rs_schema.broadcasts) == [
+        {
+            "id": broadcast_id,
+            "broadcaster": "Optimizely",
+            "list_name": "Newsletter",
+            "step_id": 12,
+            "run": 3,
+            "parameters": "a=b;c=d",
+        }
+    ]
+    assert rows(rs_database, rs_schema.broadcasts_detail) == [
+        {
+            "id": 1,
+            "broadcast_id": broadcast_id,
+            "action_type": "Prepared",
+            "status": "Completed",
+            "parameters": "BroadcastKey=J7-00000000;CampaignId=500",
+            "broadcaster_transaction_id": "J7-00000000",
+            "recipients_uploaded": 6,
+            "recipients_rejected": 4,
+            "recipients_broadcast": None,
+        }
+    ]
+
+
+def test_what_was_sent_is_recorded_with_the_mailing_that_responses_carry(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    with rs_database.writing() as connection:
+        broadcast_id = rs_db.record_prepared(connection, BROADCAST)
+        rs_db.record_delivered(connection, replace(BROADCAST, rs_broadcast_id=broadcast_id, sent=5))
+    delivered = rows(rs_database, rs_schema.broadcasts_detail)[-1]
+    assert (delivered["action_type"], delivered["status"]) == ("Delivered", "Completed")
+    assert (delivered["broadcaster_transaction_id"], delivered["recipients_broadcast"]) == ("900", 5)
+    assert delivered["broadcast_id"] == broadcast_id
+
+
+def test_a_campaign_with_several_mailings_is_recorded_by_its_own_id(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    with rs_database.writing() as connection:
+        broadcast_id = rs_db.record_prepared(connection, BROADCAST)
+        rs_db.record_delivered(connection, replace(BROADCAST, rs_broadcast_id=broadcast_id, mailing_id=None))
+    assert rows(rs_database, rs_schema.broadcasts_detail)[-1]["broadcaster_transaction_id"] == "500"
+
+
+def test_an_upload_without_a_campaign_or_counts_is_recorded_too(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    with rs_database.writing() as connection:
+        rs_db.record_prepared(connection, replace(BROADCAST, campaign_id=None, mailing_id=None, rows=None))
+    (detail,) = rows(rs_database, rs_schema.broadcasts_detail)
+    assert detail["parameters"] == "BroadcastKey=J7-00000000;CampaignId="
+    assert (detail["recipients_uploaded"], detail["recipients_rejected"]) == (None, None)
+
+
+def test_no_delivery_is_recorded_for_a_broadcast_that_rs_db_does_not_have(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    with rs_database.writing() as connection:
+        rs_db.record_delivered(connection, BROADCAST)
+    assert rows(rs_database, rs_schema.broadcasts_detail) == []
+
+
+def test_everything_stands_or_falls_with_the_transaction_of_the_caller(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    def write_then_fail() -> None:
+        with rs_database.writing() as connection:
+            broadcast_id = rs_db.record_prepared(connection, BROADCAST)
+            rs_db.add_responses(connection, attributed([OPEN], broadcast_id))
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write_then_fail()
+    for table in rs_schema.metadata.sorted_tables:
+        assert rows(rs_database, table) == []
+
+
+def test_ids_come_back_in_the_order_of_the_responses(rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema) -> None:
+    many = [replace(OPEN, urn=str(number), details={"Number": str(number)}) for number in range(2500)]
+    with rs_database.writing() as connection:
+        ids = rs_db.add_responses(connection, attributed(many))
+    assert len(set(ids)) == 2500
+    urns = {row["id"]: row["urn"] for row in rows(rs_database, rs_schema.response)}
+    assert [urns[response_id] for response_id in ids] == [one.urn for one in many]
+    details = {row["id"]: row["value"] for row in rows(rs_database, rs_schema.response_details)}
+    assert details == urns
+
+
+def test_a_response_has_no_address_of_a_click_that_was_none(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    with rs_database.writing() as connection:
+        rs_db.add_responses(connection, attributed([OPEN, replace(OPEN, click_url="https://example.com/")]))
+    assert [row["click_url"] for row in rows(rs_database, rs_schema.response)] == [None, "https://example.com/"]
+
+
+def test_the_details_of_a_response_are_rows_of_their_own(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    with rs_database.writing() as connection:
+        plain, told = rs_db.add_responses(
+            connection, attributed([OPEN, replace(OPEN, details={"Browser": "X", "Geo": "ö"})])
+        )
+    found = [(row["id"], row["name"], row["value"]) for row in rows(rs_database, rs_schema.response_details)]
+    assert found == [(told, "Browser", "X"), (told, "Geo", "ö")]
+    assert plain != told
+
+
+def test_times_are_those_of_the_server_of_the_database(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    summer = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
+    response = replace(OPEN, event_time=summer, delivery_date=summer - timedelta(hours=1), click_date=summer)
+    with rs_database.writing() as connection:
+        rs_db.add_responses(connection, attributed([response]))
+    with rs_database.reading() as connection:
+        walls = connection.exec_driver_sql(
+            'SELECT "EventTriggeredDate", "DeliveryDate", "ClickDate" FROM "Response"'
+        ).one()
+    assert tuple(walls) == ("2026-07-02 00:30:00.000000", "2026-07-01 23:30:00.000000", "2026-07-02 00:30:00.000000")
+    (row,) = rows(rs_database, rs_schema.response)
+    assert row["event_triggered_date"] == summer
+
+
+def test_responses_are_counted_by_type(rs_db: RsDb, rs_database: Database) -> None:
+    with rs_database.writing() as connection:
+        assert rs_db.count_by_type(connection) == {}
+        rs_db.add_responses(connection, attributed([OPEN, OPEN, replace(OPEN, message_type="Seen")]))
+        assert rs_db.count_by_type(connection) == {"Open": 2, "Seen": 1}

@@ -1,0 +1,574 @@
+"""WS_DB: every job is claimed once, its command is read with suspicion, its end is written once."""
+
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import delete, event, insert, select, update
+
+from shared.broadcast import SendMode, job_key
+from shared.database import Database
+from shared.errors import JobCommandInvalid
+from shared.faststats.schema_map import WsDbSchema
+from shared.faststats.ws_db import Job, WsDb
+
+from .conftest import NOW
+
+ROOT = Path(__file__).parents[3]
+AddJob = Callable[..., int]
+
+
+def command(**elements: str | None) -> str:
+    """A command as `reference/apteco.md` describes it; an element of None is left out."""
+    texts: dict[str, str | None] = {
+        "FilePath": r"D:\FastStats\Publish\Holidays\system\Deliveries\spring.txt",
+        "Parameters": "ClosedLoopLayout=Email|Urn;A=b",
+        "UrnColumnName": "Customer Urn",
+        "EmailColumnName": "E-Mail",
+        "FileSpecification": "<CommunicationKeyColumnName>Comm Key</CommunicationKeyColumnName>",
+        "ExternalId": "<IdType>DeliveryStepId</IdType><Id>4711</Id>",
+        "Run": "3",
+        "ListName": "Newsletter",
+        "MessageName": "Spring",
+        "UploadOnly": "false",
+        **elements,
+    }
+    details = "".join(f"<{name}>{text}</{name}>" for name, text in texts.items() if text is not None)
+    return f"<DeliveryCommand><BroadcastActionDetails>{details}</BroadcastActionDetails></DeliveryCommand>"
+
+
+def job(text: str | None) -> Job:
+    return Job(id=7, system="Holidays", time_added=NOW, command=text)
+
+
+def rows(database: Database, table: Any) -> list[dict[str, Any]]:
+    with database.reading() as connection:
+        return [{column.key: row._mapping[column] for column in table.c} for row in connection.execute(select(table))]
+
+
+def queue(database: Database, schema: WsDbSchema, job_id: int) -> dict[str, Any]:
+    (row,) = [row for row in rows(database, schema.job_queue) if row["job_id"] == job_id]
+    return row
+
+
+# The claim
+
+
+def test_a_claimed_job_comes_with_its_command(ws_db: WsDb, add_job: AddJob) -> None:
+    job_id = add_job(command=command(), age=5, system_name="Other")
+    claimed = ws_db.claim()
+    assert claimed is not None
+    assert (claimed.id, claimed.system, claimed.command) == (job_id, "Other", command())
+    assert claimed.key == job_key("Other", job_id, claimed.time_added)
+
+
+def test_a_claim_marks_the_job_as_taken_by_this_bridge(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id, other = add_job(), add_job(age=-1)
+    ws_db.claim()
+    row = queue(ws_database, ws_schema, job_id)
+    assert (row["state"], row["server"], row["time_sent"]) == ("incomplete", "this bridge", NOW)
+    assert queue(ws_database, ws_schema, other)["state"] == "unassigned"
+
+
+def test_jobs_are_claimed_by_priority_then_age_then_number(ws_db: WsDb, add_job: AddJob) -> None:
+    late = add_job(priority=20, age=99)
+    young, old = add_job(age=1), add_job(age=5)
+    first, second = add_job(age=3), add_job(age=3)
+    urgent = add_job(priority=1)
+    claimed = [one.id for one in iter(ws_db.claim, None)]
+    assert claimed == [urgent, old, first, second, young, late]
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"cancel_requested": 1},
+        {"job_type": "Cube"},
+        {"job_type": "broadcast of another kind"},
+        {"state": "inserting"},
+        {"state": "incomplete", "server": "FastStats Service"},
+        {"state": "incomplete", "server": "this bridge"},
+        {"state": "done"},
+        {"state": "cancel"},
+    ],
+    ids=str,
+)
+def test_a_job_that_does_not_wait_for_a_broadcaster_is_left_alone(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema, columns: dict[str, object]
+) -> None:
+    add_job(**columns)
+    before = rows(ws_database, ws_schema.job_queue)
+    assert ws_db.claim() is None
+    assert rows(ws_database, ws_schema.job_queue) == before
+
+
+def test_a_job_that_cannot_be_claimed_does_not_stand_in_the_way(ws_db: WsDb, add_job: AddJob) -> None:
+    add_job(priority=1, cancel_requested=1)
+    add_job(priority=1, job_type="Cube")
+    wanted = add_job()
+    claimed = ws_db.claim()
+    assert claimed is not None
+    assert claimed.id == wanted
+
+
+def test_an_empty_queue_gives_none(ws_db: WsDb) -> None:
+    assert ws_db.claim() is None
+
+
+def test_a_job_without_a_command_is_claimed_all_the_same(ws_db: WsDb, add_job: AddJob) -> None:
+    add_job(command=None)
+    claimed = ws_db.claim()
+    assert claimed is not None
+    assert claimed.command is None
+
+
+def test_twenty_jobs_go_to_eight_pollers_each_job_to_one_in_order(
+    ws_url: str,
+    ws_schema: WsDbSchema,
+    add_job: AddJob,
+    open_database: Callable[[str], Database],
+) -> None:
+    order = [
+        (add_job(priority=priority, age=age), (priority, -age)) for priority in (5, 1, 3, 2) for age in (1, 4, 2, 5, 3)
+    ]
+    wanted = [job_id for job_id, _ in sorted(order, key=lambda one: one[1])]
+    start, said = threading.Barrier(8), threading.Lock()
+    claimed: list[int] = []
+
+    def poll(number: int) -> list[int]:
+        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", now=lambda: NOW)
+        own: list[int] = []
+        start.wait()
+        while True:
+            with said:  # claiming and saying so is one thing, or the order could not be told
+                one = ws_db.claim()
+                claimed.extend([one.id] if one else [])
+            if one is None:
+                return own
+            own.append(one.id)
+
+    with ThreadPoolExecutor(8) as threads:
+        shares = list(threads.map(poll, range(8)))
+    assert claimed == wanted
+    assert sorted(job_id for share in shares for job_id in share) == sorted(wanted)
+
+
+def test_pollers_that_claim_at_the_same_moment_get_every_job_once(
+    ws_url: str, ws_schema: WsDbSchema, ws_database: Database, add_job: AddJob, open_database: Callable[[str], Database]
+) -> None:
+    wanted = [add_job(priority=number % 3, age=number) for number in range(20)]
+    skipped = [add_job(priority=0, cancel_requested=1), add_job(priority=0, job_type="Cube")]
+    start = threading.Barrier(8)
+
+    def poll(number: int) -> list[int]:
+        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", now=lambda: NOW)
+        start.wait()
+        return [one.id for one in iter(ws_db.claim, None)]
+
+    with ThreadPoolExecutor(8) as threads:
+        shares = list(threads.map(poll, range(8)))
+    assert sorted(job_id for share in shares for job_id in share) == sorted(wanted)
+    for number, share in enumerate(shares):
+        order = [(queue(ws_database, ws_schema, job_id)["priority"], -job_id) for job_id in share]
+        assert order == sorted(order), "each poller gets its jobs in order"
+        for job_id in share:
+            assert queue(ws_database, ws_schema, job_id)["server"] == f"bridge {number}"
+    for job_id in skipped:
+        assert queue(ws_database, ws_schema, job_id)["state"] == "unassigned"
+
+
+def test_processes_that_claim_at_the_same_moment_get_every_job_once(
+    ws_url: str, ws_schema: WsDbSchema, ws_database: Database, add_job: AddJob
+) -> None:
+    wanted = [add_job(age=number) for number in range(40)]
+    processes = [
+        subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("claimer.py")), ws_url, f"process {number}"],
+            cwd=ROOT,
+            env={"PYTHONPATH": str(ROOT)},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(3)
+    ]
+    for process in processes:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    ended = [process.communicate(timeout=60) for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], ended
+    shares = [[int(line) for line in out.split()] for out, _ in ended]
+    assert sorted(job_id for share in shares for job_id in share) == sorted(wanted)
+    for number, share in enumerate(shares):
+        for job_id in share:
+            assert queue(ws_database, ws_schema, job_id)["server"] == f"process {number}"
+
+
+def test_a_claim_is_one_statement_that_is_right_by_its_condition_alone(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database
+) -> None:
+    add_job()
+    statements: list[str] = []
+
+    def listen(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+        statements.append(statement)
+
+    event.listen(ws_database.engine, "before_cursor_execute", listen)
+    ws_db.claim()
+    (claim,) = [statement for statement in statements if "UPDATE" in statement]
+    # Where writers do not wait for each other as in SQLite, two can choose the same job: the state is asked once more.
+    chosen, asked_again = re.split(r"LIMIT \?.*\)", claim, flags=re.DOTALL)
+    assert '"State" = ?' in chosen.partition("SELECT")[2]
+    assert '"State" = ?' in asked_again
+
+
+def test_claimed_jobs_are_found_again_page_by_page_until_they_are_finished(ws_db: WsDb, add_job: AddJob) -> None:
+    ids = [add_job(age=number) for number in range(5)]
+    add_job(state="incomplete", server="other bridge")
+    for _ in ids:
+        ws_db.claim()
+    assert [one.id for one in ws_db.claimed(after=-1, limit=2)] == ids[:2]
+    assert [one.id for one in ws_db.claimed(after=ids[1], limit=10)] == ids[2:]
+    ws_db.finish(ids[2], {})
+    assert [one.id for one in ws_db.claimed(after=ids[1], limit=10)] == ids[3:]
+
+
+def test_a_job_has_the_same_key_each_time_it_is_read(ws_db: WsDb, add_job: AddJob) -> None:
+    # In Berlin this time exists twice.
+    add_job(time_added=datetime(2026, 10, 25, 1, 30, tzinfo=UTC))
+    claimed = ws_db.claim()
+    assert [one.key for one in ws_db.claimed(after=-1, limit=1)] == [claimed and claimed.key]
+
+
+# The command
+
+
+def test_a_command_tells_all_that_a_broadcast_needs(ws_db: WsDb) -> None:
+    request = ws_db.request(job(command()))
+    assert (request.key, request.job_id, request.system) == (job_key("Holidays", 7, NOW), 7, "Holidays")
+    assert (request.list_name, request.message_name) == ("Newsletter", "Spring")
+    assert request.delivery_file == "spring.txt"
+    assert (request.urn_column, request.email_column) == ("Customer Urn", "E-Mail")
+    assert request.communication_key_column == "Comm Key"
+    assert (request.step_id, request.run) == (4711, 3)
+    assert request.parameters == "ClosedLoopLayout=Email|Urn;A=b"
+    assert request.send_mode is SendMode.VERIFY_THEN_START
+
+
+@pytest.mark.parametrize("empty", [None, "", "  \n "])
+def test_columns_that_the_command_does_not_name_have_their_usual_names(ws_db: WsDb, empty: str | None) -> None:
+    request = ws_db.request(
+        job(
+            command(
+                UrnColumnName=empty,
+                EmailColumnName=empty,
+                FileSpecification=empty,
+                ExternalId=empty,
+                Run=empty,
+                Parameters=empty,
+                UploadOnly=empty,
+            )
+        )
+    )
+    assert (request.urn_column, request.email_column) == ("Urn", "Email")
+    assert request.communication_key_column == "Communication Key"
+    assert (request.step_id, request.run, request.parameters) == (None, None, "")
+    assert request.send_mode is SendMode.VERIFY_THEN_START
+
+
+@pytest.mark.parametrize(("text", "number"), [("12", 12), ("-1", -1), ("x", None), ("1e3", None), ("9" * 19, None)])
+def test_a_run_that_is_no_number_is_left_out(ws_db: WsDb, text: str, number: int | None) -> None:
+    assert ws_db.request(job(command(Run=text))).run == number
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("true", SendMode.UPLOAD_ONLY),
+        (" True ", SendMode.UPLOAD_ONLY),
+        ("1", SendMode.UPLOAD_ONLY),
+        ("false", SendMode.VERIFY_THEN_START),
+        ("0", SendMode.VERIFY_THEN_START),
+    ],
+)
+def test_upload_only_is_what_the_command_says(ws_db: WsDb, text: str, mode: SendMode) -> None:
+    assert ws_db.request(job(command(UploadOnly=text))).send_mode is mode
+
+
+def test_a_broadcast_that_is_only_uploaded_needs_no_message(ws_db: WsDb) -> None:
+    request = ws_db.request(job(command(UploadOnly="true", MessageName=None)))
+    assert request.message_name == ""
+
+
+def test_names_are_read_with_their_letters_and_without_the_space_around_them(ws_db: WsDb) -> None:
+    request = ws_db.request(
+        job(command(ListName="\n  Größe &amp; Maß &lt;1&gt; <!-- no --> 日本 ", MessageName="<![CDATA[A&B]]>"))
+    )
+    assert request.message_name == "A&B"
+    assert request.list_name.startswith("Größe & Maß <1>")
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        (r"D:\FastStats\Deliveries\spring.txt", "spring.txt"),
+        (r"\\server\share\Deliveries\spring.txt", "spring.txt"),
+        (r"\\?\D:\Deliveries\spring.txt", "spring.txt"),
+        ("/mnt/deliveries/spring.txt", "spring.txt"),
+        (r"/mnt\deliveries/spring.txt", "spring.txt"),
+        (r"D:\Deliveries/..\..\etc/spring.txt", "spring.txt"),
+        ("../../etc/passwd", "passwd"),
+        (r"..\..\passwd", "passwd"),
+        ("D:spring.txt", "spring.txt"),
+        ("spring.txt", "spring.txt"),
+        (r"D:\Deliveries\Größe 1 (2).txt", "Größe 1 (2).txt"),
+        (r"D:\Deliveries\.hidden", ".hidden"),
+        (r"D:\Deliveries\a..b", "a..b"),
+    ],
+)
+def test_of_the_path_of_another_machine_only_the_name_counts(ws_db: WsDb, path: str, name: str) -> None:
+    assert ws_db.request(job(command(FilePath=path))).delivery_file == name
+
+
+@given(path=st.text(alphabet="ab./\\:~ %?*", max_size=12))
+def test_no_path_leads_out_of_the_folder_of_delivery_files(path: str) -> None:
+    # A fixture per example is not needed: reading a command touches no database.
+    ws_db = WsDb(None, WsDbSchema("UTC"), server="", now=lambda: NOW)  # type: ignore[arg-type]
+    try:
+        name = ws_db.request(job(command(FilePath=path))).delivery_file
+    except JobCommandInvalid:
+        return
+    folder = Path("/deliveries")
+    assert (folder / name).resolve().parent == folder
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (None, "it has none"),
+        ("", "it has none"),
+        ("   ", "it is not well-formed XML"),
+        ("FilePath=x", "it is not well-formed XML"),
+        ("<DeliveryCommand>", "it is not well-formed XML"),
+        ("<DeliveryCommand>\x00</DeliveryCommand>", "it is not well-formed XML"),
+        ("<DeliveryCommand>\udcff</DeliveryCommand>", "it is not well-formed XML"),
+        ("<DeliveryCommand>&undefined;</DeliveryCommand>", "it is not well-formed XML"),
+        ("<DeliveryCommand/>", "it has no element BroadcastActionDetails"),
+        ("<DeliveryCommand><FtpActionDetails/></DeliveryCommand>", "it has no element BroadcastActionDetails"),
+        ("<BroadcastActionDetails/>", "it has no element BroadcastActionDetails"),
+        (command(FilePath=None), "it names no delivery file (FilePath)"),
+        (command(FilePath=" "), "it names no delivery file (FilePath)"),
+        (command(FilePath="D:\\"), "it names no delivery file (FilePath)"),
+        (command(FilePath=r"\\server\share"), "it names no delivery file (FilePath)"),
+        (command(FilePath="."), "it names no delivery file (FilePath)"),
+        (command(FilePath=".."), "it names no delivery file (FilePath)"),
+        (command(FilePath=r"D:\Deliveries\.."), "it names no delivery file (FilePath)"),
+        (command(FilePath="a/../"), "it names no delivery file (FilePath)"),
+        (command(FilePath="D:.."), "it names no delivery file (FilePath)"),
+        (command(FilePath="D:\\a\nINFO all is well.txt"), "FilePath is not one line of at most 255 characters"),
+        (command(FilePath="a" * 256), "FilePath is not one line of at most 255 characters"),
+        (command(ListName=None), "it names no list (ListName)"),
+        (command(ListName="\t"), "it names no list (ListName)"),
+        (command(ListName="a" * 256), "ListName is not one line of at most 255 characters"),
+        (command(ListName="a&#10;b"), "ListName is not one line of at most 255 characters"),
+        (command(MessageName=None), "it names no message (MessageName)"),
+        (command(MessageName="a" * 256), "MessageName is not one line of at most 255 characters"),
+        (command(UrnColumnName="a" * 256), "UrnColumnName is not one line of at most 255 characters"),
+        (command(EmailColumnName="a&#9;b"), "EmailColumnName is not one line of at most 255 characters"),
+    ],
+    ids=lambda value: "" if value is None else value[-40:],
+)
+def test_a_command_that_cannot_be_used_is_refused_with_the_reason(ws_db: WsDb, text: str | None, reason: str) -> None:
+    with pytest.raises(JobCommandInvalid) as caught:
+        ws_db.request(job(text))
+    assert caught.value.facts == {"job": 7, "reason": reason}
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_names_and_paths_may_be_as_long_as_the_ledger_has_room_for(ws_db: WsDb) -> None:
+    long = "a" * 255
+    request = ws_db.request(job(command(FilePath="D:\\folder\\" * 99 + long, ListName=long, Parameters="p" * 9999)))
+    assert (request.delivery_file, request.list_name, len(request.parameters)) == (long, long, 9999)
+
+
+LAUGHS = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(9))
+
+
+@pytest.mark.parametrize(
+    "prolog",
+    [
+        f'<!DOCTYPE x [<!ENTITY a0 "ha">{LAUGHS}]>',
+        f'<!DOCTYPE x [<!ENTITY a9 "{"ha" * 100_000}">]>',
+        '<!DOCTYPE x [<!ENTITY a9 SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE x [<!ENTITY a9 SYSTEM "http://127.0.0.1:9/a">]>',
+        '<!DOCTYPE x [<!ENTITY % p SYSTEM "file:///etc/passwd"> %p; <!ENTITY a9 "x">]>',
+        '<!DOCTYPE x SYSTEM "http://127.0.0.1:9/a.dtd" [<!ENTITY a9 "x">]>',
+        '<!DOCTYPE x PUBLIC "-//x" "file:///etc/passwd" [<!ENTITY a9 "x">]>',
+    ],
+    ids=["billion laughs", "one big entity", "file", "address", "parameter entity", "external DTD", "public DTD"],
+)
+def test_bombs_and_entities_from_outside_are_refused(ws_db: WsDb, prolog: str) -> None:
+    with pytest.raises(JobCommandInvalid) as caught:
+        ws_db.request(job(prolog + command(ListName="&a9;" * 2000)))
+    assert caught.value.facts["reason"] == "it is not well-formed XML"
+    assert "root:" not in str(caught.value)
+
+
+def test_a_command_with_a_document_type_is_refused_even_if_it_declares_nothing(ws_db: WsDb) -> None:
+    with pytest.raises(JobCommandInvalid):
+        ws_db.request(job('<!DOCTYPE DeliveryCommand SYSTEM "http://127.0.0.1:9/a.dtd">' + command()))
+
+
+@pytest.mark.parametrize(
+    "prolog",
+    [
+        "\ufeff",
+        '<?xml version="1.0"?>',
+        '<?xml version="1.0" encoding="utf-16"?>',
+        '<?xml version="1.0" encoding="utf-8"?>\n',
+    ],
+    ids=ascii,
+)
+def test_a_prolog_that_databases_keep_does_no_harm(ws_db: WsDb, prolog: str) -> None:
+    assert ws_db.request(job(prolog + command(ListName="Größe"))).list_name == "Größe"
+
+
+def test_a_command_of_absurd_depth_does_no_harm(ws_db: WsDb) -> None:
+    depth = 100_000
+    deep = f"<a>{'<a>' * depth}{'</a>' * depth}</a>"
+    assert ws_db.request(job(command(Parameters=deep, ListName="Newsletter"))).list_name == "Newsletter"
+
+
+# The end
+
+
+def test_a_finished_job_has_its_results(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id = add_job()
+    ws_db.claim()
+    ws_db.finish(job_id, {"State": "closed", "Error": 'a < b & "c"', "BroadcastId": None, "RowsRead": 0})
+    row = queue(ws_database, ws_schema, job_id)
+    assert (row["state"], row["time_finished"]) == ("done", NOW)
+    (result,) = rows(ws_database, ws_schema.results)
+    assert result == {
+        "job_id": job_id,
+        "results": '<BroadcastResults><State>closed</State><Error>a &lt; b &amp; "c"</Error>'
+        "<RowsRead>0</RowsRead></BroadcastResults>",
+    }
+
+
+def test_a_job_that_is_finished_twice_has_the_last_results(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id = add_job()
+    ws_db.claim()
+    ws_db.finish(job_id, {"State": "failed"})
+    ws_db.finish(job_id, {"State": "closed"})
+    (result,) = rows(ws_database, ws_schema.results)
+    assert result["results"] == "<BroadcastResults><State>closed</State></BroadcastResults>"
+
+
+def test_a_cancelled_job_says_so(ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema) -> None:
+    job_id = add_job()
+    ws_db.claim()
+    ws_db.finish(job_id, {"State": "cancelled"}, cancelled=True)
+    assert queue(ws_database, ws_schema, job_id)["state"] == "cancel"
+
+
+@pytest.mark.parametrize("columns", [{"server": "other", "state": "incomplete"}, {"state": "unassigned"}], ids=str)
+def test_the_job_of_another_server_is_not_touched(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema, columns: dict[str, object]
+) -> None:
+    job_id = add_job(**columns)
+    with ws_database.writing() as connection:
+        connection.execute(insert(ws_schema.results).values(job_id=job_id, results="theirs"))
+    before = [rows(ws_database, table) for table in ws_schema.metadata.sorted_tables]
+    ws_db.finish(job_id, {"State": "closed"})
+    ws_db.finish(job_id, {"State": "cancelled"}, cancelled=True)
+    ws_db.note(job_id, "line")
+    assert [rows(ws_database, table) for table in ws_schema.metadata.sorted_tables] == before
+
+
+def test_a_job_that_was_cleared_away_does_no_harm(ws_db: WsDb, ws_database: Database, ws_schema: WsDbSchema) -> None:
+    ws_db.finish(99, {"State": "closed"})
+    ws_db.note(99, "line")
+    assert rows(ws_database, ws_schema.results) == []
+    assert rows(ws_database, ws_schema.delivery_job_summary) == []
+    assert not ws_db.cancel_requested(99)
+
+
+def test_finishing_one_job_leaves_the_others(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    first, second = add_job(age=2), add_job(age=1)
+    ws_db.claim()
+    ws_db.claim()
+    ws_db.finish(first, {"State": "closed"})
+    assert queue(ws_database, ws_schema, second)["state"] == "incomplete"
+    assert [one.id for one in ws_db.claimed(after=-1, limit=9)] == [second]
+
+
+def test_a_cancel_is_seen_when_the_client_asks_for_it(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id, other = add_job(), add_job()
+    assert not ws_db.cancel_requested(job_id)
+    with ws_database.writing() as connection:
+        connection.execute(
+            update(ws_schema.job_queue).where(ws_schema.job_queue.c.job_id == job_id).values(cancel_requested=1)
+        )
+    assert ws_db.cancel_requested(job_id)
+    assert not ws_db.cancel_requested(other)
+
+
+def test_lines_for_the_client_are_added_each_with_its_time(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id = add_job()
+    ws_db.claim()
+    ws_db.note(job_id, "one")
+    ws_db.note(job_id, "two; 'quoted' ä")
+    lines = rows(ws_database, ws_schema.delivery_job_summary)
+    assert [(line["job_id"], line["time_added"], line["message"]) for line in lines] == [
+        (job_id, NOW, "one"),
+        (job_id, NOW, "two; 'quoted' ä"),
+    ]
+
+
+def test_times_in_the_queue_are_those_of_its_server(ws_db: WsDb, add_job: AddJob, ws_database: Database) -> None:
+    job_id = add_job()
+    ws_db.claim()
+    ws_db.note(job_id, "line")
+    with ws_database.reading() as connection:
+        sent = connection.exec_driver_sql('SELECT "TimeSent" FROM "JobQueue"').scalar_one()
+        noted = connection.exec_driver_sql('SELECT "TimeAdded" FROM "DeliveryJobSummary"').scalar_one()
+    assert sent == noted == "2026-03-01 13:00:00.000000"
+
+
+def test_the_clean_up_of_faststats_is_not_hindered(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id = add_job()
+    ws_db.claim()
+    ws_db.finish(job_id, {"State": "closed"})
+    with ws_database.writing() as connection:
+        for table in (ws_schema.results, ws_schema.commands, ws_schema.job_queue):
+            connection.execute(delete(table))
+    assert ws_db.claimed(after=-1, limit=9) == []

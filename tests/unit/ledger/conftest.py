@@ -1,0 +1,120 @@
+"""The ledger over real SQLite files, with a clock that only the test moves."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from shared.broadcast import Broadcast, BroadcastRequest, SendMode, State
+from shared.database import Database
+from shared.faststats.schema_map import RsDbSchema
+from shared.ledger import Ledger, tables
+
+ZONE = "Europe/Berlin"
+
+
+class Clock:
+    """The time, as the test says."""
+
+    def __init__(self) -> None:
+        self.time = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.time
+
+    def advance(self, **much: float) -> datetime:
+        self.time += timedelta(**much)
+        return self.time
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(scope="session")
+def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """RS_DB and the ledger, without a row."""
+    path = tmp_path_factory.mktemp("ledger") / "empty.sqlite"
+    database = Database(f"sqlite:///{path}", "RS_DB")
+    with database.writing() as connection:
+        RsDbSchema(ZONE).metadata.create_all(connection)
+    tables.create_tables(database)
+    database.close()
+    return path
+
+
+@pytest.fixture
+def url(tmp_path: Path, empty_file: Path) -> str:
+    return f"sqlite:///{shutil.copy(empty_file, tmp_path / 'rs.sqlite')}"
+
+
+@pytest.fixture
+def open_database(url: str) -> Iterator[Callable[[], Database]]:
+    """Opens the database once more, as another process would."""
+    opened: list[Database] = []
+
+    def open_one() -> Database:
+        opened.append(Database(url, "RS_DB"))
+        return opened[-1]
+
+    yield open_one
+    for database in opened:
+        database.close()
+
+
+@pytest.fixture
+def database(open_database: Callable[[], Database]) -> Database:
+    return open_database()
+
+
+@pytest.fixture
+def ledger(database: Database, clock: Clock) -> Ledger:
+    return Ledger.over(database, lease_seconds=60, now=clock)
+
+
+@pytest.fixture
+def request_of() -> Callable[..., BroadcastRequest]:
+    """Makes the request of the n-th job."""
+    common = BroadcastRequest(
+        key="",
+        job_id=0,
+        system="Holidays",
+        list_name="Newsletter",
+        message_name="Spring",
+        delivery_file="spring.txt",
+        urn_column="Urn",
+        email_column="Email",
+        communication_key_column="Communication Key",
+        step_id=12,
+        run=3,
+        parameters="ClosedLoopLayout=Email|Urn;Sender=näws",
+        send_mode=SendMode.VERIFY_THEN_START,
+    )
+
+    def make(job_id: int = 1, **changes: Any) -> BroadcastRequest:
+        return replace(common, key=f"J{job_id}-00000000", job_id=job_id, **changes)
+
+    return make
+
+
+@pytest.fixture
+def take_in(ledger: Ledger, clock: Clock, request_of: Callable[..., BroadcastRequest]) -> Callable[..., Broadcast]:
+    """Adds the broadcast of the n-th job, and puts it into a state without a history of getting there."""
+
+    def take(job_id: int = 1, *, state: State = State.CLAIMED, **columns: object) -> Broadcast:
+        added = ledger.broadcasts.add(request_of(job_id), owner="poller", now=clock())
+        assert added is not None
+        if state is not State.CLAIMED or columns:
+            with ledger.database.writing() as connection:
+                connection.execute(
+                    update(tables.broadcast).where(tables.broadcast.c.id == added.id).values(state=state, **columns)
+                )
+        return ledger.broadcasts.get(added.key)
+
+    return take

@@ -1,0 +1,348 @@
+"""Leases: one live owner, and nobody owns for ever what he cannot work on any more."""
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import ProgrammingError
+
+from shared.database import Database
+from shared.errors import DatabaseUnavailable, LeaseLost
+from shared.ledger import tables
+from shared.ledger.leases import Leases, release, release_all
+
+from .conftest import Clock
+
+ROOT = Path(__file__).parents[3]
+#: Longest wait for something that happens in milliseconds on an idle machine.
+PATIENCE = 30
+LIFE = 60.0
+#: A life so short that heartbeats come every 10 ms; the clock stands unless the test moves it.
+SHORT = 0.03
+
+
+@pytest.fixture
+def leases(database: Database, clock: Clock) -> Leases:
+    return Leases(database, seconds=LIFE, now=clock)
+
+
+@pytest.fixture
+def beating(database: Database, clock: Clock) -> Leases:
+    return Leases(database, seconds=SHORT, now=clock)
+
+
+def expiry(database: Database, name: str) -> datetime | None:
+    with database.reading() as connection:
+        return connection.scalar(select(tables.lease.c.expires_at).where(tables.lease.c.name == name))
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until the condition holds."""
+    wait, give_up = threading.Event(), datetime.now(UTC) + timedelta(seconds=PATIENCE)
+    while not condition():
+        assert datetime.now(UTC) < give_up, "it never came to this"
+        wait.wait(0.002)
+
+
+def leave_behind(database: Database, name: str, owner: str, expires_at: datetime) -> None:
+    """A lease whose owner has died."""
+    with database.writing() as connection:
+        connection.execute(insert(tables.lease).values(name=name, owner=owner, expires_at=expires_at))
+
+
+class FailingDatabase(Database):
+    """A database that cannot be written while `failing` is set."""
+
+    failing: Exception | None = None
+    refused = 0
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        if self.failing:
+            self.refused += 1
+            raise self.failing
+        with super().writing() as connection:
+            yield connection
+
+
+# One owner
+
+
+def test_a_held_lease_keeps_everybody_else_out(leases: Leases) -> None:
+    with leases.held("broadcast:J1", "one") as lease:
+        assert lease is not None
+        lease.check()
+        with leases.held("broadcast:J1", "other") as refused:
+            assert refused is None
+        assert not leases.take_until_released("broadcast:J1", "other")
+        assert leases.owner("broadcast:J1") == "one"
+        lease.check()
+
+
+def test_a_lease_is_free_after_its_block(leases: Leases) -> None:
+    with leases.held("broadcast:J1", "one"):
+        pass
+    assert leases.owner("broadcast:J1") is None
+    with leases.held("broadcast:J1", "other") as lease:
+        assert lease is not None
+
+
+def test_a_lease_is_free_after_an_error_in_its_block(leases: Leases) -> None:
+    with pytest.raises(ZeroDivisionError), leases.held("broadcast:J1", "one"):
+        raise ZeroDivisionError
+    assert leases.owner("broadcast:J1") is None
+
+
+def test_leases_of_different_names_do_not_meet(leases: Leases) -> None:
+    with leases.held("broadcast:J1", "one") as one, leases.held("broadcast:J11", "other") as other:
+        assert one is not None
+        assert other is not None
+
+
+@pytest.mark.parametrize("left_behind", [False, True], ids=["free", "run out"])
+def test_of_many_that_want_a_lease_at_once_one_gets_it(
+    open_database: Callable[[], Database], clock: Clock, leases: Leases, left_behind: bool
+) -> None:
+    if left_behind:
+        leave_behind(open_database(), "broadcast:J1", "dead", clock() - timedelta(seconds=1))
+    start, end = threading.Barrier(8), threading.Barrier(8)
+
+    def want(numbered: tuple[int, Database]) -> str | None:
+        number, database = numbered
+        start.wait()
+        with Leases(database, seconds=LIFE, now=clock).held("broadcast:J1", f"owner {number}") as lease:
+            owner = leases.owner("broadcast:J1") if lease else None
+            end.wait()
+            return owner
+
+    with ThreadPoolExecutor(8) as threads:
+        owners = list(threads.map(want, enumerate(open_database() for _ in range(8))))
+    (owner,) = [one for one in owners if one]
+    assert owner == f"owner {owners.index(owner)}"
+
+
+# Its end
+
+
+def test_a_lease_left_behind_excludes_until_it_runs_out_and_is_then_taken_over(
+    leases: Leases, database: Database, clock: Clock
+) -> None:
+    leave_behind(database, "broadcast:J1", "dead", clock() + timedelta(seconds=60))
+    clock.advance(seconds=59.999)
+    assert leases.owner("broadcast:J1") == "dead"
+    with leases.held("broadcast:J1", "heir") as lease:
+        assert lease is None
+    clock.advance(seconds=0.001)
+    assert leases.owner("broadcast:J1") is None
+    with leases.held("broadcast:J1", "heir") as lease:
+        assert lease is not None
+        assert leases.owner("broadcast:J1") == "heir"
+
+
+def test_heartbeats_keep_a_lease_alive_long_past_its_length(beating: Leases, database: Database, clock: Clock) -> None:
+    with beating.held("broadcast:J1", "one") as lease:
+        assert lease is not None
+        for _ in range(6):
+            renewed = clock.advance(seconds=SHORT * 0.9) + timedelta(seconds=SHORT)
+            until(lambda wanted=renewed: expiry(database, "broadcast:J1") == wanted)  # type: ignore[misc]
+            lease.check()
+            with beating.held("broadcast:J1", "other") as refused:
+                assert refused is None
+
+
+def test_a_lease_that_somebody_else_took_over_is_lost_and_stays_with_him(beating: Leases, database: Database) -> None:
+    with beating.held("broadcast:J1", "one") as lease:
+        assert lease is not None
+        with database.writing() as connection:
+            connection.execute(update(tables.lease).values(owner="heir"))
+        assert lease.lost.wait(PATIENCE)
+        with pytest.raises(LeaseLost, match="broadcast:J1"):
+            lease.check()
+    assert beating.owner("broadcast:J1") == "heir"
+
+
+def test_a_lease_that_was_taken_over_and_given_back_is_lost_all_the_same(beating: Leases, database: Database) -> None:
+    with beating.held("broadcast:J1", "one") as lease:
+        assert lease is not None
+        with database.writing() as connection:
+            connection.execute(delete(tables.lease))
+        assert lease.lost.wait(PATIENCE)
+        with pytest.raises(LeaseLost):
+            lease.check()
+
+
+def test_a_lease_whose_heartbeat_hangs_is_lost_when_its_time_is_over(leases: Leases, clock: Clock) -> None:
+    with leases.held("broadcast:J1", "one") as lease:  # its first heartbeat is 20 seconds away
+        assert lease is not None
+        clock.advance(seconds=LIFE - 0.001)
+        lease.check()
+        clock.advance(seconds=0.001)
+        with pytest.raises(LeaseLost):
+            lease.check()
+        assert lease.lost.is_set()
+
+
+def test_a_lost_lease_stays_lost(leases: Leases, clock: Clock) -> None:
+    with leases.held("broadcast:J1", "one") as lease:
+        assert lease is not None
+        clock.advance(seconds=LIFE)
+        with pytest.raises(LeaseLost):
+            lease.check()
+        clock.advance(seconds=-LIFE)
+        with pytest.raises(LeaseLost):
+            lease.check()
+
+
+def test_a_heartbeat_that_fails_for_a_while_loses_nothing(url: str, clock: Clock) -> None:
+    database = FailingDatabase(url, "RS_DB")
+    with Leases(database, seconds=SHORT, now=clock).held("broadcast:J1", "one") as lease:
+        assert lease is not None
+        database.failing = DatabaseUnavailable(database="RS_DB", reason="test")
+        until(lambda: database.refused >= 2)
+        lease.check()
+        database.failing = None
+        renewed = clock.advance(seconds=SHORT * 0.9) + timedelta(seconds=SHORT)
+        until(lambda: expiry(database, "broadcast:J1") == renewed)
+        lease.check()
+    database.close()
+
+
+def test_a_heartbeat_that_fails_past_the_end_of_the_lease_loses_it(url: str, clock: Clock) -> None:
+    database = FailingDatabase(url, "RS_DB")
+    with Leases(database, seconds=SHORT, now=clock).held("broadcast:J1", "one") as lease:
+        assert lease is not None
+        database.failing = DatabaseUnavailable(database="RS_DB", reason="test")
+        clock.advance(seconds=SHORT)
+        with pytest.raises(LeaseLost):
+            lease.check()
+        database.failing = None
+    database.close()
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_heartbeat_that_breaks_for_good_loses_the_lease_at_its_end(url: str, clock: Clock) -> None:
+    database = FailingDatabase(url, "RS_DB")
+    with Leases(database, seconds=SHORT, now=clock).held("broadcast:J1", "one") as lease:
+        assert lease is not None
+        database.failing = ProgrammingError("statement", None, Exception("test"))
+        until(lambda: database.refused == 1)
+        database.failing = None
+        lease.check()
+        clock.advance(seconds=SHORT)
+        with pytest.raises(LeaseLost):
+            lease.check()
+    database.close()
+
+
+def test_no_heartbeat_is_left_behind(beating: Leases) -> None:
+    with beating.held("broadcast:J1", "one"):
+        assert "heartbeat broadcast:J1" in {thread.name for thread in threading.enumerate()}
+    assert "heartbeat broadcast:J1" not in {thread.name for thread in threading.enumerate()}
+
+
+# The same owner again
+
+
+def test_an_owner_may_take_again_what_he_has(leases: Leases) -> None:
+    assert leases.take_until_released("list:5", "J1")
+    assert leases.take_until_released("list:5", "J1")
+    assert leases.owner("list:5") == "J1"
+
+
+def test_an_owner_that_holds_a_lease_twice_loses_it_with_the_inner_block(beating: Leases) -> None:
+    with beating.held("broadcast:J1", "one") as outer:
+        assert outer is not None
+        with beating.held("broadcast:J1", "one") as inner:
+            assert inner is not None
+            outer.check()
+            inner.check()
+        # Never does he believe to hold what is free.
+        assert outer.lost.wait(PATIENCE)
+        with pytest.raises(LeaseLost):
+            outer.check()
+
+
+# Without an end
+
+
+def test_a_lease_until_release_never_runs_out(leases: Leases, clock: Clock) -> None:
+    assert leases.take_until_released("list:5", "J1")
+    clock.advance(days=3650)
+    assert not leases.take_until_released("list:5", "J2")
+    with leases.held("list:5", "J2") as refused:
+        assert refused is None
+    assert leases.owner("list:5") == "J1"
+
+
+def test_a_lease_is_given_back_by_its_owner_only(leases: Leases, database: Database) -> None:
+    leases.take_until_released("list:5", "J1")
+    with database.writing() as connection:
+        release(connection, "list:5", "J2")
+    assert leases.owner("list:5") == "J1"
+    with database.writing() as connection:
+        release(connection, "list:5", "J1")
+    assert leases.take_until_released("list:5", "J2")
+
+
+def test_all_leases_of_an_owner_are_given_back_at_once_and_no_others(leases: Leases, database: Database) -> None:
+    for name, owner in (("list:5", "J1"), ("list:6", "J1"), ("list:7", "J11")):
+        assert leases.take_until_released(name, owner)
+    with database.writing() as connection:
+        release_all(connection, "J1")
+    assert [leases.owner(f"list:{number}") for number in (5, 6, 7)] == [None, None, "J11"]
+
+
+def test_what_is_given_back_in_a_transaction_that_fails_is_kept(leases: Leases, database: Database) -> None:
+    leases.take_until_released("list:5", "J1")
+
+    def give_back_then_fail() -> None:
+        with database.writing() as connection:
+            release_all(connection, "J1")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        give_back_then_fail()
+    assert leases.owner("list:5") == "J1"
+
+
+# Several processes
+
+
+def test_the_lease_of_a_killed_process_is_taken_over_and_not_before(url: str, database: Database) -> None:
+    leases = Leases(database, seconds=3, now=lambda: datetime.now(UTC))
+    with subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("lease_holder.py")), url, "broadcast:J1", "process", "3"],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "held\n"
+        first = expiry(database, "broadcast:J1")
+        assert first is not None
+        until(lambda: expiry(database, "broadcast:J1") != first)  # it lives, and beats
+        with leases.held("broadcast:J1", "heir") as refused:
+            assert refused is None
+        process.kill()
+    last = expiry(database, "broadcast:J1")
+    assert last is not None
+    assert last > first
+    taken: list[datetime] = []
+
+    def take() -> bool:
+        with leases.held("broadcast:J1", "heir") as lease:
+            if lease:
+                taken.append(datetime.now(UTC))
+            return lease is not None
+
+    until(take)
+    assert taken[0] >= last
