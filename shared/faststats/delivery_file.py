@@ -7,6 +7,7 @@ import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from functools import lru_cache
 from hashlib import blake2b
 from types import TracebackType
 from typing import BinaryIO
@@ -90,7 +91,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
                 self.rows_read += 1
                 yield number, (), RejectReason.VALUE_TOO_LONG
             else:
-                yield self._row(number, tuple(value.strip(" ") for value in self._decoded(raw, number).split("\t")))
+                yield self._row(number, tuple([value.strip(" ") for value in self._decoded(raw, number).split("\t")]))
 
     def repetition(self, values: Sequence[str]) -> RejectReason | None:
         """Whether an earlier row with the same address or Communication Key was taken; if not, this one is.
@@ -113,9 +114,10 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
     def _fault(self, values: Sequence[str]) -> RejectReason | None:
         if len(values) != len(self.columns):
             return RejectReason.WRONG_FIELD_COUNT
-        if _CONTROL.search("\t".join(values)):
+        text = "".join(values)
+        if not text.isprintable() and _CONTROL.search(text):  # the first is quick, and nearly always enough
             return RejectReason.CONTROL_CHARACTER
-        if max(map(len, values)) > _LONGEST_VALUE:
+        if len(text) > _LONGEST_VALUE < max(map(len, values)):
             return RejectReason.VALUE_TOO_LONG
         for position, reason in (
             (self.urn, RejectReason.URN_MISSING),
@@ -184,6 +186,11 @@ def is_address(text: str) -> bool:
         return False
     if _PLAIN_ADDRESS.fullmatch(text):
         return True
+    return _LOCAL.fullmatch(local) is not None and _is_domain(domain, _LONGEST_ADDRESS - len(local) - 1)
+
+
+@lru_cache(maxsize=4096)  # few domains have many addresses, and other scripts take long to encode
+def _is_domain(domain: str, longest: int) -> bool:
     if not domain.isascii():
         try:
             domain = domain.encode("idna").decode()
@@ -191,10 +198,7 @@ def is_address(text: str) -> bool:
             return False
     labels = domain.split(".")
     return (
-        _LOCAL.fullmatch(local) is not None
-        and len(labels) > 1
-        and all(map(_LABEL.fullmatch, labels))
-        and not labels[-1].isdigit()
+        len(domain) <= longest and len(labels) > 1 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
     )
 
 

@@ -5,7 +5,7 @@ with Optimizely support when the import job is set up.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -19,9 +19,13 @@ EMAIL, URN, COMMUNICATION_KEY, BROADCAST_KEY = "Email", "Urn", "CommunicationKey
 _SYSTEM_FIELDS = frozenset({"created", "modified", "bmOptinFinishedDate"})
 _DELIMITER = ";"
 _NEEDS_QUOTES = re.compile(r'[;"\r\n]|^\s|\s$')
+#: Types that take any text.
+_TEXTS = frozenset({"STRING", "TEXT"})
 _BITS = {"SHORT": 16, "INTEGER": 32, "LONG": 64}
-_WHOLE = re.compile(r"[+-]?\d{1,19}")
-_DECIMAL = re.compile(r"[+-]?\d{1,19}(?:\.\d{1,19})?")
+_NUMBERS = _BITS.keys() | {"FLOAT", "DECIMAL"}
+_WHOLE = re.compile(r"[+-]?[0-9]{1,19}")
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,19}(?:\.[0-9]{1,19})?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class ListField(Protocol):
@@ -63,6 +67,9 @@ class ListPlan:
     """How rows of a delivery file become rows of a list file."""
 
     columns: tuple[_Column, ...]
+    #: Positions of the columns in the delivery file, and the places and types of those that do not take any text.
+    positions: tuple[int | None, ...]
+    checked: tuple[tuple[int, str], ...]
     broadcast_key: str
     #: Columns of the delivery file for which the list has no field.
     left_out: tuple[str, ...]
@@ -73,19 +80,13 @@ class ListPlan:
 
     def encode(self, values: Sequence[str]) -> bytes | RejectReason:
         """A row of the list file, or why the values cannot be one."""
-        cells = []
-        for column in self.columns:
-            if column.position is None:
-                cells.append(self.broadcast_key)
-                continue
-            cell = values[column.position]
-            if column.type not in {"STRING", "TEXT"}:
-                # An empty number makes the vendor's interfaces fail: it becomes 0 (`apteco.md` 6.3).
-                if not cell and (column.type in _BITS or column.type in {"FLOAT", "DECIMAL"}):
-                    cell = "0"
-                if cell and not _fits(cell, column.type):
+        cells = [self.broadcast_key if position is None else values[position] for position in self.positions]
+        for place, kind in self.checked:
+            if cells[place]:
+                if not _fits(cells[place], kind):
                     return RejectReason.FIELD_TYPE
-            cells.append(cell)
+            elif kind in _NUMBERS:
+                cells[place] = "0"  # an empty number makes the vendor's interfaces fail (`apteco.md` 6.3)
         return _line(cells)
 
 
@@ -119,7 +120,9 @@ def plan_columns(
     """
     keys = {EMAIL: email, URN: urn, COMMUNICATION_KEY: communication_key, BROADCAST_KEY: None}
     writable = [field for field in fields if field.internal_name not in _SYSTEM_FIELDS]
-    by_name = {_plain(name): field for field in writable for name in (field.display_name, field.internal_name) if name}
+    by_name = {_plain(field.display_name): field for field in writable if field.display_name}
+    # A field's own name is worth more than what another one is called in the user interface.
+    by_name |= {_plain(field.internal_name): field for field in writable}
     planned: dict[str, _Column] = {}
     for name, position in keys.items():
         field = by_name.get(_plain(name))
@@ -138,11 +141,32 @@ def plan_columns(
     for field in writable:
         if field.required and field.internal_name not in planned:
             raise RequiredFieldMissing(list=list_name, field=field.internal_name)
-    return ListPlan(tuple(planned.values()), broadcast_key, tuple(left_out))
+    made = tuple(planned.values())
+    return ListPlan(
+        columns=made,
+        positions=tuple(column.position for column in made),
+        checked=tuple(
+            (place, column.type)
+            for place, column in enumerate(made)
+            if column.position is not None and column.type not in _TEXTS
+        ),
+        broadcast_key=broadcast_key,
+        left_out=tuple(left_out),
+    )
 
 
-def _line(cells: Sequence[str]) -> bytes:
-    return (_DELIMITER.join(map(_quoted, cells)) + "\n").encode()
+def _line(cells: list[str]) -> bytes:
+    line = _DELIMITER.join(cells)
+    # Hardly any line has something to quote, and looking at it as a whole is much quicker.
+    if (
+        line.count(_DELIMITER) >= len(cells)
+        or '"' in line
+        or "\r" in line
+        or "\n" in line
+        or [cell.strip() for cell in cells] != cells
+    ):
+        line = _DELIMITER.join(map(_quoted, cells))
+    return f"{line}\n".encode()
 
 
 def _quoted(cell: str) -> str:
@@ -158,7 +182,7 @@ def _fits(value: str, kind: str) -> bool:
         return _DECIMAL.fullmatch(value) is not None
     if kind == "BOOLEAN":
         return value.lower() in {"true", "false", "0", "1"}
-    parse = {"DATE": date.fromisoformat, "TIMESTAMP": datetime.fromisoformat}.get(kind)
+    parse = _PARSERS.get(kind)
     if parse is None:
         return True  # a type that the vendor added
     try:
@@ -166,6 +190,15 @@ def _fits(value: str, kind: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _date(value: str) -> None:
+    if _DATE.fullmatch(value) is None:
+        raise ValueError  # Python also reads weeks and dates without hyphens, which the vendor does not
+    date.fromisoformat(value)
+
+
+_PARSERS: dict[str, Callable[[str], object]] = {"DATE": _date, "TIMESTAMP": datetime.fromisoformat}
 
 
 def _plain(name: str) -> str:

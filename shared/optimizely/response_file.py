@@ -7,7 +7,7 @@ rejected with a reason.
 
 import csv
 import re
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,8 +36,8 @@ _TEXTS = {
 _TIMES = {"deliverydate": "delivery_date", "clickdate": "click_date", _TIME: "event_time"}
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 #: Parts of a date format as FERG writes it.
-_PARTS = {"yyyy": r"(?P<Y>\d{4})", "MM": r"(?P<M>\d{2})", "dd": r"(?P<d>\d{2})", "HH": r"(?P<H>\d{2})"}
-_PARTS |= {"mm": r"(?P<m>\d{2})", "ss": r"(?P<s>\d{2})"}
+_PARTS = {"yyyy": r"(?P<Y>[0-9]{4})", "MM": r"(?P<M>[0-9]{2})", "dd": r"(?P<d>[0-9]{2})", "HH": r"(?P<H>[0-9]{2})"}
+_PARTS |= {"mm": r"(?P<m>[0-9]{2})", "ss": r"(?P<s>[0-9]{2})"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +114,32 @@ class ResponseReader:
 
     def _records(self) -> Iterator[tuple[int, bytes]]:
         """Rows with the number of their first line; a quoted value can spread over several lines."""
-        for number, line in self._lines:
-            first, record, lines = number, line, 1
-            while record.count(b'"') % 2 and lines < _MOST_LINES and len(record) < _LONGEST_ROW:
+        ahead = deque[tuple[int, bytes]]()  # lines that a quote seemed to claim, and did not
+        while (first := ahead.popleft() if ahead else next(self._lines, None)) is not None:
+            number, line = first
+            if line.count(b'"') % 2 == 0:
+                yield number, line
+                continue
+            # A line that opens a quote and has none that closes it is broken alone: the lines after it are
+            # rows of their own, and must not be lost with it.
+            more = self._until_closed(len(line), ahead)
+            yield number, line + b"".join(ahead.popleft()[1] for _ in range(more))
+
+    def _until_closed(self, size: int, ahead: deque[tuple[int, bytes]]) -> int:
+        """How many lines more an open quote takes; 0 when nothing within reach closes it."""
+        for position in range(_MOST_LINES - 1):
+            if position == len(ahead):
                 following = next(self._lines, None)
                 if following is None:
-                    break
-                record += following[1]
-                lines += 1
-            yield first, record
+                    return 0
+                ahead.append(following)
+            line = ahead[position][1]
+            size += len(line)
+            if size > _LONGEST_ROW:
+                return 0
+            if line.count(b'"') % 2:
+                return position + 1
+        return 0
 
     def _response(self, raw: bytes, columns: list[str]) -> Response:
         cells = self._cells(raw)

@@ -239,7 +239,11 @@ class TestHostKey:
         with start().client(host_keys=pins).connect() as session:
             assert session.stat("/nothing") is None
 
-    @pytest.mark.parametrize("pins", [OTHER_KEY.get_fingerprint(), known_hosts(OTHER_KEY, "127.0.0.1")])
+    @pytest.mark.parametrize(
+        "pins",
+        [OTHER_KEY.get_fingerprint(), known_hosts(OTHER_KEY, "127.0.0.1")],
+        ids=["fingerprint", "known_hosts line"],
+    )
     def test_another_key_is_refused_before_the_login(self, start: Start, pins: str) -> None:
         server = start()
 
@@ -269,6 +273,7 @@ class TestHostKey:
             known_hosts(HOST_KEY).replace("ssh-ed25519", "ssh-rsa"),
             f"{HOST_KEY.get_fingerprint()};nonsense",
         ],
+        ids=range(9),
     )
     def test_pins_that_cannot_be_read(self, pins: str) -> None:
         with pytest.raises(SettingsInvalid, match="SFTP_HOST_KEYS"):
