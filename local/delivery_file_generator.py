@@ -1,5 +1,6 @@
 """Generates delivery files as FastStats writes them: any size, the same seed the same file, some bad rows."""
 
+import re
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -62,6 +63,7 @@ _BAD = (
     RejectReason.EMAIL_MISSING,
     RejectReason.EMAIL_INVALID,
     RejectReason.CONTROL_CHARACTER,
+    RejectReason.VALUE_TOO_LONG,
     RejectReason.URN_MISSING,
     RejectReason.COMMUNICATION_KEY_MISSING,
     RejectReason.FIELD_TYPE,
@@ -73,15 +75,22 @@ _BAD_ADDRESSES = (
     "no-dot@example",
     "@example.org",
     "ä@example.org",
+    "two..dots@example.org",
+    "score@under_score.example.org",
+    "dot.@example.org",
+    f"{'long' * 17}@example.org",
 )
+#: Good rows that later ones may repeat; rows far apart repeat each other too.
+_REMEMBERED = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedFile:
-    """What was put into a delivery file."""
+    """What was put into a delivery file: `rows` is the sum of the good, the rejected and the duplicates."""
 
     rows: int
     good: int
+    #: Rows by reason; `field-type` only where the list field of `Loyalty Points` is a number.
     rejected: dict[RejectReason, int]
     duplicates: dict[RejectReason, int]
     #: Good rows that Optimizely's import leaves out.
@@ -90,8 +99,9 @@ class GeneratedFile:
 
 
 def delivery_file_name(list_name: str, seed: int) -> str:
-    """Name of a delivery file: broadcaster, list name, GUID (`apteco.md` 6.2)."""
-    return f"Optimizely_{list_name}_{uuid.UUID(int=Random(f'file {seed}').getrandbits(128), version=4)}.txt"
+    """Name of a delivery file: broadcaster, list name without what file names may not have, GUID (`apteco.md` 6.2)."""
+    allowed = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", list_name)
+    return f"Optimizely_{allowed}_{uuid.UUID(int=Random(f'file {seed}').getrandbits(128), version=4)}.txt"
 
 
 def write_delivery_file(path: Path, recipients: int, seed: int) -> GeneratedFile:
@@ -121,10 +131,11 @@ def write_delivery_file(path: Path, recipients: int, seed: int) -> GeneratedFile
 
 def _rows(recipients: int, chance: Random) -> Iterator[tuple[RejectReason | str, str]]:
     """Every row and its kind: why it will not be uploaded, or what will become of it."""
-    earlier: list[str] | None = None  # a good row, for a later one to repeat
+    known: list[list[str]] = []
     for number in range(1, recipients + 1):
         row = _good_row(number, chance)
         kind: RejectReason | str = "good"
+        earlier = chance.choice(known) if known else None
         if earlier and chance.randrange(_DUPLICATE_EMAIL_ONE_IN) == 0:
             kind = RejectReason.DUPLICATE_EMAIL
             row[_EMAIL] = earlier[_EMAIL].upper() if earlier[_EMAIL].isascii() else earlier[_EMAIL]
@@ -140,8 +151,10 @@ def _rows(recipients: int, chance: Random) -> Iterator[tuple[RejectReason | str,
         elif chance.randrange(_UNSUBSCRIBED_ONE_IN) == 0:
             kind = "unsubscribed"
             row[_EMAIL] = f"unsubscribed.{number}@example.org"
+        elif len(known) < _REMEMBERED:
+            known.append(row)
         else:
-            earlier = row
+            known[chance.randrange(_REMEMBERED)] = row
         yield kind, "\t".join(row) + "\r\n"
 
 
@@ -170,13 +183,18 @@ def _good_row(number: int, chance: Random) -> list[str]:
 def _spoil(row: list[str], reason: RejectReason, chance: Random) -> None:
     match reason:
         case RejectReason.WRONG_FIELD_COUNT:
-            row.append("one too many")
+            if chance.random() < 0.5:  # noqa: PLR2004 - as many have one too few
+                row.append("one too many")
+            else:
+                del row[-1]
         case RejectReason.EMAIL_MISSING:
             row[_EMAIL] = ""
         case RejectReason.EMAIL_INVALID:
             row[_EMAIL] = chance.choice(_BAD_ADDRESSES)
         case RejectReason.CONTROL_CHARACTER:
-            row[HEADER.index("Last Name")] += "\x07"
+            row[HEADER.index("Last Name")] += chance.choice(("\x07", "\x1b[2J", "\x85"))
+        case RejectReason.VALUE_TOO_LONG:
+            row[HEADER.index("Company")] = "Very long " * 500
         case RejectReason.URN_MISSING:
             row[0] = ""
         case RejectReason.COMMUNICATION_KEY_MISSING:

@@ -1,211 +1,331 @@
-"""Delivery files as FastStats writes them, read row by row.
+"""The delivery file: the tab-delimited list that FastStats writes for one broadcast.
 
-Tab-delimited, one header row, no quoting: a tab always divides, a quote is data (`apteco.md` 6.2).
+Facts (section 6.2 of the Apteco reference): a header row; columns split by tabs without any quoting, so that a
+quotation mark is data; URN, address and Communication Key under names that the broadcast gives; UTF-8 when the
+channel's File Settings say so. That the file may begin with a BOM and its lines end in LF or CRLF is our tolerance.
 """
 
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from functools import lru_cache
 from hashlib import blake2b
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Final, Self
+
+import idna
 
 from shared.broadcast import BroadcastRequest
-from shared.errors import ColumnMissing, DeliveryFileEmpty, DeliveryFileNotText
-from shared.rejects import RejectReason
+from shared.errors import ColumnMissing, DatabaseUnavailable, DeliveryFileEmpty, DeliveryFileNotText
+from shared.rejects import LONGEST_COMMUNICATION_KEY, LONGEST_URN, LONGEST_VALUE, RejectReason
 
-#: Longest value, in characters, and longest row, in bytes.
-_LONGEST_VALUE = 4000
-_LONGEST_ROW = 1024 * 1024
-_ENCODING = "UTF-8"
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-_LABEL = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
-_LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-#: Addresses as nearly all of them are, so that the exact check is rarely needed.
-_PLAIN_ADDRESS = re.compile(
-    r"[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
-)
-_LONGEST_LOCAL, _LONGEST_ADDRESS = 64, 254
+#: Bytes read at a time.
+_BLOCK: Final = 256 * 1024
+#: Longest line in bytes that is kept.
+_LONGEST_LINE: Final = 1024 * 1024
+_BOM: Final = b"\xef\xbb\xbf"
+#: C0, DEL and C1, but for the tab and the line feed that split. C1 comes of windows-1252 taken for ISO 8859-1.
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
-Row = tuple[int, tuple[str, ...], RejectReason | None]
+_LONGEST_ADDRESS: Final = 254
+_LONGEST_LOCAL_PART: Final = 64
+_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+#: The last label begins with a letter: what looks like an IP address is none that lists hold.
+_ADDRESS: Final = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@(?:{_LABEL}\.)+(?=[A-Za-z][A-Za-z0-9-]){_LABEL}")
+
+#: Memory for the keys already seen; the rest of them lies on disk.
+_CACHE_KIB: Final = 8 * 1024
+_BOTH: Final = 2
+
+#: A row: its line in the file (the header is line 1), its values, and why it is not taken (None: it is good).
+type Row = tuple[int, tuple[str, ...], RejectReason | None]
 
 
-class DeliveryFile(AbstractContextManager["DeliveryFile"]):
-    """A delivery file, read once from its beginning; memory does not grow with its rows.
+class DeliveryFile:
+    """A delivery file being read: the header at once, then the rows. A context manager; `close` ends it.
 
     Args:
-        stream: its bytes; the caller closes it.
-        request: names the columns and, in errors, the file.
+        stream: the file, from its beginning. It is not closed here.
+        request: the broadcast; it names the file and the columns of URN, address and Communication Key. Case,
+            spaces and `_` in a name do not count, unless a column has the very name.
+
+    Attributes:
+        columns: names in the header, in the order of the file, without the spaces around them.
+        urn: position of the URN in a row's values.
+        email: position of the address.
+        communication_key: position of the Communication Key.
+        rows_read: data rows read so far.
 
     Raises:
-        DeliveryFileEmpty: there is no header.
+        ColumnMissing: the header lacks one of the three columns, or has it twice.
+        DeliveryFileEmpty: every line is blank.
         DeliveryFileNotText: the header is not UTF-8 text.
-        ColumnMissing: the header lacks the URN, the email or the Communication Key column.
+        DatabaseUnavailable: there is no room on disk to tell duplicates.
     """
 
     def __init__(self, stream: BinaryIO, request: BroadcastRequest) -> None:
         self._stream = stream
-        self._file = request.delivery_file
-        #: Data rows read so far.
-        self.rows_read = 0
-        header = self._decoded(self._line().removeprefix(b"\xef\xbb\xbf"), 1)
-        if not header.strip():
-            raise DeliveryFileEmpty(file=self._file)
-        #: Names of the columns, in order.
-        self.columns = tuple(name.strip() for name in header.split("\t"))
-        #: Positions of the columns that every broadcast has.
+        self._name = request.delivery_file
+        self._line = 1
+        self.columns: tuple[str, ...] = self._read_header()
         self.urn = self._position(request.urn_column)
         self.email = self._position(request.email_column)
         self.communication_key = self._position(request.communication_key_column)
+        self.rows_read = 0
         self._seen = SeenKeys()
+
+    def __enter__(self) -> Self:
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Forget which keys were seen."""
+        self.close()
+
+    def close(self) -> None:
+        """Throw away what tells duplicates; the stream stays open."""
         self._seen.close()
 
     def rows(self) -> Iterator[Row]:
-        """Every data row: line number, values without surrounding blanks, and why it is not taken, if so.
+        """The rows, once, in the order of the file. Blank lines at its very end are none.
 
-        Repetitions are not looked for here: only a row that is taken can be repeated, and whether it is
-        taken is known when it fits the list as well. See `repetition`. Empty lines at the end of the file
-        are no rows.
+        Values are without the spaces around them. A good row has as many as there are columns, and an address in an
+        international domain has it in its ASCII form. A bad row has more or fewer if their number is wrong, and none if
+        the line was too long to keep. Whether a good row repeats an earlier one is asked by `repetition`.
 
         Raises:
-            DeliveryFileNotText: a row is not UTF-8 text; nothing of the file may be used.
+            DeliveryFileNotText: a line holds a NUL or is not UTF-8; rows before it may have been given out.
         """
-        number, empty = 1, 0
-        while raw := self._line():
-            number += 1
-            if raw in {b"\n", b"\r\n"}:
-                empty += 1
-                continue
-            for line in range(number - empty, number):
-                yield self._row(line, ("",))
-            empty = 0
-            if len(raw) > _LONGEST_ROW:
-                self._skip(raw)
+        blank = 0
+        for first, lines, suspicious in self._batches():
+            for number, line in enumerate(lines, first):
+                if line == "":
+                    blank += 1
+                    continue
+                for earlier in range(number - blank, number):
+                    self.rows_read += 1
+                    yield earlier, ("",), RejectReason.WRONG_FIELD_COUNT
+                blank = 0
                 self.rows_read += 1
-                yield number, (), RejectReason.VALUE_TOO_LONG
-            else:
-                yield self._row(number, tuple([value.strip(" ") for value in self._decoded(raw, number).split("\t")]))
+                if line is None:
+                    yield number, (), RejectReason.VALUE_TOO_LONG
+                else:
+                    values = tuple(value.strip(" ") for value in line.split("\t"))
+                    fault = self._fault(line, values, suspicious=suspicious)
+                    yield number, values if fault else self._in_ascii(values), fault
 
     def repetition(self, values: Sequence[str]) -> RejectReason | None:
-        """Whether an earlier row with the same address or Communication Key was taken; if not, this one is.
+        """Whether a row with the same address or the same Communication Key, whatever its case, was taken before.
+
+        Only a row that is taken can be repeated, so this is asked last, of a row that fits the list as well.
 
         Args:
             values: of a row that nothing else speaks against.
+
+        Returns:
+            Which of the two is repeated, the address first; None when neither is, and the row counts as taken.
+
+        Raises:
+            DatabaseUnavailable: there is no room on disk to tell duplicates.
         """
-        address, key = values[self.email].casefold(), values[self.communication_key].casefold()
-        if self._seen.has("email", address):
-            return RejectReason.DUPLICATE_EMAIL
-        if not self._seen.add("communication key", key):
-            return RejectReason.DUPLICATE_COMMUNICATION_KEY
-        self._seen.add("email", address)
-        return None
+        return self._seen.add(values[self.email], values[self.communication_key])
 
-    def _row(self, number: int, values: tuple[str, ...]) -> Row:
-        self.rows_read += 1
-        return number, values, self._fault(values)
-
-    def _fault(self, values: Sequence[str]) -> RejectReason | None:
+    def _fault(self, line: str, values: Sequence[str], *, suspicious: bool) -> RejectReason | None:
         if len(values) != len(self.columns):
             return RejectReason.WRONG_FIELD_COUNT
-        text = "".join(values)
-        if not text.isprintable() and _CONTROL.search(text):  # the first is quick, and nearly always enough
+        if suspicious and _CONTROL.search(line):
             return RejectReason.CONTROL_CHARACTER
-        if len(text) > _LONGEST_VALUE < max(map(len, values)):
+        if len(line) > LONGEST_VALUE and max(map(len, values)) > LONGEST_VALUE:
             return RejectReason.VALUE_TOO_LONG
-        for position, reason in (
-            (self.urn, RejectReason.URN_MISSING),
-            (self.communication_key, RejectReason.COMMUNICATION_KEY_MISSING),
-            (self.email, RejectReason.EMAIL_MISSING),
-        ):
-            if not values[position]:
-                return reason
-        return None if is_address(values[self.email]) else RejectReason.EMAIL_INVALID
+        return self._fault_of_keys(values[self.urn], values[self.communication_key], values[self.email])
 
-    def _line(self) -> bytes:
-        return self._stream.readline(_LONGEST_ROW + 1)
+    def _fault_of_keys(self, urn: str, communication_key: str, email: str) -> RejectReason | None:
+        if not urn.strip():
+            return RejectReason.URN_MISSING
+        if not communication_key.strip():
+            return RejectReason.COMMUNICATION_KEY_MISSING
+        if not email.strip():
+            return RejectReason.EMAIL_MISSING
+        if len(urn) > LONGEST_URN or len(communication_key) > LONGEST_COMMUNICATION_KEY:
+            return RejectReason.VALUE_TOO_LONG
+        return None if is_address(email) else RejectReason.EMAIL_INVALID
 
-    def _skip(self, begun: bytes) -> None:
-        while begun and not begun.endswith(b"\n"):
-            begun = self._line()
+    def _in_ascii(self, values: tuple[str, ...]) -> tuple[str, ...]:
+        """The values of a good row, with the address as mail is sent to it."""
+        if values[self.email].isascii():
+            return values
+        return (*values[: self.email], deliverable(values[self.email]) or "", *values[self.email + 1 :])
 
-    def _decoded(self, raw: bytes, number: int) -> str:
-        if b"\x00" in raw:
-            raise DeliveryFileNotText(file=self._file, encoding=_ENCODING, line=number)
+    def _read_header(self) -> tuple[str, ...]:
+        line = self._stream.readline(_LONGEST_LINE).removeprefix(_BOM)
+        while line and not line.strip():
+            self._line += 1
+            line = self._stream.readline(_LONGEST_LINE)
+        if not line:
+            raise DeliveryFileEmpty(file=self._name)
+        header = self._decode(line, self._line).rstrip("\r\n")
+        if len(line) >= _LONGEST_LINE or _CONTROL.search(header):
+            raise self._not_text(self._line)
+        self._line += 1
+        return tuple(name.strip() for name in header.split("\t"))
+
+    def _position(self, wanted: str) -> int:
+        for alike in (str.strip, _loosely):
+            found = [position for position, name in enumerate(self.columns) if alike(name) == alike(wanted)]
+            if len(found) > 1:  # whom to mail is not to be guessed
+                raise ColumnMissing(file=self._name, column=f"{wanted} of its own: {len(found)} have that name")
+            if found:
+                return found[0]
+        raise ColumnMissing(file=self._name, column=wanted)
+
+    def _batches(self) -> Iterator[tuple[int, Sequence[str | None], bool]]:
+        """Lines after the header, in batches: number of the first, the lines, whether one has a control character.
+
+        A line that is too long to keep comes alone, as None.
+        """
+        for first, block in self._blocks():
+            if block is None:
+                yield first, (None,), False
+                continue
+            text = self._decode(block, first)
+            if "\r" in text:
+                text = text.replace("\r\n", "\n").removesuffix("\r")
+            yield first, text.split("\n"), _CONTROL.search(text) is not None
+
+    def _blocks(self) -> Iterator[tuple[int, bytes | None]]:
+        """The rest of the file in blocks of whole lines, each with the number of its first line."""
+        number, kept, dropping = self._line, b"", False
+        while data := self._stream.read(_BLOCK):
+            if (nul := data.find(b"\0")) >= 0:
+                raise self._not_text(number + data.count(b"\n", 0, nul))
+            head, end, tail = data.partition(b"\n")
+            if dropping or len(kept) + len(head) > _LONGEST_LINE:
+                kept, dropping = b"", not end
+                if dropping:
+                    continue
+                yield number, None
+                number, data = number + 1, tail
+            lines, end, begun = data.rpartition(b"\n")
+            if end:
+                yield number, kept + lines
+                number, kept = number + lines.count(b"\n") + 1, b""
+            kept += begun
+        if kept or dropping:
+            yield number, None if dropping else kept
+
+    def _decode(self, data: bytes, first: int) -> str:
         try:
-            return raw.removesuffix(b"\n").removesuffix(b"\r").decode()
-        except UnicodeDecodeError:
-            raise DeliveryFileNotText(file=self._file, encoding=_ENCODING, line=number) from None
+            text = data.decode()
+        except UnicodeDecodeError as error:
+            raise self._not_text(first + data.count(b"\n", 0, error.start)) from None
+        return text
 
-    def _position(self, name: str) -> int:
-        wanted = _plain(name)
-        for position, column in enumerate(self.columns):
-            if _plain(column) == wanted:
-                return position
-        raise ColumnMissing(file=self._file, column=name)
+    def _not_text(self, line: int) -> DeliveryFileNotText:
+        return DeliveryFileNotText(file=self._name, encoding="UTF-8", line=line)
 
 
 class SeenKeys:
-    """Keys that were seen, on disk: a file of any size is checked in the same memory."""
+    """Addresses and Communication Keys of the rows taken so far, on disk: memory does not grow with them.
+
+    They lie hashed in a private temporary SQLite database, which vanishes when it is closed.
+
+    Raises:
+        DatabaseUnavailable: it cannot be made.
+    """
 
     def __init__(self) -> None:
-        # A private temporary database: it lies on disk once it is large, and vanishes by itself.
-        self._database = sqlite3.connect("", isolation_level=None)
-        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -8000", "temp_store = FILE"):
-            self._database.execute(f"PRAGMA {pragma}")
-        self._database.execute("CREATE TABLE seen (key BLOB PRIMARY KEY) WITHOUT ROWID")
-        # One transaction that never ends: nobody else reads this, and one for every key takes most of the time.
-        self._database.execute("BEGIN")
-
-    def add(self, kind: str, value: str) -> bool:
-        """Whether the value is new among its kind; from now on it is not."""
-        return self._database.execute("INSERT OR IGNORE INTO seen VALUES (?)", (_hash(kind, value),)).rowcount == 1
-
-    def has(self, kind: str, value: str) -> bool:
-        """Whether the value was added to its kind."""
-        found = self._database.execute("SELECT 1 FROM seen WHERE key = ?", (_hash(kind, value),))
-        return found.fetchone() is not None
+        # A reader that was given up may be closed by another thread.
+        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
+        self._cursor = self._database.cursor()
+        self._rows = 0
+        try:
+            for statement in (
+                f"PRAGMA cache_size = -{_CACHE_KIB}",
+                "PRAGMA journal_mode = OFF",
+                "CREATE TABLE seen (key BLOB PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID",
+                "BEGIN",
+            ):
+                self._cursor.execute(statement)
+        except sqlite3.Error as error:
+            self.close()
+            raise _no_room(error) from None
 
     def close(self) -> None:
-        """Give the temporary file back."""
+        """Throw everything away."""
         self._database.close()
+
+    def add(self, address: str, communication_key: str) -> RejectReason | None:
+        """Keep the keys of a row, unless one of them is there: then neither is kept.
+
+        Returns:
+            Which of them is there, the address first; None when both are new.
+
+        Raises:
+            DatabaseUnavailable: there is no room.
+        """
+        self._rows += 1
+        # No address holds a tab, so an address never meets a Communication Key.
+        keys = (_hashed(address), _hashed("\t" + communication_key), self._rows)
+        try:
+            # One statement for both is the fast way; only when it added less is it asked which.
+            added = self._cursor.execute("INSERT OR IGNORE INTO seen VALUES (?1, ?3), (?2, ?3)", keys).rowcount
+            if added == _BOTH:
+                return None
+            taken_back = self._cursor.execute(
+                "DELETE FROM seen WHERE key IN (?1, ?2) AND row = ?3 RETURNING key", keys
+            ).fetchall()
+        except sqlite3.Error as error:
+            raise _no_room(error) from None
+        if taken_back == [(keys[0],)]:
+            return RejectReason.DUPLICATE_COMMUNICATION_KEY
+        return RejectReason.DUPLICATE_EMAIL
 
 
 def is_address(text: str) -> bool:
-    """Whether a text has the syntax of a mail address; domains in any script are accepted."""
-    if len(text) > _LONGEST_ADDRESS:
-        return False
-    local, _, domain = text.rpartition("@")
-    if not local or len(local) > _LONGEST_LOCAL:
-        return False
-    if _PLAIN_ADDRESS.fullmatch(text):
-        return True
-    return _LOCAL.fullmatch(local) is not None and _is_domain(domain, _LONGEST_ADDRESS - len(local) - 1)
+    """Whether mail can be sent to it; see `deliverable`."""
+    return deliverable(text) is not None
 
 
-@lru_cache(maxsize=4096)  # few domains have many addresses, and other scripts take long to encode
-def _is_domain(domain: str, longest: int) -> bool:
-    if not domain.isascii():
-        try:
-            domain = domain.encode("idna").decode()
-        except UnicodeError:
-            return False
-    labels = domain.split(".")
-    return (
-        len(domain) <= longest and len(labels) > 1 and all(map(_LABEL.fullmatch, labels)) and not labels[-1].isdigit()
-    )
+def deliverable(address: str) -> str | None:
+    """The address as mail is sent to it, or None when it is not one.
+
+    A pragmatic check: dots and atoms before one `@`, ASCII, at most 64 characters; labels after it, at least two,
+    the last no number; at most 254 characters. Quoted local parts and IP addresses are refused. An international
+    domain is IDNA-encoded (IDNA 2008, so that `ß` stays what it is); spaces of any kind around it are left out.
+    """
+    address = address.strip()
+    if not address.isascii():
+        local, _, domain = address.rpartition("@")
+        encoded = _ascii_domain(domain)
+        if encoded is None:
+            return None
+        address = f"{local}@{encoded}"
+    if len(address) > _LONGEST_ADDRESS:
+        return None
+    found = _ADDRESS.fullmatch(address)
+    return address if found is not None and found.end(1) <= _LONGEST_LOCAL_PART else None
 
 
-def _plain(name: str) -> str:
-    """A column name as it is compared: `Communication Key` is `CommunicationKey`."""
-    return name.replace(" ", "").replace("_", "").casefold()
+@lru_cache(maxsize=1024)
+def _ascii_domain(domain: str) -> str | None:
+    if len(domain) > _LONGEST_ADDRESS:
+        return None  # encoding is slow for long ones
+    try:
+        return idna.encode(domain, uts46=True).decode()
+    except UnicodeError:  # that of the library is one
+        return None
 
 
-def _hash(kind: str, value: str) -> bytes:
-    return blake2b(f"{kind}\x1f{value}".encode(), digest_size=16).digest()
+def _hashed(key: str) -> bytes:
+    return blake2b(key.lower().encode(), digest_size=16).digest()
+
+
+def _loosely(name: str) -> str:
+    """`Communication Key` and `CommunicationKey` are the same column."""
+    return "".join(name.replace("_", " ").split()).casefold()
+
+
+def _no_room(error: sqlite3.Error) -> DatabaseUnavailable:
+    reason = getattr(error, "sqlite_errorname", type(error).__name__)
+    return DatabaseUnavailable(database="for telling duplicates", reason=reason)

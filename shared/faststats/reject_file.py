@@ -1,17 +1,27 @@
-"""The reject file: rows that were not uploaded, for an operator to open in Excel."""
+"""The reject file: the rows that were not uploaded, each with line and reason, for an operator to open in Excel.
 
-import csv
-import io
-from collections.abc import Sequence
+CSV as Excel takes it in every language: UTF-8 with a BOM, comma, every cell quoted, CRLF.
+"""
 
-from shared.rejects import RejectReason
+from collections.abc import Iterable, Sequence
+from typing import Final
 
-#: First characters that a spreadsheet would take for a formula (CWE-1236).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+from shared.rejects import LONGEST_VALUE, RejectReason
+
+_BOM: Final = b"\xef\xbb\xbf"
+#: A cell that begins with one of these may be run as a formula (CWE-1236); a leading apostrophe makes it text. The
+#: full-width ones are taken for the others in East Asian settings.
+_FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - full width is meant
+#: Control characters are shown by their pictures: they are why some rows are here, and one could steer a terminal.
+_PICTURES: Final = (
+    {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\r\n"}
+    | {0x7F: 0x2421}
+    | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
+)
 
 
 class RejectFile:
-    """Writes a reject file: CSV, comma, every cell quoted, UTF-8 with the mark that Excel needs.
+    """The parts of a reject file, as bytes.
 
     Args:
         columns: names of the columns of the delivery file.
@@ -21,19 +31,26 @@ class RejectFile:
         self._columns = columns
 
     def header(self) -> bytes:
-        """The first bytes of the file."""
-        return b"\xef\xbb\xbf" + _line(["Line", "Reason", *self._columns])
+        """The beginning of the file: `Line,Reason,<columns…>`."""
+        return _BOM + _line(("Line", "Reason", *self._columns))
 
     def row(self, line: int, reason: RejectReason, values: Sequence[str]) -> bytes:
-        """A rejected row, with its line number in the delivery file."""
-        return _line([str(line), reason, *values])
+        """One rejected row.
+
+        Args:
+            line: its line in the delivery file, the header being line 1.
+            reason: why it was rejected.
+            values: its values as they were, more or fewer than there are columns where that is the reason.
+        """
+        return _line((str(line), reason, *values))
 
 
-def _line(cells: Sequence[str]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerow(map(_harmless, cells))
-    return text.getvalue().encode()
+def _line(cells: Iterable[str]) -> bytes:
+    return (",".join(map(_cell, cells)) + "\r\n").encode()
 
 
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+def _cell(value: str) -> str:
+    text = value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
+    if text.startswith(_FORMULA):
+        text = "'" + text
+    return '"' + text.translate(_PICTURES).replace('"', '""') + '"'

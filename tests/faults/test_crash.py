@@ -62,8 +62,8 @@ EFFECTS: list[tuple[Any, str, int]] = [
     (RsDb, "record_delivered", 1),
     (Queues, "send", 1),
     (Queues, "send", 2),
-    (Queues, "send", 3),
-    *((shared.steps.work, "advance", call) for call in range(1, 9)),
+    # An import that is over at the first look makes no third message and skips a state.
+    *((shared.steps.work, "advance", call) for call in range(1, 8)),
 ]
 
 

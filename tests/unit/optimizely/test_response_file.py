@@ -1,314 +1,443 @@
-"""Response files: every row is a response or is rejected with a reason, wherever the pieces are cut."""
+"""Response files: columns, every reason to refuse a row, quotes, clock changes, memory; every row accounted for."""
 
 import csv
 import io
 import tracemalloc
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
-from itertools import pairwise
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import ResponseFileLayout
-from shared.optimizely.response_file import ResponseLayout, ResponseReader
+from shared.errors import ResponseFileLayout, SettingsInvalid
+from shared.optimizely.response_file import ResponseLayout, ResponseReader, date_reader
 from shared.rejects import RejectReason
 from shared.response import Response
 
+FORMAT = "dd.MM.yyyy HH:mm"
+LAYOUT = ResponseLayout(delimiter=";", encoding="utf-8-sig", date_format=FORMAT, time_zone="Europe/Berlin")
 HEADER = (
-    "Email",
-    "Urn",
-    "CommunicationKey",
-    "MessageType",
-    "DeliveryDate",
-    "ClickUrl",
-    "ClickDate",
-    "EventTriggeredDate",
-    "BroadcastKey",
-    "MailingId",
+    "Email;Urn;CommunicationKey;MessageType;DeliveryDate;ClickUrl;ClickDate;EventTriggeredDate;"
+    "MailingId;BroadcastKey;BounceType;UserAgent"
 )
-TIME = "01.02.2026 10:00"
-GOOD = ("a@example.org", "1", "K1", "Open", "", "", "", TIME, "J7-0123abcd", "77")
-#: A value as it comes back: no control characters, no blanks around it.
-VALUES = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=20).map(str.strip)
+OPEN = "anna@example.org;1;k1;Open;01.03.2026 09:00;;;01.03.2026 12:30;900;J1-ab;;"
+NOON = datetime(2026, 3, 1, 11, 30, tzinfo=UTC)
+KIB = 1024
 
 
-def layout(
-    delimiter: str = ";",
-    encoding: str = "utf-8-sig",
-    date_format: str = "dd.MM.yyyy HH:mm",
-    time_zone: str = "Europe/Berlin",
-) -> ResponseLayout:
-    return ResponseLayout(delimiter=delimiter, encoding=encoding, date_format=date_format, time_zone=time_zone)
+def reader(content: bytes | str, *, size: int = 1 << 20, **layout: Any) -> ResponseReader:
+    chosen = ResponseLayout(**{name: layout.get(name, getattr(LAYOUT, name)) for name in LAYOUT.__slots__})
+    data = content.encode(chosen.encoding) if isinstance(content, str) else content
+    chunks = (data[start : start + size] for start in range(0, len(data), size))
+    return ResponseReader(chunks, chosen, name="Responses.csv")
 
 
-def written(*rows: Sequence[str], delimiter: str = ";") -> bytes:
-    text = io.StringIO()
-    csv.writer(text, delimiter=delimiter, lineterminator="\r\n").writerows((HEADER, *rows))
-    return text.getvalue().encode()
+def read(content: bytes | str, **layout: Any) -> list[tuple[int, Response | RejectReason]]:
+    """Every row; the counters are checked."""
+    source = reader(content, **layout)
+    rows = list(source.rows())
+    refused = [row for _, row in rows if isinstance(row, RejectReason)]
+    assert source.rows_read == len(rows) == source.rows_good + source.rejects.total()
+    assert source.rejects.total() == len(refused)
+    assert all(source.rejects[reason] == refused.count(reason) for reason in RejectReason)
+    return rows
 
 
-def changed(**cells: str) -> tuple[str, ...]:
-    return tuple(cells.get(name, cell) for name, cell in zip(HEADER, GOOD, strict=True))
+def lines(*rows: str, end: str = "\r\n") -> str:
+    return "".join(row + end for row in (HEADER, *rows))
 
 
-def read(
-    content: bytes, how: ResponseLayout | None = None
-) -> tuple[list[tuple[int, Response]], dict[RejectReason, int]]:
-    reader = ResponseReader([content], how or layout(), name="Response1.csv")
-    rows = list(reader)
-    assert reader.rows_good == len(rows)
-    assert reader.rows_read == reader.rows_good + reader.rejects.total()
-    return rows, dict(reader.rejects)
+def reasons(*rows: str) -> list[RejectReason | None]:
+    return [row if isinstance(row, RejectReason) else None for _, row in read(lines(*rows))]
+
+
+def only(content: bytes | str, **layout: Any) -> Response:
+    ((_, row),) = read(content, **layout)
+    assert isinstance(row, Response)
+    return row
+
+
+# Good rows
 
 
 def test_a_row_becomes_a_response() -> None:
-    row = changed(
-        MessageType="Click", DeliveryDate="31.01.2026 09:15", ClickUrl="https://x.example/?a=1;b", ClickDate=TIME
-    )
-    assert read(written(row)) == (
-        [
-            (
-                2,
-                Response(
-                    message_type="Click",
-                    event_time=datetime(2026, 2, 1, 9, 0, tzinfo=UTC),
-                    email="a@example.org",
-                    urn="1",
-                    communication_key="K1",
-                    broadcast_key="J7-0123abcd",
-                    mailing_id="77",
-                    delivery_date=datetime(2026, 1, 31, 8, 15, tzinfo=UTC),
-                    click_url="https://x.example/?a=1;b",
-                    click_date=datetime(2026, 2, 1, 9, 0, tzinfo=UTC),
-                ),
-            )
-        ],
-        {},
+    click = "anna@example.org;1;k1;Click;01.03.2026 09:00;https://example.org/a?b=c;01.03.2026 12:30;01.03.2026 12:30;"
+    assert only(lines(click + "900;J1-ab;;")) == Response(
+        message_type="Click",
+        event_time=NOON,
+        email="anna@example.org",
+        urn="1",
+        communication_key="k1",
+        broadcast_key="J1-ab",
+        mailing_id="900",
+        delivery_date=datetime(2026, 3, 1, 8, 0, tzinfo=UTC),
+        click_url="https://example.org/a?b=c",
+        click_date=NOON,
     )
 
 
-def test_columns_are_found_whatever_their_spelling_and_order() -> None:
-    content = f'eventtriggereddate;"Communication Key";MESSAGE TYPE;Device;Note\n{TIME};K1;Open;Phone;\n'.encode()
-    ((_number, response),), _rejects = read(content)
-    assert (response.communication_key, response.message_type) == ("K1", "Open")
-    assert response.details == {"Device": "Phone"}
+def test_iterating_gives_the_good_rows_with_their_lines() -> None:
+    source = reader(lines(OPEN, "too;few", OPEN))
+    assert [line for line, _ in source] == [2, 4]
+    assert (source.rows_read, source.rows_good, source.rejects) == (3, 2, {RejectReason.WRONG_FIELD_COUNT: 1})
 
 
-@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
-@pytest.mark.parametrize("bom", [b"", b"\xef\xbb\xbf"])
-@pytest.mark.parametrize("last", [True, False])
-def test_marks_and_line_ends_make_no_difference(end: bytes, bom: bytes, last: bool) -> None:
-    content = bom + written(GOOD, GOOD).replace(b"\r\n", end)
-    rows, rejects = read(content if last else content.removesuffix(end))
-    assert [number for number, _response in rows] == [2, 3]
-    assert rejects == {}
+def test_unknown_columns_are_kept_as_details_and_empty_ones_left_out() -> None:
+    bounce = "anna@example.org;1;k1;Bounce;;;;01.03.2026 12:30;900;J1-ab;HardBounce;"
+    assert only(lines(bounce)).details == {"BounceType": "HardBounce"}
 
 
-@given(st.lists(st.tuples(VALUES, VALUES), max_size=20), st.sampled_from(";,\t|"))
-def test_what_was_written_is_read(values: Sequence[tuple[str, str]], delimiter: str) -> None:
-    rows, rejects = read(
-        written(*(changed(Urn=urn, ClickUrl=url) for urn, url in values), delimiter=delimiter),
-        layout(delimiter=delimiter),
-    )
-    assert [(response.urn, response.click_url) for _number, response in rows] == list(values)
-    assert rejects == {}
+def test_a_column_without_a_name_is_kept_under_its_number() -> None:
+    content = "Urn;MessageType;;EventTriggeredDate;\r\n1;Open;x;01.03.2026 12:30;\r\n"
+    assert only(content).details == {"Column 3": "x"}
 
 
-def test_a_quoted_value_can_have_lines() -> None:
-    rows, rejects = read(written(changed(ClickUrl="one\ntwo\r\nthree"), GOOD))
-    assert [(number, response.click_url) for number, response in rows] == [(2, "one\ntwo\r\nthree"), (5, "")]
-    assert rejects == {}
+@pytest.mark.parametrize("header", [HEADER.upper(), HEADER.replace("CommunicationKey", " Communication Key ")])
+def test_case_and_spaces_of_column_names_do_not_count(header: str) -> None:
+    response = only(f"{header}\r\n{OPEN}\r\n")
+    assert (response.communication_key, response.broadcast_key, response.event_time) == ("k1", "J1-ab", NOON)
 
 
-@pytest.mark.parametrize("content", [b"", b"\n", b"\xef\xbb\xbf", b"\x89PNG\r\n\x1a\n\x00\x00", b'"open\n' * 300])
-def test_a_file_without_header_is_refused(content: bytes) -> None:
-    with pytest.raises(ResponseFileLayout) as raised:
-        read(content)
-    assert raised.value.facts["file"] == "Response1.csv"
-
-
-@pytest.mark.parametrize("missing", ["MessageType", "EventTriggeredDate"])
-def test_a_column_that_is_needed_and_missing_is_named(missing: str) -> None:
-    with pytest.raises(ResponseFileLayout, match=missing):
-        read(written(GOOD).replace(missing.encode(), b"Other"))
-
-
-def test_no_data_is_in_the_text_of_an_error() -> None:
-    with pytest.raises(ResponseFileLayout) as raised:
-        read(b"secret@example.org;Open;" + TIME.encode())
-    assert "secret" not in str(raised.value)
-    assert raised.value.__cause__ is None
-
-
-def test_a_header_alone_has_no_rows() -> None:
-    assert read(written()) == ([], {})
+def test_only_type_time_and_one_key_are_needed() -> None:
+    response = only("EventTriggeredDate;Urn;MessageType\n01.03.2026 12:30;7;Open\n")
+    assert response == Response(message_type="Open", event_time=NOON, urn="7")
 
 
 @pytest.mark.parametrize(
-    ("row", "reason"),
+    ("written", "kept"),
+    [("OPEN", "Open"), ("unsubscription", "Unsubscription"), ("Blocked", "Blocked"), ("ÖFF", "ÖFF")],
+)
+def test_known_types_get_their_spelling_and_others_are_kept(written: str, kept: str) -> None:
+    assert only(lines(OPEN.replace("Open", written))).message_type == kept
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("last", ["", "end", "blank"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "cp1252", "utf-16"])
+def test_line_ends_encodings_and_a_missing_last_end_make_no_difference(end: str, last: str, encoding: str) -> None:
+    content = lines(OPEN, OPEN.replace("Open", "Öffnung"), end=end)
+    content = {"": content.removesuffix(end), "end": content, "blank": content + end * 3}[last]
+    assert [row.message_type for _, row in read(content, encoding=encoding) if isinstance(row, Response)] == [
+        "Open",
+        "Öffnung",
+    ]
+
+
+def test_a_bom_does_no_harm_where_none_is_expected() -> None:
+    assert only("\ufeff" + lines(OPEN), encoding="utf-8").email == "anna@example.org"
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", "|"])
+def test_another_delimiter(delimiter: str) -> None:
+    assert only(lines(OPEN).replace(";", delimiter), delimiter=delimiter).event_time == NOON
+
+
+def test_a_header_alone_has_no_rows() -> None:
+    assert read(HEADER) == read(lines()) == []
+
+
+# Layout
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
     [
-        (GOOD[:-1], RejectReason.WRONG_FIELD_COUNT),
-        ((*GOOD, ""), RejectReason.WRONG_FIELD_COUNT),
-        (changed(MessageType=" "), RejectReason.TYPE_MISSING),
-        (changed(Email="", Urn=" ", CommunicationKey=""), RejectReason.RECIPIENT_MISSING),
-        (changed(Urn="nu\x00ll"), RejectReason.CONTROL_CHARACTER),
-        (changed(ClickUrl="x" * 4001), RejectReason.VALUE_TOO_LONG),
-        (changed(ClickUrl="x" * 2_000_000), RejectReason.VALUE_TOO_LONG),
-        *[
-            (changed(EventTriggeredDate=text), RejectReason.DATE_INVALID)
-            for text in ("", "2026-02-01 10:00", "1.2.2026 10:00", "01.02.2026", "30.02.2026 10:00", "01.02.2026 24:00")
-        ],
-        (changed(EventTriggeredDate="\u0660\u0661.02.2026 10:00"), RejectReason.DATE_INVALID),
-        (changed(EventTriggeredDate="01.02.2026 10:00:00"), RejectReason.DATE_INVALID),
-        (changed(EventTriggeredDate="01.01.0001 00:00"), RejectReason.DATE_INVALID),
-        (changed(DeliveryDate="yesterday"), RejectReason.DATE_INVALID),
-        (changed(ClickDate="01/02/2026"), RejectReason.DATE_INVALID),
+        ("", "empty"),
+        ("\r\n", "empty, or begins with a blank line"),
+        (HEADER.replace("MessageType", "Type"), "no column MessageType"),
+        (HEADER.replace("EventTriggeredDate", "Date"), "no column EventTriggeredDate"),
+        ("MessageType;EventTriggeredDate;BroadcastKey", "none of the columns CommunicationKey, Urn, Email"),
+        (HEADER + ";user agent", "a column twice"),
+        (HEADER + ";urn", "a column twice"),
+        (HEADER + ";" + "x" * 256, "a name of more than 255 characters"),
+        (HEADER.replace(";", ","), "no column MessageType"),
+        (HEADER + ';"x', "broken-quote"),
+        (HEADER + ";\x00", "control-character"),
+        (HEADER + "x" * 65 * KIB, "value-too-long"),
     ],
 )
-def test_every_reason(row: Sequence[str], reason: RejectReason) -> None:
-    rows, rejects = read(written(row, GOOD))
-    assert rejects == {reason: 1}
-    assert [number for number, _response in rows] == [3]
+def test_a_file_of_another_layout_is_refused(content: str, reason: str) -> None:
+    with pytest.raises(ResponseFileLayout, match=reason) as caught:
+        read(content)
+    assert caught.value.facts["file"] == "Responses.csv"
 
 
-@pytest.mark.parametrize("cell", ["Email", "Urn", "CommunicationKey"])
-def test_one_of_three_is_enough_to_know_the_recipient(cell: str) -> None:
-    nobody = dict.fromkeys(("Email", "Urn", "CommunicationKey"), "")
-    rows, _rejects = read(written(changed(**{**nobody, cell: "x"})))
-    assert len(rows) == 1
+def test_a_header_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ResponseFileLayout, match="not-text"):
+        read(b"\x1f\x8b\x08\x00" + bytes(range(128, 256)))
 
 
-def test_bytes_that_are_no_text_reject_their_row_only() -> None:
-    content = written(changed(Urn="HERE"), GOOD).replace(b"HERE", b"\xff")
-    rows, rejects = read(content)
-    assert rejects == {RejectReason.NOT_TEXT: 1}
-    assert [number for number, _response in rows] == [3]
+def test_a_file_whose_rows_cannot_be_told_apart_is_refused() -> None:
+    with pytest.raises(ResponseFileLayout, match="no utf-16 text"):
+        read(lines(OPEN).encode("utf-16") + b"x", encoding="utf-16")
 
 
-def test_another_encoding() -> None:
-    content = written(changed(Urn="Größe")).decode().encode("cp1252")
-    ((_number, response),), _rejects = read(content, layout(encoding="cp1252"))
-    assert response.urn == "Größe"
+def test_an_error_tells_nothing_of_the_file() -> None:
+    with pytest.raises(ResponseFileLayout) as caught:
+        read(f"{OPEN}\r\n{OPEN}\r\n")
+    assert "anna" not in f"{caught.value} {caught.value.facts}"
 
 
-def test_a_quote_that_ends_too_early_rejects_its_row() -> None:
-    content = written(changed(Urn="HERE"), GOOD).replace(b"HERE", b'"a"b')
-    rows, rejects = read(content)
-    assert rejects == {RejectReason.BROKEN_QUOTE: 1}
-    assert [number for number, _response in rows] == [3]
+# Refused rows
 
 
-def test_a_quote_that_is_never_closed_costs_its_own_row_only() -> None:
-    content = written(*[GOOD] * 3, changed(Urn="HERE"), *[GOOD] * 300).replace(b"HERE", b'"open')
-    rows, rejects = read(content)
-    assert rejects == {RejectReason.BROKEN_QUOTE: 1}
-    assert [number for number, _response in rows] == [number for number in range(2, 306) if number != 5]
+REFUSED = {
+    "anna@example.org;1;k1": RejectReason.WRONG_FIELD_COUNT,
+    OPEN + ";": RejectReason.WRONG_FIELD_COUNT,
+    OPEN.replace("Open", " "): RejectReason.TYPE_MISSING,
+    OPEN.replace("anna@example.org;1;k1", "; ;"): RejectReason.RECIPIENT_MISSING,
+    OPEN.replace("01.03.2026 12:30", ""): RejectReason.DATE_INVALID,
+    OPEN.replace("01.03.2026 12:30", "2026-03-01 12:30"): RejectReason.DATE_INVALID,
+    OPEN.replace("01.03.2026 12:30", "01.03.2026 12:30:00"): RejectReason.DATE_INVALID,
+    OPEN.replace("01.03.2026 12:30", "1.3.2026 12:30"): RejectReason.DATE_INVALID,
+    OPEN.replace("01.03.2026 12:30", "29.02.2026 12:30"): RejectReason.DATE_INVALID,
+    OPEN.replace("01.03.2026 12:30", "01.03.2026 24:00"): RejectReason.DATE_INVALID,
+    OPEN.replace("01.03.2026 12:30", "01.03.0001 12:30"): RejectReason.DATE_INVALID,
+    OPEN.replace("01.03.2026 12:30", "\u0660\u0661.03.2026 12:30"): RejectReason.DATE_INVALID,
+    OPEN.replace("01.03.2026 09:00", "soon"): RejectReason.DATE_INVALID,
+    OPEN.replace(";;;", ";;then;"): RejectReason.DATE_INVALID,
+    OPEN.replace("k1", "k\x001"): RejectReason.CONTROL_CHARACTER,
+    OPEN.replace("k1", "k\r1"): RejectReason.CONTROL_CHARACTER,
+    OPEN + "\x85": RejectReason.CONTROL_CHARACTER,
+    OPEN + '"Mozilla': RejectReason.BROKEN_QUOTE,
+    OPEN + '"Mozilla" 5': RejectReason.BROKEN_QUOTE,
+    OPEN.replace("k1", "k" * 65): RejectReason.VALUE_TOO_LONG,
+    OPEN.replace("J1-ab", "J" * 65): RejectReason.VALUE_TOO_LONG,
+    OPEN.replace("900", "9" * 65): RejectReason.VALUE_TOO_LONG,
+    OPEN.replace("Open", "O" * 51): RejectReason.VALUE_TOO_LONG,
+    OPEN.replace(";1;", f";{'1' * 256};"): RejectReason.VALUE_TOO_LONG,
+    OPEN.replace("anna", "a" * 320): RejectReason.VALUE_TOO_LONG,
+    OPEN.replace("09:00;", "09:00;" + "u" * 2001): RejectReason.VALUE_TOO_LONG,
+    OPEN + "M" * 4001: RejectReason.VALUE_TOO_LONG,
+    OPEN + "M" * 65 * KIB: RejectReason.VALUE_TOO_LONG,
+    OPEN + "M" * 600 * KIB: RejectReason.VALUE_TOO_LONG,
+}
 
 
-def test_a_quote_that_is_opened_in_the_last_row_rejects_it() -> None:
-    content = written(GOOD, changed(Urn="HERE")).replace(b"HERE", b'"open')
-    rows, rejects = read(content)
-    assert rejects == {RejectReason.BROKEN_QUOTE: 1}
-    assert len(rows) == 1
+@pytest.mark.parametrize(("row", "reason"), REFUSED.items(), ids=range(len(REFUSED)))
+@pytest.mark.parametrize("size", [1000, 1 << 20])
+def test_a_row_that_does_not_fit_is_refused_and_the_next_is_read(row: str, reason: RejectReason, size: int) -> None:
+    rows = read(lines(row, OPEN), size=size)
+    assert [line for line, _ in rows] == [2, 3]
+    assert rows[0][1] is reason
+    assert isinstance(rows[1][1], Response)
+
+
+def test_values_may_be_as_long_as_is_said() -> None:
+    long = OPEN.replace("k1", "k" * 64).replace("Open", "O" * 50).replace("09:00;", "09:00;" + "u" * 2000)
+    assert reasons(long + "M" * 4000) == [None]
+
+
+def test_bytes_that_are_no_text_refuse_their_row_only() -> None:
+    content = lines(OPEN, OPEN + "caf", OPEN).encode().replace(b"caf", b"caf\xe9")
+    assert [row if isinstance(row, RejectReason) else None for _, row in read(content)] == [
+        None,
+        RejectReason.NOT_TEXT,
+        None,
+    ]
+
+
+def test_a_blank_line_between_rows_is_a_row_of_the_wrong_length() -> None:
+    assert reasons(OPEN, "", OPEN, "", "") == [None, RejectReason.WRONG_FIELD_COUNT, None]
+
+
+# Quotes
+
+
+def test_quoted_values_lose_their_quotes() -> None:
+    quoted = ";".join(f'"{cell}"' for cell in OPEN.split(";"))
+    some = OPEN.replace("Open", '"Open"') + '"a ""b""; c"'
+    first, second = (row for _, row in read(lines(quoted, some)))
+    assert first == only(lines(OPEN))
+    assert isinstance(second, Response)
+    assert second.details == {"UserAgent": 'a "b"; c'}
+
+
+def test_a_quote_within_a_value_is_data() -> None:
+    assert only(lines(OPEN + '5" disk')).details == {"UserAgent": '5" disk'}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_quoted_detail_can_go_over_lines(end: str) -> None:
+    rows = read(lines(OPEN + f'"550 no{end}{end}such ""user""; sorry"', OPEN, end=end))
+    assert [line for line, _ in rows] == [2, 5]
+    assert isinstance(rows[0][1], Response)
+    assert rows[0][1].details == {"UserAgent": '550 no\n\nsuch "user"; sorry'}
+
+
+def test_two_quoted_details_can_go_over_lines() -> None:
+    row = OPEN.removesuffix(";;") + ';"Hard\n";"Bounce";"a\nb"'
+    header = HEADER + ";Reason"
+    assert only(f"{header}\n{row}\n").details == {"BounceType": "Hard", "UserAgent": "Bounce", "Reason": "a\nb"}
+
+
+@pytest.mark.parametrize("between", [0, 1, 500])
+def test_a_quote_that_is_never_closed_swallows_no_other_row(between: int) -> None:
+    broken = OPEN + '"Mozilla'
+    found = reasons(broken, *[OPEN] * between, broken, OPEN)
+    assert found == [RejectReason.BROKEN_QUOTE, *[None] * between, RejectReason.BROKEN_QUOTE, None]
+
+
+def test_a_quote_that_is_never_closed_swallows_no_blank_or_short_line() -> None:
+    assert reasons(OPEN + '"Mozilla', "", "a;b", 'a;"b', OPEN) == [
+        RejectReason.BROKEN_QUOTE,
+        RejectReason.WRONG_FIELD_COUNT,
+        RejectReason.WRONG_FIELD_COUNT,
+        RejectReason.BROKEN_QUOTE,
+        None,
+    ]
+
+
+def test_a_quoted_value_ends_with_the_file() -> None:
+    assert reasons(OPEN + '"Mozilla', "5.0") == [RejectReason.BROKEN_QUOTE, RejectReason.WRONG_FIELD_COUNT]
+
+
+def test_a_quoted_value_over_more_lines_than_a_row_may_have_is_refused_line_by_line() -> None:
+    found = reasons(OPEN + '"Mozilla', *["x" * 1000] * 70, '"')
+    assert found[0] is RejectReason.BROKEN_QUOTE
+    assert set(found[1:-1]) == {RejectReason.WRONG_FIELD_COUNT}
+
+
+def test_a_line_of_a_quoted_value_that_is_no_text_ends_it() -> None:
+    content = lines(OPEN + '"Mozilla', "@", OPEN).encode().replace(b"\r\n@", b"\r\n\xff")
+    assert [row if isinstance(row, RejectReason) else None for _, row in read(content)] == [
+        RejectReason.BROKEN_QUOTE,
+        RejectReason.NOT_TEXT,
+        None,
+    ]
+
+
+DETAIL = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.just("\n"), max_size=12)
+
+
+@given(
+    details=st.lists(DETAIL, max_size=6),
+    quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
+    size=st.integers(1, 99),
+)
+def test_what_csv_writes_is_read_back(details: list[str], quoting: int, size: int) -> None:
+    details = ["\n".join(part.replace(";", ",") for part in one.split("\n")) for one in details]
+    file = io.StringIO()
+    writer = csv.writer(file, delimiter=";", lineterminator="\r\n", quoting=quoting)  # type: ignore[arg-type]
+    writer.writerows([HEADER.split(";"), *([*OPEN.split(";")[:-1], detail] for detail in details)])
+    rows = read(file.getvalue(), size=size)
+    assert [row.details if isinstance(row, Response) else row for _, row in rows] == [
+        {"UserAgent": kept} if (kept := detail.strip()) else {} for detail in details
+    ]
+
+
+@given(st.text(st.sampled_from('a";\n\r\x00\xff'), max_size=60), st.integers(1, 20))
+def test_every_row_is_accounted_for_whatever_is_in_it(text: str, size: int) -> None:
+    rows = read(lines(OPEN) + text + "\n" + OPEN + "\n", size=size)
+    assert isinstance(rows[0][1], Response)
+    assert [line for line, _ in rows] == sorted({line for line, _ in rows})
+
+
+# Times
 
 
 @pytest.mark.parametrize(
     ("local", "utc"),
     [
-        ("29.03.2026 01:59", (2026, 3, 29, 0, 59)),
-        ("29.03.2026 02:30", (2026, 3, 29, 1, 30)),  # does not exist: moved on to 03:30
-        ("29.03.2026 03:00", (2026, 3, 29, 1, 0)),
-        ("25.10.2026 01:59", (2026, 10, 24, 23, 59)),
-        ("25.10.2026 02:30", (2026, 10, 25, 0, 30)),  # exists twice: the first
-        ("25.10.2026 03:00", (2026, 10, 25, 2, 0)),
+        ("29.03.2026 01:59", "2026-03-29 00:59"),  # the last minute before the clock is put forward
+        ("29.03.2026 02:00", "2026-03-29 01:00"),  # does not exist: what 03:00 is called after the change
+        ("29.03.2026 02:30", "2026-03-29 01:30"),  # does not exist: what 03:30 is called
+        ("29.03.2026 03:30", "2026-03-29 01:30"),
+        ("25.10.2026 01:59", "2026-10-24 23:59"),
+        ("25.10.2026 02:30", "2026-10-25 00:30"),  # exists twice: the first
+        ("25.10.2026 03:00", "2026-10-25 02:00"),
+        ("01.01.2026 00:00", "2025-12-31 23:00"),
     ],
 )
-def test_hours_in_which_the_clock_is_changed(local: str, utc: tuple[int, int, int, int, int]) -> None:
-    ((_number, response),), _rejects = read(written(changed(EventTriggeredDate=local)))
-    year, month, day, hour, minute = utc
-    assert response.event_time == datetime(year, month, day, hour, minute, tzinfo=UTC)
-    assert response.event_time.tzinfo is UTC
+def test_the_hours_in_which_the_clock_changes(local: str, utc: str) -> None:
+    assert only(lines(OPEN.replace("01.03.2026 12:30", local))).event_time == datetime.fromisoformat(utc + "Z")
+
+
+@given(
+    st.datetimes(datetime(1970, 1, 2), datetime(2099, 12, 30)),  # noqa: DTZ001 - local times
+    st.sampled_from(["Europe/Berlin", "UTC", "Asia/Kolkata", "America/New_York"]),
+)
+def test_a_time_means_the_same_moment_every_time(local: datetime, zone: str) -> None:
+    local = local.replace(second=0, microsecond=0)
+    moment = date_reader(FORMAT, zone)(f"{local:%d.%m.%Y %H:%M}")
+    assert moment is not None
+    assert moment.tzinfo is UTC
+    back = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
+    assert back in {local, local + timedelta(hours=1), local + timedelta(minutes=30)}
 
 
 @pytest.mark.parametrize(
     ("date_format", "text"),
     [
-        ("dd.MM.yyyy HH:mm:ss", "01.02.2026 10:00:07"),
-        ("yyyy-MM-dd HH:mm:ss", "2026-02-01 10:00:07"),
-        ("MM/dd/yyyy HH:mm:ss", "02/01/2026 10:00:07"),
-        ("yyyyMMddHHmmss", "20260201100007"),
+        ("dd.MM.yyyy HH:mm:ss", "01.03.2026 12:30:15"),
+        ("yyyy-MM-dd HH:mm:ss", "2026-03-01 12:30:15"),
+        ("MM/dd/yyyy (HH*mm*ss)", "03/01/2026 (12*30*15)"),
+        ("yyyyMMddHHmmss", "20260301123015"),
     ],
 )
-def test_other_date_formats(date_format: str, text: str) -> None:
-    ((_number, response),), _rejects = read(
-        written(changed(EventTriggeredDate=text)), layout(date_format=date_format, time_zone="UTC")
-    )
-    assert response.event_time == datetime(2026, 2, 1, 10, 0, 7, tzinfo=UTC)
+def test_formats_with_seconds(date_format: str, text: str) -> None:
+    assert date_reader(date_format, "UTC")(text) == datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 
 
-MIXED = (
-    written(
-        GOOD,
-        changed(ClickUrl='lines\r\nand "quotes"; and more', Urn="Größe"),
-        changed(EventTriggeredDate="never"),
-        GOOD[:4],
-        changed(Urn="HERE"),
-        GOOD,
-        changed(MessageType=""),
-    ).replace(b"HERE", b"\xff\xfe")
-    + b'x;"open\r\n'
+def test_a_format_of_days_means_their_first_minute() -> None:
+    assert date_reader("dd.MM.yyyy", "UTC")("01.03.2026") == datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "date_format",
+    [
+        "",
+        "dd.MM.yy HH:mm",
+        "d.M.yyyy H:mm",
+        "dd.MM.yyyy hh:mm tt",
+        "dd.MM.yyyy HH",
+        "dd.MM.yyyy HH:mm HH",
+        "UnixTimeStamp",
+    ],
 )
+def test_a_format_with_other_parts_is_refused_at_once(date_format: str) -> None:
+    with pytest.raises(SettingsInvalid, match="RESPONSE_DATE_FORMAT"):
+        ResponseLayout(delimiter=";", encoding="utf-8", date_format=date_format, time_zone="UTC")
 
 
-@given(st.lists(st.integers(0, len(MIXED)), max_size=30))
-def test_it_makes_no_difference_where_the_pieces_are_cut(cuts: Sequence[int]) -> None:
-    places = [0, *sorted(cuts), len(MIXED)]
-    reader = ResponseReader([MIXED[start:end] for start, end in pairwise(places)], layout(), name="x")
-    assert (list(reader), dict(reader.rejects)) == read(MIXED)
+# Memory
 
 
-def test_it_makes_no_difference_whether_every_byte_comes_alone() -> None:
-    reader = ResponseReader([bytes([byte]) for byte in MIXED], layout(), name="x")
-    assert (list(reader), dict(reader.rejects)) == read(MIXED)
+def test_memory_does_not_grow_with_rows() -> None:
+    def chunks(rows: int) -> Iterator[bytes]:
+        yield (HEADER + "\r\n").encode()
+        for start in range(0, rows, 500):
+            yield "".join(
+                f"x{row}@example.org;{row};k{row};Open;;;;{1 + row % 28:02}.03.2026 {row % 24:02}:{row % 60:02};;;;\r\n"
+                for row in range(start, start + 500)
+            ).encode()
+
+    def peak(rows: int) -> int:
+        tracemalloc.start()
+        try:
+            source = ResponseReader(chunks(rows), LAYOUT, name="Responses.csv")
+            assert sum(1 for _ in source) == source.rows_read == rows
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(100_000) <= 1.2 * peak(10_000)
 
 
-@given(st.lists(st.sampled_from(['"', ";", "\n", "\r", "a", "\x00", "é", TIME, "Open"]), max_size=60))
-def test_no_file_breaks_the_sum(pieces: Sequence[str]) -> None:
-    read(written(GOOD) + "".join(pieces).encode())
+@pytest.mark.parametrize("begin", ["", '"'])
+def test_a_line_without_end_needs_no_memory(begin: str) -> None:
+    def chunks() -> Iterator[bytes]:
+        yield (HEADER + "\r\n" + begin).encode()
+        for _ in range(64):
+            yield b"x" * KIB * KIB
 
-
-def peak(rows: int, row: bytes) -> int:
-    def pieces() -> Iterator[bytes]:
-        yield written()
-        for _number in range(rows // 100):
-            yield row * 100
-
-    reader = ResponseReader(pieces(), layout(), name="x")
     tracemalloc.start()
     try:
-        assert sum(1 for _row in reader) + reader.rejects.total() == reader.rows_read
-        return tracemalloc.get_traced_memory()[1]
+        source = ResponseReader(chunks(), LAYOUT, name="Responses.csv")
+        assert list(source.rows()) == [(2, RejectReason.VALUE_TOO_LONG)]
+        assert tracemalloc.get_traced_memory()[1] < 4 * KIB * KIB
     finally:
         tracemalloc.stop()
-
-
-@pytest.mark.parametrize("row", [";".join(GOOD).encode() + b"\n", b'"broken;x\n', b"\xff\n"])
-def test_memory_does_not_grow_with_rows(row: bytes) -> None:
-    peak(10_000, row)  # what is built once
-    assert peak(60_000, row) <= 1.2 * peak(6_000, row)
-
-
-def test_an_endless_line_is_not_kept_in_memory() -> None:
-    reader = ResponseReader(
-        (written(), *(b"x" * 65_536 for _ in range(1_000)), b"\n", written(GOOD)), layout(), name="x"
-    )
-    tracemalloc.start()
-    try:
-        list(reader)
-        assert tracemalloc.get_traced_memory()[1] < 6 * 1024 * 1024
-    finally:
-        tracemalloc.stop()
-    assert reader.rejects[RejectReason.VALUE_TOO_LONG] == 1
-    assert reader.rows_good == 1
