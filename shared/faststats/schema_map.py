@@ -60,6 +60,7 @@ class WsDbSchema:
     broadcast_job_type = "Broadcast"
 
     def __init__(self, zone: str) -> None:
+        self.zone = zone
         self.states = JobStates()
         self.command = CommandPaths()
         self.metadata = MetaData()

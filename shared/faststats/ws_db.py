@@ -3,10 +3,11 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import PureWindowsPath
 from typing import Any
 from xml.etree.ElementTree import Element, ParseError, SubElement, tostring
+from zoneinfo import ZoneInfo
 
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
@@ -30,6 +31,7 @@ class Job:
 
     id: int
     system: str
+    #: As WS_DB has it: the wall time of its server, told as UTC.
     time_added: datetime
     command: str | None
 
@@ -94,7 +96,7 @@ class WsDb:
             .limit(limit)
         )
         with self._database.reading() as connection:
-            return [_job(row) for row in connection.execute(wanted)]
+            return [_job(row, self._schema.zone) for row in connection.execute(wanted)]
 
     def request(self, job: Job) -> BroadcastRequest:
         """What the job asks for, read from its command.
@@ -184,7 +186,10 @@ class WsDb:
 
     def _job(self, job_id: int) -> Job:
         with self._database.reading() as connection:
-            return _job(connection.execute(self._jobs().where(self._schema.job_queue.c.job_id == job_id)).one())
+            return _job(
+                connection.execute(self._jobs().where(self._schema.job_queue.c.job_id == job_id)).one(),
+                self._schema.zone,
+            )
 
     def _jobs(self) -> Any:  # noqa: ANN401 - a select of four columns
         queue, commands = self._schema.job_queue, self._schema.commands
@@ -193,8 +198,11 @@ class WsDb:
         )
 
 
-def _job(row: Row[Any]) -> Job:
-    return Job(id=row.job_id, system=row.system_name, time_added=row.time_added, command=row.command)
+def _job(row: Row[Any], zone: str) -> Job:
+    # As the database has it, whatever DATABASE_TIME_ZONE says: a changed setting must not make a claimed
+    # job another broadcast.
+    added = row.time_added.astimezone(ZoneInfo(zone)).replace(tzinfo=UTC)
+    return Job(id=row.job_id, system=row.system_name, time_added=added, command=row.command)
 
 
 def _number(text: str) -> int | None:

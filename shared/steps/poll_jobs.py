@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from shared.bridge import Bridge, new_owner, now
 from shared.errors import JobCommandInvalid
 from shared.faststats.ws_db import Job
-from shared.telemetry import log
+from shared.telemetry import log, place_of
 
 #: Claimed jobs looked at in one page.
 _PAGE = 200
@@ -37,6 +37,15 @@ def _orphans(bridge: Bridge) -> Iterator[Job]:
 
 
 def _take_in(bridge: Bridge, job: Job, owner: str) -> bool:
+    """Take one job in. What is wrong with it stops no other: a claimed job is taken up again by the next run."""
+    try:
+        return _record(bridge, job, owner)
+    except Exception as error:  # noqa: BLE001 - whatever it is; the log has type and place
+        log.error("Job %d is not taken in: %s", job.id, place_of(error), extra={"action": "unexpected"})
+        return False
+
+
+def _record(bridge: Bridge, job: Job, owner: str) -> bool:
     try:
         request = bridge.ws_db.request(job)
     except JobCommandInvalid as error:

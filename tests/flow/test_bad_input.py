@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.broadcast import State
+from shared.broadcast import BroadcastRequest, State
+from shared.faststats.ws_db import Job, WsDb
 from shared.steps.poll_jobs import poll_jobs
 from shared.steps.resolve import retry
 from tests.flow.harness import Flow
@@ -82,3 +83,18 @@ def test_a_failed_broadcast_does_not_stop_another_and_can_be_retried(flow: Flow)
     retry(flow.bridge, flow.broadcast(bad).key, owner="a test")
     assert flow.run(bad).state is State.CLOSED
     assert flow.job(bad)[1]["State"] == "closed"
+
+
+def test_a_job_that_cannot_be_taken_in_stops_no_other(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = flow.order(), flow.order()
+    original = WsDb.request
+
+    def broken(self: WsDb, job: Job) -> BroadcastRequest:
+        if job.id == bad:
+            raise ZeroDivisionError
+        return original(self, job)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(WsDb, "request", broken)
+        assert flow.run(good).state is State.CLOSED
+    assert flow.run(bad).state is State.CLOSED, "it is taken up once it can be"

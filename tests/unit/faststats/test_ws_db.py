@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -572,3 +573,19 @@ def test_the_clean_up_of_faststats_is_not_hindered(
         for table in (ws_schema.results, ws_schema.commands, ws_schema.job_queue):
             connection.execute(delete(table))
     assert ws_db.claimed(after=-1, limit=9) == []
+
+
+def test_a_claimed_job_stays_the_same_broadcast_when_the_zone_setting_changes(tmp_path: Path) -> None:
+    keys = set()
+    with closing(Database(f"sqlite:///{tmp_path / 'ws.sqlite'}", "WS_DB")) as database:
+        with database.writing() as connection:
+            WsDbSchema("UTC").metadata.create_all(connection)
+            connection.exec_driver_sql(
+                "INSERT INTO JobQueue (JobID, TimeAdded, Priority, State, CancelRequested, SystemName, JobType, "
+                "Server) VALUES (1, '2026-11-01 12:00:00.000000', 1, 'incomplete', 0, 'Demo', 'Broadcast', 'ours')"
+            )
+        for zone in ("UTC", "Europe/Berlin", "America/New_York"):
+            ws_db = WsDb(database, WsDbSchema(zone), server="ours", now=lambda: NOW)
+            (job,) = ws_db.claimed(after=0, limit=10)
+            keys.add(job.key)
+    assert len(keys) == 1
