@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.set-up
 
-.PHONY: help setup demo test check format requirements clean
+.PHONY: help setup demo test check bench format requirements clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -23,6 +23,9 @@ check: $(SETUP) ## Run the linters and type checks
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@.venv/bin/azure-functions-doctor doctor --path . --profile deploy
+
+bench: $(SETUP) ## Measure how fast rows are, as ratios in one run
+	@$(PYTHON) bench/rows.py
 
 format: $(SETUP) ## Format the code
 	@.venv/bin/ruff format .

@@ -1,21 +1,22 @@
 """Azurite, the emulator of the storage account, as a child process with ports of its own."""
 
-import http.client
+import re
 import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from local.child import end_with_parent, free_port
-from local.node import find_node
+from local.child import end_with_parent
+from local.node import PROJECT, find_node
 
-_SCRIPT = Path(__file__).resolve().parents[1] / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+_SCRIPT = PROJECT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+_SERVICES = ("blob", "queue", "table")
+_LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at http://127\.0\.0\.1:(\d+)")
 _ACCOUNT = "devstoreaccount1"
 #: The key of the development account: published, the same everywhere, and of no use elsewhere.
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _READY_SECONDS, _STOP_SECONDS = 60, 20
-_TRIES = 3
 
 
 class AzuriteError(Exception):
@@ -31,33 +32,49 @@ class Azurite:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._ports: dict[str, int] = {}
+        self._ports: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def connection_string(self) -> str:
         """For `AzureWebJobsStorage`."""
-        endpoints = ";".join(
-            f"{service.capitalize()}Endpoint=http://127.0.0.1:{port}/{_ACCOUNT}"
-            for service, port in self._ports.items()
+        endpoints = "".join(
+            f"{service.capitalize()}Endpoint=http://127.0.0.1:{self._ports[service]}/{_ACCOUNT};"
+            for service in _SERVICES
         )
-        return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints};"
+        return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
 
     def __enter__(self) -> Self:
-        """Start it and wait until it answers.
+        """Start it and wait until it listens.
 
         Raises:
             AzuriteError: it did not start; its log is in the folder.
             NodeMissingError: there is no Node.js to run it.
         """
+        if not _SCRIPT.exists():
+            raise AzuriteError("Azurite is not installed: run `python -m local.node install`")
         self._folder.mkdir(parents=True, exist_ok=True)
-        for _ in range(_TRIES):  # a port that was free may be taken by now
-            self._start()
-            if self._answers():
-                return self
+        log = self._folder / "azurite.log"
+        # Port 0: Azurite asks the system for a free port and says which, so nobody can take it in between.
+        arguments = [str(find_node()), str(_SCRIPT), "--location", str(self._folder)]
+        arguments += ["--silent", "--skipApiVersionCheck", "--disableTelemetry"]
+        for service in _SERVICES:
+            arguments += [f"--{service}Host", "127.0.0.1", f"--{service}Port", "0"]
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C is for the parent, which then stops its children in order
+                preexec_fn=end_with_parent(),  # noqa: PLW1509 - it makes two system calls
+            )
+        try:
+            self._wait_until_it_listens(log)
+        except BaseException:
             self._stop()
-        msg = f"Azurite did not start; see {self._folder / 'azurite.log'}"
-        raise AzuriteError(msg)
+            raise
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -65,31 +82,14 @@ class Azurite:
         """Stop it; it writes down what it holds."""
         self._stop()
 
-    def _start(self) -> None:
-        self._ports = {service: free_port() for service in ("blob", "queue", "table")}
-        arguments = [str(find_node()), str(_SCRIPT), "--location", str(self._folder)]
-        arguments += ["--silent", "--skipApiVersionCheck", "--disableTelemetry"]
-        for service, port in self._ports.items():
-            arguments += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(port)]
-        with (self._folder / "azurite.log").open("ab") as log:
-            self._process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=end_with_parent(),  # noqa: PLW1509 - it makes one system call
-            )
-
-    def _answers(self) -> bool:
+    def _wait_until_it_listens(self, log: Path) -> None:
         deadline = time.monotonic() + _READY_SECONDS
-        while time.monotonic() < deadline:
-            if self._process is None or self._process.poll() is not None:
-                return False
-            if all(_answers(port) for port in self._ports.values()):
-                return True
+        while time.monotonic() < deadline and self._process is not None and self._process.poll() is None:
+            self._ports = {service.lower(): port for service, port in _LISTENING.findall(log.read_text())}
+            if len(self._ports) == len(_SERVICES):
+                return
             time.sleep(0.05)
-        return False
+        raise AzuriteError(f"Azurite did not start; see {log}")
 
     def _stop(self) -> None:
         if self._process is None:
@@ -100,15 +100,3 @@ class Azurite:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-
-
-def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", f"/{_ACCOUNT}")
-        connection.getresponse().read()
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
-    return True

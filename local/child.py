@@ -1,8 +1,8 @@
 """Child processes that do not outlive their parent."""
 
 import ctypes
+import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 
@@ -10,19 +10,17 @@ _PR_SET_PDEATHSIG = 1
 
 
 def end_with_parent() -> Callable[[], None] | None:
-    """What a child runs first, so that the kernel ends it when its parent dies (Linux only)."""
+    """What a child runs first, so that the kernel ends it when its parent dies (Linux only).
+
+    To the kernel the parent is the thread that starts the child: start it from one that lives as long.
+    """
     if sys.platform != "linux":
         return None
-    libc = ctypes.CDLL(None)
+    libc, parent = ctypes.CDLL(None), os.getpid()
 
     def ask_kernel() -> None:
         libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:  # it died before it could be asked for
+            os.kill(os.getpid(), signal.SIGTERM)
 
     return ask_kernel
-
-
-def free_port() -> int:
-    """A port of this machine that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -2,8 +2,8 @@
 
 It drives the worker library of Azure (`worker.py`) and gives the triggers the semantics of host.json:
 queues (`queue_trigger.py`), timers (`timer_trigger.py`), HTTP (`http_trigger.py`). Several hosts may run
-on one storage account. What it does not have: scale by the platform, other triggers, input bindings,
-and output bindings but the HTTP response.
+on one storage account. What it does not have: scale by the platform, `functionTimeout`, time zones of
+timers (`WEBSITE_TIME_ZONE`), other triggers, input bindings, output bindings other than queues and HTTP.
 
     python -m local.host --app . --settings local.settings.json
 """
@@ -11,36 +11,33 @@ and output bindings but the HTTP response.
 import argparse
 import asyncio
 import contextlib
+import functools
 import hashlib
 import json
 import os
-import re
 import secrets
 import signal
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from azure.storage.blob.aio import BlobServiceClient
-from azure.storage.queue.aio import QueueServiceClient
+from azure.core.exceptions import AzureError
 
-from local.http_trigger import http_app
+from local.http_trigger import HttpTrigger, Keys, http_app
 from local.log import log, show_function_logs
 from local.ncrontab import Schedule, ScheduleError
-from local.queue_trigger import QueueOptions, QueueTrigger
+from local.queue_trigger import QueueOptions, QueueTrigger, poison_queue_name
+from local.settings import HostError, load_settings, read_json, resolved
+from local.storage import HOST_STORAGE, Storage
 from local.timer_trigger import TimerTrigger
-from local.worker import Function, IndexingError, Worker
+from local.worker import Datum, Function, IndexingError, InvocationError, Invoke, Worker
 
-#: Seconds that invocations under way have to end when the host stops.
-_FINISH_SECONDS = 30
-_STORAGE, _HOST_ID = "AzureWebJobsStorage", "AzureFunctionsWebHost__hostid"
-_SETTING = re.compile(r"%([^%]+)%")
-
-
-class HostError(Exception):
-    """The host cannot start; the text says what to change."""
+#: Seconds that invocations under way have to finish when the host stops.
+FINISH_SECONDS = 15
+_HOST_ID = "AzureFunctionsWebHost__hostid"
 
 
 class Host:
@@ -49,148 +46,178 @@ class Host:
     Args:
         app: folder with function_app.py and host.json.
         port: of HTTP triggers; 0: any that is free.
+        finish_seconds: that invocations under way have when the host stops.
+
+    Raises:
+        HostError: host.json is not in order.
     """
 
-    def __init__(self, app: Path, *, port: int = 0) -> None:
+    def __init__(self, app: Path, *, port: int = 0, finish_seconds: float = FINISH_SECONDS) -> None:
         self._app = app.resolve()
         self._port = port
-        self._key = os.environ.get("HOST_MASTER_KEY") or secrets.token_urlsafe(24)
-        self._host_json: dict[str, Any] = json.loads((self._app / "host.json").read_text())
+        self._finish_seconds = finish_seconds
+        self._keys = Keys(
+            master=os.environ.get("HOST_MASTER_KEY") or secrets.token_urlsafe(32),
+            function=os.environ.get("HOST_FUNCTION_KEY") or secrets.token_urlsafe(32),
+        )
+        host_json = read_json(self._app / "host.json")
+        self._prefix = str(host_json.get("extensions", {}).get("http", {}).get("routePrefix", "api")).strip("/")
+        self._queue_options = QueueOptions.from_host_json(host_json)
+        self._id = os.environ.get(_HOST_ID) or hashlib.sha256(str(self._app).encode()).hexdigest()[:32]
 
-    async def run(self, stop: asyncio.Event, ready_file: Path | None) -> None:
+    async def run(self, stop: asyncio.Event, ready_file: Path | None = None) -> bool:
         """Index the app and run its triggers until told to stop.
 
+        Returns:
+            Whether every invocation could finish. Otherwise threads still run, which Python cannot end.
+
         Raises:
-            HostError: a setting is missing, or a schedule or the storage connection is wrong.
+            HostError: a setting is missing, or the host does not know what a binding asks for.
             IndexingError: the app could not be indexed.
+            AzureError: the storage account does not answer.
         """
         worker = await Worker.start(self._app)
-        functions = [_resolved(function) for function in worker.functions]
-        for function in functions:
-            log(f"Function {function.name}: {_describe(function)}.")
-        connection = os.environ.get(_STORAGE, "")
-        if not connection:
-            msg = f"the setting {_STORAGE} is missing"
-            raise HostError(msg)
+        functions = [_with_settings(function) for function in worker.functions]
         async with contextlib.AsyncExitStack() as stack:
-            queues = await stack.enter_async_context(QueueServiceClient.from_connection_string(connection))
-            blobs = await stack.enter_async_context(BlobServiceClient.from_connection_string(connection))
-            triggers = self._triggers(worker, functions, queues, blobs)
-            url = await self._serve(stack, worker, functions)
-            listening = [asyncio.create_task(trigger.listen()) for trigger in triggers]
+            storage = Storage(stack, base64_encoded=self._queue_options.base64_encoded)
+            triggers: list[QueueTrigger | TimerTrigger] = []
+            answering: list[HttpTrigger] = []
+            for function in functions:
+                invoke: Invoke = functools.partial(_invoke, worker, storage, function)
+                trigger = await self._trigger(function, invoke, storage)
+                answering.append(trigger) if isinstance(trigger, HttpTrigger) else triggers.append(trigger)
+                log(f"Function {function.name}: {_describe(function.trigger)}.")
+            for waiting in triggers:
+                await waiting.start()
+            runner = web.AppRunner(
+                http_app(answering, self._keys), access_log=None, shutdown_timeout=self._finish_seconds
+            )
+            stack.push_async_callback(runner.cleanup)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", self._port).start()
+            url = f"http://127.0.0.1:{runner.addresses[0][1]}/{self._prefix}".rstrip("/")
+            running = [asyncio.create_task(trigger.run(stop)) for trigger in triggers]
             if ready_file:
-                self._say_ready(ready_file, url, functions)
+                self._write_ready_file(ready_file, url, functions)
             log(f"The host is ready: {len(functions)} functions, HTTP at {url}.")
-            await _until(stop, listening)
+            await _until(stop, running)
             log("The host stops: it takes no more messages and lets invocations finish.")
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_FINISH_SECONDS):
-                    await asyncio.gather(*(trigger.finish() for trigger in triggers))
-            for task in listening:
+            running.append(asyncio.create_task(runner.cleanup()))
+            done, unfinished = await asyncio.wait(running, timeout=self._finish_seconds)
+            for task in unfinished:
                 task.cancel()
-            await asyncio.gather(*listening, return_exceptions=True)
-        worker.stop()
+            await asyncio.gather(*unfinished, return_exceptions=True)
+            for task in done:
+                task.result()
+        if worker.idle:
+            worker.stop()
+        else:
+            log("Some invocations did not finish; their messages come again when their invisibility ends.")
+        return worker.idle
 
-    def _triggers(
-        self, worker: Worker, functions: list[Function], queues: QueueServiceClient, blobs: BlobServiceClient
-    ) -> list[QueueTrigger | TimerTrigger]:
-        options = QueueOptions.from_host_json(self._host_json)
-        host_id = os.environ.get(_HOST_ID) or hashlib.sha256(str(self._app).encode()).hexdigest()[:32]
-        triggers: list[QueueTrigger | TimerTrigger] = []
-        for function in functions:
-            trigger = function.trigger
-            match trigger["type"].lower():
-                case "queuetrigger":
-                    triggers.append(QueueTrigger(worker, function, queues, trigger["queueName"], options))
-                case "timertrigger":
-                    try:
-                        schedule = Schedule(trigger["schedule"])
-                    except ScheduleError as error:
-                        msg = f"function {function.name}: {error}"
-                        raise HostError(msg) from None
-                    triggers.append(TimerTrigger(worker, function, blobs, schedule, host_id))
-                case "httptrigger":
-                    pass
-                case other:
-                    msg = f"function {function.name}: this host does not know {other}"
-                    raise HostError(msg)
-        return triggers
+    async def _trigger(
+        self, function: Function, invoke: Invoke, storage: Storage
+    ) -> QueueTrigger | TimerTrigger | HttpTrigger:
+        binding = function.trigger
+        for name, other in function.others.items():
+            if other["type"] not in ("queue", "http") or str(other.get("direction", "out")).lower() != "out":
+                raise HostError(f"function {function.name}, binding {name}: this host has no {other['type']} binding")
+        match binding["type"]:
+            case "queueTrigger":
+                queue, connection = str(binding["queueName"]), binding.get("connection") or HOST_STORAGE
+                poison = poison_queue_name(queue)
+                return QueueTrigger(
+                    invoke,
+                    await storage.queue(connection, queue),
+                    await storage.queue(connection, poison) if poison else None,
+                    self._queue_options,
+                    binary=str(binding.get("dataType")).lower() == "binary",
+                )
+            case "timerTrigger":
+                try:
+                    schedule = Schedule(str(binding["schedule"]))
+                except ScheduleError as error:
+                    raise HostError(f"function {function.name}: {error}") from None
+                return TimerTrigger(
+                    invoke,
+                    function.name,
+                    await storage.blobs(),
+                    self._id,
+                    schedule,
+                    use_monitor=binding.get("useMonitor") is not False,
+                    run_on_startup=binding.get("runOnStartup") is True,
+                )
+            case "httpTrigger":
+                return HttpTrigger(invoke, function, self._prefix)
+            case other:
+                raise HostError(f"function {function.name}: this host has no {other}")
 
-    async def _serve(self, stack: contextlib.AsyncExitStack, worker: Worker, functions: list[Function]) -> str:
-        prefix = self._host_json.get("extensions", {}).get("http", {}).get("routePrefix", "api")
-        answering = [function for function in functions if function.trigger["type"].lower() == "httptrigger"]
-        runner = web.AppRunner(http_app(worker, answering, prefix=prefix, key=self._key), access_log=None)
-        await runner.setup()
-        stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, "127.0.0.1", self._port)
-        await site.start()
-        return f"http://127.0.0.1:{runner.addresses[0][1]}/{prefix}".rstrip("/")
-
-    def _say_ready(self, file: Path, url: str, functions: list[Function]) -> None:
+    def _write_ready_file(self, file: Path, url: str, functions: list[Function]) -> None:
         ready = {
             "pid": os.getpid(),
             "url": url,
             "functions": [function.name for function in functions],
-            "master_key": self._key,
+            "master_key": self._keys.master,
+            "function_key": self._keys.function,
         }
-        unfinished = file.with_suffix(".new")
-        unfinished.touch(mode=0o600)
+        unfinished = file.with_name(file.name + ".unfinished")
+        unfinished.unlink(missing_ok=True)
+        unfinished.touch(mode=0o600)  # it holds keys
         unfinished.write_text(json.dumps(ready))
         unfinished.rename(file)
 
 
-async def _until(stop: asyncio.Event, listening: list[asyncio.Task[None]]) -> None:
-    """Wait for the signal to stop; a listener that ends by an error ends the host too."""
-    stopped = asyncio.create_task(stop.wait())
-    done, _ = await asyncio.wait([stopped, *listening], return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    for task in done - {stopped}:
-        task.result()
+async def _invoke(
+    worker: Worker,
+    storage: Storage,
+    function: Function,
+    value: Datum,
+    metadata: Mapping[str, Datum] | None = None,
+    *,
+    reason: str,
+) -> Datum | None:
+    """Invoke a function, write its output bindings, and log both: an `Invoke` once the function is given."""
+    log(f"{function.name} runs ({reason}).")
+    began = time.monotonic()
+    try:
+        outcome = await worker.invoke(function, value, metadata)
+        for name, output in (*outcome.outputs, ("$return", outcome.returned)):
+            binding = function.others.get(name, {})
+            if binding.get("type") == "queue" and output is not None and output.type is not None:
+                await storage.put(binding.get("connection") or HOST_STORAGE, binding["queueName"], output)
+    except InvocationError as error:
+        log(f"{function.name} failed after {time.monotonic() - began:.1f} s: {error} ({reason}).")
+        raise
+    except (AzureError, ValueError) as error:
+        log(f"{function.name} failed: its output could not be written, {type(error).__name__} ({reason}).")
+        raise InvocationError(type(error).__name__) from error
+    log(f"{function.name} has succeeded after {time.monotonic() - began:.1f} s ({reason}).")
+    return outcome.returned
 
 
-def _resolved(function: Function) -> Function:
-    """The function with the settings of its bindings in place of `%NAME%`."""
-
-    def resolve(value: object, name: str) -> object:
-        if not isinstance(value, str):
-            return value
-
-        def setting(found: re.Match[str]) -> str:
-            try:
-                return os.environ[found[1]]
-            except KeyError:
-                msg = f"function {function.name}, binding {name}: the setting {found[1]} is missing"
-                raise HostError(msg) from None
-
-        return _SETTING.sub(setting, value)
-
-    bindings = tuple(
-        {key: resolve(value, str(binding.get("name"))) for key, value in binding.items()}
-        for binding in function.bindings
-    )
-    return Function(function.id, function.name, bindings)
+def _with_settings(function: Function) -> Function:
+    return Function(function.id, function.name, tuple(resolved(function.name, one) for one in function.bindings))
 
 
-def _describe(function: Function) -> str:
-    trigger: Mapping[str, Any] = function.trigger
+def _describe(trigger: Mapping[str, Any]) -> str:
     subject = trigger.get("queueName") or trigger.get("schedule") or trigger.get("route") or ""
     return f"{trigger['type']} {subject}".strip()
 
 
-def _load_settings(file: Path | None) -> None:
-    """`Values` of a local.settings.json into the environment, which wins."""
-    if file is not None:
-        for name, value in json.loads(file.read_text()).get("Values", {}).items():
-            os.environ.setdefault(name, str(value))
-    os.environ.setdefault("PYTHON_THREADPOOL_THREAD_COUNT", "8")
+async def _until(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None:
+    """Wait for the signal to stop. A trigger that ends before it has an error: then the others stop too."""
+    stopped = asyncio.create_task(stop.wait())
+    await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    stop.set()
 
 
-async def _main(arguments: argparse.Namespace) -> None:
+async def _main(arguments: argparse.Namespace) -> bool:
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await Host(arguments.app, port=arguments.port).run(stop, arguments.ready_file)
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    host = Host(arguments.app, port=arguments.port, finish_seconds=arguments.finish_seconds)
+    return await host.run(stop, arguments.ready_file)
 
 
 def main() -> int:
@@ -199,15 +226,25 @@ def main() -> int:
     parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py and host.json")
     parser.add_argument("--settings", type=Path, help="local.settings.json; the environment wins")
     parser.add_argument("--port", type=int, default=0, help="port of HTTP triggers; 0: any that is free")
-    parser.add_argument("--ready-file", type=Path, help="written when everything listens")
+    parser.add_argument("--ready-file", type=Path, help="written when everything listens: process, URL, keys")
+    parser.add_argument(
+        "--finish-seconds", type=float, default=FINISH_SECONDS, help="that invocations have when the host stops"
+    )
     arguments = parser.parse_args()
-    _load_settings(arguments.settings)
     show_function_logs()
     try:
-        asyncio.run(_main(arguments))
+        if arguments.settings:
+            load_settings(arguments.settings)
+        finished = asyncio.run(_main(arguments))
     except (HostError, IndexingError, OSError) as error:
-        log(f"The host cannot start: {error}")
+        log(f"The host cannot start: {error}.")
         return 2
+    except AzureError as error:
+        log(f"The host cannot start: the storage account cannot be used ({type(error).__name__}).")
+        return 2
+    if not finished:
+        sys.stdout.flush()
+        os._exit(0)  # Python would wait for the threads of the functions that did not finish
     return 0
 
 

@@ -1,75 +1,96 @@
-"""HTTP triggers: routes, methods and keys as the Functions host has them, on the loopback address only."""
+"""HTTP triggers: routes, methods and keys as in Azure, on the loopback address only."""
 
 import hmac
-import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-from local.log import log
-from local.worker import Datum, Function, InvocationError, Worker
+from local.http_route import Route, RouteError
+from local.settings import HostError
+from local.worker import Datum, Function, InvocationError, Invoke
 
-_PARAMETER = re.compile(r"\{(\*)?(\w+)(?::(\w+))?\??\}")
-_CONSTRAINTS = {
-    "int": r"-?\d+",
-    "long": r"-?\d+",
-    "guid": r"[0-9a-fA-F-]{36}",
-    "alpha": "[A-Za-z]+",
-    "bool": "true|false",
-}
+_MOST_BYTES = 100 * 1024**2
 
 
-def http_app(worker: Worker, functions: list[Function], *, prefix: str, key: str) -> web.Application:
-    """A web application with the routes of these functions.
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What callers have to know."""
+
+    #: For every function.
+    master: str
+    #: For functions of the level `function`.
+    function: str
+
+    def admit(self, level: str, request: web.Request) -> bool:
+        """Whether a request may call a function of this level."""
+        if level == "anonymous":
+            return True
+        given = (request.headers.get("x-functions-key") or request.query.get("code", "")).encode()
+        right = (self.master,) if level == "admin" else (self.master, self.function)
+        # Every key is compared, so that the time taken tells nothing.
+        return True in [hmac.compare_digest(given, key.encode()) for key in right]
+
+
+class HttpTrigger:
+    """Answers requests for one function.
 
     Args:
-        worker: invokes them.
-        functions: those with an HTTP trigger.
+        invoke: invokes it.
+        function: the function.
         prefix: `routePrefix` of host.json.
-        key: what authorization levels `function` and `admin` ask for.
+
+    Raises:
+        HostError: this host does not know its route.
     """
-    app = web.Application(client_max_size=100 * 1024**2)
-    for function in functions:
-        endpoint = _Endpoint(worker, function, key)
-        route = function.trigger.get("route") or function.name
-        methods = function.trigger.get("methods") or ["GET", "POST"]
-        for method in methods:
-            app.router.add_route(
-                str(method).upper(), f"/{prefix}/{_pattern(route)}".replace("//", "/"), endpoint.answer
-            )
-    return app
 
-
-class _Endpoint:
-    def __init__(self, worker: Worker, function: Function, key: str) -> None:
-        self._worker = worker
-        self._function = function
-        self._key = key
-        self._open = str(function.trigger.get("authLevel", "function")).lower() == "anonymous"
-
-    async def answer(self, request: web.Request) -> web.Response:
-        given = request.headers.get("x-functions-key") or request.query.get("code", "")
-        if not self._open and not hmac.compare_digest(given.encode(), self._key.encode()):
-            return web.Response(status=401)
+    def __init__(self, invoke: Invoke, function: Function, prefix: str) -> None:
+        trigger = function.trigger
+        self._invoke = invoke
+        #: Without methods it answers them all.
+        self.methods = frozenset(str(method).upper() for method in trigger.get("methods") or ())
+        self.level = str(trigger.get("authLevel") or "function").lower()
         try:
-            outcome = await self._worker.invoke(self._function, await _request(request))
-        except InvocationError as error:
-            log(f"{self._function.name} failed: {error}.")
+            self.route = Route(f"{prefix}/{trigger.get('route') or function.name}")
+        except RouteError as error:
+            raise HostError(f"function {function.name}: {error}") from None
+
+    async def answer(self, request: web.Request, params: Mapping[str, str]) -> web.Response:
+        """Invoke the function with a request; its error is not told to the caller."""
+        value = {
+            "method": Datum(request.method, "string"),
+            "url": Datum(str(request.url), "string"),
+            "headers": _data({name.lower(): header for name, header in request.headers.items()}),
+            "query": _data(request.query),
+            "params": _data(params),
+            "body": Datum(await request.read(), "bytes"),
+        }
+        try:
+            returned = await self._invoke(Datum(value, "http"), reason=f"{request.method} request")
+        except InvocationError:
             return web.Response(status=500)
-        return _response(outcome.returned)
+        return _response(returned)
 
 
-async def _request(request: web.Request) -> Datum:
-    value = {
-        "method": Datum(request.method, "string"),
-        "url": Datum(str(request.url), "string"),
-        "headers": _data(request.headers),
-        "query": _data(request.query),
-        "params": _data(request.match_info),
-        "body": Datum(await request.read(), "bytes"),
-    }
-    return Datum(value, "http")
+def http_app(triggers: list[HttpTrigger], keys: Keys) -> web.Application:
+    """The web application of these triggers."""
+    in_order = sorted(triggers, key=lambda trigger: trigger.route.precedence)
+
+    async def answer(request: web.Request) -> web.Response:
+        for trigger in in_order:
+            params = trigger.route.match(request.path)
+            if params is None or (trigger.methods and request.method not in trigger.methods):
+                continue
+            if not keys.admit(trigger.level, request):
+                return web.Response(status=401)
+            return await trigger.answer(request, params)
+        # As in Azure, a method that no function takes is not found rather than not allowed.
+        return web.Response(status=404)
+
+    app = web.Application(client_max_size=_MOST_BYTES)
+    app.router.add_route("*", "/{path:.*}", answer)
+    return app
 
 
 def _data(values: Mapping[str, str]) -> dict[str, Datum]:
@@ -77,30 +98,14 @@ def _data(values: Mapping[str, str]) -> dict[str, Datum]:
 
 
 def _response(returned: Datum | None) -> web.Response:
-    if returned is None:
+    if returned is None or returned.type is None:
         return web.Response(status=204)
     if returned.type != "http":
         return web.Response(text=str(returned.value))
     value: dict[str, Any] = returned.value
-    body = value["body"].value if value["body"] is not None else b""
-    return web.Response(
-        status=int(value["status_code"].value),
-        headers={name: header.value for name, header in value["headers"].items()},
-        body=body if isinstance(body, bytes) else str(body).encode(),
-    )
-
-
-def _pattern(route: str) -> str:
-    """A route of ASP.NET as aiohttp writes it."""
-
-    def parameter(found: re.Match[str]) -> str:
-        everything, name, constraint = found.groups()
-        return (
-            f"{{{name}:.*}}"
-            if everything
-            else f"{{{name}:{_CONSTRAINTS[constraint]}}}"
-            if constraint
-            else f"{{{name}}}"
-        )
-
-    return _PARAMETER.sub(parameter, route)
+    response = web.Response(status=int(value["status_code"].value), body=value["body"].value)
+    for name, header in value["headers"].items():
+        response.headers[name] = header.value
+    for cookie in value["cookies"] or ():
+        response.cookies.update(cookie)
+    return response

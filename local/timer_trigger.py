@@ -1,146 +1,183 @@
 """The timer trigger: fires on a schedule, on one host at a time, and makes up for what was missed.
 
-Of several hosts on one storage account the one that holds a blob lease fires a timer; when it dies, its
-lease runs out and another takes over. With `useMonitor` the last and next firing are kept in a blob, so
-that a host that starts too late knows and fires at once (`IsPastDue`).
+Of several hosts on one storage account the one that holds a lock fires a timer; when it dies, another
+takes over. With `useMonitor` the last and next firing are kept in a blob, so that a host that starts
+too late knows and fires at once (`IsPastDue`).
 """
 
 import asyncio
 import contextlib
 import json
-from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Self
 
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient
+from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
+from azure.storage.blob.aio import BlobServiceClient
 
+from local.lock import Lock
 from local.log import log
 from local.ncrontab import Schedule
-from local.worker import Datum, Function, InvocationError, Worker
+from local.waiting import happens_within
+from local.worker import Datum, InvocationError, Invoke
 
 _CONTAINER = "azure-webjobs-hosts"
-_LEASE_SECONDS, _RENEWAL_SECONDS = 15, 5
-#: Timers that fire more often are not monitored (as in the timer extension).
+#: Timers that fire more often are not monitored.
 _SHORTEST_MONITORED = timedelta(minutes=1)
+_LOOK_SECONDS = 0.2
+#: .NET's way to say never.
+_NEVER = datetime.min.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleStatus:
+    """What is known of a timer's firings."""
+
+    last: datetime
+    following: datetime
+    updated: datetime
+
+    @classmethod
+    def first(cls, schedule: Schedule, now: datetime) -> Self:
+        """Of a timer that has never fired."""
+        return cls(_NEVER, schedule.after(now), now)
+
+    def fired(self, schedule: Schedule, at: datetime) -> Self:
+        """After a firing."""
+        return type(self)(at, schedule.after(at), at)
+
+    def under(self, schedule: Schedule, now: datetime) -> Self:
+        """Under the schedule of today: one that was changed since is never past due."""
+        since = self.updated if self.last == _NEVER else self.last
+        following = schedule.after(since)
+        if following == self.following:
+            return self
+        if following < now:
+            since, following = now, schedule.after(now)
+        return type(self)(_NEVER, following, since)
+
+    def to_json(self) -> dict[str, str]:
+        """As the timer extension stores it and passes it to functions."""
+        names = {"Last": self.last, "Next": self.following, "LastUpdated": self.updated}
+        return {name: moment.isoformat() for name, moment in names.items()}
+
+    @classmethod
+    def from_json(cls, text: bytes) -> Self:
+        """The counterpart of `to_json`.
+
+        Raises:
+            ValueError: it is not that.
+        """
+        stored = json.loads(text)
+        try:
+            last, following, updated = (
+                datetime.fromisoformat(stored[name]).astimezone(UTC) if stored.get(name) else _NEVER
+                for name in ("Last", "Next", "LastUpdated")
+            )
+        except (TypeError, AttributeError, KeyError, OverflowError) as error:
+            raise ValueError("this is no status of a timer") from error
+        return cls(last, following, updated)
 
 
 class TimerTrigger:
     """Fires one function.
 
     Args:
-        worker: invokes it.
-        function: the function.
+        invoke: invokes it.
+        name: of the function.
         blobs: the storage account.
-        schedule: when it fires.
         host_id: shared by the hosts of one app.
+        schedule: when it fires.
+        use_monitor: keep its status over restarts.
+        run_on_startup: fire at the start, too.
     """
 
     def __init__(
-        self, worker: Worker, function: Function, blobs: BlobServiceClient, schedule: Schedule, host_id: str
+        self,
+        invoke: Invoke,
+        name: str,
+        blobs: BlobServiceClient,
+        host_id: str,
+        schedule: Schedule,
+        *,
+        use_monitor: bool = True,
+        run_on_startup: bool = False,
     ) -> None:
-        self._worker = worker
-        self._function = function
+        self._invoke = invoke
+        self._name = name
         self._schedule = schedule
-        self._run_on_startup = bool(function.trigger.get("runOnStartup"))
-        self._monitored = bool(function.trigger.get("useMonitor", True))
+        self._monitored = use_monitor and schedule.interval(_now()) >= _SHORTEST_MONITORED
+        self._run_on_startup = run_on_startup
         self._container = blobs.get_container_client(_CONTAINER)
-        name = f"Host.Functions.{function.name}"
-        self._lock = self._container.get_blob_client(f"locks/{host_id}/{name}.Listener")
-        self._status = self._container.get_blob_client(f"timers/{host_id}/{name}/status")
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._lock = Lock(self._container.get_blob_client(f"locks/{host_id}/Host.Functions.{name}.Listener"))
+        self._stored = self._container.get_blob_client(f"timers/{host_id}/Host.Functions.{name}/status")
 
-    async def listen(self) -> None:
-        """Fire on schedule whenever this host holds the lease, until cancelled."""
-        await _create(self._container, self._lock)
-        while True:
-            lease = await self._acquire()
-            firing = asyncio.create_task(self._fire_on_schedule())
-            try:
-                await self._keep(lease)
-            finally:
-                firing.cancel()
-                with contextlib.suppress(asyncio.CancelledError):
-                    await firing
-                with contextlib.suppress(AzureError):
-                    await lease.release()
+    async def start(self) -> None:
+        """Make the container and the lock if they are missing."""
+        with contextlib.suppress(ResourceExistsError):
+            await self._container.create_container()
+        await self._lock.create()
 
-    async def finish(self) -> None:
-        """Wait for the invocation under way."""
-        await self._idle.wait()
+    async def run(self, stop: asyncio.Event) -> None:
+        """Fire on schedule whenever this host holds the lock, until told to stop."""
+        async with asyncio.TaskGroup() as group:
+            keeping = group.create_task(self._lock.keep())
+            while not await happens_within(stop, _LOOK_SECONDS):
+                try:
+                    if self._lock.held:
+                        await self._fire_while_held(stop)
+                except AzureError as error:
+                    log(f"{self._name}: its status cannot be read ({type(error).__name__}); it is tried again.")
+            keeping.cancel()
 
-    async def _acquire(self) -> BlobLeaseClient:
-        while True:
-            with contextlib.suppress(AzureError):
-                return await self._lock.acquire_lease(lease_duration=_LEASE_SECONDS)
-            await asyncio.sleep(_RENEWAL_SECONDS / 2)
-
-    async def _keep(self, lease: BlobLeaseClient) -> None:
-        """Renew the lease until it is lost."""
-        while True:
-            await asyncio.sleep(_RENEWAL_SECONDS)
-            try:
-                await lease.renew()
-            except HttpResponseError:
-                log(f"{self._function.name}: another host fires this timer now.")
-                return
-            except AzureError:
-                continue  # it lives for another while
-
-    async def _fire_on_schedule(self) -> None:
-        monitored = self._monitored and self._schedule.interval(_now()) >= _SHORTEST_MONITORED
-        status = await self._read_status() if monitored else None
-        due = datetime.fromisoformat(status["Next"]) if status else None
-        if due is not None and due <= _now():
-            await self._fire(status, past_due=True, monitored=monitored)
+    async def _fire_while_held(self, stop: asyncio.Event) -> None:
+        status = await self._known_status()
+        if self._monitored and status.following < _now():
+            status = await self._fire(status, at=_now(), past_due=True)
         elif self._run_on_startup:
-            self._run_on_startup = False
-            await self._fire(status, past_due=False, monitored=monitored)
-        following = self._schedule.after(_now())
-        if monitored and not status:
-            await self._write_status(_now(), following)
-        while True:
-            await asyncio.sleep(max(0.0, (following - _now()).total_seconds()))
-            await self._fire(status, past_due=False, monitored=monitored)
-            status = await self._read_status() if monitored else None
-            # Firings that an invocation overran are left out: a timer never overlaps itself.
-            following = self._schedule.after(max(following, _now()))
+            status = await self._fire(status, at=_now())
+        self._run_on_startup = False
+        while not stop.is_set() and self._lock.held:
+            remaining = (status.following - _now()).total_seconds()
+            if remaining > 0:
+                # In short steps: the lock can be lost meanwhile, and a laptop can sleep.
+                await happens_within(stop, min(remaining, 1))
+            else:
+                status = await self._fire(status, at=_now())
 
-    async def _fire(self, status: Mapping[str, Any] | None, *, past_due: bool, monitored: bool) -> None:
-        given = {"Schedule": {"AdjustForDST": True}, "ScheduleStatus": status, "IsPastDue": past_due}
-        self._idle.clear()
-        try:
-            # Shielded: losing the lease or stopping the host does not tear an invocation apart.
-            await asyncio.shield(self._invoke(json.dumps(given)))
-        finally:
-            self._idle.set()
-        if monitored:
-            await self._write_status(_now(), self._schedule.after(_now()))
-
-    async def _invoke(self, value: str) -> None:
-        try:
-            await self._worker.invoke(self._function, Datum(value, "json"))
-        except InvocationError as error:
-            log(f"{self._function.name} failed: {error}; it fires again on schedule.")
-
-    async def _read_status(self) -> dict[str, Any] | None:
-        try:
-            status: dict[str, Any] = json.loads(await (await self._status.download_blob()).readall())
-        except (ResourceNotFoundError, ValueError):
-            return None
+    async def _fire(self, status: ScheduleStatus, *, at: datetime, past_due: bool = False) -> ScheduleStatus:
+        given = {
+            "Schedule": {"AdjustForDST": True},
+            "ScheduleStatus": status.to_json() if self._monitored else None,
+            "IsPastDue": past_due,
+        }
+        with contextlib.suppress(InvocationError):  # it is in the log, and the schedule goes on
+            await self._invoke(Datum(json.dumps(given), "json"), reason="past due" if past_due else "timer")
+        # What fell due meanwhile is fired next, once: a timer never overlaps itself.
+        status = status.fired(self._schedule, at)
+        await self._store(status)
         return status
 
-    async def _write_status(self, last: datetime, following: datetime) -> None:
-        status = {"Last": last.isoformat(), "Next": following.isoformat(), "LastUpdated": _now().isoformat()}
-        await self._status.upload_blob(json.dumps(status), overwrite=True)
+    async def _known_status(self) -> ScheduleStatus:
+        """The stored status, brought up to date; the first one when there is none."""
+        status = ScheduleStatus.first(self._schedule, _now())
+        if not self._monitored:
+            return status
+        stored = None
+        with contextlib.suppress(ResourceNotFoundError, ValueError):
+            stored = ScheduleStatus.from_json(await (await self._stored.download_blob()).readall())
+            status = stored.under(self._schedule, _now())
+        if status != stored:
+            await self._store(status)
+        return status
 
-
-async def _create(container: Any, lock: BlobClient) -> None:  # noqa: ANN401 - a container client
-    with contextlib.suppress(ResourceExistsError):
-        await container.create_container()
-    with contextlib.suppress(ResourceExistsError, HttpResponseError):  # a leased blob cannot be written
-        await lock.upload_blob(b"", overwrite=False)
+    async def _store(self, status: ScheduleStatus) -> None:
+        if self._monitored:
+            try:
+                await self._stored.upload_blob(json.dumps(status.to_json()), overwrite=True)
+            except AzureError as error:
+                # This host knows it all the same; to start over from the stored one would fire twice.
+                log(f"{self._name}: its status cannot be stored ({type(error).__name__}).")
 
 
 def _now() -> datetime:

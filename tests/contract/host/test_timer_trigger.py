@@ -3,53 +3,99 @@
 import json
 import os
 import signal
+from datetime import UTC, datetime, timedelta
 
-from azure.storage.blob import BlobServiceClient
+import pytest
 
 from tests.contract.host.conftest import Hosts, until
 
-
-def write_status(hosts: Hosts, function: str, following: str) -> None:
-    with BlobServiceClient.from_connection_string(hosts.connection) as service:
-        container = service.get_container_client("azure-webjobs-hosts")
-        if not container.exists():
-            container.create_container()
-        status = {"Last": "2020-01-01T00:00:00+00:00", "Next": following, "LastUpdated": "2020-01-01T00:00:00+00:00"}
-        container.upload_blob(f"timers/{hosts.tag}/Host.Functions.{function}/status", json.dumps(status))
+NEVER = "0001-01-01T00:00:00+00:00"
 
 
-def test_a_timer_fires_on_schedule(hosts: Hosts) -> None:
-    hosts.start()
-    until(lambda: len(hosts.records("tick")) >= 3, "three ticks")
-    assert not any(one["past_due"] for one in hosts.records("tick"))
+def new_year(year: int) -> str:
+    return f"{year}-01-01T00:00:00+00:00"
 
 
-def test_a_timer_that_runs_on_startup_does_and_one_that_does_not_waits(hosts: Hosts) -> None:
-    hosts.start()
-    until(lambda: bool(hosts.records("yearly")), "it ran at the start")
-    until(lambda: len(hosts.records("tick")) >= 2, "the host is at work")
-    assert [one["past_due"] for one in hosts.records("yearly")] == [False]
-    assert hosts.records("patient") == []
+def write_status(hosts: Hosts, function: str, *, last: str, following: str) -> None:
+    hosts.status_blob(function).upload_blob(json.dumps({"Last": last, "Next": following, "LastUpdated": last}))
 
 
-def test_a_firing_that_was_missed_is_made_up_for_once(hosts: Hosts) -> None:
-    write_status(hosts, "patient", "2021-01-01T00:00:00+00:00")
-    first, _ = hosts.start("first")
+def read_status(hosts: Hosts, function: str) -> dict[str, str]:
+    status: dict[str, str] = json.loads(hosts.status_blob(function).download_blob().readall())
+    return status
+
+
+def test_a_timer_fires_on_schedule(running: Hosts) -> None:
+    until(lambda: len(running.records("tick")) >= 4, "four ticks")
+    ticks = running.records("tick")
+    assert not any(one["past_due"] for one in ticks)
+    assert len(ticks) <= ticks[-1]["at"] - ticks[0]["at"] + 2, "once a second"
+    assert not running.status_blob("tick").exists(), "a timer that fires so often is not monitored"
+
+
+def test_a_timer_runs_on_startup_if_it_says_so_and_is_monitored(running: Hosts) -> None:
+    until(lambda: bool(running.records("yearly")), "it ran at the start")
+    (one,) = running.records("yearly")
+    following = new_year(datetime.now(UTC).year + 1)
+    assert not one["past_due"]
+    assert (one["status"]["Last"], one["status"]["Next"]) == (NEVER, following), "it was told that it never ran"
+    until(lambda: read_status(running, "yearly")["Last"] != NEVER, "the firing is noted")
+    status = read_status(running, "yearly")
+    assert status["Next"] == following
+    assert datetime.now(UTC) - datetime.fromisoformat(status["Last"]) < timedelta(minutes=5)
+
+
+def test_a_timer_that_is_not_due_waits(running: Hosts) -> None:
+    until(lambda: len(running.records("tick")) >= 2, "the host is at work")
+    assert running.records("patient") == []
+    assert read_status(running, "patient")["Next"] == new_year(datetime.now(UTC).year + 1)
+
+
+def test_a_firing_that_was_missed_is_made_up_for_once_even_if_the_host_is_stopped_meanwhile(hosts: Hosts) -> None:
+    write_status(hosts, "patient", last=new_year(2020), following=new_year(2021))
+    (hosts.folder / "hold-timer").touch()
+    first, ready = hosts.start("first")
     until(lambda: bool(hosts.records("patient")), "it is made up for")
-    assert [one["past_due"] for one in hosts.records("patient")] == [True]
-    first.stop()
+    (one,) = hosts.records("patient")
+    assert one["past_due"]
+    assert one["status"]["Next"] == new_year(2021)
+    os.kill(ready["pid"], signal.SIGTERM)
+    until(lambda: "lets invocations finish" in first.log.read_text(), "it heard")
+    (hosts.folder / "hold-timer").unlink()
+    until(lambda: first.ended() is not None, "it stopped")
     hosts.start("second")
     ticks = len(hosts.records("tick"))
     until(lambda: len(hosts.records("tick")) >= ticks + 2, "the second host is at work")
     assert len(hosts.records("patient")) == 1
 
 
-def test_of_two_hosts_one_fires_and_the_other_takes_over_when_it_dies(hosts: Hosts) -> None:
+def test_a_schedule_that_was_changed_is_not_past_due(hosts: Hosts) -> None:
+    write_status(hosts, "patient", last=new_year(2020), following="2020-06-01T00:00:00+00:00")
+    hosts.start()
+    until(lambda: len(hosts.records("tick")) >= 2, "the host is at work")
+    assert hosts.records("patient") == []
+    assert read_status(hosts, "patient")["Next"] == new_year(datetime.now(UTC).year + 1)
+
+
+def test_a_status_that_cannot_be_read_is_begun_anew(hosts: Hosts) -> None:
+    hosts.status_blob("patient").upload_blob(b"[]")
+    process, _ = hosts.start()
+    until(lambda: len(hosts.records("tick")) >= 2, "the host is at work")
+    assert process.ended() is None
+    assert read_status(hosts, "patient")["Next"] == new_year(datetime.now(UTC).year + 1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stops", "dies"])
+def test_of_two_hosts_one_fires_and_the_other_takes_over(hosts: Hosts, how: signal.Signals) -> None:
     _, one = hosts.start("one")
     until(lambda: bool(hosts.records("tick")), "the first host fires")
     _, two = hosts.start("two")
     ticks = len(hosts.records("tick"))
     until(lambda: len(hosts.records("tick")) >= ticks + 4, "some more ticks")
     assert {record["pid"] for record in hosts.records("tick")} == {one["pid"]}
-    os.kill(one["pid"], signal.SIGKILL)
+    os.kill(one["pid"], how)
     until(lambda: any(record["pid"] == two["pid"] for record in hosts.records("tick")), "the other took over")
+    fired = hosts.records("tick")
+    assert len(fired) <= fired[-1]["at"] - fired[0]["at"] + 2, "no more often than once a second"
+    assert len(hosts.records("yearly")) == 2, "what runs on startup runs when a host takes over, as in Azure"

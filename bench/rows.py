@@ -1,0 +1,111 @@
+"""How fast rows are, as ratios in one run: each part against copying the same file with Python's csv module.
+
+.venv/bin/python bench/rows.py [rows]
+"""
+
+import csv
+import io
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from local.delivery_file_generator import write_delivery_file
+from shared.broadcast import BroadcastRequest
+from shared.faststats.delivery_file import DeliveryFile
+from shared.optimizely.list_file import plan_columns
+from shared.optimizely.response_file import ResponseLayout, ResponseReader
+from shared.optimizely.rest import RecipientListField
+
+_REPEATS = 3
+_REQUEST = BroadcastRequest(
+    key="J1-00000000",
+    job_id=1,
+    system="Bench",
+    list_name="Customers",
+    message_name="Spring",
+    delivery_file="file.txt",
+    urn_column="Kunden ID",
+    email_column="Email",
+    communication_key_column="Communication Key",
+)
+_FIELDS = [
+    RecipientListField(internal_name=name, display_name=name, type=kind, required=False)
+    for name, kind in (
+        ("Email", "STRING"),
+        ("Urn", "STRING"),
+        ("CommunicationKey", "STRING"),
+        ("BroadcastKey", "STRING"),
+        ("FirstName", "STRING"),
+        ("LastName", "STRING"),
+        ("CustomerSince", "DATE"),
+        ("LoyaltyPoints", "INTEGER"),
+    )
+]
+_LAYOUT = ResponseLayout(delimiter=";", encoding="utf-8-sig", date_format="dd.MM.yyyy HH:mm", time_zone="Europe/Berlin")
+_RESPONSES = (
+    b"Email;Urn;CommunicationKey;MessageType;DeliveryDate;ClickUrl;ClickDate;EventTriggeredDate;"
+    b"MailingId;BroadcastKey\n"
+)
+
+
+def copy(file: Path) -> None:
+    """The yardstick: read and write every row with the csv module."""
+    with file.open(encoding="utf-8", newline="") as source:
+        csv.writer(io.StringIO(), delimiter=";").writerows(csv.reader(source, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def list_file(file: Path) -> None:
+    """Check every row of a delivery file and write the list file."""
+    with file.open("rb") as source, DeliveryFile(source, _REQUEST) as delivery:
+        plan = plan_columns(
+            delivery.columns,
+            urn=delivery.urn,
+            email=delivery.email,
+            communication_key=delivery.communication_key,
+            fields=_FIELDS,
+            list_name="Customers",
+            broadcast_key="J1-00000000",
+        )
+        for _number, values, fault in delivery.rows():
+            line = fault or plan.encode(values)
+            if isinstance(line, bytes):
+                delivery.repetition(values)
+
+
+def responses(rows: int) -> None:
+    """Read a response file."""
+    row = b"p%d@example.org;%d;k%d;Open;02.02.2026 09:00;;;02.02.2026 %02d:%02d;77;J1-00000000\n"
+    lines = (row % (n, n, n, n % 24, n % 60) for n in range(rows))
+    for _ in ResponseReader((_RESPONSES, *lines), _LAYOUT, name="bench"):
+        pass
+
+
+def best(work: Callable[[], None]) -> float:
+    """Seconds of the fastest of some runs."""
+    times = []
+    for _ in range(_REPEATS):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def main() -> None:
+    """Print rows per second and ratios."""
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "file.txt"
+        write_delivery_file(file, rows, 1)
+        yardstick = best(lambda: copy(file))
+        for name, seconds in (
+            ("csv copy (yardstick)", yardstick),
+            ("delivery file to list file", best(lambda: list_file(file))),
+            ("response file", best(lambda: responses(rows))),
+        ):
+            print(f"{name:28} {rows / seconds:>10,.0f} rows/s  {seconds / yardstick:5.1f} times as long")
+
+
+if __name__ == "__main__":
+    main()
