@@ -57,6 +57,10 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
         for number, text in lines:
             table.add_row(f"{number:,}", text)
         console.print(table)
+    if summary.get("host_peak_memory_mib"):
+        console.print(
+            f"\nThe Functions host held {summary['host_peak_memory_mib']} MiB of memory at most.", highlight=False
+        )
     console.print()
     for check, holds in summary["checks"].items():
         console.print(f"  {'[green]✓[/]' if holds else '[bold red]✗[/]'} {check}", highlight=False)
