@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Self
 
 from shared.broadcast import BEFORE_UPLOAD, Broadcast
+from shared.channels import DEFAULT, Channels
 from shared.database import Database
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import RsDbSchema, WsDbSchema
@@ -29,6 +30,7 @@ class Bridge:
     """Everything a step needs. Safe to share between threads."""
 
     settings: Settings
+    channels: Channels
     ws_database: Database
     rs_database: Database
     ledger: Ledger
@@ -60,6 +62,7 @@ class Bridge:
             ),
             host_keys=settings.sftp_host_keys,
         )
+        channels = Channels.load(settings.channels_file)
         rest = OptimizelyRest(
             base_url=settings.optimizely_rest_url,
             client_id=settings.optimizely_client_id,
@@ -68,13 +71,23 @@ class Bridge:
         )
         return cls(
             settings=settings,
+            channels=channels,
             ws_database=ws_database,
             rs_database=rs_database,
             ledger=Ledger.over(rs_database, lease_seconds=settings.lease_seconds, now=now),
-            ws_db=WsDb(ws_database, WsDbSchema(settings.database_time_zone), server=settings.bridge_name, now=now),
+            ws_db=WsDb(
+                ws_database,
+                WsDbSchema(settings.database_time_zone),
+                server=settings.bridge_name,
+                channels=channels,
+                now=now,
+            ),
             rs_db=RsDb(RsDbSchema(settings.database_time_zone)),
             route=ImportJobRoute(
-                rest, site, import_folder=settings.sftp_import_folder, job_name=settings.import_job_name
+                rest,
+                site,
+                import_folder=channels[DEFAULT].import_job.folder,
+                job_name=channels[DEFAULT].import_job.job_name,
             ),
             site=site,
             response_layout=ResponseLayout(

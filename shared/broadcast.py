@@ -66,11 +66,31 @@ def _transitions() -> dict[State, frozenset[State]]:
 TRANSITIONS = MappingProxyType(_transitions())
 
 
+class RouteKind(StrEnum):
+    """How a list gets in and a message gets out."""
+
+    IMPORT_JOB = "import job"  #: a list file, taken by the list's scheduled import job
+    CLOSED_LOOP = "closed loop"  #: a list file that names its mailing; Optimizely copies and sends it by itself
+    SENDING_BATCH = "sending batch"  #: the list in chunks over REST, then a call that sends it
+
+
 class SendMode(StrEnum):
-    """What happens after the import."""
+    """What makes Optimizely send."""
 
     VERIFY_THEN_START = "verify then start"  #: the count is verified, then the Smart Campaign started
+    AFTER_IMPORT = "after import"  #: Optimizely starts by itself when the import has ended; nobody verifies in between
+    AT_TIME = "at a time"  #: the count is verified, then the Smart Campaign is set to send at its time
     UPLOAD_ONLY = "upload only"  #: the broadcast ends with its import ("Upload but don't broadcast")
+
+
+#: What each route can do. The closed loop sends whatever arrives; a sending batch starts only by a call of its own.
+SEND_MODES = MappingProxyType(
+    {
+        RouteKind.IMPORT_JOB: frozenset(SendMode),
+        RouteKind.CLOSED_LOOP: frozenset({SendMode.AFTER_IMPORT}),
+        RouteKind.SENDING_BATCH: frozenset({SendMode.VERIFY_THEN_START, SendMode.AT_TIME}),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +114,13 @@ class BroadcastRequest:
     run: int | None = None
     #: The channel's parameters, `key=value;key=value`, kept as they came.
     parameters: str = ""
+    #: Name of the channel whose settings it follows.
+    channel: str = "default"
+    #: Taken from the channel when the broadcast came, so that a change of the channel does not turn it half-way.
+    route: RouteKind = RouteKind.IMPORT_JOB
     send_mode: SendMode = SendMode.VERIFY_THEN_START
+    #: When to send, for the mode `at a time`.
+    send_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +159,8 @@ class Broadcast:
     #: The Smart Campaign copied for this broadcast, and the mailing in it.
     campaign_id: int | None = None
     mailing_id: int | None = None
+    #: The sending batch, on that route.
+    batch_id: int | None = None
     #: Recipients on the list after the import.
     imported: int | None = None
     #: Recipients the message went to, by the campaign's report.
@@ -143,6 +171,8 @@ class Broadcast:
     ended_in: State | None = None
     error_code: str | None = None
     error: str | None = None
+    #: When an operator asked to cancel it.
+    cancel_requested_at: datetime | None = None
     #: When its end was written back to its source.
     reported_at: datetime | None = None
 

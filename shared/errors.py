@@ -118,6 +118,22 @@ class RowsUnaccounted(TerminalError):
     remedy = "Nothing was sent or loaded from it. This is a fault of the bridge: report it with the numbers."
 
 
+class ChannelUnknown(TerminalError):
+    """The job names a channel that the settings do not have."""
+
+    code = "channel-unknown"
+    happened = "There is no channel named {channel!r}."
+    remedy = "Correct the channel's name in the job, or add it to CHANNELS_FILE, then add the job again."
+
+
+class SendModeImpossible(TerminalError):
+    """The channel's route cannot send in the way the job asks for."""
+
+    code = "send-mode-impossible"
+    happened = "The route {route!r} of channel {channel!r} cannot send {mode!r}."
+    remedy = "It can: {possible}. Choose another channel, or add the job again without what it cannot do."
+
+
 # Optimizely Campaign
 
 
@@ -188,7 +204,7 @@ class ImportCountWrong(TerminalError):
     happened = "After the import the list holds {imported} recipients, but {uploaded} were uploaded."
     remedy = (
         "Nothing was sent. Look for blocklisted or unsubscribed recipients and at the import job in Optimizely "
-        "Campaign; raise IMPORT_MAX_SHORTFALL_PERCENT if the difference is right, then retry the broadcast."
+        "Campaign; raise the channel's max_shortfall_percent if the difference is right, then retry the broadcast."
     )
 
 
@@ -198,6 +214,53 @@ class ListChangedMeanwhile(TerminalError):
     code = "list-changed-meanwhile"
     happened = "The recipient list {list!r} was changed after its import was verified and before the start."
     remedy = "Nothing was sent. Find out who else fills this list, keep them from it, then retry the broadcast."
+
+
+class SendNotSeen(TerminalError):
+    """A Smart Campaign that Optimizely should have started by itself did not send."""
+
+    code = "send-not-seen"
+    happened = "Optimizely Campaign did not start the Smart Campaign {campaign} by itself; its status is {status}."
+    remedy = "Look at its Wait node in Optimizely Campaign, then retry the broadcast."
+
+
+class CopyNotSeen(TerminalError):
+    """The closed-loop service took the list file, but no copy of the Smart Campaign appeared."""
+
+    code = "copy-not-seen"
+    happened = "No copy of the Smart Campaign {campaign} appeared within {minutes} minutes of the upload."
+    remedy = (
+        "Look for it and at the service's notification in Optimizely Campaign. If it was sent: "
+        "`bridge broadcast resolve {broadcast} --started --campaign ID`. If not: "
+        "`bridge broadcast resolve {broadcast} --not-started`."
+    )
+
+
+class CopyAmbiguous(TerminalError):
+    """Several Smart Campaigns could be the copy that the closed-loop service made for the broadcast."""
+
+    code = "copy-ambiguous"
+    happened = "{count} Smart Campaigns could be the copy made for the broadcast: {campaigns}."
+    remedy = (
+        "Look at them in Optimizely Campaign and name the right one: "
+        "`bridge broadcast resolve {broadcast} --started --campaign ID`."
+    )
+
+
+class BatchInvalid(TerminalError):
+    """Optimizely refuses to send a batch."""
+
+    code = "batch-invalid"
+    happened = "The sending batch {batch} is in state {state!r} and cannot be filled or sent."
+    remedy = "Look at its Smart Campaign in Optimizely Campaign, then retry the broadcast."
+
+
+class SendStopped(TerminalError):
+    """A Smart Campaign was stopped while it was sending."""
+
+    code = "send-stopped"
+    happened = "The Smart Campaign {campaign} was stopped when {sent} recipients had been sent the message."
+    remedy = "Nothing more is sent. A further broadcast would reach the same people again: select anew in FastStats."
 
 
 class CampaignNotStartable(TerminalError):

@@ -31,6 +31,11 @@ class RejectReason(StrEnum):
     DUPLICATE_COMMUNICATION_KEY = "duplicate-communication-key"  #: an earlier row has the Communication Key
     FIELD_TYPE = "field-type"  #: a value that does not fit the type of its list field
     FIELD_MISSING = "field-missing"  #: no value for a list field that must have one
+    NOT_ENCODABLE = "not-encodable"  #: a character that the encoding of the list file does not have
+    NEEDS_QUOTE = "needs-quote"  #: a delimiter or quote in a value, in a layout without quotes
+    UNSUBSCRIBED = "unsubscribed"  #: taken out before the upload: unsubscribed at Optimizely
+    BOUNCED_OUT = "bounced-out"  #: taken out before the upload: hard-bounced too often
+    BLOCKLISTED = "blocklisted"  #: taken out before the upload: on Optimizely's blocklist
 
     # Of response files
     TYPE_MISSING = "type-missing"  #: a response without message type
@@ -42,3 +47,6 @@ class RejectReason(StrEnum):
 
 #: Rows that are left out because an earlier row says the same; counted apart from rejects.
 DUPLICATES: Final = frozenset({RejectReason.DUPLICATE_EMAIL, RejectReason.DUPLICATE_COMMUNICATION_KEY})
+
+#: Rows that are taken out before the upload because Optimizely would not mail them; counted apart from rejects.
+SUPPRESSED: Final = frozenset({RejectReason.UNSUBSCRIBED, RejectReason.BOUNCED_OUT, RejectReason.BLOCKLISTED})

@@ -66,15 +66,6 @@ def _encoding(name: str) -> str:
     return name
 
 
-def _name_of_a_list(template: str) -> str:
-    try:
-        template.format(list="")
-    except (LookupError, ValueError, AttributeError):
-        msg = "nothing but {list} may stand in braces"
-        raise ValueError(msg) from None
-    return template
-
-
 def _connection(value: SecretStr) -> SecretStr:
     if _KNOWN_PASSWORD in unquote_plus(value.get_secret_value()):
         msg = "the publicly known default password of the product must not be used: change it"
@@ -182,6 +173,11 @@ class Settings(BaseSettings):
     delivery_folder: Path = Field(
         alias="DELIVERY_FOLDER", description="Mounted folder to which FastStats writes its delivery files."
     )
+    channels_file: Path | None = Field(
+        default=None,
+        alias="CHANNELS_FILE",
+        description="TOML file with the channels (docs/channels.md). Without it there is one, `default`.",
+    )
     bridge_name: str = Field(
         default="Broadcast Bridge",
         alias="BRIDGE_NAME",
@@ -206,6 +202,14 @@ class Settings(BaseSettings):
     )
     optimizely_api_user: str = Field(alias="OPTIMIZELY_API_USER", description="API user (not a UI user).")
     optimizely_api_password: SecretStr = Field(alias="OPTIMIZELY_API_PASSWORD", description="Password of the API user.")
+    optimizely_connections: int = Field(
+        default=8,
+        ge=1,
+        le=40,
+        alias="OPTIMIZELY_CONNECTIONS",
+        description="Connections of one instance to the REST API. "
+        "The vendor allows 40 in all, for every instance together.",
+    )
 
     # Optimizely Campaign, SFTP
     sftp_host: str = Field(alias="SFTP_HOST", description="Host of the SFTP site.")
@@ -225,22 +229,10 @@ class Settings(BaseSettings):
         description="Pinned host keys: known_hosts lines or SHA256 fingerprints, one a line or separated by `;`. "
         "Two of them while the vendor rotates its key.",
     )
-    sftp_import_folder: str = Field(
-        default="/import",
-        alias="SFTP_IMPORT_FOLDER",
-        description="Folder from which the import job takes list files.",
-    )
     sftp_response_folder: str = Field(
         default="/responses",
         alias="SFTP_RESPONSE_FOLDER",
         description="Folder in which response files appear.",
-    )
-
-    import_job_name: Annotated[str, AfterValidator(_name_of_a_list)] = Field(
-        default="Recipient import {list}",
-        alias="IMPORT_JOB_NAME",
-        description="Name of the import job of a list, as Administration > Scheduled Jobs shows it; `{list}` is the "
-        "list name.",
     )
 
     # Following a broadcast
@@ -256,13 +248,12 @@ class Settings(BaseSettings):
         alias="IMPORT_TIMEOUT_MINUTES",
         description="How long after the upload the import must be seen. Import jobs may run once a day.",
     )
-    import_max_shortfall_percent: float = Field(
-        default=10,
-        ge=0,
-        le=100,
-        alias="IMPORT_MAX_SHORTFALL_PERCENT",
-        description="How many of the uploaded recipients may be missing from the list after the import (blocklisted, "
-        "unsubscribed) before the broadcast is stopped.",
+    send_timeout_minutes: float = Field(
+        default=60,
+        gt=0,
+        alias="SEND_TIMEOUT_MINUTES",
+        description="How long after its import, or its set time, a Smart Campaign that Optimizely starts by itself "
+        "must be seen to send.",
     )
     start_settle_seconds: float = Field(
         default=120,

@@ -108,7 +108,6 @@ class DemoFolder:
             "SFTP_USER": simulator["sftp_user"],
             "SFTP_PRIVATE_KEY": Path(simulator["private_key_file"]).read_text(),
             "SFTP_HOST_KEYS": simulator["host_key"],
-            "SFTP_IMPORT_FOLDER": simulator["import_folder"],
             "SFTP_RESPONSE_FOLDER": simulator["response_folder"],
             # Simulated hours pass in a second, so everything is looked at often.
             "MONITOR_INTERVAL_SECONDS": "1",

@@ -13,9 +13,10 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from sqlalchemy import Row, and_, delete, insert, literal, select, update
 
-from shared.broadcast import BroadcastRequest, SendMode, job_key
+from shared.broadcast import SEND_MODES, BroadcastRequest, SendMode, job_key
+from shared.channels import DEFAULT, Channels
 from shared.database import Database
-from shared.errors import JobCommandInvalid
+from shared.errors import JobCommandInvalid, SendModeImpossible
 from shared.faststats.schema_map import WsDbSchema
 
 #: ASSUMPTION: the header names FastStats writes where the command names none.
@@ -48,13 +49,23 @@ class WsDb:
         database: WS_DB.
         schema: its tables.
         server: written to the column Server of claimed jobs; it tells them from those of other services.
+        channels: the channels that jobs can name.
         now: the clock.
     """
 
-    def __init__(self, database: Database, schema: WsDbSchema, *, server: str, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        schema: WsDbSchema,
+        *,
+        server: str,
+        channels: Channels,
+        now: Callable[[], datetime],
+    ) -> None:
         self._database = database
         self._schema = schema
         self._server = server
+        self._channels = channels
         self._now = now
 
     def claim(self) -> Job | None:
@@ -99,10 +110,15 @@ class WsDb:
             return [_job(row, self._schema.zone) for row in connection.execute(wanted)]
 
     def request(self, job: Job) -> BroadcastRequest:
-        """What the job asks for, read from its command.
+        """What the job asks for, read from its command and the settings of its channel.
+
+        Of the channel's parameters (`key=value;key=value`) the bridge knows `Channel`, the name of a channel
+        in CHANNELS_FILE, and `SendAt`, the time to send at: ISO 8601, in the zone of WS_DB where it tells none.
 
         Raises:
             JobCommandInvalid: the command is missing, is not XML, or lacks what a broadcast needs.
+            ChannelUnknown: it names a channel that there is not.
+            SendModeImpossible: the channel's route cannot send in the way that it asks for.
         """
         paths = self._schema.command
         if not job.command:
@@ -134,6 +150,10 @@ class WsDb:
         upload_only = text(paths.upload_only).lower() in {"true", "1"}
         if not upload_only and not message_name:
             raise JobCommandInvalid(job=job.id, reason=f"it names no message ({paths.message_name})")
+        parameters = _parameters(text(paths.parameters))
+        channel = parameters.get("channel") or DEFAULT
+        send_at = None if upload_only else self._send_at(job, parameters.get("sendat", ""))
+        send_mode = self._send_mode(channel, upload_only=upload_only, timed=send_at is not None)
         columns = ((column, getattr(paths, column), default) for column, default in _DEFAULT_COLUMNS.items())
         return BroadcastRequest(
             key=job.key,
@@ -145,9 +165,40 @@ class WsDb:
             step_id=_number(text(paths.step_id)),
             run=_number(text(paths.run)),
             parameters=text(paths.parameters),
-            send_mode=SendMode.UPLOAD_ONLY if upload_only else SendMode.VERIFY_THEN_START,
+            channel=channel,
+            route=self._channels[channel].route,
+            send_mode=send_mode,
+            send_at=send_at,
             **{column: name(path, text(path)) or default for column, path, default in columns},
         )
+
+    def _send_mode(self, name: str, *, upload_only: bool, timed: bool) -> SendMode:
+        """What makes Optimizely send: what the job says, else what its channel says."""
+        channel = self._channels[name]
+        send_mode = channel.default_send_mode
+        if upload_only:
+            send_mode = SendMode.UPLOAD_ONLY
+        elif timed:
+            send_mode = SendMode.AT_TIME
+        possible = SEND_MODES[channel.route]
+        if send_mode not in possible:
+            modes = ", ".join(sorted(possible))
+            raise SendModeImpossible(route=str(channel.route), channel=name, mode=str(send_mode), possible=modes)
+        return send_mode
+
+    def _send_at(self, job: Job, text: str) -> datetime | None:
+        if not text:
+            return None
+        try:
+            time = datetime.fromisoformat(text)
+        except ValueError:
+            raise JobCommandInvalid(job=job.id, reason="its parameter SendAt is not a time as ISO 8601") from None
+        if time.tzinfo is None:
+            time = time.replace(tzinfo=ZoneInfo(self._schema.zone))
+            if time.astimezone(UTC).astimezone(time.tzinfo).replace(tzinfo=None) != time.replace(tzinfo=None):
+                reason = f"its parameter SendAt is a time that the zone {self._schema.zone} leaves out"
+                raise JobCommandInvalid(job=job.id, reason=reason)
+        return time.astimezone(UTC)
 
     def cancel_requested(self, job_id: int) -> bool:
         """Whether the client asked to cancel the job."""
@@ -203,6 +254,12 @@ def _job(row: Row[Any], zone: str) -> Job:
     # job another broadcast.
     added = row.time_added.astimezone(ZoneInfo(zone)).replace(tzinfo=UTC)
     return Job(id=row.job_id, system=row.system_name, time_added=added, command=row.command)
+
+
+def _parameters(text: str) -> dict[str, str]:
+    """The channel's parameters by name; case and spaces of names do not count."""
+    pairs = (pair.partition("=") for pair in text.split(";"))
+    return {"".join(name.split()).lower(): value.strip() for name, separator, value in pairs if separator}
 
 
 def _number(text: str) -> int | None:

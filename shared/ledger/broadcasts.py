@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, RowCounts, SendMode, State
+from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, RouteKind, RowCounts, SendMode, State
 from shared.database import Database
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
 from shared.ledger import tables
@@ -181,6 +181,7 @@ def _append_history(
 def _from_row(row: Row[Any]) -> Broadcast:
     values = row._asdict()
     request = {name: values.pop(name) for name in _REQUEST_COLUMNS}
+    request["route"] = RouteKind(request["route"])
     request["send_mode"] = SendMode(request["send_mode"])
     counts = {
         "read": values.pop("rows_read"),

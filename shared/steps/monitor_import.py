@@ -54,7 +54,7 @@ def _follow_import(work: Work) -> Broadcast | Later:
         raise AssertionError(msg)
     status = bridge.route.import_status(broadcast, Baseline.from_evidence(upload.evidence))
     if status.recipients is not None:
-        _verify(broadcast, status.recipients, bridge.settings.import_max_shortfall_percent)
+        _verify(broadcast, status.recipients, bridge.channels[broadcast.request.channel].max_shortfall_percent)
         # Noted for the last look before the start.
         verified = status.list_modified and status.list_modified.isoformat()
         bridge.ledger.effects.done(upload, now=now(), evidence={"verified": verified})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from shared.bridge import Bridge, new_owner, now
-from shared.errors import JobCommandInvalid
+from shared.errors import TerminalError
 from shared.faststats.ws_db import Job
 from shared.telemetry import log, place_of
 
@@ -48,7 +48,7 @@ def _take_in(bridge: Bridge, job: Job, owner: str) -> bool:
 def _record(bridge: Bridge, job: Job, owner: str) -> bool:
     try:
         request = bridge.ws_db.request(job)
-    except JobCommandInvalid as error:
+    except TerminalError as error:
         log.error("Job %d: %s", job.id, error, extra={"action": "job-refused", "code": error.code})
         bridge.ws_db.finish(job.id, {"State": "failed", "ErrorCode": error.code, "Error": error.sentence})
         return False

@@ -190,7 +190,6 @@ def make_settings(folder: Path, storage: str, site: dict[str, Any], **more: str)
             "SFTP_USER": site["sftp_user"],
             "SFTP_PRIVATE_KEY": Path(site["private_key_file"]).read_text(),
             "SFTP_HOST_KEYS": site["host_key"],
-            "SFTP_IMPORT_FOLDER": site["import_folder"],
             "SFTP_RESPONSE_FOLDER": site["response_folder"],
             "MONITOR_INTERVAL_SECONDS": "0.1",
             "LEASE_SECONDS": "2",

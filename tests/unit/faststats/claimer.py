@@ -3,6 +3,7 @@
 import sys
 from datetime import UTC, datetime
 
+from shared.channels import Channels
 from shared.database import Database
 from shared.faststats.schema_map import WsDbSchema
 from shared.faststats.ws_db import WsDb
@@ -11,7 +12,9 @@ from shared.faststats.ws_db import WsDb
 def main() -> None:
     url, server = sys.argv[1:]
     database = Database(url, "WS_DB")
-    ws_db = WsDb(database, WsDbSchema("Europe/Berlin"), server=server, now=lambda: datetime.now(UTC))
+    ws_db = WsDb(
+        database, WsDbSchema("Europe/Berlin"), server=server, channels=Channels(), now=lambda: datetime.now(UTC)
+    )
     print("ready", flush=True)  # noqa: T201 - the test waits for it
     sys.stdin.readline()
     while job := ws_db.claim():

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
+from shared.channels import Channels
 from shared.database import Database
 from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
@@ -48,7 +49,7 @@ def ws_database(open_database: Callable[[str], Database], ws_url: str, ws_schema
 
 @pytest.fixture
 def ws_db(ws_database: Database, ws_schema: WsDbSchema) -> WsDb:
-    return WsDb(ws_database, ws_schema, server="this bridge", now=lambda: NOW)
+    return WsDb(ws_database, ws_schema, server="this bridge", channels=Channels(), now=lambda: NOW)
 
 
 @pytest.fixture

@@ -16,9 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete, event, insert, select, update
 
-from shared.broadcast import SendMode, job_key
+from shared.broadcast import BroadcastRequest, RouteKind, SendMode, job_key
+from shared.channels import Channel, Channels
 from shared.database import Database
-from shared.errors import JobCommandInvalid
+from shared.errors import ChannelUnknown, JobCommandInvalid, SendModeImpossible
 from shared.faststats.schema_map import WsDbSchema
 from shared.faststats.ws_db import Job, WsDb
 
@@ -148,7 +149,7 @@ def test_twenty_jobs_go_to_eight_pollers_each_job_to_one_in_order(
     claimed: list[int] = []
 
     def poll(number: int) -> list[int]:
-        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", now=lambda: NOW)
+        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", channels=Channels(), now=lambda: NOW)
         own: list[int] = []
         start.wait()
         while True:
@@ -173,7 +174,7 @@ def test_pollers_that_claim_at_the_same_moment_get_every_job_once(
     start = threading.Barrier(8)
 
     def poll(number: int) -> list[int]:
-        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", now=lambda: NOW)
+        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", channels=Channels(), now=lambda: NOW)
         start.wait()
         return [one.id for one in iter(ws_db.claim, None)]
 
@@ -350,7 +351,7 @@ def test_of_the_path_of_another_machine_only_the_name_counts(ws_db: WsDb, path: 
 @given(path=st.text(alphabet="ab./\\:~ %?*", max_size=12))
 def test_no_path_leads_out_of_the_folder_of_delivery_files(path: str) -> None:
     # A fixture per example is not needed: reading a command touches no database.
-    ws_db = WsDb(None, WsDbSchema("UTC"), server="", now=lambda: NOW)  # type: ignore[arg-type]
+    ws_db = WsDb(None, WsDbSchema("UTC"), server="", channels=Channels(), now=lambda: NOW)  # type: ignore[arg-type]
     try:
         name = ws_db.request(job(command(FilePath=path))).delivery_file
     except JobCommandInvalid:
@@ -585,7 +586,78 @@ def test_a_claimed_job_stays_the_same_broadcast_when_the_zone_setting_changes(tm
                 "Server) VALUES (1, '2026-11-01 12:00:00.000000', 1, 'incomplete', 0, 'Demo', 'Broadcast', 'ours')"
             )
         for zone in ("UTC", "Europe/Berlin", "America/New_York"):
-            ws_db = WsDb(database, WsDbSchema(zone), server="ours", now=lambda: NOW)
+            ws_db = WsDb(database, WsDbSchema(zone), server="ours", channels=Channels(), now=lambda: NOW)
             (job,) = ws_db.claimed(after=0, limit=10)
             keys.add(job.key)
     assert len(keys) == 1
+
+
+def with_parameters(ws_db: WsDb, parameters: str) -> BroadcastRequest:
+    return ws_db.request(job(command(Parameters=parameters)))
+
+
+def test_a_job_that_names_no_channel_follows_the_default_one(ws_db: WsDb) -> None:
+    request = ws_db.request(job(command()))
+    assert (request.channel, request.route, request.send_mode) == (
+        "default",
+        RouteKind.IMPORT_JOB,
+        SendMode.VERIFY_THEN_START,
+    )
+
+
+def channel_db(ws_db: WsDb, **channels: Channel) -> WsDb:
+    ws_db._channels = Channels(channels)
+    return ws_db
+
+
+def test_a_job_follows_the_channel_that_its_parameters_name(ws_db: WsDb) -> None:
+    channel_db(ws_db, Loop=Channel(route=RouteKind.CLOSED_LOOP))
+    request = with_parameters(ws_db, "A=b; channel = Loop ;x")
+    assert (request.channel, request.route, request.send_mode) == (
+        "Loop",
+        RouteKind.CLOSED_LOOP,
+        SendMode.AFTER_IMPORT,
+    )
+
+
+def test_a_job_with_an_unknown_channel_is_refused(ws_db: WsDb) -> None:
+    with pytest.raises(ChannelUnknown):
+        with_parameters(ws_db, "Channel=Nobody")
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2026-12-01 09:00", datetime(2026, 12, 1, 8, 0, tzinfo=UTC)),
+        ("2026-07-01T09:00:30", datetime(2026, 7, 1, 7, 0, 30, tzinfo=UTC)),
+        ("2026-12-01T09:00+02:00", datetime(2026, 12, 1, 7, 0, tzinfo=UTC)),
+        ("2026-10-25 02:30", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+    ],
+)
+def test_a_job_with_a_time_is_sent_at_that_time(ws_db: WsDb, text: str, utc: datetime) -> None:
+    ws_db._schema.zone = "Europe/Berlin"
+    request = with_parameters(ws_db, f"SendAt={text}")
+    assert (request.send_mode, request.send_at) == (SendMode.AT_TIME, utc)
+
+
+@pytest.mark.parametrize("text", ["tomorrow", "2026-03-29 02:30", "12", "2026-13-01 09:00"])
+def test_a_job_with_a_time_that_there_is_not_is_refused(ws_db: WsDb, text: str) -> None:
+    ws_db._schema.zone = "Europe/Berlin"
+    with pytest.raises(JobCommandInvalid):
+        with_parameters(ws_db, f"SendAt={text}")
+
+
+@pytest.mark.parametrize(
+    ("route", "job_parameters", "upload_only"),
+    [
+        (RouteKind.CLOSED_LOOP, "SendAt=2026-12-01 09:00", "false"),
+        (RouteKind.CLOSED_LOOP, "", "true"),
+        (RouteKind.SENDING_BATCH, "", "true"),
+    ],
+)
+def test_a_job_that_asks_for_what_its_route_cannot_do_is_refused_and_told_what_it_can(
+    ws_db: WsDb, route: RouteKind, job_parameters: str, upload_only: str
+) -> None:
+    channel_db(ws_db, default=Channel(route=route))
+    with pytest.raises(SendModeImpossible, match="It can: "):
+        ws_db.request(job(command(Parameters=job_parameters, UploadOnly=upload_only)))

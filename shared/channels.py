@@ -1,0 +1,218 @@
+"""Channels: how broadcasts of one kind are carried. Pure but for the reading of the file.
+
+A channel is named after the PeopleStage or FastStats channel that it serves. The file `CHANNELS_FILE`
+(TOML, `docs/channels.md`) gives each its settings; what it leaves out has the default that is written
+here. Without a file there is one channel, `default`, which also serves jobs that name none.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from string import Formatter
+from types import MappingProxyType
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from shared.broadcast import SEND_MODES, RouteKind, SendMode
+from shared.errors import ChannelUnknown, SettingsInvalid
+
+#: Name of the channel of jobs that name none.
+DEFAULT = "default"
+
+#: What the name of a list file can carry: ids of list and source mailing, the list name, the broadcast's key.
+_IN_FILE_NAMES = frozenset({"list_id", "list", "broadcast", "mailing"})
+_SAFE_IN_FILE_NAMES = re.compile(r"[A-Za-z0-9._-]*")
+
+
+def _template(text: str, allowed: frozenset[str]) -> str:
+    try:
+        used = {name for _, name, specification, _ in Formatter().parse(text) if name is not None and not specification}
+    except ValueError:
+        used = {""}
+    if not used <= allowed or "{" in text.format_map(dict.fromkeys(allowed, "")):
+        msg = "only these may stand in braces: " + ", ".join(sorted(allowed))
+        raise ValueError(msg)
+    return text
+
+
+def _file_name(text: str) -> str:
+    _template(text, _IN_FILE_NAMES)
+    if not _SAFE_IN_FILE_NAMES.fullmatch(text.format_map(dict.fromkeys(_IN_FILE_NAMES, ""))):
+        msg = "a file name has letters, digits, dots, hyphens and underscores"
+        raise ValueError(msg)
+    if "{broadcast}" not in text:
+        msg = "{broadcast} is missing: by it the file of a broadcast is found again"
+        raise ValueError(msg)
+    return text
+
+
+def _job_name(text: str) -> str:
+    return _template(text, frozenset({"list"}))
+
+
+def _copy_name(text: str) -> str:
+    return _template(text, frozenset({"campaign", "broadcast"}))
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class ListFileLayout(_Part):
+    """How a list file is written. Agreed with Optimizely support, who set the import up."""
+
+    #: Its name; `{list_id}`, `{list}`, `{broadcast}` and `{mailing}` are filled in.
+    name: Annotated[str, AfterValidator(_file_name)] = "{list_id}_{broadcast}.csv"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"[^\r\n\"']")] = ";"
+    #: Quote around values; empty: values that would need one are rejects.
+    quote: Literal['"', "'", ""] = '"'
+    #: Whether every value is quoted, or only those that need it.
+    quote_all: bool = False
+    encoding: Literal["utf-8", "utf-8-sig", "utf-16", "windows-1252", "iso-8859-1", "iso-8859-15"] = "utf-8"
+    line_end: Literal["LF", "CRLF"] = "LF"
+    gzip: bool = False
+    #: The list fields in the order of the file; empty: the four keys, then the order of the delivery file.
+    columns: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.quote_all and not self.quote:
+            msg = "quote_all needs a quote"
+            raise ValueError(msg)
+        if self.gzip != self.name.endswith(".gz"):
+            msg = "the name of a gzipped list file ends with .gz, and no other does"
+            raise ValueError(msg)
+        if len(set(self.columns)) < len(self.columns):
+            msg = "a column is named twice"
+            raise ValueError(msg)
+        return self
+
+
+class ImportJob(_Part):
+    """The route `import job`."""
+
+    #: Folder on the SFTP site from which the import job takes its files.
+    folder: str = "/import"
+    #: Name of a list's job, as Administration > Scheduled Jobs shows it; `{list}` is the list name.
+    job_name: Annotated[str, AfterValidator(_job_name)] = "Recipient import {list}"
+
+
+class ClosedLoop(_Part):
+    """The route `closed loop`."""
+
+    #: Folder on the SFTP site that the closed-loop service watches.
+    folder: str = "/closedloop"
+    #: Column of the list file that carries the source mailing id; empty where its name carries it.
+    mailing_column: str = "MailingId"
+    #: Name that the service gives the copy of a Smart Campaign, with `*` for what varies.
+    copy_name: Annotated[str, AfterValidator(_copy_name)] = "{campaign}*"
+
+
+class SendingBatch(_Part):
+    """The route `sending batch`."""
+
+    #: Recipients in one request. The vendor names no limit; its SOAP sibling takes 1,000.
+    chunk_rows: Annotated[int, Field(ge=1, le=10_000)] = 1000
+
+
+class Channel(_Part):
+    """How broadcasts of one channel are carried."""
+
+    route: RouteKind = RouteKind.IMPORT_JOB
+    #: What makes Optimizely send, where the job does not say (upload only, or a time).
+    send: SendMode | None = None
+    #: List field by column of the delivery file, for columns that are named otherwise than their field.
+    fields: Mapping[str, str] = Field(default_factory=dict)
+    list_file: ListFileLayout = ListFileLayout()
+    import_job: ImportJob = ImportJob()
+    closed_loop: ClosedLoop = ClosedLoop()
+    sending_batch: SendingBatch = SendingBatch()
+    #: Whether unsubscribed, bounced-out and blocklisted recipients are taken out before the upload.
+    suppress: bool = False
+    #: How many per cent of the uploaded recipients may be missing after the import (blocklisted, unsubscribed).
+    max_shortfall_percent: Annotated[float, Field(ge=0, le=100)] = 10
+    #: Recipient list to which test messages go.
+    seed_list: str = ""
+
+    @property
+    def default_send_mode(self) -> SendMode:
+        """What makes Optimizely send, where neither job nor channel says."""
+        if self.send is not None:
+            return self.send
+        possible = SEND_MODES[self.route]
+        return SendMode.VERIFY_THEN_START if SendMode.VERIFY_THEN_START in possible else SendMode.AFTER_IMPORT
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.send is not None and self.send not in SEND_MODES[self.route]:
+            modes = ", ".join(sorted(SEND_MODES[self.route]))
+            msg = f"the route '{self.route}' cannot send '{self.send}'; it can: {modes}"
+            raise ValueError(msg)
+        if self.send is SendMode.AT_TIME:
+            msg = "the time is the job's: a channel cannot send 'at a time' by itself"
+            raise ValueError(msg)
+        if (
+            self.route is RouteKind.CLOSED_LOOP
+            and not self.closed_loop.mailing_column
+            and "{mailing}" not in self.list_file.name
+        ):
+            msg = "a closed loop needs the mailing id: in a mailing_column, or as {mailing} in the list file's name"
+            raise ValueError(msg)
+        return self
+
+
+_CHANNELS = TypeAdapter(dict[Annotated[str, Field(min_length=1, max_length=100)], Channel])
+
+
+class Channels:
+    """The channels by name.
+
+    Args:
+        channels: the channels; `default` is added when it is missing.
+    """
+
+    def __init__(self, channels: Mapping[str, Channel] | None = None) -> None:
+        self._channels = MappingProxyType({DEFAULT: Channel(), **(channels or {})})
+
+    @classmethod
+    def load(cls, file: Path | None) -> Self:
+        """The channels of a file.
+
+        Raises:
+            SettingsInvalid: the file cannot be read, or says something that no channel has.
+        """
+        if file is None:
+            return cls()
+        try:
+            content = tomllib.loads(file.read_text(encoding="utf-8"))
+            if set(content) - {"channels"}:
+                unknown = ", ".join(sorted(set(content) - {"channels"}))
+                raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name} has tables that are not channels: {unknown}")
+            return cls(_CHANNELS.validate_python(content.get("channels", {})))
+        except OSError as error:
+            raise SettingsInvalid(reason=f"CHANNELS_FILE {file} cannot be read ({type(error).__name__})") from None
+        except ValidationError as error:
+            reasons = "; ".join(
+                f"{'.'.join(map(str, detail['loc']))}: {detail['msg'].removeprefix('Value error, ')}"
+                for detail in error.errors(include_url=False, include_input=False)
+            )
+            raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name}: {reasons}") from None
+        except ValueError as error:  # not TOML, or not UTF-8
+            raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name} is no TOML: {error}") from None
+
+    def __getitem__(self, name: str) -> Channel:
+        """The channel of this name.
+
+        Raises:
+            ChannelUnknown: there is none.
+        """
+        try:
+            return self._channels[name]
+        except KeyError:
+            raise ChannelUnknown(channel=name) from None
+
+    def names(self) -> list[str]:
+        """Names of the channels."""
+        return sorted(self._channels)
