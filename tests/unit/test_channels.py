@@ -85,5 +85,5 @@ def test_a_file_that_says_something_else_is_refused_with_the_place(
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match="nowhere.toml cannot be read"):
+    with pytest.raises(SettingsInvalid, match=r"nowhere\.toml cannot be read"):
         Channels.load(tmp_path / "nowhere.toml")
