@@ -16,7 +16,7 @@ from shared.broadcast import BroadcastRequest
 from shared.faststats.delivery_file import DeliveryFile
 from shared.optimizely.list_file import plan_columns
 from shared.optimizely.response_file import ResponseLayout, ResponseReader
-from shared.optimizely.rest import RecipientListField
+from shared.optimizely.rest_answers import RecipientListField
 
 _REPEATS = 3
 _REQUEST = BroadcastRequest(

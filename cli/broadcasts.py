@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from cli.wiring import AsJson, SettingsFile, console, opened_bridge
+from shared.steps import control
 from shared.steps import resolve as decisions
 from shared.web.status import status as status_of
 
@@ -75,12 +76,53 @@ def resolve(
         bool,
         typer.Option("--started/--not-started", help="Whether the Smart Campaign was started.", show_default=False),
     ],
+    campaign: Annotated[
+        int | None, typer.Option(help="Id of the Smart Campaign that was started, where the bridge does not know it.")
+    ] = None,
     settings: SettingsFile = None,
 ) -> None:
     """Say of a parked broadcast whether its Smart Campaign was started."""
+    if campaign is not None and not started:
+        raise typer.BadParameter("--campaign names the Smart Campaign that was started: it goes with --started")
     with opened_bridge(settings) as bridge:
-        changed = decisions.resolve(bridge, key, started=started, owner=_operator())
+        changed = decisions.resolve(bridge, key, started=started, owner=_operator(), campaign_id=campaign)
     console.print(f"Broadcast {key} goes on from {changed.state}.", highlight=False)
+
+
+@broadcast.command()
+def cancel(key: Key, settings: SettingsFile = None) -> None:
+    """Cancel a broadcast before its start: nobody is mailed, or it is not cancelled."""
+    with opened_bridge(settings) as bridge:
+        control.cancel(bridge, key, owner=_operator())
+    console.print(
+        f"Broadcast {key} is asked to be cancelled; `bridge broadcast show {key}` says when it is.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@broadcast.command()
+def pause(key: Key, settings: SettingsFile = None) -> None:
+    """Pause a broadcast that is being sent: mails that are not out yet wait."""
+    with opened_bridge(settings) as bridge:
+        control.pause(bridge, key, owner=_operator())
+    console.print(f"Broadcast {key} is paused; `bridge broadcast resume {key}` goes on.", highlight=False)
+
+
+@broadcast.command()
+def resume(key: Key, settings: SettingsFile = None) -> None:
+    """Go on with a paused broadcast."""
+    with opened_bridge(settings) as bridge:
+        control.resume(bridge, key, owner=_operator())
+    console.print(f"Broadcast {key} goes on.", highlight=False)
+
+
+@broadcast.command()
+def stop(key: Key, settings: SettingsFile = None) -> None:
+    """Stop a broadcast that is being sent, for good: mails that are not out yet are never sent."""
+    with opened_bridge(settings) as bridge:
+        control.stop(bridge, key, owner=_operator())
+    console.print(f"Broadcast {key} is stopped for good.", highlight=False)
 
 
 def _operator() -> str:

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from cli.wiring import console, problems
+from shared.broadcast import SEND_MODES, RouteKind, SendMode
+from shared.channels import Channel
 
 #: Exit codes besides 0 (it balances) and 1 (it does not).
 _CANNOT_START = 2
@@ -18,6 +20,12 @@ def demo(
         int | None, typer.Option(min=1, help="Recipients in the delivery file.", show_default="10000")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the delivery file and the recipients' chance.")] = None,
+    route: Annotated[
+        RouteKind | None, typer.Option(help="How the list gets in and the message out.", show_default="import job")
+    ] = None,
+    send: Annotated[
+        SendMode | None, typer.Option(help="What makes Optimizely send.", show_default="the route's usual one")
+    ] = None,
     *,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the demo that was interrupted.")] = False,
     as_json: Annotated[
@@ -39,13 +47,18 @@ def demo(
 
     out = problems if as_json else console
     place = DemoFolder(folder)
-    if resume and (recipients is not None or seed is not None):
-        raise typer.BadParameter("--resume goes on with the recipients and the seed it began with: leave them out")
+    if resume and any(option is not None for option in (recipients, seed, route, send)):
+        raise typer.BadParameter("--resume goes on with what it began with: leave the other options out")
+    way = route or RouteKind.IMPORT_JOB
+    mode = send or Channel(route=way).default_send_mode
+    if mode not in SEND_MODES[way]:
+        possible = ", ".join(f"'{one}'" for one in sorted(SEND_MODES[way]))
+        raise typer.BadParameter(f"the route '{way}' cannot send '{mode}'; it can: {possible}")
     try:
         if resume:
             plan = place.go_on()
         else:
-            plan = Plan(recipients=recipients or 10_000, seed=1 if seed is None else seed)
+            plan = Plan(recipients=recipients or 10_000, seed=1 if seed is None else seed, route=way, send=mode)
             place.start_anew(plan)
     except DemoFolderError as error:
         problems.print(f"The demo cannot start: {error}.", style="red", highlight=False, markup=False)

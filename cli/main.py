@@ -5,6 +5,7 @@ import typer
 from cli.broadcasts import broadcast, broadcasts, status
 from cli.demo import demo
 from cli.reference import errors, settings
+from cli.send_test import send_test
 from cli.setup import setup
 
 app = typer.Typer(
@@ -18,6 +19,7 @@ app.command()(setup)
 app.command()(status)
 app.command()(broadcasts)
 app.add_typer(broadcast, name="broadcast")
+app.command("test-send")(send_test)
 app.command()(settings)
 app.command()(errors)
 

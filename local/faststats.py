@@ -23,6 +23,8 @@ class BroadcastJob:
     email_column: str = "Email"
     communication_key_column: str = "Communication Key"
     upload_only: bool = False
+    #: Further parameters of the channel, `key=value;key=value`, such as `Channel=…` and `SendAt=…`.
+    parameters: str = ""
     priority: int = 10
 
 
@@ -87,7 +89,9 @@ def command_xml(job: BroadcastJob, paths: CommandPaths) -> str:
         paths.email_column: job.email_column,
         paths.communication_key_column: job.communication_key_column,
         paths.upload_only: str(job.upload_only).lower(),
-        paths.parameters: f"ListName={job.list_name};MessageName={job.message_name}",
+        paths.parameters: ";".join(
+            filter(None, (f"ListName={job.list_name}", f"MessageName={job.message_name}", job.parameters))
+        ),
         paths.run: "1",
         paths.step_id: "4711",
     }

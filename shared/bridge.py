@@ -3,21 +3,27 @@
 import os
 import socket
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-from shared.broadcast import BEFORE_UPLOAD, Broadcast
-from shared.channels import DEFAULT, Channels
+from shared.broadcast import BEFORE_UPLOAD, Broadcast, RouteKind
+from shared.channels import Channels
 from shared.database import Database
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
 from shared.ledger import Ledger
 from shared.ledger.tables import create_tables
+from shared.optimizely.names import Names
 from shared.optimizely.response_file import ResponseLayout
 from shared.optimizely.rest import OptimizelyRest
+from shared.optimizely.routes.campaign import BroadcastCampaign
+from shared.optimizely.routes.closed_loop import ClosedLoopRoute
 from shared.optimizely.routes.import_job import ImportJobRoute
+from shared.optimizely.routes.route import Route
+from shared.optimizely.routes.sending_batch import SendingBatchRoute
 from shared.optimizely.sftp import SftpSite
 from shared.queues import Queues
 from shared.settings import Settings
@@ -36,7 +42,10 @@ class Bridge:
     ledger: Ledger
     ws_db: WsDb
     rs_db: RsDb
-    route: ImportJobRoute
+    rest: OptimizelyRest
+    names: Names
+    campaign: BroadcastCampaign
+    routes: Mapping[RouteKind, Route]
     site: SftpSite
     response_layout: ResponseLayout
     lists: Staging
@@ -68,7 +77,9 @@ class Bridge:
             client_id=settings.optimizely_client_id,
             user=settings.optimizely_api_user,
             password=settings.optimizely_api_password.get_secret_value(),
+            connections=settings.optimizely_connections,
         )
+        names = Names(rest)
         return cls(
             settings=settings,
             channels=channels,
@@ -83,12 +94,14 @@ class Bridge:
                 now=now,
             ),
             rs_db=RsDb(RsDbSchema(settings.database_time_zone)),
-            route=ImportJobRoute(
-                rest,
-                site,
-                import_folder=channels[DEFAULT].import_job.folder,
-                job_name=channels[DEFAULT].import_job.job_name,
-            ),
+            rest=rest,
+            names=names,
+            campaign=BroadcastCampaign(rest),
+            routes={
+                RouteKind.IMPORT_JOB: ImportJobRoute(rest, site, names, channels),
+                RouteKind.CLOSED_LOOP: ClosedLoopRoute(rest, site, channels),
+                RouteKind.SENDING_BATCH: SendingBatchRoute(rest, names, channels),
+            },
             site=site,
             response_layout=ResponseLayout(
                 delimiter=settings.response_delimiter,

@@ -156,6 +156,9 @@ class Broadcast:
     attempts: int = 0
     rows: RowCounts | None = None
     list_id: int | None = None
+    #: The Smart Campaign that holds the message, and its mailing; None for upload only.
+    source_campaign_id: int | None = None
+    source_mailing_id: int | None = None
     #: The Smart Campaign copied for this broadcast, and the mailing in it.
     campaign_id: int | None = None
     mailing_id: int | None = None

@@ -187,6 +187,30 @@ class MessageAmbiguous(TerminalError):
     remedy = "Rename the messages in Optimizely Campaign so that one has this name, then retry the broadcast."
 
 
+class MessageNotTestable(TerminalError):
+    """A broadcast has no message, or its Smart Campaign has several."""
+
+    code = "message-not-testable"
+    happened = "The broadcast {broadcast} has no message of its own that could be tested."
+    remedy = "Name the message: `bridge test-send MESSAGE`."
+
+
+class SeedListMissing(TerminalError):
+    """A test send was asked for, and no seed list is named."""
+
+    code = "seed-list-missing"
+    happened = "There is no seed list for test messages of the channel {channel!r}."
+    remedy = "Name one with --list, or as seed_list of the channel in CHANNELS_FILE."
+
+
+class SeedListUnfit(TerminalError):
+    """A list to which a test message should go is empty, or too long to be a seed list."""
+
+    code = "seed-list-unfit"
+    happened = "The recipient list {list!r} has {count} recipients; a seed list has 1 to {most}."
+    remedy = "Nothing was sent. Name the seed list of your staff, not a list of customers."
+
+
 class ImportNotSeen(TerminalError):
     """The import job did not take the list in time."""
 
@@ -296,6 +320,14 @@ class OptimizelyRefused(TerminalError):
     code = "optimizely-refused"
     happened = "Optimizely Campaign refused {operation} (status {status})."
     remedy = "Look at the object in Optimizely Campaign; if it is as it should be, report the operation and the status."
+
+
+class OptimizelyConflict(TerminalError):
+    """The object is in a state that does not allow what was asked, or belongs to another client (409)."""
+
+    code = "optimizely-conflict"
+    happened = "Optimizely Campaign refused {operation}, for the object is in another state (now: {state})."
+    remedy = "Look at the object in Optimizely Campaign, and whether it belongs to the client of OPTIMIZELY_CLIENT_ID."
 
 
 class OptimizelyAnswerInvalid(TerminalError):
@@ -425,6 +457,14 @@ class StorageUnavailable(TransientError):
     code = "storage-unavailable"
     happened = "The storage account could not be used to {operation} ({reason})."
     remedy = "It is tried again by itself; if it lasts, check AzureWebJobsStorage and the network."
+
+
+class SuppressionsIncomplete(TransientError):
+    """A channel takes suppressed recipients out, but they were not all drawn from Optimizely yet."""
+
+    code = "suppressions-incomplete"
+    happened = "The channel {channel!r} takes suppressed recipients out, but not all of them are known yet."
+    remedy = "They are drawn by draw_suppressions and it is tried again by itself; if it lasts, look at its last error."
 
 
 class StagedFileMissing(TransientError):

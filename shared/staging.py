@@ -4,14 +4,17 @@ A staged file appears whole or not at all, with metadata that tells what is in i
 changed afterwards. Reading and writing stream: one block of it is in memory at a time.
 """
 
+import io
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from http import HTTPStatus
 from types import TracebackType
 from typing import Protocol
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobBlock, BlobClient, BlobServiceClient
 
 from shared.errors import StagedFileMissing
@@ -24,6 +27,18 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes:
         """At most `size` bytes; empty at the end."""
         ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedFile:
+    """What is known of a staged file."""
+
+    #: In bytes.
+    size: int
+    #: Tells this content from any other under this name.
+    tag: str
+    #: What its writer said about it.
+    metadata: Mapping[str, str]
 
 
 class StagedFileWriter(AbstractContextManager["StagedFileWriter"]):
@@ -51,14 +66,15 @@ class StagedFileWriter(AbstractContextManager["StagedFileWriter"]):
             self._send(bytes(self._buffer[:BLOCK_SIZE]))
             del self._buffer[:BLOCK_SIZE]
 
-    def commit(self, metadata: Mapping[str, str]) -> bool:
+    def commit(self, metadata: Mapping[str, str], *, replace: bool = False) -> bool:
         """Let the file appear, unless one of this name is there already.
 
         Args:
             metadata: what an adopter must know about the content; names of letters, digits and `_`.
+            replace: take the place of one that is there already.
 
         Returns:
-            False when there was one; it is left as it is.
+            False when there was one and it is left as it is.
         """
         if self._buffer:
             self._send(bytes(self._buffer))
@@ -66,7 +82,9 @@ class StagedFileWriter(AbstractContextManager["StagedFileWriter"]):
         with mapped_errors("commit a staged file"):
             try:
                 self._blob.commit_block_list(
-                    self._blocks, metadata=dict(metadata), match_condition=MatchConditions.IfMissing
+                    self._blocks,
+                    metadata=dict(metadata),
+                    match_condition=None if replace else MatchConditions.IfMissing,
                 )
             except (ResourceExistsError, ResourceModifiedError):
                 return False
@@ -98,33 +116,30 @@ class Staging:
         """A writer of the staged file `name`."""
         return StagedFileWriter(self._container.get_blob_client(name))
 
-    def metadata(self, name: str) -> dict[str, str] | None:
-        """What the writer said about the file; None when there is no such file."""
+    def find(self, name: str) -> "StagedFile | None":
+        """What is known of the staged file `name`; None when there is no such file."""
         with mapped_errors("look at a staged file"):
             try:
-                return self._container.get_blob_client(name).get_blob_properties().metadata
+                found = self._container.get_blob_client(name).get_blob_properties()
             except ResourceNotFoundError:
                 return None
+        return StagedFile(size=found.size, tag=found.etag.strip('"'), metadata=dict(found.metadata or {}))
 
-    def size(self, name: str) -> int | None:
-        """Size of the file in bytes; None when there is no such file."""
-        with mapped_errors("look at a staged file"):
-            try:
-                return self._container.get_blob_client(name).get_blob_properties().size
-            except ResourceNotFoundError:
-                return None
-
-    def open(self, name: str) -> Readable:
-        """Read a staged file from its beginning.
+    def open(self, name: str, offset: int = 0) -> Readable:
+        """Read a staged file from its beginning, or from an offset in bytes.
 
         Raises:
             StagedFileMissing: there is no such file.
         """
         with mapped_errors("read a staged file"):
             try:
-                return _Reader(self._container.get_blob_client(name))
+                return _Reader(self._container.get_blob_client(name), offset)
             except ResourceNotFoundError:
                 raise StagedFileMissing(blob=name) from None
+            except HttpResponseError as error:
+                if offset and error.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                    return io.BytesIO()  # nothing lies behind the offset
+                raise
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The content of a staged file in pieces.
@@ -138,8 +153,8 @@ class Staging:
 
 
 class _Reader:
-    def __init__(self, blob: BlobClient) -> None:
-        self._stream = blob.download_blob(max_concurrency=1)
+    def __init__(self, blob: BlobClient, offset: int) -> None:
+        self._stream = blob.download_blob(offset=offset or None, max_concurrency=1)
 
     def read(self, size: int = -1, /) -> bytes:
         with mapped_errors("read a staged file"):

@@ -6,6 +6,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,13 @@ from local.demo.processes import Process
 from local.demo.summary import summarize
 from local.faststats import BroadcastJob, count_jobs, create_databases, insert_job
 from shared.bridge import Bridge, now
-from shared.broadcast import RESTING, Broadcast, State
+from shared.broadcast import RESTING, Broadcast, SendMode, State
 from shared.settings import Settings
 
 #: The function app: the folder that holds function_app.py.
 APP = Path(__file__).resolve().parents[2]
+#: How long after the job, by Optimizely's clock, a broadcast is sent that is sent at a time.
+_SENT_AFTER = timedelta(hours=36)
 #: Seconds between two looks.
 _LOOK_SECONDS = 0.5
 #: Seconds without any change after which the demo gives up waiting.
@@ -62,13 +65,13 @@ def running(folder: DemoFolder, plan: Plan, *, tell: Callable[[str], None]) -> I
         simulator = Process("simulator", arguments, folder.logs)
         parts.callback(simulator.stop)
         site = simulator.wait_ready()
-        settings = folder.write_settings(azurite.connection_string, site)
+        settings = folder.write_settings(plan, azurite.connection_string, site)
         bridge = Bridge.from_settings(settings)
         parts.callback(bridge.close)
         create_databases(bridge.ws_database, bridge.rs_database, zone=ZONE)
         bridge.set_up()
         if not count_jobs(bridge.ws_database, zone=ZONE):
-            _order_broadcast(bridge, settings, plan, tell)
+            _order_broadcast(bridge, settings, plan, site["control_url"], tell)
         host = Process(
             "host",
             ["local.host", "--app", str(APP), "--settings", str(folder.settings_file)],
@@ -138,7 +141,7 @@ class Demo:
             plan=self._plan,
             seconds=time.monotonic() - self._began,
             broadcast=newest[0] if newest else None,
-            simulator=self._simulator_state(),
+            simulator=_simulator_state(self._control_url),
             responses=self._bridge.ledger.response_files.totals(),
         )
 
@@ -146,20 +149,28 @@ class Demo:
         broadcast, responses = progress.broadcast, progress.responses
         if broadcast is None or broadcast.state not in RESTING:
             return False
-        if broadcast.state is not State.CLOSED:
+        if broadcast.state is not State.CLOSED or broadcast.request.send_mode is SendMode.UPLOAD_ONLY:
             return True
         written = len(progress.simulator.get("response_files", ()))
         ended = responses["files_loaded"] + responses["files_failed"]
         return bool(progress.simulator.get("idle")) and written > 0 and ended == written
 
-    def _simulator_state(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"{self._control_url}/state", timeout=30) as answer:  # noqa: S310 - loopback
-            state: dict[str, Any] = json.load(answer)
-        return state
+
+def _simulator_state(control_url: str) -> dict[str, Any]:
+    with urllib.request.urlopen(f"{control_url}/state", timeout=30) as answer:  # noqa: S310 - loopback
+        state: dict[str, Any] = json.load(answer)
+    return state
 
 
-def _order_broadcast(bridge: Bridge, settings: Settings, plan: Plan, tell: Callable[[str], None]) -> None:
+def _order_broadcast(
+    bridge: Bridge, settings: Settings, plan: Plan, control_url: str, tell: Callable[[str], None]
+) -> None:
     """Play FastStats: write the delivery file and insert the job."""
+    parameters = ""
+    if plan.send == SendMode.AT_TIME:
+        simulated = datetime.fromisoformat(_simulator_state(control_url)["simulated_time"])
+        parameters = f"SendAt={(simulated + _SENT_AFTER).isoformat(timespec='seconds')}"
+        tell(f"It is to be sent at {simulated + _SENT_AFTER:%Y-%m-%d %H:%M} UTC by Optimizely's clock.")
     name = delivery_file_name(plan.list_name, plan.seed)
     write_delivery_file(settings.delivery_folder / name, plan.recipients, plan.seed)
     job = BroadcastJob(
@@ -167,6 +178,8 @@ def _order_broadcast(bridge: Bridge, settings: Settings, plan: Plan, tell: Calla
         message_name=plan.message_name,
         file_path=rf"D:\Apteco\Publish\Demo\system\Deliveries\{name}",
         system=settings.system_name,
+        upload_only=plan.send == SendMode.UPLOAD_ONLY,
+        parameters=parameters,
     )
     job_id = insert_job(bridge.ws_database, job, zone=ZONE, now=now())
     tell(f"FastStats has written the delivery file {name} and inserted job {job_id} in WS_DB.")

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from shared.broadcast import RouteKind, SendMode
 from shared.settings import Settings
 
 #: Zone of WS_DB and RS_DB in the demo.
@@ -23,6 +24,9 @@ class Plan:
 
     recipients: int
     seed: int
+    #: Words of `RouteKind` and `SendMode`.
+    route: str = RouteKind.IMPORT_JOB
+    send: str = SendMode.VERIFY_THEN_START
     list_name: str = "Customers"
     message_name: str = "Spring Newsletter"
 
@@ -42,6 +46,7 @@ class DemoFolder:
         self.logs = self.path / "logs"
         self.settings_file = self.path / "local.settings.json"
         self.summary = self.path / "summary.json"
+        self._channels = self.path / "channels.toml"
         self._plan = self.path / "demo.json"
         self._lock = self.path / "demo.pid"
 
@@ -78,13 +83,15 @@ class DemoFolder:
         """Say that no demo runs in the folder any more."""
         self._lock.unlink(missing_ok=True)
 
-    def write_settings(self, storage_connection: str, simulator: dict[str, Any]) -> Settings:
-        """Write `local.settings.json` for the host, and read the settings of this process from it.
+    def write_settings(self, plan: Plan, storage_connection: str, simulator: dict[str, Any]) -> Settings:
+        """Write `local.settings.json` and the channels for the host, and read the settings of this process from it.
 
         Args:
+            plan: what is carried, and how.
             storage_connection: Azurite's connection string.
             simulator: the simulator's ready file.
         """
+        self._channels.write_text(_channels(plan, simulator))
         values = {
             "FUNCTIONS_WORKER_RUNTIME": "python",
             "AzureWebJobsStorage": storage_connection,
@@ -99,6 +106,7 @@ class DemoFolder:
             "RS_DB": f"sqlite:///{self.path / 'RS_Demo.sqlite'}",
             "DATABASE_TIME_ZONE": ZONE,
             "DELIVERY_FOLDER": str(self.deliveries),
+            "CHANNELS_FILE": str(self._channels),
             "OPTIMIZELY_REST_URL": simulator["rest_url"],
             "OPTIMIZELY_CLIENT_ID": str(simulator["client_id"]),
             "OPTIMIZELY_API_USER": simulator["api_user"],
@@ -115,6 +123,7 @@ class DemoFolder:
             "RETRY_SECONDS": "1",
             "START_SETTLE_SECONDS": "5",
             "IMPORT_TIMEOUT_MINUTES": "5",
+            "SEND_TIMEOUT_MINUTES": "5",
         }
         self.settings_file.touch(mode=0o600)
         self.settings_file.write_text(json.dumps({"IsEncrypted": False, "Values": values}, indent=2))
@@ -129,3 +138,16 @@ class DemoFolder:
         if pid != os.getpid():
             msg = f"a demo runs in {self.path} already (process {pid})"
             raise DemoFolderError(msg)
+
+
+def _channels(plan: Plan, simulator: dict[str, Any]) -> str:
+    """The demo's one channel. What only the job can say (a time, upload only) is left out."""
+    lines = ["[channels.default]", f'route = "{plan.route}"']
+    if plan.send in {SendMode.VERIFY_THEN_START, SendMode.AFTER_IMPORT}:
+        lines.append(f'send = "{plan.send}"')
+    lines += [
+        f'import_job = {{ folder = "{simulator["import_folder"]}" }}',
+        f'closed_loop = {{ folder = "{simulator["closed_loop_folder"]}" }}',
+        'seed_list = "Seed list"',
+    ]
+    return "\n".join([*lines, ""])

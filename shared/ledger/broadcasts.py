@@ -117,6 +117,18 @@ class Broadcasts:
         with self._database.reading() as connection:
             return {reason: int(rows) for reason, rows in connection.execute(wanted)}
 
+    def request_cancel(self, broadcast: Broadcast, *, owner: str, now: datetime) -> None:
+        """Ask for it to be cancelled. It stays as it is, so whoever works on it goes on and sees the request."""
+        with self._database.writing() as connection:
+            connection.execute(update(table).where(table.c.id == broadcast.id).values(cancel_requested_at=now))
+            note = "asked to be cancelled"
+            _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
+
+    def remark(self, broadcast: Broadcast, note: str, *, owner: str, now: datetime) -> None:
+        """Append to the history without a change of state."""
+        with self._database.writing() as connection:
+            _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
+
     def touch(self, broadcast: Broadcast, **columns: object) -> Broadcast:
         """Change columns, not the state.
 

@@ -19,9 +19,9 @@ class Kind(StrEnum):
     """Kinds of effect; a broadcast has at most one of each."""
 
     STAGE = "stage"  #: the list file and the reject file in blob storage
-    COPY = "copy"  #: the Smart Campaign copied for this broadcast
-    UPLOAD = "upload"  #: the list file on the SFTP site
-    START = "start"  #: the start of the Smart Campaign
+    COPY = "copy"  #: the Smart Campaign copied for this broadcast, or its sending batch
+    UPLOAD = "upload"  #: the list at Optimizely: its file on the SFTP site, or its chunks in the sending batch
+    START = "start"  #: what makes Optimizely send: a start, an activation, the call that sends a batch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +82,18 @@ class Effects:
             row = connection.execute(wanted).one_or_none()
         return None if row is None else _from_row(row)
 
+    def get(self, effect: Effect) -> Effect:
+        """The effect as the ledger has it now."""
+        with self._database.reading() as connection:
+            return _from_row(connection.execute(select(table).where(table.c.id == effect.id)).one())
+
     def trying(self, effect: Effect, *, now: datetime) -> Effect:
         """Record that it is tried now, before it is tried."""
         return self._change(effect, tried_at=now, tries=effect.tries + 1)
+
+    def note(self, effect: Effect, evidence: Mapping[str, Any]) -> Effect:
+        """Keep more evidence while it is under way."""
+        return self._change(effect, evidence=json.dumps({**effect.evidence, **evidence}))
 
     def done(self, effect: Effect, *, now: datetime, evidence: Mapping[str, Any]) -> Effect:
         """Record that it is done, or was found done, and how that shows."""

@@ -58,6 +58,8 @@ broadcast = Table(
     Column("rows_duplicate", BigInteger),
     Column("rows_suppressed", BigInteger),
     Column("list_id", BigInteger),
+    Column("source_campaign_id", BigInteger),
+    Column("source_mailing_id", BigInteger),
     Column("campaign_id", BigInteger),
     Column("mailing_id", BigInteger),
     Column("batch_id", BigInteger),

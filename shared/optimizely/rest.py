@@ -1,224 +1,101 @@
 """The REST API of Optimizely Campaign: the operations that the bridge uses.
 
-Methods are named as the operations of the vendor's description (`optimizely-campaign-openapi.json`),
-and so is the `operation` of an error. Answers keep only the fields that the bridge uses; a field that
-the vendor adds does no harm. Times are aware and in UTC.
+Methods are named after the operations of the vendor's description (`optimizely-campaign-openapi.json`),
+and the `operation` of an error is its name there.
 """
 
-import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from http import HTTPStatus
-from http.cookiejar import DefaultCookiePolicy
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from threading import BoundedSemaphore
-from typing import Annotated, ClassVar, Final
-from urllib.parse import parse_qs, urljoin, urlsplit
+from typing import Final, Literal
+from urllib.parse import quote
 
-import requests
-from pydantic import AfterValidator, AliasPath, AwareDatetime, BeforeValidator, ConfigDict, Field, TypeAdapter
-from pydantic import ValidationError as ShapeError
-from pydantic.alias_generators import to_camel
-from requests.adapters import HTTPAdapter
-from requests.auth import HTTPBasicAuth
-from urllib3.exceptions import InvalidHeader
-from urllib3.util import Retry
+from pydantic import TypeAdapter
 
-from shared.errors import (
-    OptimizelyAnswerInvalid,
-    OptimizelyLoginRefused,
-    OptimizelyRefused,
-    OptimizelyUnavailable,
+from shared.errors import OptimizelyConflict
+from shared.optimizely.rest_answers import (
+    AuthenticatedUser,
+    Blacklisted,
+    BlacklistEntry,
+    Chunk,
+    ConfiguredJob,
+    Count,
+    Message,
+    Page,
+    Recipient,
+    RecipientList,
+    RecipientListAttributeNames,
+    RecipientListField,
+    RecipientListsNode,
+    RecipientValidity,
+    ResponseItem,
+    ResponseItems,
+    RunningJob,
+    SendingBatch,
+    SmartCampaign,
+    SmartCampaignReport,
+    TestMailingReport,
+    TestMailingStarted,
+    ThresholdExceeded,
+    Unsubscribe,
+    WaitNode,
 )
-from shared.telemetry import log
+from shared.optimizely.rest_transport import Body, Params, RestTransport, shaped
 
-#: Connections kept open to the API; a further request waits for one (the vendor allows 40 per client).
-_CONNECTIONS: Final = 8
-#: Tries of a GET, and seconds before the second one; the pause doubles with each further try.
-_TRIES: Final = 4
-_FIRST_PAUSE: Final = 0.5
-#: Longest pause in seconds before jitter, whatever `Retry-After` asks for: a step holds a lease meanwhile.
-_LONGEST_PAUSE: Final = 30.0
 #: Elements per page. The vendor refuses 10,000 and more; detailed campaigns are slow to make.
 _PAGE: Final = 1000
 _DETAILED_PAGE: Final = 100
 _LARGEST_PAGE: Final = 9999
-#: The vendor answers 429 to more than 10 counts at once per client (operation countRecipients).
+#: The vendor answers 429 to more than 10 selects and counts of recipients at once per client.
 _counting = BoundedSemaphore(10)
 
-
-def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
-
-
-def _empty_text(value: object) -> object:
-    return "" if value is None else value
-
-
-def _empty_list(value: object) -> object:
-    return [] if value is None else value
-
-
-_Id = Annotated[int, Field(ge=0, lt=2**63)]
-_Count = Annotated[int, Field(ge=0)]
-_Time = Annotated[AwareDatetime, AfterValidator(_utc)]
-# The description marks no field as required: what has no name can still be listed, it is never found.
-_Text = Annotated[str, BeforeValidator(_empty_text)]
-
-
-class _Answer:
-    """How an answer is read: names in camelCase, other fields ignored."""
-
-    __slots__ = ()
-    __pydantic_config__: ClassVar = ConfigDict(alias_generator=to_camel, extra="ignore")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuthenticatedUser(_Answer):
-    """The API user. Its name and address are left out: they are an address."""
-
-    id: _Id
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientList(_Answer):
-    """A recipient list."""
-
-    id: _Id
-    name: _Text = ""
-    #: Number of recipients.
-    recipients: _Count
-    modified: _Time | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientListField(_Answer):
-    """A field of a recipient list."""
-
-    internal_name: str
-    display_name: _Text = ""
-    #: LONG, INTEGER, SHORT, STRING, TEXT, FLOAT, DECIMAL, DATE, TIMESTAMP or BOOLEAN.
-    type: _Text = ""
-    required: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message(_Answer):
-    """A message (mailing) of a Smart Campaign."""
-
-    mailing_id: _Id
-    name: _Text = ""
-    #: As `SmartCampaign.status`.
-    status: _Text = ""
-    started: _Time | None = None
-    finished: _Time | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmartCampaign(_Answer):
-    """A Smart Campaign."""
-
-    id: _Id
-    name: _Text = ""
-    #: invalid, activationRequired, activated, canceled, paused, running or finished. Kept as text: a
-    #: status that the vendor adds must not make a list of campaigns unreadable.
-    status: str
-    created: _Time | None = None
-    started: _Time | None = None
-    finished: _Time | None = None
-    #: The recipient lists it sends to; empty in a summary.
-    recipient_list_ids: Annotated[
-        tuple[_Id, ...],
-        BeforeValidator(_empty_list),
-        Field(validation_alias=AliasPath("recipientLists", "recipientListIds")),
-    ] = ()
-    #: Its messages; empty in a summary.
-    messages: Annotated[tuple[Message, ...], BeforeValidator(_empty_list)] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SmartCampaignReport(_Answer):
-    """The totals of a Smart Campaign, in recipients."""
-
-    recipients_total: Annotated[_Count, Field(validation_alias=AliasPath("recipients", "total"))]
-    net: Annotated[_Count, Field(validation_alias=AliasPath("recipients", "net"))]
-    skipped: Annotated[_Count, Field(validation_alias=AliasPath("recipients", "skipped"))]
-    in_queue: Annotated[_Count, Field(validation_alias=AliasPath("recipients", "inQueue"))]
-    #: None where the report has none.
-    hard_bounces: Annotated[_Count | None, Field(validation_alias=AliasPath("bounces", "hard"))] = None
-    soft_bounces: Annotated[_Count | None, Field(validation_alias=AliasPath("bounces", "soft"))] = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobTrigger(_Answer):
-    """When a scheduled job runs."""
-
-    #: Its values are not documented.
-    state: _Text = ""
-    next_fire_time: _Time | None = None
-    last_fired_time: _Time | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfiguredJob(_Answer):
-    """A scheduled job, as Administration > Scheduled Jobs lists it."""
-
-    name: _Text = ""
-    triggers: Annotated[tuple[JobTrigger, ...], BeforeValidator(_empty_list)] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningJob(_Answer):
-    """A scheduled job that runs now."""
-
-    name: _Text = ""
-    started: _Time | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Link(_Answer):
-    rel: _Text = ""
-    href: _Text = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Page[Element](_Answer):
-    elements: tuple[Element, ...]
-    links: Annotated[tuple[_Link, ...], BeforeValidator(_empty_list)] = ()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _RecipientCount(_Answer):
-    count: _Count
-
+BounceCategory = Literal["hardbounce", "softbounce"]
+ResponseCategory = Literal["hardbounce", "softbounce", "autoresponder", "unknown"]
 
 _USER = TypeAdapter(AuthenticatedUser)
 _LIST = TypeAdapter(RecipientList)
-_LISTS = TypeAdapter(_Page[RecipientList])
-_FIELDS = TypeAdapter(_Page[RecipientListField])
-_COUNT = TypeAdapter(_RecipientCount)
+_LISTS = TypeAdapter(Page[RecipientList])
+_FIELDS = TypeAdapter(Page[RecipientListField])
+_ATTRIBUTE_NAMES = TypeAdapter(RecipientListAttributeNames)
+_COUNT = TypeAdapter(Count)
+_RECIPIENTS = TypeAdapter(Page[Recipient])
+_VALIDITY = TypeAdapter(RecipientValidity)
 _CAMPAIGN = TypeAdapter(SmartCampaign)
-_CAMPAIGNS = TypeAdapter(_Page[SmartCampaign])
+_CAMPAIGNS = TypeAdapter(Page[SmartCampaign])
 _REPORT = TypeAdapter(SmartCampaignReport)
+_LISTS_NODE = TypeAdapter(RecipientListsNode)
+_WAIT_NODE = TypeAdapter(WaitNode)
+_WAIT_NODES = TypeAdapter(tuple[WaitNode, ...])
+_MESSAGE = TypeAdapter(Message)
 _MESSAGES = TypeAdapter(tuple[Message, ...])
-_CONFIGURED = TypeAdapter(_Page[ConfiguredJob])
-_RUNNING = TypeAdapter(_Page[RunningJob])
+_TEST_STARTED = TypeAdapter(TestMailingStarted)
+_TEST_REPORT = TypeAdapter(TestMailingReport)
+_CONFIGURED = TypeAdapter(Page[ConfiguredJob])
+_RUNNING = TypeAdapter(Page[RunningJob])
+_BATCH = TypeAdapter(SendingBatch)
+_BATCHES = TypeAdapter(Page[SendingBatch])
+_CHUNK = TypeAdapter(Chunk)
+_UNSUBSCRIBES = TypeAdapter(Page[Unsubscribe])
+_RESPONSES = TypeAdapter(Page[ResponseItem])
+_EXCEEDED = TypeAdapter(ThresholdExceeded)
+_ENTRIES = TypeAdapter(Page[BlacklistEntry])
+_BLACKLISTED = TypeAdapter(Blacklisted)
 
 
 class OptimizelyRest:
     """The REST API, for one client ID. Safe to use from several threads.
 
-    A GET that fails for a passing reason is tried again a few times, with growing pauses. A POST never
+    A GET that fails for a passing reason is tried again a few times, with growing pauses. Nothing else ever
     is: whether it took effect is for the ledger to find out.
 
     Every method raises the same errors, and none of them carries a body, a header or an address:
 
-    * OptimizelyUnavailable: no answer, a broken one, 429 or 5xx. A POST may have taken effect.
+    * OptimizelyUnavailable: no answer, a broken one, 429 or 5xx. What is not a GET may have taken effect.
     * OptimizelyLoginRefused: 401 or 403. For scheduled jobs, 403 says that the IP address is not allowed.
-    * OptimizelyRefused: another 4xx, in its `facts["status"]`. 409 means a wrong state or the object of
-      another client.
+    * OptimizelyConflict: 409, a wrong state or the object of another client. Methods that change the state of
+      an object read it again first: when it is in the wanted state already, they end as if they had done it.
+    * OptimizelyRefused: another 4xx, in its `facts["status"]`.
     * OptimizelyAnswerInvalid: an answer in another shape than the vendor describes.
 
     Args:
@@ -226,6 +103,7 @@ class OptimizelyRest:
         client_id: client ID, from Administration > API Overview > REST API.
         user: API user.
         password: its password.
+        connections: connections to the API; a further request waits for one. The vendor allows a client 40.
         connect_timeout: seconds for a connection to stand.
         read_timeout: seconds without a byte of the answer.
         sleep: waits for a number of seconds between the tries of a GET.
@@ -238,72 +116,99 @@ class OptimizelyRest:
         client_id: int,
         user: str,
         password: str,
+        connections: int = 8,
         connect_timeout: float = 10,
         read_timeout: float = 60,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._url = f"{base_url.rstrip('/')}/{client_id}/"
-        self._timeouts = (connect_timeout, read_timeout)
-        self._sleep = sleep
-        self._session = requests.Session()
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=_CONNECTIONS, pool_block=True, max_retries=0)
-        self._session.mount("https://", adapter)
-        self._session.mount("http://", adapter)
-        # As bytes: requests would encode text as Latin-1, and its error for other letters carries the text.
-        self._session.auth = HTTPBasicAuth(user.encode(), password.encode())
-        self._session.headers["Accept"] = "application/json"
-        # Nothing is remembered between requests: that is what makes the session safe in threads.
-        self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self._transport = RestTransport(
+            base_url=base_url,
+            client_id=client_id,
+            user=user,
+            password=password,
+            connections=connections,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            sleep=sleep,
+        )
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._transport.close()
 
     # The user
 
     def get_authenticated_user(self) -> AuthenticatedUser:
         """The API user itself: succeeds when user, password and client ID are right."""
-        return self._get("getAuthenticatedUser", "users/authenticated", _USER)
+        return self._transport.get("getAuthenticatedUser", "users/authenticated", _USER)
 
     # Recipient lists
 
     def select_recipient_lists(self) -> Iterator[RecipientList]:
         """Every recipient list, test lists included; asks page by page."""
-        return self._select("selectRecipientLists", "recipientlists", _LISTS, {"limit": _PAGE})
+        return self._transport.select("selectRecipientLists", "recipientlists", _LISTS, {"limit": _PAGE})
 
     def get_recipient_list(self, recipient_list_id: int) -> RecipientList:
-        """One recipient list. Status 409: it belongs to another client."""
-        return self._get("getRecipientList", f"recipientlists/{recipient_list_id}", _LIST)
+        """One recipient list."""
+        return self._transport.get("getRecipientList", f"recipientlists/{recipient_list_id}", _LIST)
 
     def get_recipient_list_fields(self, recipient_list_id: int) -> tuple[RecipientListField, ...]:
-        """The fields of a recipient list. Status 409: it does not exist, or belongs to another client."""
+        """The fields of a recipient list."""
         path = f"recipientlists/{recipient_list_id}/fields"
-        return tuple(self._select("getRecipientListFields", path, _FIELDS))
+        return tuple(self._transport.select("getRecipientListFields", path, _FIELDS))
+
+    def get_recipient_list_attribute_names(self, recipient_list_id: int) -> tuple[str, ...]:
+        """Internal names of the fields of a recipient list."""
+        path = f"recipientlists/{recipient_list_id}/attributeNames"
+        return self._transport.get("getRecipientListAttributeNames", path, _ATTRIBUTE_NAMES).attribute_names
+
+    # Recipients
 
     def count_recipients(self, recipient_list_id: int) -> int:
         """Number of recipients on a list, counted now."""
         path = f"recipients/{recipient_list_id}/count"
-        return self._get("countRecipients", path, _COUNT, slots=_counting).count
+        return self._transport.get("countRecipients", path, _COUNT, slots=_counting).count
+
+    def select_recipients(self, recipient_list_id: int) -> Iterator[str]:
+        """Ids of every recipient on a list; asks page by page."""
+        path = f"recipients/{recipient_list_id}"
+        found = self._transport.select("selectRecipients", path, _RECIPIENTS, {"limit": _PAGE}, _counting)
+        return (recipient.id for recipient in found)
+
+    def is_recipient_valid(self, recipient_list_id: int, recipient_id: str) -> RecipientValidity:
+        """Whether a recipient of a list would be sent an email, and why not."""
+        path = f"recipients/{recipient_list_id}/{_quoted(recipient_id)}/valid"
+        return self._transport.get("isRecipientValid", path, _VALIDITY, {"mediaType": "EMAIL"})
+
+    def wipe_recipient_history(self, recipient_id: str, *, reason: str) -> None:
+        """Wipe the action history of a recipient. Not repeated; doing it again is harmless."""
+        params: Params = {"recipientKey": recipient_id, "reason": reason}
+        self._transport.send("DELETE", "wipeRecipientHistory", "recipients", params=params)
 
     # Smart Campaigns
 
-    def select_smart_campaigns(self, status: str | None = None, *, detailed: bool = False) -> Iterator[SmartCampaign]:
+    def select_smart_campaigns(
+        self, status: str | None = None, *, detailed: bool = False, newest_first: bool = False
+    ) -> Iterator[SmartCampaign]:
         """Every Smart Campaign; asks page by page.
 
         Args:
             status: only those in this status (a value of `SmartCampaign.status`).
             detailed: with their messages and recipient lists; slow where there are many.
+            newest_first: by the time of their creation, the last one first.
         """
         params: dict[str, str | int] = {"limit": _PAGE}
         if detailed:
             params = {"limit": _DETAILED_PAGE, "resultView": "DETAILED"}
         if status is not None:
             params["status"] = status
-        return self._select("selectSmartCampaigns", "smartcampaigns", _CAMPAIGNS, params)
+        if newest_first:
+            params |= {"sort": "created", "direction": "DESC"}
+        return self._transport.select("selectSmartCampaigns", "smartcampaigns", _CAMPAIGNS, params)
 
     def get_smart_campaign(self, campaign_id: int) -> SmartCampaign:
         """One Smart Campaign."""
-        return self._get("getSmartCampaign", f"smartcampaigns/{campaign_id}", _CAMPAIGN)
+        return self._transport.get("getSmartCampaign", f"smartcampaigns/{campaign_id}", _CAMPAIGN)
 
     def copy_smart_campaign(
         self, source_campaign_id: int, name: str, recipient_list_ids: Sequence[int]
@@ -313,171 +218,253 @@ class OptimizelyRest:
         When it raises OptimizelyUnavailable or OptimizelyAnswerInvalid the copy may exist: look for its name.
         """
         operation = "createOrCopySmartCampaign"
-        form: dict[str, str | int] = {
+        form: Params = {
             "name": name,
             "sourceCampaignId": source_campaign_id,
             "recipientListIds": ",".join(map(str, recipient_list_ids)),
         }
-        return _shaped(operation, _CAMPAIGN, self._request("POST", operation, "smartcampaigns", form=form))
+        return shaped(
+            operation, _CAMPAIGN, self._transport.send("POST", operation, "smartcampaigns", body=Body(form=form))
+        )
+
+    def activate_smart_campaign(self, campaign_id: int) -> None:
+        """Activate a Smart Campaign: it starts by itself as its Wait node says. Not repeated."""
+        self._change(campaign_id, "activateSmartCampaign", "activate", {"activated", "running", "finished"})
+
+    def deactivate_smart_campaign(self, campaign_id: int) -> None:
+        """Take an activation back, before it has started. Not repeated."""
+        self._change(campaign_id, "deactivateSmartCampaign", "deactivate", {"activationRequired"})
 
     def start_smart_campaign(self, campaign_id: int) -> None:
-        """Start a Smart Campaign. Not repeated.
+        """Start a Smart Campaign, or go on with a paused one. Not repeated."""
+        self._change(campaign_id, "startSmartCampaign", "start", {"running", "finished"})
 
-        Status 409: it is in none of the statuses from which it can be started. The answer's body is not
-        read: a started campaign must not look like a failure because its description is odd.
-        """
-        self._request("POST", "startSmartCampaign", f"smartcampaigns/{campaign_id}/start")
+    def pause_smart_campaign(self, campaign_id: int) -> None:
+        """Pause a Smart Campaign that sends. Not repeated."""
+        self._change(campaign_id, "pauseSmartCampaign", "pause", {"paused"})
+
+    def stop_smart_campaign(self, campaign_id: int) -> None:
+        """Stop a started Smart Campaign for good. Not repeated."""
+        self._change(campaign_id, "stopSmartCampaign", "stop", {"canceled"})
 
     def get_report(self, campaign_id: int) -> SmartCampaignReport:
         """The totals of a Smart Campaign (operation getReport_1)."""
-        return self._get("getReport_1", f"smartcampaigns/{campaign_id}/report", _REPORT)
+        return self._transport.get("getReport_1", f"smartcampaigns/{campaign_id}/report", _REPORT)
+
+    def get_recipient_lists_node(self, campaign_id: int) -> RecipientListsNode:
+        """The node of a Smart Campaign that holds its recipient lists (getRecipientListsNodeForSCMailing_1)."""
+        path = f"smartcampaigns/{campaign_id}/recipientLists"
+        return self._transport.get("getRecipientListsNodeForSCMailing_1", path, _LISTS_NODE)
+
+    def update_recipient_lists_node(self, campaign_id: int, recipient_list_ids: Sequence[int]) -> None:
+        """Point a Smart Campaign at these recipient lists (createOrUpdateRecipientListsNode_1). Not repeated."""
+        form: Params = {"recipientListIds": ",".join(map(str, recipient_list_ids))}
+        path = f"smartcampaigns/{campaign_id}/recipientLists"
+        self._transport.send("POST", "createOrUpdateRecipientListsNode_1", path, body=Body(form=form))
+
+    def find_wait_nodes(self, campaign_id: int) -> tuple[WaitNode, ...]:
+        """The Wait nodes of a Smart Campaign."""
+        return self._transport.get("findWaitNodes", f"smartcampaigns/{campaign_id}/schedules", _WAIT_NODES)
+
+    def create_wait_node(
+        self,
+        campaign_id: int,
+        *,
+        scheduled_at: datetime | None = None,
+        after_recipient_import: bool = False,
+        predecessor_node_id: str,
+        successor_node_id: str,
+    ) -> WaitNode:
+        """Put a Wait node between two nodes of a Smart Campaign. Not repeated.
+
+        Args:
+            campaign_id: the Smart Campaign.
+            scheduled_at: wait until then; aware.
+            after_recipient_import: wait until the recipient import has ended.
+            predecessor_node_id: the node before it.
+            successor_node_id: the node after it.
+        """
+        form = _schedule(scheduled_at, after_recipient_import=after_recipient_import) | {
+            "predecessorNodeId": predecessor_node_id,
+            "successorNodeId": successor_node_id,
+        }
+        path = f"smartcampaigns/{campaign_id}/schedules"
+        answer = self._transport.send("POST", "createWaitNode", path, body=Body(form=form))
+        return shaped("createWaitNode", _WAIT_NODE, answer)
+
+    def update_wait_node(
+        self,
+        campaign_id: int,
+        node_id: str,
+        *,
+        scheduled_at: datetime | None = None,
+        after_recipient_import: bool = False,
+    ) -> None:
+        """Change what a Wait node waits for. Not repeated; doing it again is harmless."""
+        form = _schedule(scheduled_at, after_recipient_import=after_recipient_import)
+        path = f"smartcampaigns/{campaign_id}/schedules/{_quoted(node_id)}"
+        self._transport.send("POST", "updateWaitNode", path, body=Body(form=form))
+
+    def delete_wait_node(self, campaign_id: int, node_id: str) -> None:
+        """Take a Wait node out of a Smart Campaign. Not repeated."""
+        path = f"smartcampaigns/{campaign_id}/schedules/{_quoted(node_id)}"
+        self._transport.send("DELETE", "deleteWaitNode", path)
+
+    # Messages
 
     def get_messages(self, campaign_id: int) -> tuple[Message, ...]:
         """The messages of a Smart Campaign."""
-        return self._get("getMessages", f"smartcampaigns/{campaign_id}/messages", _MESSAGES)
+        return self._transport.get("getMessages", f"smartcampaigns/{campaign_id}/messages", _MESSAGES)
+
+    def get_smart_campaign_message(self, campaign_id: int, mailing_id: int) -> Message:
+        """One message of a Smart Campaign (getSmartCampaignMessage_1)."""
+        path = f"smartcampaigns/{campaign_id}/messages/{mailing_id}"
+        return self._transport.get("getSmartCampaignMessage_1", path, _MESSAGE)
+
+    def start_test_mailing(
+        self, campaign_id: int, mailing_id: int, *, recipient_list_id: int, recipient_ids: Sequence[str]
+    ) -> TestMailingStarted:
+        """Send a message to some recipients of a list, as a test (startTestMailing_2). Not repeated."""
+        form: Params = {"recipientListId": recipient_list_id, "recipientIds": ",".join(recipient_ids)}
+        path = f"smartcampaigns/{campaign_id}/messages/{mailing_id}/test"
+        answer = self._transport.send("POST", "startTestMailing_2", path, body=Body(form=form))
+        return shaped("startTestMailing_2", _TEST_STARTED, answer)
+
+    def get_test_mailing_report(self, campaign_id: int, mailing_id: int, test_mailing_id: int) -> TestMailingReport:
+        """How far a test mailing is (getTestMailingReport_2)."""
+        path = f"smartcampaigns/{campaign_id}/messages/{mailing_id}/test/{test_mailing_id}"
+        return self._transport.get("getTestMailingReport_2", path, _TEST_REPORT)
 
     # Scheduled jobs
 
     def select_all_configured_jobs(self) -> Iterator[ConfiguredJob]:
         """Every scheduled job."""
         # This operation knows a limit, but no offset: one page has to hold them all.
-        return self._select("selectAllConfiguredJobs", "customerjobs/configured", _CONFIGURED, {"limit": _LARGEST_PAGE})
+        params: Params = {"limit": _LARGEST_PAGE}
+        return self._transport.select("selectAllConfiguredJobs", "customerjobs/configured", _CONFIGURED, params)
 
     def select_all_running_jobs(self) -> Iterator[RunningJob]:
         """The scheduled jobs that run now."""
-        return self._select("selectAllRunningJobs", "customerjobs/running", _RUNNING)
+        return self._transport.select("selectAllRunningJobs", "customerjobs/running", _RUNNING)
 
-    # How it is asked
+    # Sending batches
 
-    def _select[Element](
-        self,
-        operation: str,
-        path: str,
-        shape: TypeAdapter[_Page[Element]],
-        params: Mapping[str, str | int] | None = None,
-    ) -> Iterator[Element]:
-        query, offset = dict(params or {}), 0
-        while True:
-            page = self._get(operation, path, shape, query)
-            yield from page.elements
-            following = self._next_offset(operation, page.links, offset)
-            if following is None:
-                return
-            query["offset"] = offset = following
+    def prepare_new_batch(self, campaign_id: int, *, tag: str, action: Literal["copy", "use"] = "copy") -> SendingBatch:
+        """Prepare a sending batch for a Smart Campaign, or a copy of it. Not repeated.
 
-    def _next_offset(self, operation: str, links: Sequence[_Link], offset: int) -> int | None:
-        """Where the next page begins, by the `next` link; None after the last page."""
-        href = next((link.href for link in links if link.rel == "next"), None)
-        if href is None:
-            return None
-        # Only the offset is taken from the link: credentials never go to an address that a body names.
-        try:
-            target = urlsplit(urljoin(self._url, href))
-            following = int(parse_qs(target.query)["offset"][0])
-        except (ValueError, KeyError):
-            raise OptimizelyAnswerInvalid(operation=operation, reason="a next link without an offset") from None
-        if target.hostname != urlsplit(self._url).hostname:
-            raise OptimizelyAnswerInvalid(operation=operation, reason="a next link to another host")
-        if following <= offset:
-            raise OptimizelyAnswerInvalid(operation=operation, reason="a next link that does not lead on")
-        return following
+        When it raises OptimizelyUnavailable or OptimizelyAnswerInvalid the batch may exist: look for its tag.
+        OptimizelyConflict: no list of the pool is free, or the Smart Campaign to use has finished.
+        """
+        parts = {"campaign": str(campaign_id), "campaignAction": action, "tag": tag}
+        answer = self._transport.send("POST", "prepareNewBatch", "sending/batches", body=Body(multipart=parts))
+        return shaped("prepareNewBatch", _BATCH, answer)
 
-    def _get[Shape](
-        self,
-        operation: str,
-        path: str,
-        shape: TypeAdapter[Shape],
-        params: Mapping[str, str | int] | None = None,
-        slots: AbstractContextManager[object] | None = None,
-    ) -> Shape:
-        """The answer to a GET, asked again when it fails for a passing reason.
+    def select_sending_batches(self) -> Iterator[SendingBatch]:
+        """Every sending batch; asks page by page."""
+        return self._transport.select("selectSendingBatches", "sending/batches", _BATCHES, {"limit": _PAGE})
+
+    def get_sending_batch(self, batch_id: int) -> SendingBatch:
+        """One sending batch."""
+        return self._transport.get("getSendingBatch", f"sending/batches/{batch_id}", _BATCH)
+
+    def add_recipients_to_batch(self, batch_id: int, chunk: str, recipients: Sequence[bytes]) -> int:
+        """Put a chunk of recipients into a sending batch (addRecipients_1). Not repeated.
 
         Args:
-            operation: its name in the vendor's description.
-            path: path below the client ID.
-            shape: what the body has to be.
-            params: query parameters.
-            slots: limits how many such requests run at once; a pause holds no slot.
+            batch_id: the batch.
+            chunk: name of the chunk: letters, digits, `-` and `_`.
+            recipients: each encoded as a JSON object, `{"id": …, "data": {…}}`.
+
+        Returns:
+            How many of them are valid, as far as Optimizely can tell now.
         """
-        tries_left = _TRIES
-        while True:
-            tries_left -= 1
-            try:
-                with slots or nullcontext():
-                    body = self._request("GET", operation, path, params=params)
-                return _shaped(operation, shape, body)
-            except OptimizelyUnavailable as error:
-                if not tries_left:
-                    raise
-                pause = _pause(_TRIES - tries_left, error.facts.get("retry_after"))
-                log.info(
-                    "Optimizely Campaign did not answer %s (%s): it is asked again in %.1f s.",
-                    operation,
-                    error.facts["reason"],
-                    pause,
-                    extra={"action": "rest_retry", "operation": operation},
-                )
-                self._sleep(pause)
+        body = b'{"chunk":"%b","recipients":[%b]}' % (chunk.encode(), b",".join(recipients))
+        path = f"sending/batches/{batch_id}"
+        try:
+            answer = self._transport.send("PUT", "addRecipients_1", path, body=Body(json=body))
+        except OptimizelyConflict:
+            state = self.get_sending_batch(batch_id).state
+            raise OptimizelyConflict(operation="addRecipients_1", state=state) from None
+        return shaped("addRecipients_1", _CHUNK, answer).count
 
-    def _request(
-        self,
-        method: str,
-        operation: str,
-        path: str,
-        *,
-        params: Mapping[str, str | int] | None = None,
-        form: Mapping[str, str | int] | None = None,
-    ) -> bytes:
-        """One exchange, without any retry. The body of an answer with status 2xx.
+    def send_batch(self, batch_id: int) -> None:
+        """Send a batch: its import begins, and then its Smart Campaign (importRecipientsAndSendBatch). Not repeated."""
+        operation = "importRecipientsAndSendBatch"
+        try:
+            self._transport.send("POST", operation, f"sending/batches/{batch_id}", body=Body(json=b"{}"))
+        except OptimizelyConflict:
+            state = self.get_sending_batch(batch_id).state
+            if state != "sent":
+                raise OptimizelyConflict(operation=operation, state=state) from None
 
-        This is the border: from here on there are only errors of the catalogue. They are raised `from
-        None`, because the text of the library's error can name what a server sent.
+    # Responses, unsubscribes, blocklist
+
+    def select_responses(self, category: ResponseCategory, *, mailing_id: int) -> ResponseItems:
+        """The replies of a category to a mailing. Status 404: the mailing is not known."""
+        params: Params = {"category": category, "mailingId": mailing_id, "limit": _LARGEST_PAGE}
+        items = self._transport.get("selectResponses", "responses", _RESPONSES, params).elements
+        return ResponseItems(items=items, complete=len(items) < _LARGEST_PAGE)
+
+    def get_bounce_counter_threshold(self, category: BounceCategory) -> int:
+        """After how many bounces of a category a recipient is sent nothing more."""
+        return self._transport.get(
+            "getBounceCounterThreshold", "responses/bounces", _COUNT, {"category": category}
+        ).count
+
+    def get_bounce_counter(self, recipient_id: str, category: BounceCategory) -> int:
+        """How often a recipient has bounced."""
+        path = f"responses/bounces/{_quoted(recipient_id)}"
+        return self._transport.get("getBounceCounter", path, _COUNT, {"category": category}).count
+
+    def is_bounce_counter_threshold_exceeded(self, recipient_id: str) -> bool:
+        """Whether a recipient has bounced so often, hard or soft, that it is sent no email any more."""
+        path = f"responses/bounces/{_quoted(recipient_id)}/thresholdExceeded"
+        params: Params = {"mediaType": "EMAIL"}
+        return self._transport.get("isBounceCounterThresholdExceeded", path, _EXCEEDED, params).exceeded
+
+    def select_unsubscribes(self, *, newest_first: bool = False) -> Iterator[Unsubscribe]:
+        """Every unsubscribed recipient; asks page by page."""
+        params: Params = {"limit": _LARGEST_PAGE, "sort": "created", "direction": "DESC" if newest_first else "ASC"}
+        return self._transport.select("selectUnsubscribes", "unsubscribes", _UNSUBSCRIBES, params)
+
+    def count_unsubscribes(self) -> int:
+        """Number of unsubscribed recipients."""
+        return self._transport.get("countUnsubscribes", "unsubscribes/count", _COUNT).count
+
+    def find_all_blacklist_entries(self, *, newest_first: bool = False) -> Iterator[BlacklistEntry]:
+        """Every entry of the blocklist; asks page by page."""
+        params: Params = {"limit": _LARGEST_PAGE, "sort": "created", "direction": "DESC" if newest_first else "ASC"}
+        return self._transport.select("findAllBlacklistEntries", "blacklistentries", _ENTRIES, params)
+
+    def count_blacklist_entries(self) -> int:
+        """Number of entries of the blocklist (count_2)."""
+        return self._transport.get("count_2", "blacklistentries/count", _COUNT).count
+
+    def is_blacklisted(self, address: str) -> bool:
+        """Whether an address is on the blocklist, by whatever entry (blacklisted)."""
+        params: Params = {"address": address}
+        return self._transport.get("blacklisted", "blacklistentries/blacklisted", _BLACKLISTED, params).blacklisted
+
+    def _change(self, campaign_id: int, operation: str, verb: str, wanted: set[str]) -> None:
+        """Change the status of a Smart Campaign.
+
+        The answer's body is not read: what took effect must not look like a failure because its description
+        is odd.
         """
         try:
-            response = self._session.request(
-                method,
-                self._url + path,
-                params=dict(params or {}),
-                data=dict(form) if form else None,
-                timeout=self._timeouts,
-                allow_redirects=False,
-            )
-        except requests.RequestException as error:
-            raise OptimizelyUnavailable(operation=operation, reason=type(error).__name__) from None
-        status = response.status_code
-        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            return response.content
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise OptimizelyLoginRefused(operation=operation, status=status)
-        if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise OptimizelyUnavailable(
-                operation=operation, reason=f"status {status}", retry_after=_retry_after(response)
-            )
-        if status >= HTTPStatus.BAD_REQUEST:
-            raise OptimizelyRefused(operation=operation, status=status)
-        raise OptimizelyAnswerInvalid(operation=operation, reason=f"status {status}")
+            self._transport.send("POST", operation, f"smartcampaigns/{campaign_id}/{verb}")
+        except OptimizelyConflict:
+            status = self.get_smart_campaign(campaign_id).status
+            if status not in wanted:
+                raise OptimizelyConflict(operation=operation, state=status) from None
 
 
-def _shaped[Shape](operation: str, shape: TypeAdapter[Shape], body: bytes) -> Shape:
-    try:
-        return shape.validate_json(body)
-    except ShapeError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise OptimizelyAnswerInvalid(operation=operation, reason=f"{where}: {first['type']}") from None
+def _quoted(segment: str) -> str:
+    return quote(segment, safe="")
 
 
-def _retry_after(response: requests.Response) -> float | None:
-    """Seconds that the server asks to wait, given as a number or as a date."""
-    try:
-        return float(Retry().parse_retry_after(response.headers["Retry-After"]))
-    except (KeyError, InvalidHeader):
-        return None
-
-
-def _pause(failed: int, retry_after: object) -> float:
-    """Seconds before the next try, after so many failed ones. Jitter keeps instances apart."""
-    pause = _FIRST_PAUSE * 2.0 ** (failed - 1)
-    if isinstance(retry_after, float):
-        pause = max(pause, retry_after)
-    return min(pause, _LONGEST_PAUSE) * random.uniform(1, 1.5)  # noqa: S311 - no secret hangs on it
+def _schedule(scheduled_at: datetime | None, *, after_recipient_import: bool) -> dict[str, str | int]:
+    form: dict[str, str | int] = {"scheduledAfterRecipientImport": str(after_recipient_import).lower()}
+    if scheduled_at is not None:
+        form["scheduledAt"] = scheduled_at.isoformat(timespec="seconds")
+    return form

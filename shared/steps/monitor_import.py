@@ -1,6 +1,6 @@
 """monitor_import: follow the import, verify it, start the Smart Campaign, follow it until it has sent."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
@@ -9,19 +9,22 @@ from shared.broadcast import Broadcast, SendMode, State
 from shared.errors import (
     CampaignNotStartable,
     ImportCountWrong,
-    ImportNotSeen,
     ListChangedMeanwhile,
-    OptimizelyRefused,
+    OptimizelyConflict,
     OptimizelyUnavailable,
+    SendNotSeen,
     SendOutcomeUnknown,
+    SendStopped,
 )
-from shared.ledger.effects import Kind
-from shared.optimizely.routes.import_job import STARTABLE, STARTED, Baseline
+from shared.ledger.effects import Effect, Kind
+from shared.ledger.leases import release_all
+from shared.optimizely.routes.route import ImportStatus, Look, SendStatus
 from shared.steps.work import Later, Work, carry_on, end
 
 #: Tries of a start, each after a look that showed it had not taken effect.
 _MOST_STARTS = 3
-_CONFLICT = 409
+#: What only a Smart Campaign that was started can be.
+_STARTED = frozenset({SendStatus.SENDING, SendStatus.PAUSED, SendStatus.FINISHED, SendStatus.STOPPED})
 
 
 def monitor_import(bridge: Bridge, key: str, version: int) -> None:
@@ -48,94 +51,113 @@ def monitor_import(bridge: Bridge, key: str, version: int) -> None:
 
 def _follow_import(work: Work) -> Broadcast | Later:
     bridge, broadcast = work.bridge, work.broadcast
-    upload = bridge.ledger.effects.find(broadcast, Kind.UPLOAD)
-    if upload is None:
-        msg = "an uploaded broadcast has an upload"
-        raise AssertionError(msg)
-    status = bridge.route.import_status(broadcast, Baseline.from_evidence(upload.evidence))
+    upload = _effect(work, Kind.UPLOAD)
+    status = work.route.import_status(broadcast, upload.evidence)
     if status.recipients is not None:
-        _verify(broadcast, status.recipients, bridge.channels[broadcast.request.channel].max_shortfall_percent)
-        # Noted for the last look before the start.
-        verified = status.list_modified and status.list_modified.isoformat()
-        bridge.ledger.effects.done(upload, now=now(), evidence={"verified": verified})
-        return work.advance(
-            State.IMPORTED, f"{status.recipients} recipients are on the list", imported=status.recipients
-        )
+        return _verified(work, upload, status, status.recipients)
     if status.begun and broadcast.state is State.UPLOADED:
-        return work.advance(State.IMPORTING, "the import job works on the list")
+        return work.advance(State.IMPORTING, "Optimizely works on the list")
     limit = timedelta(minutes=bridge.settings.import_timeout_minutes)
     if now() - broadcast.changed_at > limit:
-        raise ImportNotSeen(minutes=round(limit.total_seconds() / 60))
-    return _soon(work)
+        raise work.route.not_imported(broadcast, round(limit.total_seconds() / 60))
+    return work.soon()
 
 
-def _verify(broadcast: Broadcast, recipients: int, max_shortfall_percent: float) -> None:
-    """The list must hold what was uploaded, less what Optimizely may leave out."""
-    uploaded = broadcast.rows.uploaded if broadcast.rows else 0
-    if not uploaded * (1 - max_shortfall_percent / 100) <= recipients <= uploaded:
-        raise ImportCountWrong(imported=recipients, uploaded=uploaded)
+def _verified(work: Work, upload: Effect, status: ImportStatus, recipients: int) -> Broadcast:
+    """The list must hold what was transferred, less what Optimizely may leave out."""
+    bridge, broadcast = work.bridge, work.broadcast
+    given = status.given or 0
+    if status.found:
+        # Kept whatever the count is: an operator has to know the Smart Campaign.
+        broadcast = bridge.ledger.broadcasts.touch(broadcast, **status.found)
+        work = work.on(broadcast)
+    shortfall = bridge.channels[broadcast.request.channel].max_shortfall_percent
+    if not given * (1 - shortfall / 100) <= recipients <= given:
+        raise ImportCountWrong(imported=recipients, uploaded=given)
+    bridge.ledger.effects.done(upload, now=now(), evidence=status.evidence)
+
+    def give_free(connection: Connection) -> None:
+        if not work.route.held_until_sent:
+            release_all(connection, broadcast.key)
+
+    return work.advance(State.IMPORTED, f"{recipients} recipients are on the list", give_free, imported=recipients)
 
 
 def _send(work: Work) -> Broadcast | Later:
-    """Start the Smart Campaign, unless the broadcast is upload only."""
+    """Start the Smart Campaign, unless Optimizely does so by itself or the broadcast is upload only."""
     broadcast = work.broadcast
     if broadcast.request.send_mode is SendMode.UPLOAD_ONLY:
         return end(work, State.CLOSED, "upload only: the list is ready")
-    bridge, campaign_id = work.bridge, broadcast.campaign_id or 0
-    effects = bridge.ledger.effects
-    effect = effects.intend(broadcast, Kind.START, str(campaign_id), now=now())
-    status = bridge.route.campaign(campaign_id).status
-    if status in STARTED:
-        effects.done(effect, now=now(), evidence={"status": status})
-        return work.advance(State.SENDING, f"Smart Campaign {campaign_id} is {status}")
-    if status not in STARTABLE:
-        raise CampaignNotStartable(campaign=campaign_id, status=status)
-    # It has not started. An earlier try may still be under way at Optimizely: it gets time to show. After
-    # that the copy, which sends once and answers a second start with 409, may be started again.
+    effects = work.bridge.ledger.effects
+    effect = effects.intend(broadcast, Kind.START, str(broadcast.campaign_id), now=now())
+    look = work.route.send_status(broadcast)
+    if look.status in _STARTED or (look.status is SendStatus.ARMED and not _cancellable(broadcast)):
+        effects.done(effect, now=now(), evidence={"status": look.told})
+        return work.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is {look.told}")
+    if look.status is SendStatus.ARMED:
+        if effect.done_at is None:
+            effects.done(effect, now=now(), evidence={"status": look.told})
+        return _wait_for_start(work, look)
+    if look.status is not SendStatus.WAITING or broadcast.request.send_mode is SendMode.AFTER_IMPORT:
+        raise CampaignNotStartable(campaign=broadcast.campaign_id, status=look.told)
+    return _start(work, effect, look)
+
+
+def _cancellable(broadcast: Broadcast) -> bool:
+    """Whether the start can be taken back until Optimizely carries it out."""
+    return broadcast.request.send_mode in {SendMode.AFTER_IMPORT, SendMode.AT_TIME}
+
+
+def _start(work: Work, effect: Effect, look: Look) -> Broadcast | Later:
+    """Start a Smart Campaign that has not started."""
+    bridge, broadcast = work.bridge, work.broadcast
+    # An earlier try may still be under way at Optimizely: it gets time to show. After that the copy, which
+    # sends once and answers a second start with 409, may be started again.
     if effect.tried_at and now() - effect.tried_at < timedelta(seconds=bridge.settings.start_settle_seconds):
-        return _soon(work)
+        return work.soon()
     if effect.tries >= _MOST_STARTS:
         raise SendOutcomeUnknown(
-            campaign=campaign_id,
+            campaign=broadcast.campaign_id,
             broadcast=broadcast.key,
-            reason=f"{effect.tries} starts were answered unclearly and the status is still {status}",
+            reason=f"{effect.tries} starts were answered unclearly and the status is still {look.told}",
         )
-    _check_list(work)
-    work.lease.check()
-    effects.trying(effect, now=now())
-    try:
-        bridge.route.start(campaign_id)
-    except OptimizelyUnavailable:
-        return _soon(work)  # whether it took effect shows in the status
-    except OptimizelyRefused as error:
-        if error.facts.get("status") != _CONFLICT:
-            raise
-        return _soon(work)
-    effects.done(effect, now=now(), evidence={"status": "started"})
-    return work.advance(State.SENDING, f"Smart Campaign {campaign_id} is started")
-
-
-def _check_list(work: Work) -> None:
-    """The last look before anybody is mailed: the list is still the one that was verified."""
-    bridge, broadcast = work.bridge, work.broadcast
-    upload = bridge.ledger.effects.find(broadcast, Kind.UPLOAD)
-    modified = bridge.route.list_modified(broadcast)
-    if upload is None or (modified and modified.isoformat()) != upload.evidence.get("verified"):
+    if not work.route.is_unchanged(broadcast, _effect(work, Kind.UPLOAD).evidence):
         raise ListChangedMeanwhile(list=broadcast.request.list_name)
+    work.lease.check()
+    effect = bridge.ledger.effects.trying(effect, now=now())
+    try:
+        work.route.start(broadcast)
+    except (OptimizelyUnavailable, OptimizelyConflict):
+        return work.soon()  # whether it took effect shows in the status
+    bridge.ledger.effects.done(effect, now=now(), evidence={"status": "started"})
+    if broadcast.request.send_mode is SendMode.AT_TIME:
+        return work.soon()  # until its time it can be cancelled
+    return work.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is started")
+
+
+def _wait_for_start(work: Work, look: Look) -> Later:
+    """Optimizely starts by itself: after its import, or at its time."""
+    broadcast = work.broadcast
+    due = max(filter(None, (broadcast.changed_at, broadcast.request.send_at)))
+    if _overdue(work, due):
+        raise SendNotSeen(campaign=broadcast.campaign_id, status=look.told)
+    return work.soon()
 
 
 def _follow_send(work: Work) -> Broadcast | Later:
-    bridge, broadcast = work.bridge, work.broadcast
-    campaign_id = broadcast.campaign_id or 0
-    status = bridge.route.campaign(campaign_id).status
-    if status == "finished":
-        report = bridge.route.report(campaign_id)
-        return work.advance(
-            State.SENT, f"Smart Campaign {campaign_id} has finished", sent=report.recipients_total - report.skipped
-        )
-    if status in STARTED | {"paused"}:
-        return _soon(work)
-    raise CampaignNotStartable(campaign=campaign_id, status=status)
+    broadcast = work.broadcast
+    look = work.route.send_status(broadcast)
+    if look.status in {SendStatus.SENDING, SendStatus.PAUSED}:
+        return work.soon()
+    if look.status is SendStatus.ARMED:
+        return _wait_for_start(work, look)
+    if look.status not in {SendStatus.FINISHED, SendStatus.STOPPED}:
+        raise CampaignNotStartable(campaign=broadcast.campaign_id, status=look.told)
+    sent = work.bridge.campaign.sent(broadcast)
+    if look.status is SendStatus.FINISHED:
+        return work.advance(State.SENT, f"Smart Campaign {broadcast.campaign_id} has finished", sent=sent)
+    stopped = SendStopped(campaign=broadcast.campaign_id, sent=sent)
+    return work.advance(State.SENT, str(stopped), sent=sent, error_code=stopped.code, error=stopped.sentence)
 
 
 def _close(work: Work) -> Broadcast:
@@ -147,5 +169,13 @@ def _close(work: Work) -> Broadcast:
     return end(work, State.CLOSED, f"{work.broadcast.sent} recipients were sent the message", also=deliver)
 
 
-def _soon(work: Work) -> Later:
-    return Later(timedelta(seconds=work.bridge.settings.monitor_interval_seconds))
+def _effect(work: Work, kind: Kind) -> Effect:
+    effect = work.bridge.ledger.effects.find(work.broadcast, kind)
+    if effect is None:
+        msg = f"a broadcast that is {work.broadcast.state} has its {kind}"
+        raise AssertionError(msg)
+    return effect
+
+
+def _overdue(work: Work, since: datetime) -> bool:
+    return now() - since > timedelta(minutes=work.bridge.settings.send_timeout_minutes)

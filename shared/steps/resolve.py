@@ -1,7 +1,7 @@
 """What an operator decides about a broadcast that ended or is parked."""
 
 from shared.bridge import Bridge, now
-from shared.broadcast import Broadcast, State
+from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.errors import IllegalTransition
 from shared.ledger.broadcasts import advance
 from shared.ledger.effects import Kind
@@ -11,7 +11,7 @@ def retry(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     """Let a failed broadcast go on.
 
     A failed broadcast has given its list free, and another may have used it since: what was prepared is
-    kept, the upload is done anew.
+    kept, the upload is done anew. A sending batch is the broadcast's own: its chunks are kept.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
@@ -21,43 +21,57 @@ def retry(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     if broadcast.state is not State.FAILED:
         raise IllegalTransition(broadcast=key, state=broadcast.state, to="retried")
     to = State.CLAIMED if broadcast.ended_in is State.CLAIMED else State.STAGED
-    _forget(bridge, broadcast, Kind.UPLOAD, Kind.START)
-    return _go_on(bridge, broadcast, to, owner, "retried by an operator")
+    return _begin_again(bridge, broadcast, to, owner, "retried by an operator")
 
 
-def resolve(bridge: Bridge, key: str, *, started: bool, owner: str) -> Broadcast:
+def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id: int | None = None) -> Broadcast:
     """Say of a parked broadcast whether its Smart Campaign was started.
 
     Args:
         bridge: the bridge.
         key: the broadcast's key.
         started: true to follow the send; false to start it, after one more look at its status, or to upload
-            anew when it was parked before its import was verified.
+            anew when its list was not verified, or when Optimizely starts by itself.
         owner: who decided; kept in the history.
+        campaign_id: the Smart Campaign that was started, where the bridge could not tell.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
-        IllegalTransition: it is not parked.
+        IllegalTransition: it is not parked, or its Smart Campaign is not known and not named.
     """
     broadcast = bridge.ledger.broadcasts.get(key)
     if broadcast.state is not State.NEEDS_OPERATOR:
         raise IllegalTransition(broadcast=key, state=broadcast.state, to="resolved")
     if started:
-        return _go_on(bridge, broadcast, State.SENDING, owner, "an operator said that it was started")
-    if broadcast.ended_in in {State.IMPORTED, State.SENDING, State.SENT}:
+        known = campaign_id or broadcast.campaign_id
+        if known is None:
+            raise IllegalTransition(broadcast=key, state=broadcast.state, to="sending: name its Smart Campaign")
+        note = f"an operator said that Smart Campaign {known} was started"
+        return _go_on(bridge, broadcast, State.SENDING, owner, note, campaign_id=known)
+    verified = broadcast.ended_in in {State.IMPORTED, State.SENDING, State.SENT}
+    if verified and broadcast.request.send_mode is not SendMode.AFTER_IMPORT:
         _forget(bridge, broadcast, Kind.START)
         return _go_on(bridge, broadcast, State.IMPORTED, owner, "an operator said that it was not started")
-    _forget(bridge, broadcast, Kind.UPLOAD)
-    return _go_on(bridge, broadcast, State.STAGED, owner, "an operator said that it was not started; uploaded anew")
+    note = "an operator said that it was not started; uploaded anew"
+    return _begin_again(bridge, broadcast, State.STAGED, owner, note)
 
 
-def _forget(bridge: Bridge, broadcast: Broadcast, *kinds: Kind) -> None:
-    for effect in bridge.ledger.effects.of(broadcast):
-        if effect.kind in kinds:
-            bridge.ledger.effects.forget(effect)
+def _begin_again(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str) -> Broadcast:
+    # What a batch holds is known by the names of its chunks, and of how many recipients it said that they are
+    # valid is kept with the effect: neither is done anew.
+    if broadcast.request.route is not RouteKind.SENDING_BATCH:
+        _forget(bridge, broadcast, Kind.UPLOAD)
+    _forget(bridge, broadcast, Kind.START)
+    return _go_on(bridge, broadcast, to, owner, note)
 
 
-def _go_on(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str) -> Broadcast:
+def _forget(bridge: Bridge, broadcast: Broadcast, kind: Kind) -> None:
+    effect = bridge.ledger.effects.find(broadcast, kind)
+    if effect is not None:
+        bridge.ledger.effects.forget(effect)
+
+
+def _go_on(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str, **columns: object) -> Broadcast:
     with bridge.rs_database.writing() as connection:
         changed = advance(
             connection,
@@ -70,6 +84,8 @@ def _go_on(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: st
             ended_in=None,
             error_code=None,
             error=None,
+            cancel_requested_at=None,
+            **columns,
         )
     bridge.send_on(changed)
     return changed

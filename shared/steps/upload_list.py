@@ -1,23 +1,17 @@
-"""upload_list: check the delivery file and stage it, prepare the Smart Campaign, upload the list file."""
+"""upload_list: check the delivery file and stage it, prepare the Smart Campaign, transfer the list."""
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import Connection
 
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast, RowCounts, SendMode, State
-from shared.errors import DeliveryFileChanged, DeliveryFileMissing, NoRecipients, RowsUnaccounted, StagedFileMissing
-from shared.faststats.delivery_file import DeliveryFile
-from shared.faststats.reject_file import RejectFile
+from shared.errors import DeliveryFileChanged, StagedFileMissing, SuppressionsIncomplete
 from shared.ledger.broadcasts import count_rejects
 from shared.ledger.effects import Effect, Kind
-from shared.optimizely.list_file import ListPlan, plan_columns
-from shared.optimizely.routes.import_job import TAKEN, Baseline
-from shared.rejects import DUPLICATES, RejectReason
-from shared.staging import StagedFileWriter
+from shared.optimizely.routes.route import SendStatus, StagedList
+from shared.steps.stage import Staged, find_staged, list_blob, stage
 from shared.steps.work import Later, Work, carry_on
 
 
@@ -32,172 +26,96 @@ def upload_list(bridge: Bridge, key: str, version: int) -> None:
     carry_on(bridge, key, version, {State.CLAIMED: _stage, State.STAGED: _prepare, State.PREPARED: _transfer})
 
 
-def list_blob(broadcast: Broadcast) -> str:
-    """Name of the staged list file."""
-    return f"{broadcast.key}/list.csv"
-
-
-def reject_blob(broadcast: Broadcast) -> str:
-    """Name of the reject file, as an operator downloads it."""
-    return f"{broadcast.key}/rejects.csv"
-
-
-@dataclass(frozen=True, slots=True)
-class _Staged:
-    """What staging found out."""
-
-    list_id: int
-    counts: RowCounts
-    #: Rows by reason; None: to upload.
-    reasons: Counter[RejectReason | None]
-    #: Columns of the delivery file for which the list has no field.
-    left_out: Sequence[str]
-
-
 def _stage(work: Work) -> Broadcast:
-    """Check the delivery file and stage the list file."""
-    request = work.broadcast.request
+    """Resolve the names, check the delivery file, and stage the list."""
+    bridge, request = work.bridge, work.broadcast.request
+    if bridge.channels[request.channel].suppress and not bridge.ledger.suppressions.complete():
+        raise SuppressionsIncomplete(channel=request.channel)
+    list_id = bridge.names.find_list(request.list_name)
+    source = None
     if request.send_mode is not SendMode.UPLOAD_ONLY:
-        work.bridge.route.find_message(request.message_name)  # fails now rather than after the upload
-    staged = _write_staged_files(work)
-    counts = staged.counts
+        source = bridge.names.find_message(request.message_name)  # fails now rather than after the upload
+    staged = stage(work, list_id=list_id, mailing_id=source.mailing_id if source else None)
 
     def count(connection: Connection) -> None:
-        count_rejects(connection, work.broadcast, {reason: n for reason, n in staged.reasons.items() if reason})
+        count_rejects(connection, work.broadcast, staged.reasons)
 
+    return work.advance(
+        State.STAGED,
+        _in_words(staged),
+        count,
+        list_id=list_id,
+        source_campaign_id=source.campaign_id if source else None,
+        source_mailing_id=source.mailing_id if source else None,
+        **_row_columns(staged.counts),
+    )
+
+
+def _in_words(staged: Staged) -> str:
+    counts = staged.counts
     note = (
         f"{counts.read} rows read: {counts.uploaded} to upload, {counts.rejected} rejected, "
-        f"{counts.duplicates} duplicates"
+        f"{counts.duplicates} duplicates, {counts.suppressed} suppressed"
     )
     if staged.left_out:
         note += f"; the list has no field for {', '.join(staged.left_out)}"
-    return work.advance(
-        State.STAGED,
-        note,
-        count,
-        list_id=staged.list_id,
-        rows_read=counts.read,
-        rows_uploaded=counts.uploaded,
-        rows_rejected=counts.rejected,
-        rows_duplicate=counts.duplicates,
-        rows_suppressed=counts.suppressed,
-    )
+    return note
 
 
-def _write_staged_files(work: Work) -> _Staged:
-    """Check every row of the delivery file; write the good ones to the list file, the others to the reject file."""
-    bridge, request = work.bridge, work.broadcast.request
-    list_id = bridge.route.find_list(request.list_name)
-    fields = bridge.route.list_fields(list_id)
-    try:
-        stream = (bridge.settings.delivery_folder / request.delivery_file).open("rb")
-    except OSError:
-        raise DeliveryFileMissing(file=request.delivery_file) from None
-    with (
-        stream,
-        DeliveryFile(stream, request) as delivery,
-        bridge.lists.writer(list_blob(work.broadcast)) as list_file,
-        bridge.rejects.writer(reject_blob(work.broadcast)) as reject_file,
-    ):
-        plan = plan_columns(
-            delivery.columns,
-            urn=delivery.urn,
-            email=delivery.email,
-            communication_key=delivery.communication_key,
-            fields=fields,
-            list_name=request.list_name,
-            broadcast_key=request.key,
-        )
-        reasons = _write_rows(delivery, plan, list_file, reject_file)
-        counts = _counts(delivery.rows_read, reasons)
-        if counts.accounted != counts.read:
-            raise RowsUnaccounted(what=request.delivery_file, read=counts.read, accounted=counts.accounted)
-        work.lease.check()
-        reject_file.commit({})
-        if counts.uploaded == 0:
-            raise NoRecipients(file=request.delivery_file, rows=counts.read)
-        # The same delivery file gives the same list file: one that is there already is this one.
-        list_file.commit({"rows": str(counts.uploaded)})
-    return _Staged(list_id=list_id, counts=counts, reasons=reasons, left_out=plan.left_out)
-
-
-def _write_rows(
-    delivery: DeliveryFile, plan: ListPlan, list_file: StagedFileWriter, reject_file: StagedFileWriter
-) -> Counter[RejectReason | None]:
-    """Write list file and reject file, a row at a time; rows by reason, None for those to upload."""
-    reasons: Counter[RejectReason | None] = Counter()
-    rejects = RejectFile(delivery.columns)
-    list_file.write(plan.header())
-    reject_file.write(rejects.header())
-    for line_number, values, fault in delivery.rows():
-        line = fault or plan.encode(values)
-        reason = delivery.repetition(values) if isinstance(line, bytes) else line
-        if reason is not None:
-            reject_file.write(rejects.row(line_number, reason, values))
-        elif isinstance(line, bytes):
-            list_file.write(line)
-        reasons[reason] += 1
-    return reasons
-
-
-def _counts(rows_read: int, reasons: Counter[RejectReason | None]) -> RowCounts:
-    duplicates = sum(rows for reason, rows in reasons.items() if reason in DUPLICATES)
-    uploaded = reasons[None]
-    return RowCounts(
-        read=rows_read,
-        uploaded=uploaded,
-        rejected=reasons.total() - uploaded - duplicates,
-        duplicates=duplicates,
-        suppressed=0,  # this channel leaves suppression to Optimizely, whose import does it
-    )
+def _row_columns(counts: RowCounts) -> dict[str, int]:
+    return {
+        "rows_read": counts.read,
+        "rows_uploaded": counts.uploaded,
+        "rows_rejected": counts.rejected,
+        "rows_duplicate": counts.duplicates,
+        "rows_suppressed": counts.suppressed,
+    }
 
 
 def _prepare(work: Work) -> Broadcast | Later:
-    """Lease the list, and copy the Smart Campaign for this broadcast."""
-    bridge, broadcast = work.bridge, work.broadcast
-    if not _lease_list(work):
-        return _soon(work)
-    if broadcast.request.send_mode is SendMode.UPLOAD_ONLY:
-        return work.advance(State.PREPARED, "upload only: no Smart Campaign is needed")
-
-    def look(_effect: Effect) -> dict[str, int] | None:
-        found = bridge.route.find_copy(broadcast)
-        return None if found is None else {"campaign": found.id}
-
-    def act(_effect: Effect) -> dict[str, int]:
-        source = bridge.route.find_message(broadcast.request.message_name)
-        return {"campaign": bridge.route.copy(broadcast, source, broadcast.list_id or 0).id}
-
-    copied = work.once(Kind.COPY, bridge.route.copy_name(broadcast), look=look, act=act)
-    campaign_id = int(copied.evidence["campaign"])
-    return work.advance(
-        State.PREPARED,
-        f"Smart Campaign copied as {campaign_id}",
-        campaign_id=campaign_id,
-        mailing_id=bridge.route.mailing_id(campaign_id),
+    """Take what only one broadcast may use, and prepare the Smart Campaign for this one."""
+    broadcast, route = work.broadcast, work.route
+    if not _take_place(work):
+        return work.soon()
+    name = route.preparation(broadcast)
+    if name is None:
+        return work.advance(State.PREPARED, "there is nothing to prepare")
+    prepared = work.once(
+        Kind.COPY,
+        name,
+        look=lambda _effect: route.find_prepared(broadcast),
+        act=lambda _effect: route.prepare(broadcast),
     )
+    columns = route.furnish(broadcast, prepared.evidence)
+    return work.advance(State.PREPARED, f"Smart Campaign {columns['campaign_id']} is prepared", lambda _connection: columns)
 
 
 def _transfer(work: Work) -> Broadcast | Later:
-    """Upload the list file."""
-    bridge, broadcast = work.bridge, work.broadcast
-    if not _lease_list(work):
-        return _soon(work)
-    if bridge.ledger.effects.find(broadcast, Kind.UPLOAD) is None and bridge.route.job_runs(broadcast):
-        return _soon(work)  # it still imports a file of somebody else, and must not be taken for our import
-    staged = _find_staged(work)
+    """Transfer the list, after arming the send where Optimizely starts it by itself."""
+    bridge, broadcast, route = work.bridge, work.broadcast, work.route
+    if not _take_place(work):
+        return work.soon()
+    if bridge.ledger.effects.find(broadcast, Kind.UPLOAD) is None and not route.is_free(broadcast):
+        return work.soon()
+    staged, broadcast = _staged_list(work)
+    work = work.on(broadcast)
 
-    def look(effect: Effect) -> dict[str, int] | None:
-        size = bridge.route.find_upload(broadcast, Baseline.from_evidence(effect.evidence))
-        return {"size": size} if size in {staged, TAKEN} else None
+    def look(effect: Effect) -> Mapping[str, Any] | None:
+        return route.find_transferred(broadcast, staged, effect.evidence)
 
-    def act(_effect: Effect) -> dict[str, int]:
-        return {"size": bridge.route.upload(broadcast, bridge.lists.open(list_blob(broadcast)))}
+    def act(effect: Effect) -> Mapping[str, Any]:
+        def note(evidence: Mapping[str, Any]) -> None:
+            work.lease.check()
+            bridge.ledger.effects.note(bridge.ledger.effects.get(effect), evidence)
 
-    uploaded = work.once(
+        return route.transfer(broadcast, staged, effect.evidence, note)
+
+    if broadcast.request.send_mode is SendMode.AFTER_IMPORT:
+        _arm(work)
+    transferred = work.once(
         Kind.UPLOAD,
-        bridge.route.file_path(broadcast),
-        before=lambda: bridge.route.baseline(broadcast).as_evidence(),
+        route.place(broadcast),
+        before=lambda: route.before_transfer(broadcast),
         look=look,
         act=act,
     )
@@ -205,26 +123,54 @@ def _transfer(work: Work) -> Broadcast | Later:
     def record(connection: Connection) -> dict[str, object]:
         return {"rs_broadcast_id": broadcast.rs_broadcast_id or bridge.rs_db.record_prepared(connection, broadcast)}
 
-    return work.advance(State.UPLOADED, f"list file uploaded as {uploaded.natural_key}", record)
+    return work.advance(State.UPLOADED, f"the list is transferred: {transferred.natural_key}", record)
 
 
-def _find_staged(work: Work) -> int:
-    """Size of the staged list file, which is staged again when it is gone."""
+def _arm(work: Work) -> None:
+    """Let Optimizely start by itself when the import has ended. From here on, it may."""
+    broadcast, route = work.broadcast, work.route
+
+    def look(_effect: Effect) -> Mapping[str, Any] | None:
+        if broadcast.campaign_id is None:
+            return None
+        look = route.send_status(broadcast)
+        return None if look.status is SendStatus.WAITING else {"status": look.told}
+
+    def act(_effect: Effect) -> Mapping[str, Any]:
+        route.arm(broadcast)
+        return {"status": "armed"}
+
+    work.once(Kind.START, str(broadcast.campaign_id or broadcast.key), look=look, act=act)
+
+
+def _staged_list(work: Work) -> tuple[StagedList, Broadcast]:
+    """The staged list, which is staged again when it is gone, and the broadcast with its counts."""
     bridge, broadcast = work.bridge, work.broadcast
-    size = bridge.lists.size(list_blob(broadcast))
-    if size is None:
-        if _write_staged_files(work).counts != broadcast.rows:
+    if find_staged(bridge, broadcast) is None:
+        list_id = bridge.names.find_list(broadcast.request.list_name)
+        again = stage(work, list_id=list_id, mailing_id=broadcast.source_mailing_id).counts
+        # Who is suppressed may have changed meanwhile; everything else may not.
+        if broadcast.rows is None or _unsuppressed(again) != _unsuppressed(broadcast.rows):
             raise DeliveryFileChanged(file=broadcast.request.delivery_file)
-        size = bridge.lists.size(list_blob(broadcast))
-    if size is None:
-        raise StagedFileMissing(blob=list_blob(broadcast))
-    return size
+        broadcast = bridge.ledger.broadcasts.touch(broadcast, **_row_columns(again))
+    blob = list_blob(broadcast)
+    found = bridge.lists.find(blob)
+    if found is None or broadcast.rows is None:
+        raise StagedFileMissing(blob=blob)
+    staged = StagedList(
+        size=found.size,
+        rows=broadcast.rows.uploaded,
+        tag=found.tag,
+        open_at=lambda offset: bridge.lists.open(blob, offset),
+    )
+    return staged, broadcast
 
 
-def _lease_list(work: Work) -> bool:
-    """Lease the list to this broadcast: the import clears it first, so one broadcast uses it at a time."""
-    return work.bridge.ledger.leases.take_until_released(f"list:{work.broadcast.list_id}", work.broadcast.key)
+def _unsuppressed(counts: RowCounts) -> tuple[int, ...]:
+    return counts.read, counts.rejected, counts.duplicates, counts.uploaded + counts.suppressed
 
 
-def _soon(work: Work) -> Later:
-    return Later(timedelta(seconds=work.bridge.settings.monitor_interval_seconds))
+def _take_place(work: Work) -> bool:
+    """Lease to this broadcast what only one may use at a time, such as the list that an import clears first."""
+    name = work.route.uses(work.broadcast)
+    return name is None or work.bridge.ledger.leases.take_until_released(name, work.broadcast.key)

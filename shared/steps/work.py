@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from shared.bridge import Bridge, new_owner, now
-from shared.broadcast import ENDED, RESTING, Broadcast, State
+from shared.broadcast import ENDED, RESTING, TRANSITIONS, Broadcast, State
 from shared.errors import (
     BridgeError,
     BroadcastChangedMeanwhile,
@@ -24,6 +24,7 @@ from shared.errors import (
 from shared.ledger.broadcasts import advance, lease_name
 from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import HeldLease, release_all
+from shared.optimizely.routes.route import Route
 from shared.telemetry import log, place_of
 
 #: Longest pause between two tries.
@@ -45,6 +46,19 @@ class Work:
     lease: HeldLease
     owner: str
     broadcast: Broadcast
+
+    @property
+    def route(self) -> Route:
+        """How the broadcast's list gets in and its message out."""
+        return self.bridge.routes[self.broadcast.request.route]
+
+    def on(self, broadcast: Broadcast) -> "Work":
+        """The same look, at the broadcast as it is now."""
+        return replace(self, broadcast=broadcast)
+
+    def soon(self) -> Later:
+        """Look again after the usual pause."""
+        return Later(timedelta(seconds=self.bridge.settings.monitor_interval_seconds))
 
     def advance(
         self,
@@ -165,15 +179,8 @@ def end(
         if to in ENDED:
             release_all(connection, work.broadcast.key)
 
-    return work.advance(
-        to,
-        note,
-        give_free,
-        ended_in=work.broadcast.state,
-        error_code=error.code if error else None,
-        error=error.sentence[:2000] if error else None,
-        reported_at=None,
-    )
+    told = {"error_code": error.code, "error": error.sentence[:2000]} if error else {}
+    return work.advance(to, note, give_free, ended_in=work.broadcast.state, reported_at=None, **told)
 
 
 def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
@@ -211,9 +218,8 @@ def _one_look(work: Work, handler: Handler) -> tuple[Broadcast, timedelta | None
     work = replace(work, broadcast=_count_attempt(work))
     key = work.broadcast.key
     try:
-        if _cancel_requested(work):
-            _withdraw(work)
-            return end(work, State.CANCELLED, "its client asked for it"), None
+        if _cancel_requested(work) and _recall(work):
+            return end(work, State.CANCELLED, "it was asked to be cancelled"), None
         outcome = handler(work)
     except (LeaseLost, BroadcastChangedMeanwhile):
         raise
@@ -247,33 +253,37 @@ def _count_attempt(work: Work) -> Broadcast:
 
 
 def _cancel_requested(work: Work) -> bool:
-    return not _start_tried(work) and work.bridge.ws_db.cancel_requested(work.broadcast.request.job_id)
+    broadcast = work.broadcast
+    return State.CANCELLED in TRANSITIONS[broadcast.state] and (
+        broadcast.cancel_requested_at is not None or work.bridge.ws_db.cancel_requested(broadcast.request.job_id)
+    )
 
 
-def _start_tried(work: Work) -> bool:
-    """Whether somebody may have been mailed already: then only an operator can say how the broadcast ended."""
-    start = work.bridge.ledger.effects.find(work.broadcast, Kind.START)
-    return start is not None and (start.tries > 0 or start.done_at is not None)
+def _recall(work: Work) -> bool:
+    """Make sure that nothing of this broadcast is sent, also by an import that comes late.
 
-
-def _withdraw(work: Work) -> None:
-    """Make sure that nothing of this broadcast is imported any more: its list goes to the next one."""
-    upload = work.bridge.ledger.effects.find(work.broadcast, Kind.UPLOAD)
-    if upload is not None and upload.tries > 0:
-        work.bridge.route.withdraw(work.broadcast)
+    Returns:
+        Whether it is certain that nobody was and nobody will be sent the message; else only an operator can say.
+    """
+    effects = work.bridge.ledger.effects
+    upload, start = effects.find(work.broadcast, Kind.UPLOAD), effects.find(work.broadcast, Kind.START)
+    transferred = upload is not None and upload.tries > 0
+    started = start is not None and (start.tries > 0 or start.done_at is not None)
+    if not transferred and not started:
+        return True
+    return work.route.recall(work.broadcast, transferred=transferred, started=started)
 
 
 def _fail(work: Work, error: BridgeError) -> tuple[Broadcast, timedelta | None]:
     broadcast = work.broadcast
-    to = State.NEEDS_OPERATOR if _start_tried(work) else State.FAILED
-    if to is State.FAILED:
-        try:
-            _withdraw(work)
-        except BridgeError as obstacle:
-            if isinstance(obstacle, TransientError) and broadcast.attempts < work.bridge.settings.max_attempts:
-                return _pause(work, obstacle)
-            # Somebody has to look at the SFTP site; until a retry the list stays with this broadcast.
-            to = State.NEEDS_OPERATOR
+    try:
+        # `failed` promises that nobody was mailed. Without that somebody has to look; what only one
+        # broadcast may use stays with this one until then.
+        to = State.FAILED if _recall(work) else State.NEEDS_OPERATOR
+    except BridgeError as obstacle:
+        if isinstance(obstacle, TransientError) and broadcast.attempts < work.bridge.settings.max_attempts:
+            return _pause(work, obstacle)
+        to = State.NEEDS_OPERATOR
     log.error(
         "Broadcast %s is %s: %s",
         broadcast.key,

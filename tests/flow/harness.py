@@ -196,6 +196,7 @@ def make_settings(folder: Path, storage: str, site: dict[str, Any], **more: str)
             "RETRY_SECONDS": "0.1",
             "START_SETTLE_SECONDS": "0.5",
             "IMPORT_TIMEOUT_MINUTES": "5",
+            "SEND_TIMEOUT_MINUTES": "5",
             **more,
         }
     )

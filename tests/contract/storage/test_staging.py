@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from shared.errors import SettingsInvalid, StagedFileMissing, StorageUnavailable
 from shared.settings import Settings
-from shared.staging import Staging
+from shared.staging import StagedFile, Staging
 from shared.storage import BLOCK_SIZE, blob_service, queue_service
 
 MIB = 1024 * 1024
@@ -40,6 +40,12 @@ def content(staging: Staging, name: str) -> bytes:
     return b"".join(staging.chunks(name))
 
 
+def found(staging: Staging, name: str) -> StagedFile:
+    there = staging.find(name)
+    assert there is not None
+    return there
+
+
 def made_up(size: int) -> bytes:
     return Random(size).randbytes(size)
 
@@ -53,8 +59,26 @@ def made_up(size: int) -> bytes:
 def test_what_is_written_is_what_is_read(staging: Staging, size: int) -> None:
     assert stage(staging, "J1/list.csv", made_up(size), rows="7")
     assert content(staging, "J1/list.csv") == made_up(size)
-    assert staging.size("J1/list.csv") == size
-    assert staging.metadata("J1/list.csv") == {"rows": "7"}
+    assert found(staging, "J1/list.csv").size == size
+    assert found(staging, "J1/list.csv").metadata == {"rows": "7"}
+
+
+@pytest.mark.parametrize("offset", [0, 1, BLOCK_SIZE, 2 * BLOCK_SIZE + 16, 2 * BLOCK_SIZE + 17], ids=str)
+def test_it_is_read_from_an_offset_to_its_end(staging: Staging, offset: int) -> None:
+    whole = made_up(2 * BLOCK_SIZE + 17)
+    stage(staging, "list.csv", whole)
+    source = staging.open("list.csv", offset)
+    assert b"".join(iter(lambda: source.read(100_000), b"")) == whole[offset:]
+
+
+def test_a_file_is_replaced_only_where_that_is_said(staging: Staging) -> None:
+    stage(staging, "rejects.csv", b"old")
+    was = found(staging, "rejects.csv").tag
+    with staging.writer("rejects.csv") as writer:
+        writer.write(b"new")
+        assert writer.commit({}, replace=True)
+    assert content(staging, "rejects.csv") == b"new"
+    assert found(staging, "rejects.csv").tag != was
 
 
 def test_it_does_not_matter_in_which_pieces_it_is_written(staging: Staging) -> None:
@@ -111,13 +135,13 @@ def test_the_second_of_two_files_of_one_name_is_refused_and_the_first_left_as_it
     assert stage(staging, "list.csv", first, rows="1", sha256="a")
     assert not stage(staging, "list.csv", second, rows="2")
     assert content(staging, "list.csv") == first
-    assert staging.metadata("list.csv") == {"rows": "1", "sha256": "a"}
+    assert found(staging, "list.csv").metadata == {"rows": "1", "sha256": "a"}
 
 
 def test_an_empty_file_is_not_replaced_either(staging: Staging) -> None:
     assert stage(staging, "list.csv", b"", rows="0")
     assert not stage(staging, "list.csv", b"x", rows="1")
-    assert staging.metadata("list.csv") == {"rows": "0"}
+    assert found(staging, "list.csv").metadata == {"rows": "0"}
 
 
 def test_of_two_writers_that_alternate_the_first_to_commit_wins_with_its_own_blocks(staging: Staging) -> None:
@@ -129,7 +153,7 @@ def test_of_two_writers_that_alternate_the_first_to_commit_wins_with_its_own_blo
         assert second.commit({"writer": "second"})
         assert not first.commit({"writer": "first"})
     assert content(staging, "list.csv") == other
-    assert staging.metadata("list.csv") == {"writer": "second"}
+    assert found(staging, "list.csv").metadata == {"writer": "second"}
 
 
 def test_of_writers_that_commit_at_once_one_wins(staging: Staging) -> None:
@@ -146,7 +170,7 @@ def test_of_writers_that_commit_at_once_one_wins(staging: Staging) -> None:
     winner = won.index(True)
     assert won.count(True) == 1
     assert content(staging, "list.csv") == bytes([winner]) * (BLOCK_SIZE + 1)
-    assert staging.metadata("list.csv") == {"writer": str(winner)}
+    assert found(staging, "list.csv").metadata == {"writer": str(winner)}
 
 
 # Not at all
@@ -155,8 +179,7 @@ def test_of_writers_that_commit_at_once_one_wins(staging: Staging) -> None:
 def test_without_a_commit_there_is_no_trace(staging: Staging, blobs: BlobServiceClient) -> None:
     with staging.writer("list.csv") as writer:
         writer.write(made_up(2 * BLOCK_SIZE))
-    assert staging.metadata("list.csv") is None
-    assert staging.size("list.csv") is None
+    assert staging.find("list.csv") is None
     with pytest.raises(StagedFileMissing):
         staging.open("list.csv")
     assert list(blobs.get_container_client(staging._container.container_name).list_blobs()) == []
@@ -170,7 +193,7 @@ def test_an_error_while_writing_leaves_no_trace_and_the_next_writer_starts_anew(
 
     with pytest.raises(ZeroDivisionError):
         write_then_fail()
-    assert staging.metadata("list.csv") is None
+    assert staging.find("list.csv") is None
     assert stage(staging, "list.csv", b"new")
     assert content(staging, "list.csv") == b"new"
 
@@ -184,7 +207,7 @@ def test_a_missing_file_is_an_error_that_names_it(staging: Staging) -> None:
 
 def test_a_missing_container_is_a_missing_file(blobs: BlobServiceClient, new_name: str) -> None:
     staging = Staging(blobs, new_name)
-    assert staging.metadata("list.csv") is None
+    assert staging.find("list.csv") is None
     with pytest.raises(StagedFileMissing):
         staging.open("list.csv")
 
@@ -233,13 +256,12 @@ def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     "operation",
     [
         lambda staging: staging.create_container(),
-        lambda staging: staging.metadata("list.csv"),
-        lambda staging: staging.size("list.csv"),
+        lambda staging: staging.find("list.csv"),
         lambda staging: staging.open("list.csv"),
         lambda staging: stage(staging, "list.csv", b"x"),
         lambda staging: stage(staging, "list.csv", b"x" * BLOCK_SIZE),
     ],
-    ids=["create", "metadata", "size", "open", "commit", "write"],
+    ids=["create", "find", "open", "commit", "write"],
 )
 def test_an_account_that_cannot_be_reached_is_a_passing_error_long_before_a_lease_runs_out(
     unreachable: Settings, pauses: list[float], operation: Callable[[Staging], Any]

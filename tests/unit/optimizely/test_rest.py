@@ -34,12 +34,12 @@ from shared.errors import (
     TransientError,
 )
 from shared.optimizely import rest as module
-from shared.optimizely.rest import (
+from shared.optimizely.rest import OptimizelyRest
+from shared.optimizely.rest_answers import (
     AuthenticatedUser,
     ConfiguredJob,
     JobTrigger,
     Message,
-    OptimizelyRest,
     RecipientList,
     RecipientListField,
     RunningJob,

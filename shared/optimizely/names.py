@@ -1,0 +1,95 @@
+"""List names and message names, resolved to ids at Optimizely Campaign and kept for a minute.
+
+A broadcast names its list and its message as people do. Both must name exactly one thing; what names
+none or several is an error that says which. Errors are never kept: a renamed list counts at once.
+"""
+
+import re
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageUnknown
+from shared.optimizely.rest import OptimizelyRest
+
+#: Seconds for which a name is kept.
+_KEPT_SECONDS: Final = 60.0
+#: A name that ends with a broadcast's key is that of a copy made for it, never of a source.
+_COPY: Final = re.compile(r"\[J\d+-[0-9a-f]{8}\]$")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """The Smart Campaign that holds a message."""
+
+    campaign_id: int
+    campaign_name: str
+    mailing_id: int
+
+
+class Names:
+    """Resolves names. Safe to use from several threads.
+
+    Args:
+        rest: the REST API.
+        clock: seconds that only ever grow.
+    """
+
+    def __init__(self, rest: OptimizelyRest, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rest = rest
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._lists: dict[str, tuple[float, int]] = {}
+        self._sources: dict[str, tuple[float, Source]] = {}
+
+    def find_list(self, list_name: str) -> int:
+        """Id of the recipient list with this name.
+
+        Raises:
+            ListUnknown: there is none.
+            ListAmbiguous: there are several.
+        """
+        return self._kept(self._lists, list_name, self._look_up_list)
+
+    def find_message(self, message_name: str) -> Source:
+        """The Smart Campaign that can be sent and has a message of this name.
+
+        Raises:
+            MessageUnknown: there is none.
+            MessageAmbiguous: there are several.
+        """
+        return self._kept(self._sources, message_name, self._look_up_message)
+
+    def _kept[Found](self, kept: dict[str, tuple[float, Found]], name: str, look_up: Callable[[str], Found]) -> Found:
+        with self._lock:
+            until, found = kept.get(name, (0.0, None))
+        if found is not None and self._clock() < until:
+            return found
+        found = look_up(name)
+        with self._lock:
+            kept[name] = (self._clock() + _KEPT_SECONDS, found)
+        return found
+
+    def _look_up_list(self, name: str) -> int:
+        found = [one.id for one in self._rest.select_recipient_lists() if one.name == name]
+        if not found:
+            raise ListUnknown(list=name)
+        if len(found) > 1:
+            raise ListAmbiguous(list=name, count=len(found))
+        return found[0]
+
+    def _look_up_message(self, name: str) -> Source:
+        found = [
+            Source(campaign_id=campaign.id, campaign_name=campaign.name, mailing_id=message.mailing_id)
+            for campaign in self._rest.select_smart_campaigns(status="activationRequired", detailed=True)
+            if not _COPY.search(campaign.name)
+            for message in campaign.messages
+            if message.name == name
+        ]
+        if not found:
+            raise MessageUnknown(message=name)
+        if len(found) > 1:
+            raise MessageAmbiguous(message=name, count=len(found))
+        return found[0]

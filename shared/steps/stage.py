@@ -1,0 +1,179 @@
+"""Staging: the delivery file is checked row by row; what can be uploaded becomes the staged list.
+
+The reject file is written beside it, with the rows that are not uploaded and the reasons. A staged list
+that is there already is adopted with its counts: the rows that an interrupted step wrote are these.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import batched
+
+from shared.bridge import Bridge
+from shared.broadcast import Broadcast, RouteKind, RowCounts
+from shared.errors import DeliveryFileMissing, NoRecipients, RowsUnaccounted
+from shared.faststats.delivery_file import DeliveryFile
+from shared.faststats.reject_file import RejectFile
+from shared.ledger.suppressions import Suppressions
+from shared.optimizely.list_fields import ListPlan, plan_columns
+from shared.optimizely.list_file import CsvRows, JsonRows, ListRows
+from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
+from shared.steps.work import Work
+
+#: Rows whose addresses are looked up among the suppressed ones at a time.
+_LOOKED_UP = 1000
+_COUNTS = "counts"
+
+#: A row: its line in the delivery file, its values, and its line in the list or why it has none.
+type _Judged = tuple[int, Sequence[str], bytes | RejectReason]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """What staging found out."""
+
+    counts: RowCounts
+    #: Rows that are not uploaded, by reason.
+    reasons: dict[str, int]
+    #: Columns of the delivery file for which the list has no field.
+    left_out: Sequence[str] = ()
+
+
+def list_blob(broadcast: Broadcast) -> str:
+    """Name of the staged list."""
+    return f"{broadcast.key}/list"
+
+
+def reject_blob(broadcast: Broadcast) -> str:
+    """Name of the reject file, as an operator downloads it."""
+    return f"{broadcast.key}/rejects.csv"
+
+
+def stage(work: Work, *, list_id: int, mailing_id: int | None) -> Staged:
+    """Check the delivery file; write the staged list and the reject file.
+
+    Args:
+        work: the broadcast.
+        list_id: the list whose fields the rows must fit.
+        mailing_id: the mailing that holds the message; None for upload only.
+
+    Raises:
+        DeliveryFileMissing: it is not in its folder.
+        NoRecipients: no row is left to upload.
+        RowsUnaccounted: the sums do not hold.
+        TerminalError: delivery file and list do not fit; see `DeliveryFile` and `plan_columns`.
+    """
+    bridge, request = work.bridge, work.broadcast.request
+    adopted = find_staged(bridge, work.broadcast)
+    if adopted is not None:
+        return adopted
+    try:
+        stream = (bridge.settings.delivery_folder / request.delivery_file).open("rb")
+    except OSError:
+        raise DeliveryFileMissing(file=request.delivery_file) from None
+    with (
+        stream,
+        DeliveryFile(stream, request) as delivery,
+        bridge.lists.writer(list_blob(work.broadcast)) as list_file,
+        bridge.rejects.writer(reject_blob(work.broadcast)) as reject_file,
+    ):
+        plan = _plan(work, delivery, list_id=list_id, mailing_id=mailing_id)
+        suppressions = bridge.ledger.suppressions if bridge.channels[request.channel].suppress else None
+        rows = _list_rows(work, plan)
+        rejects = RejectFile(delivery.columns)
+        list_file.write(rows.pack(rows.header()))
+        reject_file.write(rejects.header())
+        uploaded, reasons = 0, Counter[RejectReason]()
+        judged = _without_suppressed(_judged(delivery, rows), delivery, suppressions, list_id)
+        for line_number, values, outcome in judged:
+            if isinstance(outcome, RejectReason):
+                reasons[outcome] += 1
+                reject_file.write(rejects.row(line_number, outcome, values))
+            else:
+                uploaded += 1
+                list_file.write(rows.pack(outcome))
+        list_file.write(rows.finish())
+        counts = _counts(delivery.rows_read, uploaded, reasons)
+        if counts.accounted != counts.read:
+            raise RowsUnaccounted(what=request.delivery_file, read=counts.read, accounted=counts.accounted)
+        work.lease.check()
+        reject_file.commit({}, replace=True)
+        if counts.uploaded == 0:
+            raise NoRecipients(file=request.delivery_file, rows=counts.read)
+        by_reason = {str(reason): number for reason, number in reasons.items()}
+        kept = {"read": counts.read, "uploaded": uploaded, "by_reason": by_reason}
+        list_file.commit({_COUNTS: json.dumps(kept)})
+    return Staged(counts=counts, reasons=by_reason, left_out=plan.left_out)
+
+
+def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:
+    """What is staged already; None when nothing is."""
+    found = bridge.lists.find(list_blob(broadcast))
+    if found is None:
+        return None
+    kept = json.loads(found.metadata[_COUNTS])
+    reasons = Counter({RejectReason(reason): rows for reason, rows in kept["by_reason"].items()})
+    return Staged(counts=_counts(kept["read"], kept["uploaded"], reasons), reasons=kept["by_reason"])
+
+
+def _plan(work: Work, delivery: DeliveryFile, *, list_id: int, mailing_id: int | None) -> ListPlan:
+    request = work.broadcast.request
+    channel = work.bridge.channels[request.channel]
+    column = channel.closed_loop.mailing_column
+    closed_loop = request.route is RouteKind.CLOSED_LOOP
+    return plan_columns(
+        delivery.columns,
+        urn=delivery.urn,
+        email=delivery.email,
+        communication_key=delivery.communication_key,
+        fields=work.bridge.rest.get_recipient_list_fields(list_id),
+        list_name=request.list_name,
+        fixed={"BroadcastKey": request.key},
+        extra={column: str(mailing_id)} if closed_loop and column else {},
+        field_map=channel.fields,
+        order=channel.list_file.columns,
+    )
+
+
+def _list_rows(work: Work, plan: ListPlan) -> ListRows:
+    request = work.broadcast.request
+    if request.route is RouteKind.SENDING_BATCH:
+        return JsonRows(plan)
+    return CsvRows(plan, work.bridge.channels[request.channel].list_file)
+
+
+def _judged(delivery: DeliveryFile, rows: ListRows) -> Iterator[_Judged]:
+    """Every row of the delivery file, judged by itself and by the rows before it."""
+    for line_number, values, fault in delivery.rows():
+        outcome = fault or rows.encode(values)
+        if not isinstance(outcome, RejectReason):
+            outcome = delivery.repetition(values) or outcome
+        yield line_number, values, outcome
+
+
+def _without_suppressed(
+    judged: Iterator[_Judged], delivery: DeliveryFile, suppressions: Suppressions | None, list_id: int
+) -> Iterator[_Judged]:
+    """The same, where the rows of suppressed recipients are judged so."""
+    if suppressions is None:
+        yield from judged
+        return
+    for group in batched(judged, _LOOKED_UP, strict=False):
+        good = [values[delivery.email] for _, values, outcome in group if not isinstance(outcome, RejectReason)]
+        found = suppressions.among(list_id, good)
+        for line_number, values, outcome in group:
+            suppressed = None if isinstance(outcome, RejectReason) else found.get(values[delivery.email])
+            yield line_number, values, suppressed or outcome
+
+
+def _counts(rows_read: int, uploaded: int, reasons: Counter[RejectReason]) -> RowCounts:
+    duplicates = sum(rows for reason, rows in reasons.items() if reason in DUPLICATES)
+    suppressed = sum(rows for reason, rows in reasons.items() if reason in SUPPRESSED)
+    return RowCounts(
+        read=rows_read,
+        uploaded=uploaded,
+        rejected=reasons.total() - duplicates - suppressed,
+        duplicates=duplicates,
+        suppressed=suppressed,
+    )
