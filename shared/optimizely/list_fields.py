@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from operator import itemgetter
 from typing import Final, Protocol
 
 from shared.errors import (
@@ -94,7 +95,8 @@ class ListPlan:
         self.address = address
         self.left_out = tuple(left_out)
         self._constants = tuple(constants)
-        self._positions = tuple(column.position for column in written)
+        # A list has two columns at the least: a key and the broadcast's key.
+        self._pick: Callable[[Sequence[str]], Sequence[str]] = itemgetter(*(column.position for column in written))
         self._checks = [
             (index, column.fit or str, column.filled, column.name)
             for index, column in enumerate(written)
@@ -122,7 +124,7 @@ class ListPlan:
         return refused and refused[1]
 
     def _cells(self, values: Sequence[str]) -> list[str]:
-        return list(map((*values, *self._constants).__getitem__, self._positions))
+        return list(self._pick((*values, *self._constants)))
 
     def _refuse(self, cells: list[str]) -> tuple[RejectReason, str] | None:
         """Why the row is refused and for which field; a row that is not gets its values as they are written."""
@@ -182,7 +184,7 @@ def plan_columns(  # noqa: PLR0913 - the parts of a delivery file, a list and a 
         communication_key: position of the Communication Key.
         fields: the fields of the list.
         list_name: for errors.
-        fixed: list fields that have the same value in every row, such as `BroadcastKey`.
+        fixed: list fields that have the same value in every row: `BroadcastKey` at the least.
         extra: columns with the same value in every row that need not be fields of the list, such as the mailing id of
             the closed loop. They stand last.
         field_map: list field, by internal or display name, by column of the delivery file.
