@@ -194,10 +194,10 @@ class ListFieldUnknown(TerminalError):
 
 
 class FieldMapAmbiguous(TerminalError):
-    """Two columns would go to one field of the recipient list, or one column to two."""
+    """Two columns would go to one field of the recipient list, or one column to two fields."""
 
     code = "field-map-ambiguous"
-    happened = "The channel's map for the recipient list {list!r} uses {name} twice."
+    happened = "It is not clear which columns go to which fields of the recipient list {list!r}: {reason}."
     remedy = "Correct `fields` of the channel in CHANNELS_FILE, then retry the broadcast."
 
 
@@ -206,7 +206,7 @@ class ListFileColumnsWrong(TerminalError):
 
     code = "list-file-columns-wrong"
     happened = "The columns of the list file for the recipient list {list!r} cannot be written: {reason}."
-    remedy = "Correct `list_file` of the channel in CHANNELS_FILE, then retry the broadcast."
+    remedy = "Correct the channel's `list_file` or `mailing_column` in CHANNELS_FILE, then retry the broadcast."
 
 
 class MessageUnknown(TerminalError):

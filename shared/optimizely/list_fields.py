@@ -153,6 +153,9 @@ class _Fields:
     def find(self, name: str) -> ListField | None:
         return self._by_internal_name.get(name) or self._by_name.get(_loosely(name))
 
+    def taken(self, field: ListField) -> FieldMapAmbiguous:
+        return FieldMapAmbiguous(list=self.list_name, reason=f"two columns for the field {field.internal_name}")
+
 
 def plan_columns(  # noqa: PLR0913 - the parts of a delivery file, a list and a channel that a plan is made of
     columns: Sequence[str],
@@ -195,10 +198,11 @@ def plan_columns(  # noqa: PLR0913 - the parts of a delivery file, a list and a 
         The plan; columns that are not written are in its `left_out`.
 
     Raises:
-        FieldMapAmbiguous: the map gives one field two columns, or one column two fields.
+        FieldMapAmbiguous: a field that the map or a key needs has two columns, or a column has two fields.
         ListFieldMissing: the list lacks the field of a key, or a fixed one, or that cannot hold its value.
         ListFieldUnknown: the list lacks a field that the map names.
-        ListFileColumnsWrong: `order` names what nothing fills, or something twice, or lacks what must be written.
+        ListFileColumnsWrong: `order` names what nothing fills, or something twice, or lacks what must be written; or
+            an extra column is the field of a key.
         MappedColumnMissing: the delivery file lacks a column that the map names.
         RequiredFieldMissing: the list requires a field for which there is no column.
     """
@@ -242,9 +246,9 @@ def _mapped(columns: Sequence[str], field_map: Mapping[str, str], known: _Fields
         if field is None:
             raise ListFieldUnknown(list=known.list_name, field=name)
         if position in mapped:
-            raise FieldMapAmbiguous(list=known.list_name, name=f"the column {column}")
+            raise FieldMapAmbiguous(list=known.list_name, reason=f"two fields for the column {column}")
         if field in mapped.values():
-            raise FieldMapAmbiguous(list=known.list_name, name=f"the field {name}")
+            raise known.taken(field)
         mapped[position] = field
     return mapped
 
@@ -255,14 +259,10 @@ def _keys(keys: Mapping[str, int], mapped: Mapping[int, ListField], known: _Fiel
         field = mapped.get(position) or known.find(key)
         if field is None:
             raise ListFieldMissing(list=known.list_name, field=key)
-        taken = planned.get(field.internal_name)
-        if taken is None:
-            # The delivery file has a value for every key.
-            planned[field.internal_name] = _Column(field.internal_name, position, fit=_fit(field.type))
-        elif taken.position != position and {taken.position, position} & mapped.keys():
-            raise FieldMapAmbiguous(list=known.list_name, name=f"the field {field.internal_name}")
-        elif position not in mapped:
-            raise ListFieldMissing(list=known.list_name, field=key)
+        # The delivery file has a value for every key.
+        column = _Column(field.internal_name, position, fit=_fit(field.type))
+        if planned.setdefault(field.internal_name, column).position != position:
+            raise known.taken(field)
     return planned
 
 
@@ -270,8 +270,10 @@ def _fixed(fixed: Mapping[str, str], behind: int, planned: Mapping[str, _Column]
     made = {}
     for position, (name, value) in enumerate(fixed.items(), behind):
         field = known.find(name)
-        if field is None or field.internal_name in planned:
+        if field is None:
             raise ListFieldMissing(list=known.list_name, field=name)
+        if field.internal_name in planned:
+            raise known.taken(field)
         fit = _fit(field.type)
         if fit is not None and fit(value) != value:
             raise ListFieldMissing(list=known.list_name, field=f"{name} that takes {value!r}")
@@ -287,7 +289,7 @@ def _extras(
         field = known.find(name)
         key = name if field is None else field.internal_name
         if key in planned:
-            raise FieldMapAmbiguous(list=known.list_name, name=f"the column {name}")
+            raise ListFileColumnsWrong(list=known.list_name, reason=f"{name} is there twice")
         made[key] = _Column(name, position)
     return made
 
@@ -309,7 +311,7 @@ def _others(
                 left_out.append(column)
                 continue
         elif field.internal_name in taken:
-            raise FieldMapAmbiguous(list=known.list_name, name=f"the field {field.internal_name}")
+            raise known.taken(field)
         made[field.internal_name] = _Column(
             field.internal_name, position, needed=field.required, fit=_fit(field.type), filled=field.required
         )

@@ -74,8 +74,7 @@ class CsvRows:
         self._delimiter, self._quote = layout.delimiter, layout.quote
         self._mark, self._codec = _MARKED.get(layout.encoding, (b"", layout.encoding))
         self._line_end = _LINE_ENDS[layout.line_end]
-        # Without quotes this tells a row that would need one.
-        self._special = re.compile(f"[{re.escape(layout.delimiter + (layout.quote or '"'))}\r\n]")
+        self._special = re.compile(f"[{re.escape(layout.delimiter + layout.quote)}\r\n]")
         self._line: Callable[[Sequence[str]], str | None] = self._quoted_all if layout.quote_all else self._quoted
         self._delimiters = len(plan.columns) - 1
         self._gzip = zlib.compressobj(wbits=_GZIP) if layout.gzip else None
