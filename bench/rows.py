@@ -13,8 +13,10 @@ from pathlib import Path
 
 from local.delivery_file_generator import write_delivery_file
 from shared.broadcast import BroadcastRequest
+from shared.channels import ListFileLayout
 from shared.faststats.delivery_file import DeliveryFile
-from shared.optimizely.list_file import plan_columns
+from shared.optimizely.list_fields import plan_columns
+from shared.optimizely.list_file import CsvRows
 from shared.optimizely.response_file import ResponseLayout, ResponseReader
 from shared.optimizely.rest_answers import RecipientListField
 
@@ -66,12 +68,13 @@ def list_file(file: Path) -> None:
             communication_key=delivery.communication_key,
             fields=_FIELDS,
             list_name="Customers",
-            broadcast_key="J1-00000000",
+            fixed={"BroadcastKey": "J1-00000000"},
         )
+        lines = CsvRows(plan, ListFileLayout())
         for _number, values, fault in delivery.rows():
-            line = fault or plan.encode(values)
-            if isinstance(line, bytes):
-                delivery.repetition(values)
+            line = fault or lines.encode(values)
+            if isinstance(line, bytes) and not delivery.repetition(values):
+                lines.pack(line)
 
 
 def responses(rows: int) -> None:

@@ -171,6 +171,44 @@ class RequiredFieldMissing(TerminalError):
     remedy = "Add a column of that name to the broadcast and run it again."
 
 
+class MappedColumnMissing(TerminalError):
+    """The delivery file lacks a column that the channel's map names."""
+
+    code = "mapped-column-missing"
+    happened = "The delivery file has no column {column}, which the channel maps to the list field {field}."
+    remedy = (
+        "Add the column to the broadcast, or correct `fields` of the channel in CHANNELS_FILE, "
+        "and run the broadcast again."
+    )
+
+
+class ListFieldUnknown(TerminalError):
+    """The channel's map names a field that the recipient list does not have."""
+
+    code = "list-field-unknown"
+    happened = "The recipient list {list!r} has no field {field}, which the channel's map names."
+    remedy = (
+        "Correct `fields` of the channel in CHANNELS_FILE, or ask Optimizely support to add the field, "
+        "then retry the broadcast."
+    )
+
+
+class FieldMapAmbiguous(TerminalError):
+    """Two columns would go to one field of the recipient list, or one column to two fields."""
+
+    code = "field-map-ambiguous"
+    happened = "It is not clear which columns go to which fields of the recipient list {list!r}: {reason}."
+    remedy = "Correct `fields` of the channel in CHANNELS_FILE, then retry the broadcast."
+
+
+class ListFileColumnsWrong(TerminalError):
+    """The columns that the channel wants in the list file are not those that can be or must be written."""
+
+    code = "list-file-columns-wrong"
+    happened = "The columns of the list file for the recipient list {list!r} cannot be written: {reason}."
+    remedy = "Correct the channel's `list_file` or `mailing_column` in CHANNELS_FILE, then retry the broadcast."
+
+
 class MessageUnknown(TerminalError):
     """No Smart Campaign that can be sent has a message of this name."""
 

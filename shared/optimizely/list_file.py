@@ -1,260 +1,155 @@
-"""The list file: the recipients of a broadcast, in the layout of the list's import job.
+"""The list file: the recipients of a broadcast, in the layout of the list's import.
 
-CSV with a header of internal field names, UTF-8 without BOM, `;`, quotes only where a value needs them, LF.
-ASSUMPTION: the layout is agreed with Optimizely support when the import job is set up; `;` is usual in the vendor's
-CSV exchanges (section 3.1 of the Optimizely reference). Field types and system fields: section 1.4.
+CSV with a header. Layout: `ListFileLayout`, set for each channel.
+ASSUMPTION: the default layout. The layout is agreed with Optimizely support when the import is set up; `;` is usual in
+the vendor's CSV exchanges (section 3.1 of the Optimizely reference), and an import takes gzip (section 3.2).
 """
 
+import codecs
 import re
+import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from operator import itemgetter
 from typing import Final, Protocol
 
-from shared.errors import ListFieldMissing, RequiredFieldMissing
+from shared.channels import ListFileLayout
+from shared.errors import ListFileColumnsWrong
+from shared.optimizely.list_fields import ListPlan
 from shared.rejects import RejectReason
 
-#: List fields that every broadcast fills; `BroadcastKey` comes back with every response and tells whose it is.
-EMAIL, URN, COMMUNICATION_KEY, BROADCAST_KEY = "Email", "Urn", "CommunicationKey", "BroadcastKey"
-_KEYS: Final = 4
-#: Optimizely fills these itself.
-_SYSTEM_FIELDS: Final = ("created", "modified", "bmOptinFinishedDate")
+#: What the file begins with and the codec of its lines, where that is not the encoding itself.
+_MARKED: Final = {"utf-8-sig": (codecs.BOM_UTF8, "utf-8"), "utf-16": (codecs.BOM_UTF16_LE, "utf-16-le")}
+_LINE_ENDS: Final = {"LF": "\n", "CRLF": "\r\n"}
+#: For `zlib`: gzip, whose header then has neither time nor name, so that the same lines give the same file.
+_GZIP: Final = zlib.MAX_WBITS | 16
 
-_DELIMITER: Final = ";"
-_MUST_BE_QUOTED: Final = re.compile(r'[;"\r\n]')
-_BITS: Final = {"SHORT": 16, "INTEGER": 32, "LONG": 64}
-_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,19}")
-_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,30}(?:\.[0-9]{1,30})?")
-_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_TIMESTAMP: Final = re.compile(rf"{_DATE.pattern}[T ][0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}.*)?")
-_BOOLEAN: Final = frozenset({"true", "false", "0", "1"})
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
+#: Characters of a list name in a file name, which has room for 255.
+_LONGEST_LIST_NAME: Final = 100
 
 
-class ListField(Protocol):
-    """A field of a recipient list, as REST describes it."""
-
-    @property
-    def internal_name(self) -> str:
-        """Its name in files."""
-        ...
-
-    @property
-    def display_name(self) -> str:
-        """Its name in the user interface."""
-        ...
-
-    @property
-    def type(self) -> str:
-        """LONG, INTEGER, SHORT, STRING, TEXT, FLOAT, DECIMAL, DATE, TIMESTAMP or BOOLEAN."""
-        ...
-
-    @property
-    def required(self) -> bool:
-        """Whether every recipient must have it."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class _Check:
-    """A field whose values have to be looked at."""
-
-    #: Position in a row of the list file.
-    index: int
-    name: str
-    required: bool
-    #: The value as it is written; None when it does not fit.
-    fit: Callable[[str], str | None]
-
-
-class ListPlan:
-    """How rows of a delivery file become lines of a list file. Made by `plan_columns`.
-
-    Attributes:
-        fields: internal names of the fields that are written, in the order of the file.
-        left_out: columns of the delivery file for which the list has no field.
-    """
-
-    def __init__(
-        self,
-        planned: Sequence[tuple[ListField, int]],
-        *,
-        broadcast_key: str,
-        left_out: Sequence[str],
-    ) -> None:
-        self.fields = tuple(field.internal_name for field, _ in planned)
-        self.left_out = tuple(left_out)
-        self._broadcast_key = broadcast_key
-        self._pick: Callable[[Sequence[str]], Sequence[str]] = itemgetter(*(position for _, position in planned))
-        fits = [_fit(field.type) for field, _ in planned]
-        self._checks = [
-            # The first four are the keys, which the delivery file always has.
-            _Check(index, field.internal_name, field.required and index >= _KEYS, fit or str)
-            for index, ((field, _), fit) in enumerate(zip(planned, fits, strict=True))
-            if fit is not None or (field.required and index >= _KEYS)
-        ]
+class ListRows(Protocol):
+    """Writes the rows of a list: `header`, then `encode` for every row and `pack` for those taken, then `finish`."""
 
     def header(self) -> bytes:
-        """The first line of the file."""
-        return _line(self.fields)
+        """What stands before the first row, to be packed as rows are.
+
+        Raises:
+            ListFileColumnsWrong: the layout cannot express the name of a column.
+        """
+        ...
 
     def encode(self, values: Sequence[str]) -> bytes | RejectReason:
-        """One line of the file.
+        """One row.
 
         Args:
             values: a good row of the delivery file: as many values as it has columns, without spaces around them.
 
         Returns:
-            The line; or why the row cannot be one: `field-type`, `field-missing`. `refused_field` says which field.
+            The row; or why it cannot be written.
         """
-        cells = self._cells(values)
-        if self._checks and (refused := self._refuse(cells)):
-            return refused[0]
-        return _line(cells)
+        ...
 
-    def refused_field(self, values: Sequence[str]) -> str | None:
-        """Name of the first field for which `encode` refuses the row; None when it does not."""
-        refused = self._refuse(self._cells(values))
-        return refused and refused[1]
+    def pack(self, rows: bytes) -> bytes:
+        """What is to be stored for header or rows, in their order; may be empty, and come with later ones."""
+        ...
 
-    def _cells(self, values: Sequence[str]) -> list[str]:
-        return list(self._pick((*values, self._broadcast_key)))
-
-    def _refuse(self, cells: list[str]) -> tuple[RejectReason, str] | None:
-        """Why the row is refused and for which field; a row that is not gets its values as they are written."""
-        for check in self._checks:
-            written = check.fit(cells[check.index])
-            if written is None:
-                return RejectReason.FIELD_TYPE, check.name
-            if check.required and not written:
-                return RejectReason.FIELD_MISSING, check.name
-            cells[check.index] = written
-        return None
+    def finish(self) -> bytes:
+        """What is still to be stored, once, after the last row."""
+        ...
 
 
-def plan_columns(
-    columns: Sequence[str],
-    *,
-    urn: int,
-    email: int,
-    communication_key: int,
-    fields: Sequence[ListField],
-    list_name: str,
-    broadcast_key: str,
-) -> ListPlan:
-    """Match the columns of a delivery file with the fields of a list.
+class CsvRows:
+    """The rows of a list file.
 
-    The key columns go to the fields `Email`, `Urn` and `CommunicationKey`, the broadcast's key to `BroadcastKey`,
-    every other column to the field that has its name as internal or, failing that, display name. Case, spaces, `_`
-    and `-` do not count. Of two columns of one field the first is taken.
+    Rows are refused as `ListPlan.row` does, and with `not-encodable` or `needs-quote` where the layout cannot express a
+    value. Without quotes, a quotation mark is refused too: the import might take it for one.
 
     Args:
-        columns: names of the columns of the delivery file.
-        urn: position of the URN.
-        email: position of the address.
-        communication_key: position of the Communication Key.
-        fields: the fields of the list.
-        list_name: for errors.
-        broadcast_key: the value of `BroadcastKey` in every line.
+        plan: the columns.
+        layout: how they are written.
+    """
+
+    def __init__(self, plan: ListPlan, layout: ListFileLayout) -> None:
+        self._plan = plan
+        self._delimiter, self._quote = layout.delimiter, layout.quote
+        self._mark, self._codec = _MARKED.get(layout.encoding, (b"", layout.encoding))
+        self._line_end = _LINE_ENDS[layout.line_end]
+        self._special = re.compile(f"[{re.escape(layout.delimiter + layout.quote)}\r\n]")
+        self._line: Callable[[Sequence[str]], str | None] = self._quoted_all if layout.quote_all else self._quoted
+        self._delimiters = len(plan.columns) - 1
+        self._gzip = zlib.compressobj(wbits=_GZIP) if layout.gzip else None
+
+    def header(self) -> bytes:
+        """The mark of the encoding, if it has one, and the line of column names."""
+        line = self._encoded(self._plan.columns)
+        if isinstance(line, RejectReason):
+            raise ListFileColumnsWrong(
+                list=self._plan.list_name, reason=f"the layout cannot express one of their names ({line})"
+            )
+        return self._mark + line
+
+    def encode(self, values: Sequence[str]) -> bytes | RejectReason:
+        """One line, not yet compressed."""
+        cells = self._plan.row(values)
+        return self._encoded(cells) if isinstance(cells, list) else cells
+
+    def pack(self, rows: bytes) -> bytes:
+        """The lines, or what the compressor gives out for them."""
+        return rows if self._gzip is None else self._gzip.compress(rows)
+
+    def finish(self) -> bytes:
+        """What is left in the compressor."""
+        return b"" if self._gzip is None else self._gzip.flush()
+
+    def _encoded(self, cells: Sequence[str]) -> bytes | RejectReason:
+        line = self._line(cells)
+        if line is None:
+            return RejectReason.NEEDS_QUOTE
+        try:
+            return (line + self._line_end).encode(self._codec)
+        except UnicodeEncodeError:
+            return RejectReason.NOT_ENCODABLE
+
+    def _quoted(self, cells: Sequence[str]) -> str | None:
+        """The cells as a line, with quotes only where they are needed; None where that is not possible."""
+        line = self._delimiter.join(cells)
+        if (
+            line.count(self._delimiter) == self._delimiters
+            and (self._quote or '"') not in line
+            and "\n" not in line
+            and "\r" not in line
+        ):
+            return line
+        if not self._quote:
+            return None
+        return self._delimiter.join(self._in_quotes(cell) if self._special.search(cell) else cell for cell in cells)
+
+    def _quoted_all(self, cells: Sequence[str]) -> str:
+        return self._delimiter.join(map(self._in_quotes, cells))
+
+    def _in_quotes(self, cell: str) -> str:
+        return self._quote + cell.replace(self._quote, self._quote * 2) + self._quote
+
+
+def list_file_name(
+    template: str, *, list_id: int, list_name: str, broadcast_key: str, mailing_id: int | None = None
+) -> str:
+    """Name of a list file.
+
+    Args:
+        template: `ListFileLayout.name`.
+        list_id: for `{list_id}`.
+        list_name: for `{list}`; what is unsafe in a file name becomes `_`, and what is over 100 characters is cut.
+        broadcast_key: for `{broadcast}`.
+        mailing_id: for `{mailing}`; nothing where there is none.
 
     Returns:
-        The plan; columns without a field are in its `left_out`.
-
-    Raises:
-        ListFieldMissing: the list lacks one of the four fields, or its `BroadcastKey` is not a text.
-        RequiredFieldMissing: the list requires a field for which there is no column.
+        The name, of letters, digits, `.`, `_` and `-`, the first of them neither `.` nor `-`.
     """
-    system = set(map(_loosely, _SYSTEM_FIELDS))
-    writable = [field for field in fields if _loosely(field.internal_name) not in system]
-    by_name = {_loosely(field.display_name): field for field in writable}
-    by_name |= {_loosely(field.internal_name): field for field in writable}
-    by_name.pop("", None)
-
-    planned: dict[str, tuple[ListField, int]] = {}
-    # The broadcast's key stands behind the values of a row.
-    keys = {EMAIL: email, URN: urn, COMMUNICATION_KEY: communication_key, BROADCAST_KEY: len(columns)}
-    for name, position in keys.items():
-        field = by_name.get(_loosely(name))
-        if field is None or field.internal_name in planned:
-            raise ListFieldMissing(list=list_name, field=name)
-        planned[field.internal_name] = (field, position)
-    if _fit(by_name[_loosely(BROADCAST_KEY)].type) is not None:
-        raise ListFieldMissing(list=list_name, field=f"{BROADCAST_KEY} that holds text")
-
-    left_out = []
-    for position, column in enumerate(columns):
-        if position in {email, urn, communication_key}:
-            continue
-        field = by_name.get(_loosely(column))
-        if field is None or field.internal_name in planned:
-            left_out.append(column)
-        else:
-            planned[field.internal_name] = (field, position)
-    for field in writable:
-        if field.required and field.internal_name not in planned:
-            raise RequiredFieldMissing(list=list_name, field=field.internal_name)
-    return ListPlan(list(planned.values()), broadcast_key=broadcast_key, left_out=left_out)
-
-
-def _line(cells: Sequence[str]) -> bytes:
-    line = _DELIMITER.join(cells)
-    if line.count(_DELIMITER) >= len(cells) or '"' in line or "\n" in line or "\r" in line:
-        line = _DELIMITER.join(map(_quoted, cells))
-    return (line + "\n").encode()
-
-
-def _quoted(cell: str) -> str:
-    return '"' + cell.replace('"', '""') + '"' if _MUST_BE_QUOTED.search(cell) else cell
-
-
-def _fit(kind: str) -> Callable[[str], str | None] | None:
-    """What makes a value one of a field type, or refuses it with None; no function for types that take any text."""
-    if kind in _BITS:
-        limit = 2 ** (_BITS[kind] - 1)
-        return lambda value: _number(value, _WHOLE, limit)
-    return _FITS.get(kind)
-
-
-def _number(value: str, pattern: re.Pattern[str], limit: int | None = None) -> str | None:
-    text = value or "0"  # empty numbers make the vendor's API fail (section 6.3 of the Apteco reference)
-    if not pattern.fullmatch(text) or (limit is not None and not -limit <= int(text) < limit):
-        return None
-    return text
-
-
-def _date(value: str) -> str | None:
-    return _iso(value, _DATE, date.fromisoformat)
-
-
-def _timestamp(value: str) -> str | None:
-    return _iso(value, _TIMESTAMP, datetime.fromisoformat)
-
-
-def _iso(text: str, pattern: re.Pattern[str], parse: Callable[[str], date]) -> str | None:
-    if not text:
-        return text
-    if not pattern.fullmatch(text):
-        return None  # Python reads more forms of ISO 8601 than the vendor
-    try:
-        parse(text)
-    except ValueError:
-        return None
-    return text
-
-
-def _boolean(value: str) -> str | None:
-    return value if not value or value.lower() in _BOOLEAN else None
-
-
-_FITS: Final[dict[str, Callable[[str], str | None]]] = {
-    "FLOAT": lambda value: _number(value, _DECIMAL),
-    "DECIMAL": lambda value: _number(value, _DECIMAL),
-    "DATE": _date,
-    "TIMESTAMP": _timestamp,
-    "BOOLEAN": _boolean,
-}
-
-
-def _loosely(name: str) -> str:
-    """A name as it is compared: `First Name` is `first_name`."""
-    return re.sub(r"[\s_-]", "", name).casefold()
+    name = template.format(
+        list_id=list_id,
+        list=_UNSAFE.sub("_", list_name[:_LONGEST_LIST_NAME]),
+        broadcast=broadcast_key,
+        mailing="" if mailing_id is None else mailing_id,
+    )
+    return f"_{name}" if name.startswith((".", "-")) else name
