@@ -87,7 +87,8 @@ def _prepare(work: Work) -> Broadcast | Later:
         act=lambda _effect: route.prepare(broadcast),
     )
     columns = route.furnish(broadcast, prepared.evidence)
-    return work.advance(State.PREPARED, f"Smart Campaign {columns['campaign_id']} is prepared", lambda _connection: columns)
+    note = f"Smart Campaign {columns['campaign_id']} is prepared"
+    return work.advance(State.PREPARED, note, lambda _connection: columns)
 
 
 def _transfer(work: Work) -> Broadcast | Later:

@@ -7,7 +7,7 @@ import pytest
 
 import shared.steps.resolve
 import shared.steps.work
-from shared.broadcast import State
+from shared.broadcast import Broadcast, State
 from shared.errors import OptimizelyUnavailable
 from shared.faststats.rs_db import RsDb
 from shared.faststats.ws_db import WsDb
@@ -48,8 +48,8 @@ EFFECTS: list[tuple[Any, str, int]] = [
     (WsDb, "finish", 1),
     (StagedFileWriter, "commit", 1),
     (StagedFileWriter, "commit", 2),
-    (ImportJobRoute, "copy", 1),
-    (ImportJobRoute, "upload", 1),
+    (ImportJobRoute, "prepare", 1),
+    (ImportJobRoute, "transfer", 1),
     (ImportJobRoute, "start", 1),
     (Effects, "intend", 1),
     (Effects, "intend", 2),
@@ -100,9 +100,9 @@ def test_a_start_without_an_answer_that_took_effect_is_adopted(flow: Flow, monke
     original = ImportJobRoute.start
     calls = []
 
-    def no_answer(self: ImportJobRoute, campaign_id: int) -> None:
-        calls.append(campaign_id)
-        original(self, campaign_id)
+    def no_answer(self: ImportJobRoute, broadcast: Broadcast) -> None:
+        calls.append(broadcast.campaign_id)
+        original(self, broadcast)
         raise OptimizelyUnavailable(operation="startSmartCampaign", reason="ReadTimeout")
 
     monkeypatch.setattr(ImportJobRoute, "start", no_answer)
@@ -117,8 +117,8 @@ def test_a_start_that_never_takes_effect_is_parked_and_an_operator_resolves_it(
 ) -> None:
     calls = []
 
-    def lost(_self: ImportJobRoute, campaign_id: int) -> None:
-        calls.append(campaign_id)
+    def lost(_self: ImportJobRoute, broadcast: Broadcast) -> None:
+        calls.append(broadcast.campaign_id)
         raise OptimizelyUnavailable(operation="startSmartCampaign", reason="ConnectTimeout")
 
     with monkeypatch.context() as patched:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from shared.broadcast import Broadcast, SendMode
 from shared.channels import Channels
 from shared.errors import BatchInvalid, ImportNotSeen, ListFieldMissing, TerminalError
-from shared.optimizely.list_file import batch_chunks
+from shared.optimizely.list_chunks import batch_chunks
 from shared.optimizely.names import Names
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.routes.campaign import BroadcastCampaign
