@@ -46,8 +46,6 @@ class WrongStatusError(Exception):
 def start(connection: sqlite3.Connection, campaign_id: int, now: int) -> None:
     """Start a Smart Campaign, or go on with a paused one (vendor's description, startSmartCampaign).
 
-    A Wait node with a fixed time still holds the mails back. ASSUMPTION: one that waits for an import does not.
-
     Raises:
         WrongStatusError: answered with 409.
     """
@@ -66,7 +64,10 @@ def start(connection: sqlite3.Connection, campaign_id: int, now: int) -> None:
 
 
 def begin(connection: sqlite3.Connection, campaign: sqlite3.Row, now: int) -> None:
-    """Let the mails to a campaign's list go out from now on, or from the fixed time of its Wait node."""
+    """Let the mails to a campaign's list go out from now on, or from the time of its Wait node.
+
+    ASSUMPTION: a Wait node that waits for an import waits for none that comes later.
+    """
     campaign_id, list_id = campaign["id"], campaign["list_id"]
     mails = connection.execute("SELECT count(*) FROM recipient WHERE list_id = ?", (list_id,)).fetchone()[0]
     takes = min(max(_SHORTEST, _PER_TEN_THOUSAND * mails // 10_000), _LONGEST)
@@ -79,7 +80,7 @@ def begin(connection: sqlite3.Connection, campaign: sqlite3.Row, now: int) -> No
     connection.execute(
         "UPDATE campaign SET status = 'running', started = ?, modified = ?, recipients = ?, sends_from = ?, "
         "takes = ?, repeated = 0 WHERE id = ?",
-        (now, now, mails, max(now, wait_nodes.scheduled_at(connection, campaign_id)), takes, campaign_id),
+        (now, now, mails, wait_nodes.passed_at(connection, campaign_id, now, now), takes, campaign_id),
     )
 
 
@@ -121,7 +122,7 @@ def work(store: Store, seed: int, now: int) -> bool:
     """
     with store.reading() as connection:
         activated = connection.execute("SELECT * FROM campaign WHERE status = 'activated'").fetchall()
-        waits = {campaign["id"]: wait_nodes.passed_at(connection, campaign) for campaign in activated}
+        waits = {campaign["id"]: wait_nodes.starts_at(connection, campaign) for campaign in activated}
         running = connection.execute("SELECT id FROM campaign WHERE status = 'running'").fetchall()
     due = [campaign_id for campaign_id, moment in waits.items() if moment is not None and moment <= now]
     for campaign_id in due:
@@ -152,7 +153,7 @@ def _start_by_itself(store: Store, campaign_id: int) -> None:
     with store.writing() as connection:
         campaign = _campaign(connection, campaign_id)
         # Somebody may have deactivated it meanwhile.
-        moment = wait_nodes.passed_at(connection, campaign) if campaign["status"] == "activated" else None
+        moment = wait_nodes.starts_at(connection, campaign) if campaign["status"] == "activated" else None
         if moment is not None:
             begin(connection, campaign, moment)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
-from local.simulator import sending, sftp_site
+from local.simulator import batches, sending, sftp_site
 from local.simulator.clock import START, Clock
 from local.simulator.control import Control
 from local.simulator.identity import Identity, identity
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Real seconds between two rounds, and between two records of the clock.
 _ROUND, _RECORD = 0.05, 1.0
+#: Bytes of the largest request: chunks of sending batches have many recipients.
+_LARGEST_BODY = 64 * 1024 * 1024
 
 
 class Simulator:
@@ -58,7 +60,7 @@ class Simulator:
         Args:
             living: let things happen by themselves; else only when `round` is called.
         """
-        app = web.Application()
+        app = web.Application(client_max_size=_LARGEST_BODY)
         app.add_subapp(f"/rest/{CLIENT_ID}", self._rest.application())
         app.add_subapp("/control", self.control.application())
         self._runner = web.AppRunner(app, access_log=None)
@@ -121,9 +123,10 @@ class Simulator:
         """Let everything happen that is due now."""
         now = self.clock.now()
         importing = self._imports.work(now)
+        batching = batches.work(self._store, now)
         under_way = sending.work(self._store, self._seed, now)
         pending = self._export.work(now)
-        self.control.idle = not (importing or under_way or pending)
+        self.control.idle = not (importing or batching or under_way or pending)
 
     async def _live(self) -> None:
         recorded = 0.0

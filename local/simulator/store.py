@@ -23,6 +23,18 @@ CREATE TABLE recipient (
     broadcast_key TEXT NOT NULL, PRIMARY KEY (list_id, recipient_id)
 ) WITHOUT ROWID;
 CREATE TABLE pool_list (list_id INTEGER PRIMARY KEY, importing INTEGER NOT NULL, campaign_id INTEGER, taken INTEGER);
+CREATE TABLE sending_batch (
+    id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL, list_id INTEGER NOT NULL, tag TEXT NOT NULL,
+    state TEXT NOT NULL, run_id INTEGER
+);
+CREATE TABLE batch_chunk (
+    id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL REFERENCES sending_batch, name TEXT NOT NULL,
+    UNIQUE (batch_id, name)
+);
+CREATE TABLE batch_recipient (
+    id INTEGER PRIMARY KEY, chunk_id INTEGER NOT NULL REFERENCES batch_chunk, row TEXT NOT NULL
+);
+CREATE INDEX batch_recipient_chunk ON batch_recipient (chunk_id);
 CREATE TABLE campaign (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, status TEXT NOT NULL, list_id INTEGER NOT NULL,
     source_id INTEGER, created INTEGER NOT NULL, modified INTEGER NOT NULL, activated INTEGER, started INTEGER,
@@ -38,7 +50,7 @@ CREATE TABLE message (
 );
 CREATE TABLE import_run (
     id INTEGER PRIMARY KEY, list_id INTEGER NOT NULL, file TEXT NOT NULL, started INTEGER NOT NULL,
-    ends INTEGER NOT NULL, state TEXT NOT NULL, rows_read INTEGER NOT NULL DEFAULT 0,
+    ends INTEGER NOT NULL, state TEXT NOT NULL, kind TEXT NOT NULL DEFAULT 'job', rows_read INTEGER NOT NULL DEFAULT 0,
     imported INTEGER NOT NULL DEFAULT 0, skipped TEXT NOT NULL DEFAULT '{}', error TEXT
 );
 CREATE TABLE mail_waiting (

@@ -19,30 +19,36 @@ def nodes_of(connection: sqlite3.Connection, campaign_id: int) -> list[sqlite3.R
     ).fetchall()
 
 
-def scheduled_at(connection: sqlite3.Connection, campaign_id: int) -> int:
-    """The latest fixed time for which a Wait node holds the mails back; 0 when none does."""
-    return max((node["scheduled_at"] or 0 for node in nodes_of(connection, campaign_id)), default=0)
+def passed_at(connection: sqlite3.Connection, campaign_id: int, since: int, imported: int | None) -> int | None:
+    """When all Wait nodes of a Smart Campaign let mails through.
 
+    Args:
+        connection: of the store.
+        campaign_id: the Smart Campaign.
+        since: when the waiting began.
+        imported: when the import ended; None while it has not.
 
-def passed_at(connection: sqlite3.Connection, campaign: sqlite3.Row) -> int | None:
-    """When an activated Smart Campaign starts by itself; None while nobody can say.
-
-    It starts when all its Wait nodes let it, or at once when it has none.
+    Returns:
+        At the earliest `since`; None while nobody can say.
     """
-    moments: list[int] = [campaign["activated"]]
-    for node in nodes_of(connection, campaign["id"]):
+    moments = [since]
+    for node in nodes_of(connection, campaign_id):
         if node["scheduled_at"] is not None:
             moments.append(node["scheduled_at"])
         if node["after_import"]:
-            imported = connection.execute(
-                "SELECT min(ends) FROM import_run WHERE list_id = ? AND started > ? AND state = 'done' "
-                "AND error IS NULL",
-                (campaign["list_id"], campaign["activated"]),
-            ).fetchone()[0]
             if imported is None:
                 return None
             moments.append(_next(imported, node["at_time"]) if node["at_time"] else imported)
     return max(moments)
+
+
+def starts_at(connection: sqlite3.Connection, campaign: sqlite3.Row) -> int | None:
+    """When an activated Smart Campaign starts by itself; None while nobody can say."""
+    imported = connection.execute(
+        "SELECT min(ends) FROM import_run WHERE list_id = ? AND started > ? AND state = 'done' AND error IS NULL",
+        (campaign["list_id"], campaign["activated"]),
+    ).fetchone()[0]
+    return passed_at(connection, campaign["id"], campaign["activated"], imported)
 
 
 def _next(seconds: int, at_time: str) -> int:

@@ -19,6 +19,7 @@ from local.simulator.rest.messages import Messages
 from local.simulator.rest.recipient_lists import RecipientLists
 from local.simulator.rest.recipients import Recipients
 from local.simulator.rest.responses import Responses
+from local.simulator.rest.sending_batches import SendingBatches
 from local.simulator.rest.smart_campaigns import SmartCampaigns
 from local.simulator.rest.wait_nodes import WaitNodes
 from local.simulator.store import Store
@@ -39,7 +40,16 @@ class Rest:
         self._identity = identity
         self._parts = [
             part(store, clock)
-            for part in (RecipientLists, Recipients, SmartCampaigns, WaitNodes, Messages, Jobs, Responses)
+            for part in (
+                RecipientLists,
+                Recipients,
+                SmartCampaigns,
+                WaitNodes,
+                Messages,
+                SendingBatches,
+                Jobs,
+                Responses,
+            )
         ]
 
     def application(self) -> web.Application:
