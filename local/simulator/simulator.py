@@ -10,6 +10,7 @@ from aiohttp import web
 
 from local.simulator import batches, sending, sftp_site
 from local.simulator.clock import START, Clock
+from local.simulator.closed_loop import ClosedLoop
 from local.simulator.control import Control
 from local.simulator.identity import Identity, identity
 from local.simulator.import_job import ImportJobs
@@ -46,6 +47,7 @@ class Simulator:
         self.identity: Identity = identity(folder / "keys")
         self._site = folder / "site"
         self._imports = ImportJobs(self._store, self._site / "import")
+        self._closed_loop = ClosedLoop(self._store, self._site / "closedloop")
         self._export = ResponseExport(self._store, self._site / "responses", began=began)
         self.control = Control(self._store, self.clock)
         self._rest = Rest(self._store, self.clock, self.identity)
@@ -116,6 +118,7 @@ class Simulator:
             "host_key": f"[127.0.0.1]:{sftp_port} {public}",
             "host_key_fingerprint": self.identity.host_key.get_fingerprint(),
             "import_folder": "/import",
+            "closed_loop_folder": "/closedloop",
             "response_folder": "/responses",
         }
 
@@ -124,9 +127,10 @@ class Simulator:
         now = self.clock.now()
         importing = self._imports.work(now)
         batching = batches.work(self._store, now)
+        looping = self._closed_loop.work(now)
         under_way = sending.work(self._store, self._seed, now)
         pending = self._export.work(now)
-        self.control.idle = not (importing or batching or under_way or pending)
+        self.control.idle = not (importing or batching or looping or under_way or pending)
 
     async def _live(self) -> None:
         recorded = 0.0
