@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from local.simulator.store import Store
+from local.simulator.store import Store, fact
 
 #: Simulated seconds between two exports. The vendor exports once a day, or more often on request.
 INTERVAL = 12 * 3600
@@ -58,8 +58,11 @@ class ResponseExport:
         """
         with self._store.reading() as connection:
             last = connection.execute("SELECT max(boundary) FROM response_file").fetchone()[0] or self._began
+            # Of a campaign that is paused, what happened is told, and nothing more happens by itself.
             pending = connection.execute(
-                "SELECT count(*) FROM campaign WHERE started IS NOT NULL AND NOT repeated"
+                "SELECT count(*) FROM campaign WHERE started IS NOT NULL AND NOT repeated AND (status <> 'paused' "
+                "OR EXISTS (SELECT 1 FROM event WHERE campaign_id = campaign.id AND registered_at > ?))",
+                (last,),
             ).fetchone()[0]
         for boundary in range(last + INTERVAL, now + 1, INTERVAL):
             self._export(boundary)
@@ -70,9 +73,10 @@ class ResponseExport:
             told = [
                 row["id"]
                 for row in connection.execute(
-                    "SELECT id FROM campaign WHERE started IS NOT NULL AND events_made AND NOT repeated AND NOT EXISTS "
-                    "(SELECT 1 FROM event WHERE campaign_id = campaign.id AND registered_at > ?)",
-                    (boundary - INTERVAL,),
+                    "SELECT id FROM campaign WHERE status IN ('finished', 'canceled') AND NOT repeated AND NOT EXISTS "
+                    "(SELECT 1 FROM event WHERE campaign_id = campaign.id AND registered_at > ?) AND NOT EXISTS "
+                    "(SELECT 1 FROM mail_sent WHERE campaign_id = campaign.id AND id > ?)",
+                    (boundary - INTERVAL, int(fact(connection, "reacted_to") or 0)),
                 )
             ]
             if _count(connection, boundary - INTERVAL, boundary):

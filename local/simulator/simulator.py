@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, Self
 
 from aiohttp import web
 
-from local.simulator import sending, sftp_site
+from local.simulator import batches, sending, sftp_site
 from local.simulator.clock import START, Clock
+from local.simulator.closed_loop import ClosedLoop
 from local.simulator.control import Control
 from local.simulator.identity import Identity, identity
 from local.simulator.import_job import ImportJobs
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: Real seconds between two rounds, and between two records of the clock.
 _ROUND, _RECORD = 0.05, 1.0
+#: Bytes of the largest request: chunks of sending batches have many recipients.
+_LARGEST_BODY = 64 * 1024 * 1024
 
 
 class Simulator:
@@ -44,6 +47,7 @@ class Simulator:
         self.identity: Identity = identity(folder / "keys")
         self._site = folder / "site"
         self._imports = ImportJobs(self._store, self._site / "import")
+        self._closed_loop = ClosedLoop(self._store, self._site / "closedloop")
         self._export = ResponseExport(self._store, self._site / "responses", began=began)
         self.control = Control(self._store, self.clock)
         self._rest = Rest(self._store, self.clock, self.identity)
@@ -58,7 +62,7 @@ class Simulator:
         Args:
             living: let things happen by themselves; else only when `round` is called.
         """
-        app = web.Application()
+        app = web.Application(client_max_size=_LARGEST_BODY)
         app.add_subapp(f"/rest/{CLIENT_ID}", self._rest.application())
         app.add_subapp("/control", self.control.application())
         self._runner = web.AppRunner(app, access_log=None)
@@ -114,6 +118,7 @@ class Simulator:
             "host_key": f"[127.0.0.1]:{sftp_port} {public}",
             "host_key_fingerprint": self.identity.host_key.get_fingerprint(),
             "import_folder": "/import",
+            "closed_loop_folder": "/closedloop",
             "response_folder": "/responses",
         }
 
@@ -121,9 +126,11 @@ class Simulator:
         """Let everything happen that is due now."""
         now = self.clock.now()
         importing = self._imports.work(now)
+        batching = batches.work(self._store, now)
+        looping = self._closed_loop.work(now)
         under_way = sending.work(self._store, self._seed, now)
         pending = self._export.work(now)
-        self.control.idle = not (importing or under_way or pending)
+        self.control.idle = not (importing or batching or looping or under_way or pending)
 
     async def _live(self) -> None:
         recorded = 0.0

@@ -22,25 +22,52 @@ CREATE TABLE recipient (
     list_id INTEGER NOT NULL, recipient_id TEXT NOT NULL, urn TEXT NOT NULL, communication_key TEXT NOT NULL,
     broadcast_key TEXT NOT NULL, PRIMARY KEY (list_id, recipient_id)
 ) WITHOUT ROWID;
+CREATE TABLE pool_list (list_id INTEGER PRIMARY KEY, importing INTEGER NOT NULL, campaign_id INTEGER, taken INTEGER);
+CREATE TABLE sending_batch (
+    id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL, list_id INTEGER NOT NULL, tag TEXT NOT NULL,
+    state TEXT NOT NULL, run_id INTEGER
+);
+CREATE TABLE batch_chunk (
+    id INTEGER PRIMARY KEY, batch_id INTEGER NOT NULL REFERENCES sending_batch, name TEXT NOT NULL,
+    UNIQUE (batch_id, name)
+);
+CREATE TABLE batch_recipient (
+    id INTEGER PRIMARY KEY, chunk_id INTEGER NOT NULL REFERENCES batch_chunk, row TEXT NOT NULL
+);
+CREATE INDEX batch_recipient_chunk ON batch_recipient (chunk_id);
 CREATE TABLE campaign (
     id INTEGER PRIMARY KEY, name TEXT NOT NULL, status TEXT NOT NULL, list_id INTEGER NOT NULL,
-    source_id INTEGER, created INTEGER NOT NULL, modified INTEGER NOT NULL, started INTEGER, finished INTEGER,
-    ends INTEGER, events_made INTEGER NOT NULL DEFAULT 0, repeated INTEGER NOT NULL DEFAULT 0
+    source_id INTEGER, created INTEGER NOT NULL, modified INTEGER NOT NULL, activated INTEGER, started INTEGER,
+    finished INTEGER, recipients INTEGER, sends_from INTEGER, takes INTEGER, paused INTEGER,
+    repeated INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE wait_node (
+    id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL REFERENCES campaign, position INTEGER NOT NULL,
+    scheduled_at INTEGER, after_import INTEGER NOT NULL, at_time TEXT
 );
 CREATE TABLE message (
     mailing_id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL REFERENCES campaign, name TEXT NOT NULL
 );
 CREATE TABLE import_run (
     id INTEGER PRIMARY KEY, list_id INTEGER NOT NULL, file TEXT NOT NULL, started INTEGER NOT NULL,
-    ends INTEGER NOT NULL, state TEXT NOT NULL, rows_read INTEGER NOT NULL DEFAULT 0,
+    ends INTEGER NOT NULL, state TEXT NOT NULL, kind TEXT NOT NULL DEFAULT 'job', rows_read INTEGER NOT NULL DEFAULT 0,
     imported INTEGER NOT NULL DEFAULT 0, skipped TEXT NOT NULL DEFAULT '{}', error TEXT
 );
+CREATE TABLE mail_waiting (
+    campaign_id INTEGER NOT NULL, due INTEGER NOT NULL, recipient_id TEXT NOT NULL, mailing_id INTEGER NOT NULL,
+    urn TEXT NOT NULL, communication_key TEXT NOT NULL, broadcast_key TEXT NOT NULL,
+    PRIMARY KEY (campaign_id, due, recipient_id)
+) WITHOUT ROWID;
 CREATE TABLE mail_sent (
-    campaign_id INTEGER NOT NULL, mailing_id INTEGER NOT NULL, recipient_id TEXT NOT NULL, urn TEXT NOT NULL,
-    communication_key TEXT NOT NULL, broadcast_key TEXT NOT NULL, sent_at INTEGER NOT NULL
+    id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL, mailing_id INTEGER NOT NULL, recipient_id TEXT NOT NULL,
+    urn TEXT NOT NULL, communication_key TEXT NOT NULL, broadcast_key TEXT NOT NULL, sent_at INTEGER NOT NULL
 );
-CREATE INDEX mail_sent_campaign ON mail_sent (campaign_id, sent_at);
+CREATE INDEX mail_sent_campaign ON mail_sent (campaign_id);
 CREATE INDEX mail_sent_recipient ON mail_sent (broadcast_key, recipient_id);
+CREATE TABLE test_mailing (
+    id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL, mailing_id INTEGER NOT NULL, started INTEGER NOT NULL
+);
+CREATE TABLE test_mail (test_id INTEGER NOT NULL, recipient_id TEXT NOT NULL, PRIMARY KEY (test_id, recipient_id));
 CREATE TABLE event (
     id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL, mailing_id INTEGER NOT NULL, recipient_id TEXT NOT NULL,
     urn TEXT NOT NULL, communication_key TEXT NOT NULL, broadcast_key TEXT NOT NULL, message_type TEXT NOT NULL,
@@ -48,10 +75,12 @@ CREATE TABLE event (
     registered_at INTEGER NOT NULL
 );
 CREATE INDEX event_registered ON event (registered_at);
+CREATE INDEX event_recipient ON event (recipient_id);
 CREATE INDEX event_campaign ON event (campaign_id, message_type, bounce_type, registered_at);
 CREATE TABLE unsubscribe (
     recipient_id TEXT PRIMARY KEY, list_id INTEGER, mailing_id INTEGER, reason TEXT NOT NULL, created INTEGER NOT NULL
 );
+CREATE TABLE wipe (recipient_id TEXT NOT NULL, reason TEXT NOT NULL, created INTEGER NOT NULL);
 CREATE TABLE response_file (boundary INTEGER PRIMARY KEY, name TEXT, rows INTEGER NOT NULL);
 """
 
@@ -84,13 +113,19 @@ _FIELDS = (
 )
 #: Two lists share a name, and two Smart Campaigns hold messages of one name: the cases of ambiguity.
 _LISTS = ("Customers", "Prospects", "Duplicate name", "Duplicate name", "Seed list")
+_SEEDS = 5
+#: The recipient list pool: lists of sending batches and closed-loop imports.
+_POOL = ("Pool 1", "Pool 2", "Pool 3", "Pool 4")
 _CAMPAIGNS = (
     ("Spring Newsletter", "Spring Newsletter", "activationRequired"),
     ("Welcome Series", "Welcome", "activationRequired"),
     ("Twice A", "Same message", "activationRequired"),
     ("Twice B", "Same message", "activationRequired"),
     ("Autumn Newsletter", "Autumn Newsletter", "finished"),
+    ("Evening Newsletter", "Evening Newsletter", "activationRequired"),
 )
+#: The Smart Campaign with a Wait node of its own, and how many seconds after the beginning that lets mails through.
+_WAITING, _WAITS = "Evening Newsletter", 9 * 3600
 
 
 class Store:
@@ -146,7 +181,7 @@ def set_fact(connection: sqlite3.Connection, name: str, value: object) -> None:
 
 
 def _fill(connection: sqlite3.Connection, now: int) -> None:
-    for number, name in enumerate(_LISTS):
+    for number, name in enumerate((*_LISTS, *_POOL)):
         list_id = FIRST_LIST_ID + number
         connection.execute(
             "INSERT INTO recipient_list VALUES (?, ?, ?, ?, ?)", (list_id, name, name == "Seed list", now, now)
@@ -158,20 +193,23 @@ def _fill(connection: sqlite3.Connection, now: int) -> None:
                 for position, (name, kind, required) in enumerate(_FIELDS)
             ],
         )
+        if name == "Seed list":
+            connection.executemany(
+                "INSERT INTO recipient VALUES (?, ?, ?, ?, '')",
+                [(list_id, f"seed{n}@bridge.example", f"seed{n}", f"seed{n}") for n in range(1, _SEEDS + 1)],
+            )
+        if name in _POOL:
+            connection.execute("INSERT INTO pool_list VALUES (?, 0, NULL, NULL)", (list_id,))
     for number, (name, message, status) in enumerate(_CAMPAIGNS):
+        campaign_id, passed = FIRST_CAMPAIGN_ID + number, now if status == "finished" else None
         connection.execute(
-            "INSERT INTO campaign (id, name, status, list_id, created, modified, started, finished, events_made, "
-            "repeated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1, 1)",
-            (
-                FIRST_CAMPAIGN_ID + number,
-                name,
-                status,
-                FIRST_LIST_ID,
-                now,
-                now,
-                *((now, now) if status == "finished" else (None, None)),
-            ),
+            "INSERT INTO campaign (id, name, status, list_id, created, modified, started, finished, repeated) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
+            (campaign_id, name, status, FIRST_LIST_ID, now, now, passed, passed),
         )
-        connection.execute(
-            "INSERT INTO message VALUES (?, ?, ?)", (FIRST_MAILING_ID + number, FIRST_CAMPAIGN_ID + number, message)
-        )
+        connection.execute("INSERT INTO message VALUES (?, ?, ?)", (FIRST_MAILING_ID + number, campaign_id, message))
+        if name == _WAITING:
+            connection.execute(
+                "INSERT INTO wait_node (campaign_id, position, scheduled_at, after_import) VALUES (?, 1, ?, 0)",
+                (campaign_id, now + _WAITS),
+            )

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from local.delivery_file_generator import HEADER, GeneratedFile, delivery_file_name, write_delivery_file
-from local.simulator.import_job import blocklisted, unsubscribed_before
+from local.simulator.suppression import blocklisted, unsubscribed_before
 from shared.broadcast import BroadcastRequest
 from shared.faststats.delivery_file import DeliveryFile
 from shared.optimizely.list_file import plan_columns

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from local.simulator.simulator import Simulator
+from local.simulator.store import CLIENT_ID
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.sftp import SftpSite
 
@@ -22,6 +24,8 @@ class Simulation:
         self.simulator = simulator
         self.addresses: dict[str, Any] = simulator.addresses()
         self._loop = loop
+        self.session = requests.Session()
+        self.session.auth = (self.addresses["api_user"], self.addresses["api_password"])
         self.rest = OptimizelyRest(
             base_url=self.addresses["rest_url"],
             client_id=self.addresses["client_id"],
@@ -36,6 +40,10 @@ class Simulation:
             passphrase=None,
             host_keys=self.addresses["host_key"],
         )
+
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        """The answer to a request of the REST API, without the client."""
+        return self.session.request(method, f"{self.addresses['rest_url']}/{CLIENT_ID}{path}", timeout=30, **more)
 
     def pass_time(self, **span: float) -> None:
         """Let simulated time pass, and everything happen that is due."""
@@ -68,6 +76,7 @@ def simulation(folder: Path) -> Iterator[Simulation]:
         made = Simulation(simulator, loop)
         yield made
         made.rest.close()
+        made.session.close()
     finally:
         asyncio.run_coroutine_threadsafe(simulator.stop(), loop).result(30)
         loop.call_soon_threadsafe(loop.stop)

@@ -1,0 +1,32 @@
+"""Smart Campaigns: how one is copied."""
+
+import sqlite3
+
+
+def campaign(connection: sqlite3.Connection, campaign_id: int) -> sqlite3.Row | None:
+    """A Smart Campaign; None when there is none with this ID."""
+    found: sqlite3.Row | None = connection.execute("SELECT * FROM campaign WHERE id = ?", (campaign_id,)).fetchone()
+    return found
+
+
+def copy(connection: sqlite3.Connection, source: sqlite3.Row, name: str, list_id: int, now: int) -> int:
+    """Copy a Smart Campaign with its messages and Wait nodes, pointed at a list; the ID of the copy.
+
+    The copy can be started or activated at once, whatever became of its source.
+    """
+    copy_id = int(connection.execute("SELECT max(id) + 1 FROM campaign").fetchone()[0])
+    connection.execute(
+        "INSERT INTO campaign (id, name, status, list_id, source_id, created, modified) VALUES (?,?,?,?,?,?,?)",
+        (copy_id, name, "activationRequired", list_id, source["id"], now, now),
+    )
+    connection.execute(
+        "INSERT INTO message (mailing_id, campaign_id, name) SELECT (SELECT max(mailing_id) FROM message) + "
+        "row_number() OVER (ORDER BY mailing_id), ?, name FROM message WHERE campaign_id = ?",
+        (copy_id, source["id"]),
+    )
+    connection.execute(
+        "INSERT INTO wait_node (campaign_id, position, scheduled_at, after_import, at_time) "
+        "SELECT ?, position, scheduled_at, after_import, at_time FROM wait_node WHERE campaign_id = ?",
+        (copy_id, source["id"]),
+    )
+    return copy_id

@@ -1,0 +1,86 @@
+"""The REST API: operations of the vendor's OpenAPI description, in its shapes.
+
+Handlers are named after the operations. An answer has no property that the description does not know.
+Where the description lists no status for an object that is not there, or for a request that cannot be
+understood, the answer is 404 or 400.
+"""
+
+import base64
+import hmac
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+from local.simulator.clock import Clock
+from local.simulator.identity import Identity
+from local.simulator.rest.asking import RefusedError
+from local.simulator.rest.jobs import Jobs
+from local.simulator.rest.messages import Messages
+from local.simulator.rest.recipient_lists import RecipientLists
+from local.simulator.rest.recipients import Recipients
+from local.simulator.rest.responses import Responses
+from local.simulator.rest.sending_batches import SendingBatches
+from local.simulator.rest.smart_campaigns import SmartCampaigns
+from local.simulator.rest.wait_nodes import WaitNodes
+from local.simulator.store import Store
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Rest:
+    """The REST API over the simulator's records.
+
+    Args:
+        store: the simulator's records.
+        clock: simulated time.
+        identity: whose login is accepted.
+    """
+
+    def __init__(self, store: Store, clock: Clock, identity: Identity) -> None:
+        self._identity = identity
+        self._parts = [
+            part(store, clock)
+            for part in (
+                RecipientLists,
+                Recipients,
+                SmartCampaigns,
+                WaitNodes,
+                Messages,
+                SendingBatches,
+                Jobs,
+                Responses,
+            )
+        ]
+
+    def application(self) -> web.Application:
+        """The web application, to be mounted at `/rest/<client id>`."""
+        app = web.Application(middlewares=[self._login])
+        app.add_routes([web.get("/users/authenticated", self.get_authenticated_user)])
+        for part in self._parts:
+            app.add_routes(part.routes())
+        return app
+
+    @web.middleware
+    async def _login(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        user = f"{self._identity.api_user}:{self._identity.api_password}"
+        wanted = "Basic " + base64.b64encode(user.encode()).decode()
+        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(errors="replace"), wanted.encode()):
+            return _error(401, "The login is wrong.")
+        try:
+            return await handler(request)
+        except RefusedError as refused:
+            return _error(refused.status, str(refused))
+        except UnicodeEncodeError:
+            return _error(400, "the text is not Unicode")
+        except web.HTTPException as refused:
+            return _error(refused.status, refused.reason)
+
+    async def get_authenticated_user(self, _request: web.Request) -> web.Response:
+        """The API user."""
+        name = self._identity.api_user
+        return web.json_response({"id": 1, "username": name, "email": name})
+
+
+def _error(status: int, message: str) -> web.Response:
+    """An error in the shape that the vendor's own client reads (`optimizely.md` 1.1)."""
+    return web.json_response({"httpStatusCode": status, "errorMessage": message, "violations": []}, status=status)

@@ -1,0 +1,26 @@
+"""A part of the REST API: the operations on one kind of thing."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from local.simulator.clock import Clock
+from local.simulator.store import Store
+
+
+class Part(ABC):
+    """A part of the REST API.
+
+    Args:
+        store: the simulator's records.
+        clock: simulated time.
+    """
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    @abstractmethod
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Its operations."""

@@ -1,0 +1,94 @@
+"""Recipients: who is on a list, who would get mail, and the deletion of what is known of one."""
+
+import sqlite3
+from collections.abc import Iterable
+
+from aiohttp import web
+
+from local.simulator.rest import asking, shapes
+from local.simulator.rest.part import Part
+from local.simulator.suppression import THRESHOLDS, blocklisted, bounces, unsubscribed_before
+
+#: Longest page of recipients, as others have found it (`optimizely.md` 1.1).
+_LARGEST = 500_000
+
+
+class Recipients(Part):
+    """Operations on recipients."""
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Its operations."""
+        return [
+            web.get("/recipients/{recipientListId}", self.select_recipients),
+            web.get("/recipients/{recipientListId}/count", self.count_recipients),
+            web.get("/recipients/{recipientListId}/{recipientId}/valid", self.is_recipient_valid),
+            web.delete("/recipients", self.wipe_recipient_history),
+        ]
+
+    async def select_recipients(self, request: web.Request) -> web.Response:
+        """The recipients on a list, a page of them."""
+        asking.choice(request, "sort", ("id",), "id")
+        direction = asking.choice(request, "direction", ("ASC", "DESC"), "ASC")
+        with self._store.reading() as connection:
+            list_id = self._list(connection, request)
+            return asking.page(
+                request,
+                connection,
+                f"SELECT recipient_id FROM recipient WHERE list_id = ? ORDER BY recipient_id {direction}",  # noqa: S608 - chosen above
+                (list_id,),
+                lambda row: {"id": row["recipient_id"]},
+                largest=_LARGEST,
+            )
+
+    async def count_recipients(self, request: web.Request) -> web.Response:
+        """How many recipients are on a list."""
+        with self._store.reading() as connection:
+            return web.json_response({"count": shapes.recipients_on(connection, self._list(connection, request))})
+
+    async def is_recipient_valid(self, request: web.Request) -> web.Response:
+        """Whether a recipient would be sent a message."""
+        recipient, now = request.match_info["recipientId"].lower(), self._clock.now()
+        with self._store.reading() as connection:
+            list_id = self._list(connection, request)
+            reason = _reason(connection, list_id, recipient, now)
+        answer: dict[str, object] = {"valid": reason is None, "recipientListId": list_id}
+        return web.json_response(answer | ({"validationFailedReason": reason} if reason else {}))
+
+    async def wipe_recipient_history(self, request: web.Request) -> web.Response:
+        """Forget what a recipient did. What the referee's book says of mails stays: it is no part of the vendor."""
+        recipient = request.query.get("recipientKey", "").lower()
+        if not recipient:
+            raise asking.RefusedError(400, "The required parameter 'recipientKey' is not provided.")
+        with self._store.writing() as connection:
+            connection.execute("DELETE FROM event WHERE recipient_id = ?", (recipient,))
+            connection.execute(
+                "INSERT INTO wipe VALUES (?, ?, ?)", (recipient, request.query.get("reason", ""), self._clock.now())
+            )
+        return web.Response(status=202)
+
+    @staticmethod
+    def _list(connection: sqlite3.Connection, request: web.Request) -> int:
+        """The ID of the list in the path. Target groups are not played."""
+        if "targetGroup" in request.query:
+            raise asking.RefusedError(400, "there is no such target group")
+        found = asking.one(connection, "recipient_list", request, "recipientListId", missing=404)
+        return int(found["id"])
+
+
+def _reason(connection: sqlite3.Connection, list_id: int, recipient: str, now: int) -> str | None:
+    """Why a recipient gets no mail; None when nothing speaks against it."""
+    if blocklisted(recipient):
+        return "blacklisted"
+    if (
+        unsubscribed_before(recipient)
+        or connection.execute(
+            "SELECT 1 FROM unsubscribe WHERE recipient_id = ? AND created <= ?", (recipient, now)
+        ).fetchone()
+    ):
+        return "unsubscribed"
+    if any(bounces(connection, category, recipient, now) >= most for category, most in THRESHOLDS.items()):
+        return "bounced"
+    on_list = connection.execute(
+        "SELECT 1 FROM recipient WHERE list_id = ? AND recipient_id = ?", (list_id, recipient)
+    ).fetchone()
+    return None if on_list else "not_found"
