@@ -60,18 +60,21 @@ class Control:
                     "mails_sent": 0,
                     "distinct_recipients_mailed": 0,
                     "mailed_more_than_once": 0,
+                    "first_mail_at": None,
                     "events_by_type": {},
                 }
                 for row in connection.execute("SELECT * FROM campaign ORDER BY id")
             }
             for row in connection.execute(
-                "SELECT campaign_id, count(*) AS mails, count(DISTINCT recipient_id) AS people FROM mail_sent "
+                "SELECT campaign_id, count(*) AS mails, count(DISTINCT recipient_id) AS people, "
+                "min(sent_at) AS first FROM mail_sent "
                 "WHERE sent_at <= ? GROUP BY 1",
                 (now,),
             ):
                 campaigns[row["campaign_id"]]["mails_sent"] = row["mails"]
                 campaigns[row["campaign_id"]]["distinct_recipients_mailed"] = row["people"]
                 campaigns[row["campaign_id"]]["mailed_more_than_once"] = row["mails"] - row["people"]
+                campaigns[row["campaign_id"]]["first_mail_at"] = _iso(row["first"])
             for row in connection.execute(
                 "SELECT campaign_id, message_type, count(*) AS events FROM event WHERE registered_at <= ? "
                 "GROUP BY 1, 2",

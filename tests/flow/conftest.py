@@ -52,6 +52,13 @@ def flow(tmp_path: Path, azurite: Azurite, shared_simulator: dict[str, Any]) -> 
 
 
 @pytest.fixture
+def slow_flow(alone: Flow) -> Flow:
+    """A bridge whose Optimizely has a clock that a test moves."""
+    alone.set_clock(speed=0)
+    return alone
+
+
+@pytest.fixture
 def alone(tmp_path: Path, azurite: Azurite) -> Iterator[Flow]:
     """A bridge with a simulator of its own, for tests of responses."""
     with simulator(tmp_path) as site, bridge_over(site, tmp_path, azurite) as made:

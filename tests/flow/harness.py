@@ -7,8 +7,9 @@ import urllib.request
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from xml.etree.ElementTree import fromstring
 
@@ -19,7 +20,8 @@ from sqlalchemy import select
 from local.delivery_file_generator import delivery_file_name, write_delivery_file
 from local.faststats import BroadcastJob, insert_job
 from shared.bridge import Bridge
-from shared.broadcast import RESTING, Broadcast
+from shared.broadcast import ORDER, RESTING, Broadcast, RouteKind, State
+from shared.channels import DEFAULT, Channel
 from shared.faststats.schema_map import WsDbSchema
 from shared.settings import Settings
 from shared.steps.gather_responses import gather_responses
@@ -27,11 +29,17 @@ from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import load_responses
 from shared.steps.monitor_import import monitor_import
 from shared.steps.poll_jobs import poll_jobs
-from shared.steps.upload_list import upload_list
+from shared.steps.upload_list import _prepare, _stage, _transfer, upload_list
+from shared.steps.work import carry_on
 
 ZONE = "Europe/Berlin"
 #: Seconds within which a condition must come true; generous, for machines are slow at times.
 PATIENCE = 90
+
+
+def channel(route: RouteKind = RouteKind.IMPORT_JOB, **more: Any) -> Channel:
+    """A channel of the simulator's Optimizely."""
+    return Channel(route=route, seed_list="Seed list", **more)
 
 
 def until(condition: Callable[[], bool], what: str, *, between: Callable[[], object] = lambda: None) -> None:
@@ -60,6 +68,23 @@ class Flow:
         return insert_job(
             self.bridge.ws_database, BroadcastJob(**wanted), zone=ZONE, now=datetime.now(UTC), command=command
         )
+
+    def use(self, default: Channel) -> None:
+        """Let jobs that name no channel follow this one."""
+        self.bridge.channels._channels = MappingProxyType({DEFAULT: default})
+
+    def poll(self) -> None:
+        """Take waiting jobs in."""
+        poll_jobs(self.bridge)
+
+    def stop_at(self, job_id: int, state: State) -> None:
+        """Bring a new broadcast as far as this state, and not further."""
+        steps = {State.CLAIMED: _stage, State.STAGED: _prepare, State.PREPARED: _transfer}
+        broadcast = self.broadcast(job_id)
+        before = {known: step for known, step in steps.items() if ORDER.index(known) < ORDER.index(state)}
+        if before:
+            carry_on(self.bridge, broadcast.key, broadcast.version, before)
+        assert self.broadcast(job_id).state is state
 
     def broadcast(self, job_id: int) -> Broadcast:
         """The broadcast of a job."""
@@ -144,6 +169,25 @@ class Flow:
         with urllib.request.urlopen(f"{self.site['control_url']}/state", timeout=30) as answer:
             state: dict[str, Any] = json.load(answer)
         return state
+
+    def simulated_time(self) -> datetime:
+        """What time it is at Optimizely."""
+        return datetime.fromisoformat(self.simulator()["simulated_time"])
+
+    def set_clock(self, **wanted: float) -> None:
+        """Change Optimizely's clock: `speed`, `advance_seconds`."""
+        request = urllib.request.Request(f"{self.site['control_url']}/clock", json.dumps(wanted).encode())
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            answer.read()
+
+    def pass_time(self, **by: float) -> None:
+        """Let time pass at Optimizely."""
+        self.set_clock(advance_seconds=timedelta(**by).total_seconds())
+
+    def live(self) -> None:
+        """Let some time pass at Optimizely, and deliver messages."""
+        self.pass_time(minutes=2)
+        self.deliver()
 
     def campaign(self, broadcast: Broadcast) -> dict[str, Any]:
         """The simulator's record of the broadcast's Smart Campaign."""
