@@ -17,7 +17,8 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
     console.print()
     console.print(
         f"Broadcast {broadcast['key']}: message “{broadcast['message_name']}” to list “{broadcast['list_name']}” "
-        f"is [bold]{broadcast['state']}[/] after {summary['seconds']} s.",
+        f"is [bold]{broadcast['state']}[/] after {summary['seconds']} s "
+        f"(route: {broadcast['route']}, send: {broadcast['send_mode']}).",
         highlight=False,
         soft_wrap=True,
     )

@@ -13,14 +13,14 @@ from rich.text import Text
 
 from local.demo.demo import Progress
 from local.demo.folder import ZONE
-from shared.broadcast import ORDER, Broadcast, State
+from shared.broadcast import ORDER, Broadcast, SendMode, State
 
 #: What each state means to somebody who has never seen it.
 _MEANING = {
     State.CLAIMED: "the job is claimed from WS_DB; its delivery file is checked row by row",
-    State.STAGED: "the list file is staged; the Smart Campaign is copied for this broadcast",
-    State.PREPARED: "the list file is uploaded to Optimizely's SFTP site",
-    State.UPLOADED: "waiting for Optimizely's import job to take the list file",
+    State.STAGED: "the list is staged; the Smart Campaign is prepared",
+    State.PREPARED: "the list is transferred to Optimizely",
+    State.UPLOADED: "waiting for Optimizely to import the list",
     State.IMPORTING: "Optimizely imports the list",
     State.IMPORTED: "the import is verified; the Smart Campaign is started",
     State.SENDING: "Optimizely sends the message",
@@ -30,6 +30,17 @@ _MEANING = {
     State.CANCELLED: "cancelled on request",
     State.NEEDS_OPERATOR: "parked: an operator must decide",
 }
+
+
+def _meaning(broadcast: Broadcast) -> str:
+    mode, state = broadcast.request.send_mode, broadcast.state
+    if state is State.CLOSED and mode is SendMode.UPLOAD_ONLY:
+        return "the list is ready; nobody is mailed by this broadcast"
+    if state is State.IMPORTED and mode is SendMode.AT_TIME:
+        return "the import is verified; Optimizely sends at the set time"
+    if state is State.IMPORTED and mode is SendMode.AFTER_IMPORT:
+        return "the import is verified; Optimizely starts by itself"
+    return _MEANING[state]
 
 
 def show(console: Console, steps: Iterable[Progress]) -> None:
@@ -52,7 +63,7 @@ def lines(progress: Progress) -> list[str]:
     broadcast, responses = progress.broadcast, progress.responses
     if broadcast is None:
         return ["The job waits in WS_DB."]
-    said = [f"Broadcast {broadcast.key} is {broadcast.state}: {_MEANING[broadcast.state]}."]
+    said = [f"Broadcast {broadcast.key} is {broadcast.state}: {_meaning(broadcast)}."]
     if responses["files_loaded"]:
         said.append(
             f"{responses['files_loaded']} response files are loaded: {responses['rows_loaded']:,} rows new in RS_DB, "
@@ -70,7 +81,7 @@ def view(progress: Progress) -> RenderableType:
     else:
         parts += [
             _states(broadcast),
-            Text(f"  {_MEANING[broadcast.state]}", style="dim"),
+            Text(f"  {_meaning(broadcast)}", style="dim"),
             _numbers(progress, broadcast),
         ]
     key = f"Broadcast {broadcast.key}: " if broadcast else ""

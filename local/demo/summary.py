@@ -5,10 +5,11 @@ recorded of every mail sent and every event the recipients caused.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from shared.bridge import Bridge
-from shared.broadcast import Broadcast, State
+from shared.broadcast import Broadcast, SendMode, State
 
 
 def summarize(bridge: Bridge, broadcast: Broadcast, simulator: Mapping[str, Any], **facts: object) -> dict[str, Any]:
@@ -37,6 +38,8 @@ def summarize(bridge: Bridge, broadcast: Broadcast, simulator: Mapping[str, Any]
             "state": broadcast.state,
             "list_name": broadcast.request.list_name,
             "message_name": broadcast.request.message_name,
+            "route": broadcast.request.route,
+            "send_mode": broadcast.request.send_mode,
             "error_code": broadcast.error_code,
             "error": broadcast.error,
         },
@@ -57,6 +60,8 @@ def summarize(bridge: Bridge, broadcast: Broadcast, simulator: Mapping[str, Any]
             "mails_sent": campaign.get("mails_sent", 0),
             "recipients_mailed": campaign.get("distinct_recipients_mailed", 0),
             "mailed_twice": simulator.get("mailed_twice", 0),
+            "set_for": broadcast.request.send_at and broadcast.request.send_at.isoformat(),
+            "first_mail_at": campaign.get("first_mail_at"),
         },
         "responses": {
             "events_caused": sum(caused.values()),
@@ -80,7 +85,7 @@ def summarize(bridge: Bridge, broadcast: Broadcast, simulator: Mapping[str, Any]
 def _checks(summary: Mapping[str, Any]) -> dict[str, bool]:
     file, at_list, send, responses = (summary[part] for part in ("delivery_file", "list", "send", "responses"))
     left_out = sum(at_list["left_out_by_reason"].values())
-    return {
+    checks = {
         "the broadcast is closed": summary["broadcast"]["state"] == State.CLOSED,
         "rows in the delivery file = uploaded + rejected + duplicates + suppressed": file["rows"]
         == file["uploaded"] + file["rejected"] + file["duplicates"] + file["suppressed"]
@@ -88,6 +93,15 @@ def _checks(summary: Mapping[str, Any]) -> dict[str, bool]:
         "uploaded = on the list + left out by Optimizely": file["uploaded"]
         == at_list["rows_in_file"]
         == at_list["recipients"] + left_out,
+    }
+    if summary["broadcast"]["send_mode"] == SendMode.UPLOAD_ONLY:
+        return checks | {"nobody was mailed": send["mails_sent"] == 0}
+    if send["set_for"]:
+        first = send["first_mail_at"]
+        checks["nobody was mailed before the time"] = first is not None and datetime.fromisoformat(
+            first
+        ) >= datetime.fromisoformat(send["set_for"])
+    return checks | {
         "every recipient on the list was mailed": send["recipients_mailed"] == at_list["recipients"],
         "nobody was mailed twice": send["mailed_twice"] == 0 and send["mails_sent"] == send["recipients_mailed"],
         "response rows in RS_DB = events the recipients caused": responses["rows_in_rs_db_by_type"]
@@ -105,6 +119,7 @@ def _campaign(simulator: Mapping[str, Any], campaign_id: int | None) -> Mapping[
 
 
 def _import(simulator: Mapping[str, Any], broadcast: Broadcast) -> Mapping[str, Any]:
-    """The last import of the broadcast's list file."""
-    found = [one for one in simulator.get("imports", ()) if broadcast.key in one["file"]]
+    """The last import of the broadcast's list file or sending batch."""
+    batch = f"sending batch {broadcast.batch_id}"
+    found = [one for one in simulator.get("imports", ()) if broadcast.key in one["file"] or one["file"] == batch]
     return found[-1] if found else {}

@@ -82,22 +82,17 @@ class Effects:
             row = connection.execute(wanted).one_or_none()
         return None if row is None else _from_row(row)
 
-    def get(self, effect: Effect) -> Effect:
-        """The effect as the ledger has it now."""
-        with self._database.reading() as connection:
-            return _from_row(connection.execute(select(table).where(table.c.id == effect.id)).one())
-
     def trying(self, effect: Effect, *, now: datetime) -> Effect:
         """Record that it is tried now, before it is tried."""
         return self._change(effect, tried_at=now, tries=effect.tries + 1)
 
     def note(self, effect: Effect, evidence: Mapping[str, Any]) -> Effect:
         """Keep more evidence while it is under way."""
-        return self._change(effect, evidence=json.dumps({**effect.evidence, **evidence}))
+        return self._change(effect, evidence=self._with(effect, evidence))
 
     def done(self, effect: Effect, *, now: datetime, evidence: Mapping[str, Any]) -> Effect:
         """Record that it is done, or was found done, and how that shows."""
-        return self._change(effect, done_at=now, evidence=json.dumps({**effect.evidence, **evidence}))
+        return self._change(effect, done_at=now, evidence=self._with(effect, evidence))
 
     def forget(self, effect: Effect) -> None:
         """Take an intent back whose effect is known not to have happened, so that it can be intended anew."""
@@ -109,6 +104,12 @@ class Effects:
         wanted = select(table).where(table.c.broadcast_id == broadcast.id).order_by(table.c.id)
         with self._database.reading() as connection:
             return [_from_row(row) for row in connection.execute(wanted)]
+
+    def _with(self, effect: Effect, evidence: Mapping[str, Any]) -> str:
+        """The evidence that the ledger has, which may be more than the caller knows, and this."""
+        with self._database.reading() as connection:
+            kept = connection.execute(select(table.c.evidence).where(table.c.id == effect.id)).scalar_one()
+        return json.dumps({**json.loads(kept), **evidence})
 
     def _change(self, effect: Effect, **columns: object) -> Effect:
         with self._database.writing() as connection:

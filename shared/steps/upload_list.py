@@ -107,7 +107,7 @@ def _transfer(work: Work) -> Broadcast | Later:
     def act(effect: Effect) -> Mapping[str, Any]:
         def note(evidence: Mapping[str, Any]) -> None:
             work.lease.check()
-            bridge.ledger.effects.note(bridge.ledger.effects.get(effect), evidence)
+            bridge.ledger.effects.note(effect, evidence)
 
         return route.transfer(broadcast, staged, effect.evidence, note)
 

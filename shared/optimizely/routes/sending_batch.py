@@ -139,9 +139,13 @@ class SendingBatchRoute:
     # Import
 
     def import_status(self, broadcast: Broadcast, evidence: Evidence) -> ImportStatus:
-        """Optimizely has pre-validated every recipient; it imports them after the call that sends."""
-        del broadcast
-        return ImportStatus(begun=True, recipients=int(evidence.get("valid", 0)), given=int(evidence.get("told", 0)))
+        """Optimizely has pre-validated the recipients; it imports them after the call that sends.
+
+        Recipients of a chunk whose answer was lost count as valid.
+        """
+        given = broadcast.rows.uploaded if broadcast.rows else 0
+        refused = int(evidence.get("told", 0)) - int(evidence.get("valid", 0))
+        return ImportStatus(begun=True, recipients=given - refused, given=given)
 
     def not_imported(self, broadcast: Broadcast, minutes: int) -> TerminalError:
         """Never happens: the answers to the chunks tell."""
