@@ -81,6 +81,10 @@ def test_a_full_last_chunk_is_not_followed_by_an_empty_one() -> None:
     assert list(batch_chunks([], 2)) == []
 
 
+def test_a_recipient_without_a_line_feed_at_the_end_is_one() -> None:
+    assert list(batch_chunks([b"1\n", b"2"], 2)) == [("rows-00000001-00000002", [b"1", b"2"])]
+
+
 def test_chunks_are_given_out_while_the_file_is_read() -> None:
     read = []
 
