@@ -14,7 +14,7 @@ from local.delivery_file_generator import HEADER, GeneratedFile, delivery_file_n
 from local.simulator.suppression import blocklisted, unsubscribed_before
 from shared.broadcast import BroadcastRequest
 from shared.faststats.delivery_file import DeliveryFile
-from shared.optimizely.list_file import plan_columns
+from shared.optimizely.list_fields import plan_columns
 from shared.rejects import DUPLICATES, RejectReason
 
 REQUEST = BroadcastRequest(
@@ -57,12 +57,12 @@ def found_in(path: Path) -> GeneratedFile:
             communication_key=file.communication_key,
             fields=FIELDS,
             list_name="Customers",
-            broadcast_key="J1-0",
+            fixed={"BroadcastKey": "J1-0"},
         )
         assert plan.left_out == ()
         for _, values, fault in file.rows():
-            line = fault or plan.encode(values)
-            reason = file.repetition(values) if isinstance(line, bytes) else line
+            row = fault or plan.row(values)
+            reason = file.repetition(values) if isinstance(row, list) else row
             reasons[reason] += 1
             if reason is None:
                 outside["blocklisted"] += blocklisted(values[file.email])
