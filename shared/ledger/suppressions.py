@@ -147,12 +147,12 @@ class Suppressions:
                     added += len(new)
             for hashes in batched(wild, _BATCH, strict=False):
                 meant = patterns.c.pattern_hash.in_(hashes)
-                known = set(connection.scalars(select(patterns.c.pattern_hash).where(meant)))
+                kept = set(connection.scalars(select(patterns.c.pattern_hash).where(meant)))
                 connection.execute(update(patterns).where(meant).values(draw=draw))
-                new = [{"pattern_hash": one, "pattern": wild[one], "draw": draw} for one in hashes if one not in known]
-                if new:
-                    connection.execute(insert(patterns), new)
-                added += len(new)
+                fresh = [{"pattern_hash": one, "pattern": wild[one], "draw": draw} for one in hashes if one not in kept]
+                if fresh:
+                    connection.execute(insert(patterns), fresh)
+                added += len(fresh)
         return added
 
     def drawn(self, source: Source, *, whole: bool, newest: datetime | None = None, now: datetime) -> int:
