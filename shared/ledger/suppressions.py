@@ -21,7 +21,7 @@ from shared.database import Database
 from shared.ledger import tables
 from shared.ledger.tables import suppression as table
 from shared.ledger.tables import suppression_bounce as bounce
-from shared.ledger.tables import suppression_pattern as patterns
+from shared.ledger.tables import suppression_pattern as pattern_table
 from shared.ledger.tables import suppression_source as sources
 from shared.rejects import RejectReason
 
@@ -35,7 +35,7 @@ _BATCH: Final = 1000
 _LONGEST_PATTERN: Final = 510
 _WILDCARD: Final = re.compile(r"[*?]")
 #: The usual pattern: everybody in a domain.
-_DOMAIN: Final = re.compile(r"\*@([^*?]+)")
+_DOMAIN: Final = re.compile(r"\*@([^*?@]+)")
 #: How long a bounced-out recipient counts as such after Optimizely last said so.
 _CONFIRMED_WITHIN: Final = timedelta(days=180)
 #: States in which a broadcast's message may have reached somebody.
@@ -85,13 +85,47 @@ class Suppressions:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        #: The patterns, and the draw after which they were read.
+        self._patterns: tuple[datetime | None, Patterns] | None = None
 
     # Reading
 
-    def of(self, list_id: int) -> "ListSuppressions":
-        """Who gets no mail on a recipient list. Patterns are read now, once."""
+    def among(self, list_id: int, addresses: Iterable[str]) -> dict[str, RejectReason]:
+        """Those of the addresses that get no mail, and why.
+
+        Args:
+            list_id: the recipient list on which they would stand.
+            addresses: as mail is sent to them, with domains in their ASCII form. A thousand make one query.
+        """
+        found: dict[str, RejectReason] = {}
         with self._database.reading() as connection:
-            return ListSuppressions(self._database, list_id, connection.scalars(select(patterns.c.pattern)).all())
+            patterns = self._read_patterns(connection)
+            for some in batched(addresses, _BATCH, strict=False):
+                by_hash: dict[bytes, list[str]] = defaultdict(list)
+                for address in some:
+                    by_hash[address_hash(address)].append(address)
+                kinds: dict[bytes, set[str]] = defaultdict(set)
+                wanted = select(table.c.address_hash, table.c.kind).where(
+                    table.c.address_hash.in_(list(by_hash)), table.c.list_id.in_({EVERY_LIST, list_id})
+                )
+                for one, kind in connection.execute(wanted):
+                    kinds[one].add(kind)
+                for one, same in by_hash.items():
+                    if patterns.mean(same[0]):
+                        kinds[one].add(RejectReason.BLOCKLISTED)
+                    if one in kinds:
+                        reason = next(kind for kind in KINDS if kind in kinds[one])
+                        found.update(dict.fromkeys(same, reason))
+        return found
+
+    def _read_patterns(self, connection: Connection) -> "Patterns":
+        """The patterns, compiled once after each draw."""
+        drawn_at = connection.scalar(select(sources.c.drawn_at).where(sources.c.kind == RejectReason.BLOCKLISTED))
+        known = self._patterns
+        if known is None or known[0] != drawn_at:
+            known = drawn_at, Patterns(connection.scalars(select(pattern_table.c.pattern)))
+            self._patterns = known
+        return known[1]
 
     def complete(self) -> bool:
         """Whether every kind was drawn as a whole at least once; before that, nobody may rely on them."""
@@ -146,12 +180,12 @@ class Suppressions:
                         connection.execute(insert(table), new)
                     added += len(new)
             for hashes in batched(wild, _BATCH, strict=False):
-                meant = patterns.c.pattern_hash.in_(hashes)
-                kept = set(connection.scalars(select(patterns.c.pattern_hash).where(meant)))
-                connection.execute(update(patterns).where(meant).values(draw=draw))
+                meant = pattern_table.c.pattern_hash.in_(hashes)
+                kept = set(connection.scalars(select(pattern_table.c.pattern_hash).where(meant)))
+                connection.execute(update(pattern_table).where(meant).values(draw=draw))
                 fresh = [{"pattern_hash": one, "pattern": wild[one], "draw": draw} for one in hashes if one not in kept]
                 if fresh:
-                    connection.execute(insert(patterns), fresh)
+                    connection.execute(insert(pattern_table), fresh)
                 added += len(fresh)
         return added
 
@@ -180,8 +214,10 @@ class Suppressions:
             entries = connection.scalar(select(func.count()).select_from(table).where(mine)) or 0
             if source.kind is RejectReason.BLOCKLISTED:
                 if whole:
-                    removed += connection.execute(delete(patterns).where(patterns.c.draw < draws - 1)).rowcount
-                entries += connection.scalar(select(func.count()).select_from(patterns)) or 0
+                    removed += connection.execute(
+                        delete(pattern_table).where(pattern_table.c.draw < draws - 1)
+                    ).rowcount
+                entries += connection.scalar(select(func.count()).select_from(pattern_table)) or 0
             _save(
                 connection,
                 source.kind,
@@ -253,18 +289,14 @@ class Suppressions:
             connection.execute(delete(bounce).where(bounce.c.asked_at < before))
 
 
-class ListSuppressions:
-    """Who gets no mail on one recipient list. Made by `Suppressions.of`.
+class Patterns:
+    """Entries of the blocklist with wildcards: `*` stands for any letters, `?` for one.
 
     Args:
-        database: where the hashes are.
-        list_id: the recipient list.
-        patterns: the entries of the blocklist with wildcards, in small letters.
+        patterns: in small letters.
     """
 
-    def __init__(self, database: Database, list_id: int, patterns: Iterable[str]) -> None:
-        self._database = database
-        self._lists = {EVERY_LIST, list_id}
+    def __init__(self, patterns: Iterable[str]) -> None:
         self._domains: set[str] = set()
         others = []
         for pattern in patterns:
@@ -274,35 +306,11 @@ class ListSuppressions:
                 others.append(translate(pattern.replace("[", "[[]")))
         self._others = re.compile("|".join(others)) if others else None
 
-    def among(self, addresses: Iterable[str]) -> dict[str, RejectReason]:
-        """Those of the addresses that get no mail, and why.
-
-        Args:
-            addresses: as mail is sent to them, with domains in their ASCII form. A thousand make one query.
-        """
-        found: dict[str, RejectReason] = {}
-        with self._database.reading() as connection:
-            for some in batched(addresses, _BATCH, strict=False):
-                by_hash: dict[bytes, list[str]] = defaultdict(list)
-                for address in some:
-                    by_hash[address_hash(address)].append(address)
-                kinds: dict[bytes, set[str]] = defaultdict(set)
-                wanted = select(table.c.address_hash, table.c.kind).where(
-                    table.c.address_hash.in_(list(by_hash)), table.c.list_id.in_(self._lists)
-                )
-                for one, kind in connection.execute(wanted):
-                    kinds[one].add(kind)
-                for one, same in by_hash.items():
-                    if self._matches(_plain(same[0])):
-                        kinds[one].add(RejectReason.BLOCKLISTED)
-                    if one in kinds:
-                        reason = next(kind for kind in KINDS if kind in kinds[one])
-                        found.update(dict.fromkeys(same, reason))
-        return found
-
-    def _matches(self, address: str) -> bool:
-        """Whether a pattern of the blocklist means the address."""
-        if address.rpartition("@")[2] in self._domains:
+    def mean(self, address: str) -> bool:
+        """Whether one of them means the address, whatever its case."""
+        address = _plain(address)
+        _, at, domain = address.rpartition("@")
+        if at and domain in self._domains:
             return True
         return self._others is not None and self._others.match(address) is not None
 

@@ -77,20 +77,16 @@ def _record_failure(bridge: Bridge, kind: RejectReason, error: BridgeError) -> N
 
 def _draw_unsubscribes(bridge: Bridge, lease: HeldLease, source: Source) -> int:
     def read(since: datetime | None) -> Iterator[Entry]:
-        # Without a media type the vendor documents those of no single one (GLOBAL); those of e-mail are asked for.
-        for media_type in (None, "EMAIL"):
-            found = bridge.rest.select_unsubscribes(newest_first=since is not None, media_type=media_type)
-            yield from _new(
-                (
-                    Entry(
-                        address=_as_delivered(one.recipient_id),
-                        since=one.created,
-                        list_id=one.recipient_list_id or EVERY_LIST,
-                    )
-                    for one in found
-                ),
-                since,
+        found = bridge.rest.select_unsubscribes(newest_first=since is not None)
+        entries = (
+            Entry(
+                address=_as_delivered(one.recipient_id),
+                since=one.created,
+                list_id=one.recipient_list_id or EVERY_LIST,
             )
+            for one in found
+        )
+        return _new(entries, since)
 
     return _draw_listed(bridge, lease, source, read)
 
@@ -197,7 +193,7 @@ def _ask(bridge: Bridge, mailing_id: int, recipients: dict[bytes, str], answers:
 
 def _is_bounced_out(bridge: Bridge, recipient_id: str) -> bool:
     try:
-        return bridge.rest.is_bounce_counter_threshold_exceeded(recipient_id, "hardbounce")
+        return bridge.rest.is_bounce_counter_threshold_exceeded(recipient_id)
     except OptimizelyRefused:
         return False  # an id that the operation does not take must not stand in the way of the others
 
