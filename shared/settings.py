@@ -158,7 +158,7 @@ class Settings(BaseSettings):
         default="0 * * * * *", alias="HOUSEKEEPING_SCHEDULE", description="NCRONTAB schedule of housekeeping."
     )
     draw_suppressions_schedule: str = Field(
-        default="0 20 * * * *",
+        default="0 */10 * * * *",
         alias="DRAW_SUPPRESSIONS_SCHEDULE",
         description="NCRONTAB schedule of draw_suppressions. It does nothing while no channel has suppress = true.",
     )
