@@ -8,6 +8,7 @@ import azure.functions as func
 from shared import telemetry
 from shared.bridge import Bridge
 from shared.settings import Settings
+from shared.steps.draw_suppressions import draw_suppressions as draw_suppressions_step
 from shared.steps.gather_responses import gather_responses as gather_responses_step
 from shared.steps.housekeeping import housekeeping as housekeeping_step
 from shared.steps.load_responses import load_responses as load_responses_step
@@ -65,6 +66,13 @@ def housekeeping(timer: func.TimerRequest) -> None:
     """Queue again what was forgotten."""
     del timer
     housekeeping_step(bridge())
+
+
+@app.timer_trigger(arg_name="timer", schedule="%DRAW_SUPPRESSIONS_SCHEDULE%")
+def draw_suppressions(timer: func.TimerRequest) -> None:
+    """Draw from Optimizely who gets no mail."""
+    del timer
+    draw_suppressions_step(bridge())
 
 
 @app.route(route="status", methods=[func.HttpMethod.GET], trigger_arg_name="request")

@@ -157,6 +157,11 @@ class Settings(BaseSettings):
     housekeeping_schedule: str = Field(
         default="0 * * * * *", alias="HOUSEKEEPING_SCHEDULE", description="NCRONTAB schedule of housekeeping."
     )
+    draw_suppressions_schedule: str = Field(
+        default="0 */10 * * * *",
+        alias="DRAW_SUPPRESSIONS_SCHEDULE",
+        description="NCRONTAB schedule of draw_suppressions. It does nothing while no channel has suppress = true.",
+    )
 
     # FastStats
     system_name: str = Field(alias="SYSTEM_NAME", description="Name of the FastStats system, as in WS_<SystemName>.")

@@ -1,4 +1,4 @@
-"""The ledger: the bridge's own record of broadcasts, effects, leases and response files.
+"""The ledger: the bridge's own record of broadcasts, effects, leases, response files and suppressions.
 
 The ledger is the truth; messages on queues are hints.
 """
@@ -12,6 +12,7 @@ from shared.ledger.broadcasts import Broadcasts
 from shared.ledger.effects import Effects
 from shared.ledger.leases import Leases
 from shared.ledger.response_files import ResponseFiles
+from shared.ledger.suppressions import Suppressions
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Ledger:
     effects: Effects
     leases: Leases
     response_files: ResponseFiles
+    suppressions: Suppressions
 
     @classmethod
     def over(cls, database: Database, *, lease_seconds: float, now: Callable[[], datetime]) -> "Ledger":
@@ -33,4 +35,5 @@ class Ledger:
             effects=Effects(database),
             leases=Leases(database, seconds=lease_seconds, now=now),
             response_files=ResponseFiles(database),
+            suppressions=Suppressions(database),
         )

@@ -185,6 +185,57 @@ response_event = Table(
     Column("response_id", BigInteger, nullable=False),
 )
 
+#: Recipients who get no mail, as drawn from Optimizely: who stands here is known by a hash only.
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("address_hash", LargeBinary(16), primary_key=True),
+    #: The recipient list that it concerns; 0: every list.
+    Column("list_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", String(20), primary_key=True),
+    #: When it began, by Optimizely's clock; of bounced-out ones: when Optimizely last said so, by ours.
+    Column("since", UtcDateTime),
+    #: Number of the last complete draw that saw it.
+    Column("draw", Integer, nullable=False),
+    Index("ix_suppression_kind_draw", "kind", "draw"),
+)
+
+#: Entries of the blocklist with wildcards, which no hash can stand for.
+suppression_pattern = Table(
+    "suppression_pattern",
+    metadata,
+    Column("pattern_hash", LargeBinary(16), primary_key=True),
+    Column("pattern", String(510), nullable=False),
+    Column("draw", Integer, nullable=False),
+)
+
+#: How far each kind of suppression is drawn.
+suppression_source = Table(
+    "suppression_source",
+    metadata,
+    Column("kind", String(20), primary_key=True),
+    #: Everything older than this was seen, by Optimizely's clock.
+    Column("newest", UtcDateTime),
+    #: Complete draws of the whole set so far, and when the last of them ended.
+    Column("draws", Integer, nullable=False),
+    Column("whole_at", UtcDateTime),
+    #: When the last draw that reached its end did so, of the whole set or of what is new.
+    Column("drawn_at", UtcDateTime),
+    Column("entries", BigInteger, nullable=False),
+    #: Of the last draw, if it failed.
+    Column("error_code", String(64)),
+    Column("failed_at", UtcDateTime),
+)
+
+#: Hard bounces after which Optimizely was asked whether the recipient is bounced out.
+suppression_bounce = Table(
+    "suppression_bounce",
+    metadata,
+    Column("mailing_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("address_hash", LargeBinary(16), primary_key=True),
+    Column("asked_at", UtcDateTime, nullable=False, index=True),
+)
+
 
 def create_tables(database: Database) -> None:
     """Create the tables that are not there yet."""

@@ -29,7 +29,7 @@ def indexed() -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def test_there_are_the_six_functions_of_the_map_and_the_status(indexed: dict[str, Any]) -> None:
+def test_there_are_the_seven_functions_of_the_map_and_the_status(indexed: dict[str, Any]) -> None:
     assert set(indexed) == {
         "poll_jobs",
         "upload_list",
@@ -37,11 +37,12 @@ def test_there_are_the_six_functions_of_the_map_and_the_status(indexed: dict[str
         "gather_responses",
         "load_responses",
         "housekeeping",
+        "draw_suppressions",
         "status",
     }
 
 
-@pytest.mark.parametrize("name", ["poll_jobs", "gather_responses", "housekeeping"])
+@pytest.mark.parametrize("name", ["poll_jobs", "gather_responses", "housekeeping", "draw_suppressions"])
 def test_timers_have_their_schedule_from_a_setting(indexed: dict[str, Any], name: str) -> None:
     (binding,) = indexed[name]
     assert binding["type"] == "timerTrigger"
