@@ -1,12 +1,12 @@
 """The closing summary in words and tables, for people."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from shared.rejects import DUPLICATES
+from shared.rejects import DUPLICATES, SUPPRESSED
 
 
 def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
@@ -29,9 +29,9 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
         "Delivery file from FastStats": [
             (file["rows"], "rows"),
             (file["uploaded"], "uploaded"),
-            (file["rejected"], f"rejected{_listed(_of(reasons, duplicates=False))}"),
-            (file["duplicates"], f"duplicates{_listed(_of(reasons, duplicates=True))}"),
-            (file["suppressed"], "suppressed before the upload (this channel leaves that to Optimizely)"),
+            (file["rejected"], f"rejected{_listed(_rejected(reasons))}"),
+            (file["duplicates"], f"duplicates{_listed(_of(reasons, DUPLICATES))}"),
+            (file["suppressed"], f"suppressed before the upload{_listed(_of(reasons, SUPPRESSED))}"),
         ],
         "Optimizely Campaign, by its own records": [
             (at_list["rows_in_file"], "rows in the list file"),
@@ -69,8 +69,12 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
     console.print(f"\n{verdict}")
 
 
-def _of(rows_by_reason: Mapping[str, int], *, duplicates: bool) -> dict[str, int]:
-    return {reason: n for reason, n in rows_by_reason.items() if (reason in DUPLICATES) == duplicates}
+def _of(rows_by_reason: Mapping[str, int], reasons: Collection[str]) -> dict[str, int]:
+    return {reason: n for reason, n in rows_by_reason.items() if reason in reasons}
+
+
+def _rejected(rows_by_reason: Mapping[str, int]) -> dict[str, int]:
+    return {reason: n for reason, n in rows_by_reason.items() if reason not in DUPLICATES | SUPPRESSED}
 
 
 def _listed(numbers: Mapping[str, int]) -> str:

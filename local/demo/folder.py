@@ -101,6 +101,7 @@ class DemoFolder:
             "POLL_JOBS_SCHEDULE": "*/2 * * * * *",
             "GATHER_RESPONSES_SCHEDULE": "*/2 * * * * *",
             "HOUSEKEEPING_SCHEDULE": "*/5 * * * * *",
+            "DRAW_SUPPRESSIONS_SCHEDULE": "*/2 * * * * *",
             "SYSTEM_NAME": "Demo",
             "WS_DB": f"sqlite:///{self.path / 'WS_Demo.sqlite'}",
             "RS_DB": f"sqlite:///{self.path / 'RS_Demo.sqlite'}",
@@ -148,6 +149,7 @@ def _channels(plan: Plan, simulator: dict[str, Any]) -> str:
     lines += [
         f'import_job = {{ folder = "{simulator["import_folder"]}" }}',
         f'closed_loop = {{ folder = "{simulator["closed_loop_folder"]}" }}',
+        "suppress = true",
         'seed_list = "Seed list"',
     ]
     return "\n".join([*lines, ""])

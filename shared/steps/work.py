@@ -280,9 +280,16 @@ def _fail(work: Work, error: BridgeError) -> tuple[Broadcast, timedelta | None]:
         # `failed` promises that nobody was mailed. Without that somebody has to look; what only one
         # broadcast may use stays with this one until then.
         to = State.FAILED if _recall(work) else State.NEEDS_OPERATOR
-    except BridgeError as obstacle:
-        if isinstance(obstacle, TransientError) and broadcast.attempts < work.bridge.settings.max_attempts:
+    except (LeaseLost, BroadcastChangedMeanwhile):
+        raise
+    except TransientError as obstacle:
+        if broadcast.attempts < work.bridge.settings.max_attempts:
             return _pause(work, obstacle)
+        to = State.NEEDS_OPERATOR
+    except Exception as obstacle:  # noqa: BLE001 - whatever it is, nobody knows whether it is recalled
+        log.error(
+            "Broadcast %s is not recalled: %s", broadcast.key, place_of(obstacle), extra={"action": "recall-failed"}
+        )
         to = State.NEEDS_OPERATOR
     log.error(
         "Broadcast %s is %s: %s",
