@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
+from pydantic import SecretStr
+
 from shared.broadcast import BEFORE_UPLOAD, Broadcast, RouteKind
 from shared.channels import Channels
 from shared.database import Database
@@ -63,12 +65,9 @@ class Bridge:
             host=settings.sftp_host,
             port=settings.sftp_port,
             user=settings.sftp_user,
-            private_key=settings.sftp_private_key.get_secret_value(),
-            passphrase=(
-                settings.sftp_private_key_passphrase.get_secret_value()
-                if settings.sftp_private_key_passphrase
-                else None
-            ),
+            private_key=_secret(settings.sftp_private_key),
+            passphrase=_secret(settings.sftp_private_key_passphrase),
+            password=_secret(settings.sftp_password),
             host_keys=settings.sftp_host_keys,
         )
         channels = Channels.load(settings.channels_file)
@@ -140,6 +139,10 @@ class Bridge:
         """Close every connection."""
         self.ws_database.close()
         self.rs_database.close()
+
+
+def _secret(value: SecretStr | None) -> str | None:
+    return None if value is None else value.get_secret_value()
 
 
 def now() -> datetime:

@@ -395,12 +395,22 @@ class SftpHostKeyRefused(TerminalError):
     remedy = "Ask Optimizely support whether the key changed; only if it did, add it to SFTP_HOST_KEYS."
 
 
+class SftpAlgorithmsRefused(TerminalError):
+    """The SFTP site speaks only algorithms that the bridge does not: they are weak, or too new."""
+
+    code = "sftp-algorithms-refused"
+    happened = "The SFTP site {host} and the bridge have no algorithm in common for {what}."
+    remedy = "Ask Optimizely support which algorithms the site speaks. The bridge speaks none with SHA-1, MD5 or CBC."
+
+
 class SftpLoginRefused(TerminalError):
-    """The SFTP site refused the user or the key."""
+    """The SFTP site refused the user, the key or the password."""
 
     code = "sftp-login-refused"
     happened = "The SFTP site {host} refused the login."
-    remedy = "Check SFTP_USER and SFTP_PRIVATE_KEY, and that Optimizely support registered the public key."
+    remedy = (
+        "Check SFTP_USER, SFTP_PRIVATE_KEY and SFTP_PASSWORD, and that Optimizely support registered the public key."
+    )
 
 
 class SftpRefused(TerminalError):

@@ -12,7 +12,15 @@ from typing import Annotated, Final, Self
 from urllib.parse import unquote_plus, urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -55,6 +63,13 @@ def _time_zone(name: str) -> str:
         msg = "there is no time zone of this name"
         raise ValueError(msg) from None
     return name
+
+
+def _marker(template: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]*\{name\}[A-Za-z0-9._-]*", template) or template == "{name}":
+        msg = "a marker's name holds the file's name once, and else letters, digits, '.', '_' and '-'"
+        raise ValueError(msg)
+    return template
 
 
 def _encoding(name: str) -> str:
@@ -220,14 +235,21 @@ class Settings(BaseSettings):
     sftp_host: str = Field(alias="SFTP_HOST", description="Host of the SFTP site.")
     sftp_port: int = Field(default=22, ge=1, le=65535, alias="SFTP_PORT", description="Port of the SFTP site.")
     sftp_user: str = Field(alias="SFTP_USER", description="User of the SFTP site.")
-    sftp_private_key: SecretStr = Field(
+    sftp_private_key: SecretStr | None = Field(
+        default=None,
         alias="SFTP_PRIVATE_KEY",
-        description="Private key (RSA 2048, PEM text) registered with Optimizely support.",
+        description="Private key (PEM or OpenSSH text) registered with Optimizely support, which takes RSA 2048 only.",
     )
     sftp_private_key_passphrase: SecretStr | None = Field(
         default=None,
         alias="SFTP_PRIVATE_KEY_PASSPHRASE",
         description="Passphrase of the private key, if it has one.",
+    )
+    sftp_password: SecretStr | None = Field(
+        default=None,
+        validate_default=True,
+        alias="SFTP_PASSWORD",
+        description="Password of SFTP_USER, for sites that take no key or want both.",
     )
     sftp_host_keys: str = Field(
         alias="SFTP_HOST_KEYS",
@@ -288,6 +310,12 @@ class Settings(BaseSettings):
         alias="RESPONSE_FILE_PATTERN",
         description="Names of response files (`*` and `?`).",
     )
+    response_file_marker: Annotated[str, AfterValidator(_marker)] | None = Field(
+        default=None,
+        alias="RESPONSE_FILE_MARKER",
+        description="Name of the file that says that a response file is complete, such as `{name}.done`. "
+        "Without it a file is complete when it is the same at two looks.",
+    )
     response_delimiter: str = Field(
         default=";",
         min_length=1,
@@ -310,6 +338,14 @@ class Settings(BaseSettings):
         alias="RESPONSE_TIME_ZONE",
         description="Zone of the local times in response files.",
     )
+
+    @field_validator("sftp_password")
+    @classmethod
+    def _login_is_possible(cls, password: SecretStr | None, settings: ValidationInfo) -> SecretStr | None:
+        if password is None and settings.data.get("sftp_private_key") is None:
+            msg = "give SFTP_PRIVATE_KEY or SFTP_PASSWORD"
+            raise ValueError(msg)
+        return password
 
     @model_validator(mode="after")
     def _storage_is_reachable(self) -> Self:

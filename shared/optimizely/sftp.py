@@ -1,49 +1,43 @@
 """The SFTP site of Optimizely Campaign: list files go up, response files come down.
 
-The site takes public keys only (`optimizely.md` 3.1). Its host key is pinned: what it is, is agreed
-with Optimizely support and checked before anything is said about who we are.
+Its host key is pinned: what it is, is agreed with Optimizely support and checked before anything is said
+about who we are. Optimizely takes public keys only (`optimizely.md` 3.1), other sites passwords too.
 """
 
-import base64
-import binascii
-import hashlib
 import io
 import posixpath
 import re
 import socket
 import stat
 import threading
-from collections import deque
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from paramiko import (
-    AuthenticationException,
-    Ed25519Key,
-    Message,
-    PKey,
-    RSAKey,
-    SFTPAttributes,
-    SFTPClient,
-    SFTPError,
-    SFTPFile,
-    SSHException,
-    Transport,
-)
-from paramiko.sftp import CMD_DATA, CMD_READ, int64
+from paramiko import SFTPAttributes, Transport
 from paramiko.ssh_exception import IncompatiblePeer
 
 from shared.errors import (
-    BridgeError,
-    SettingsInvalid,
+    SftpAlgorithmsRefused,
     SftpHostKeyRefused,
-    SftpLoginRefused,
     SftpRefused,
     SftpUnavailable,
+)
+from shared.optimizely.sftp_keys import PinnedHostKeys
+from shared.optimizely.sftp_keys import private_key as read_private_key
+from shared.optimizely.sftp_login import Credentials, log_in
+from shared.optimizely.sftp_transfer import (
+    BLOCK,
+    BROKEN,
+    WRITE_WINDOW,
+    NoSuchFile,
+    PipelinedClient,
+    PipelinedWriter,
+    Refusal,
 )
 
 if TYPE_CHECKING:
@@ -54,15 +48,10 @@ _WEAK_ALGORITHMS: Final = {
     "ciphers": ["aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"],
     "macs": ["hmac-sha1", "hmac-sha1-96", "hmac-md5", "hmac-md5-96"],
 }
-#: Algorithms by which a host proves that it has a key of this type, where they are named differently.
-_PROOFS: Final = {"ssh-rsa": ("rsa-sha2-512", "rsa-sha2-256")}
-_FINGERPRINT: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
 _KEEP_ALIVE_SECONDS: Final = 30
 
-#: Bytes of one request: servers need not take more (paramiko's own limit).
-_BLOCK: Final = SFTPFile.MAX_REQUEST_SIZE
-#: Read requests under way at a time, as in OpenSSH's sftp: 2 MiB, however large the file is.
-_READS_AHEAD: Final = 64
+#: Pauses in seconds before an upload goes on after a break. Then the step tries again, with longer ones.
+_PAUSES: Final = (0.5, 2, 8)
 #: Names taken from a listing. They become names of blobs and parts of paths, so nothing else is let in.
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 #: Endings of files that somebody is still writing.
@@ -81,6 +70,11 @@ class RemoteFile:
     modified: datetime
 
 
+def unfinished_path(path: str, tag: str) -> str:
+    """Where a file lies while it is uploaded."""
+    return f"{path}.{tag}.part"
+
+
 class SftpSite:
     """Where the SFTP site is, who we are there, and who it is.
 
@@ -88,74 +82,124 @@ class SftpSite:
         host: its name or address.
         port: its port.
         user: user name.
-        private_key: private key, PEM (RSA, PKCS#1) or OpenSSH text. Line breaks written as a backslash
-            and an n, as some editors of app settings write them, are understood.
+        private_key: private key, as `sftp_keys.private_key` takes it; None: log in by password.
         passphrase: passphrase of the private key, if it has one.
-        host_keys: pinned host keys, one a line or separated by `;`: known_hosts lines or fingerprints
-            (`SHA256:…`). Every key in it is one of this site, whatever host a line names. Where the site
-            has keys of several types, a known_hosts line also says which of them it is asked to show.
+        password: password; with a private key as well, it comes second.
+        host_keys: pinned host keys, as `sftp_keys.PinnedHostKeys` takes them. Where the site has keys of
+            several types, it is asked for the pinned ones.
         timeout: seconds for the connection to stand, for the site's banner, its keys and the login, and
             then for each answer.
+        pause: waits so many seconds.
 
     Raises:
         SettingsInvalid: the private key or the host keys cannot be read.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what the settings say, by keyword
         self,
         *,
         host: str,
         port: int,
         user: str,
-        private_key: str,
-        passphrase: str | None,
         host_keys: str,
+        private_key: str | None = None,
+        passphrase: str | None = None,
+        password: str | None = None,
         timeout: float = 30,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._host = host
         self._port = port
-        self._user = user
+        self._credentials = Credentials(
+            user=user, key=None if private_key is None else read_private_key(private_key, passphrase), password=password
+        )
+        self._host_keys = PinnedHostKeys(host_keys)
+        #: Algorithms by which the site is asked to prove a host key, best first; None before the first connection.
+        self._proofs: list[str] | None = None
         self._timeout = timeout
-        self._key = _private_key(private_key, passphrase)
-        self._pins, self._proofs = _pinned(host_keys)
+        self._pause = pause
 
     @contextmanager
     def connect(self) -> Iterator["SftpSession"]:
         """A session on the site, closed at the end of the block.
 
         Raises:
-            SftpHostKeyRefused: the site showed a key that is not pinned; the login was not tried.
-            SftpLoginRefused: the site refused the user or the key.
-            SftpRefused: the site speaks only algorithms that are weak or unknown.
+            SftpHostKeyRefused: the site showed no key that is pinned; the login was not tried.
+            SftpLoginRefused: the site refused the user, the key or the password.
+            SftpAlgorithmsRefused: the site speaks only algorithms that are weak or unknown.
             SftpUnavailable: the site did not answer.
         """
         with ExitStack() as stack:
             try:
                 session = self._open(stack)
-            except IncompatiblePeer:
-                raise SftpRefused(operation="connect", reason="no algorithm in common") from None
-            except (OSError, EOFError, SSHException, SFTPError) as error:
+            except IncompatiblePeer as error:
+                raise SftpAlgorithmsRefused(host=self._host, what=_disagreement(error)) from None
+            except BROKEN as error:
                 raise self._unavailable(type(error).__name__) from None
             yield session
 
+    def upload(
+        self,
+        open_at: Callable[[int], "SupportsRead[bytes]"],
+        path: str,
+        *,
+        size: int,
+        tag: str,
+        replace: bool = False,
+        before_rename: Callable[[], None] = lambda: None,
+    ) -> int:
+        """Upload a file, however often the connection breaks. It gets its name when it is whole.
+
+        Until then it is `<path>.<tag>.part`. What an earlier attempt left under this name is continued, be it
+        one of this call or of another process: the tag says that it is a part of the same content, and all
+        of it but the last `WRITE_WINDOW` bytes is known to be written.
+
+        After SftpUnavailable the file may be there all the same: look before repeating.
+
+        Args:
+            open_at: opens the content at an offset less than its size; its errors pass through.
+            path: where to.
+            size: of the content, in bytes.
+            tag: what no other content for this path has, such as its SHA-256: letters, digits, `.`, `_`, `-`.
+            replace: whether a file that is there already is replaced; if not, it is an error.
+            before_rename: is called when the file is whole, before it gets its name.
+
+        Returns:
+            The number of bytes.
+
+        Raises:
+            SftpHostKeyRefused: see `connect`.
+            SftpLoginRefused: see `connect`.
+            SftpAlgorithmsRefused: see `connect`.
+            SftpRefused: the site refused, for good.
+            SftpUnavailable: the connection broke or could not be made, several times.
+        """
+        if not _SAFE_NAME.fullmatch(tag):
+            msg = "a tag is a part of a file name"
+            raise ValueError(msg)
+        part = unfinished_path(path, tag)
+        renaming = False
+        for pause in (*_PAUSES, None):
+            try:
+                with self.connect() as session:
+                    # Nothing but the rename takes the unfinished file away: when it is gone, the answer was lost.
+                    if not renaming or session.stat(part) is not None:
+                        session.check_free(path, replace=replace)
+                        session.continue_file(open_at, part, size)
+                        before_rename()
+                        renaming = True
+                        session.rename(part, path, replace=replace)
+            except SftpUnavailable:
+                if pause is None:
+                    raise
+                self._pause(pause)
+            else:
+                break
+        return size
+
     def _open(self, stack: ExitStack) -> "SftpSession":
-        connection = socket.create_connection((self._host, self._port), timeout=self._timeout)
-        stack.enter_context(connection)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if hasattr(socket, "TCP_USER_TIMEOUT"):
-            # paramiko writes to a peer that reads no more without end: the kernel gives up for it (Linux).
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(self._timeout * 1000))
-        transport = Transport(connection, disabled_algorithms=_WEAK_ALGORITHMS)
-        stack.callback(transport.close)
-        transport.banner_timeout = transport.channel_timeout = self._timeout
-        if self._proofs:
-            options = transport.get_security_options()
-            options.key_types = sorted(options.key_types, key=lambda proof: proof not in self._proofs)
-        transport.start_client(timeout=self._timeout)
-        shown = transport.get_remote_server_key()
-        if shown.fingerprint not in self._pins:
-            raise SftpHostKeyRefused(host=self._host, fingerprint=shown.fingerprint)
-        self._log_in(transport)
+        transport = self._pinned_connection(stack)
+        log_in(transport, self._credentials, host=self._host, timeout=self._timeout)
         transport.set_keepalive(_KEEP_ALIVE_SECONDS)
         channel = transport.open_session()
         channel.settimeout(self._timeout)
@@ -166,21 +210,44 @@ class SftpSite:
             channel.invoke_subsystem("sftp")
         finally:
             watch.cancel()
-        return SftpSession(self._host, transport, SFTPClient(channel))
+        return SftpSession(self._host, transport, PipelinedClient(channel))
 
-    def _log_in(self, transport: Transport) -> None:
-        # With an event of ours: paramiko's own wait calls a refusal, a time-out and a lost connection
-        # by the same name, but only the first of them is for good.
-        answered = threading.Event()
-        transport.auth_publickey(self._user, self._key, answered)
-        if not answered.wait(self._timeout):
-            raise self._unavailable("no answer to the login")
-        if transport.is_authenticated():
-            return
-        error = transport.get_exception()  # none after a plain refusal
-        if error is None or isinstance(error, AuthenticationException):
-            raise SftpLoginRefused(host=self._host)
-        raise self._unavailable("the connection broke during the login")
+    def _pinned_connection(self, stack: ExitStack) -> Transport:
+        """A connection on which the site has proved a pinned host key."""
+        asked = self._proofs
+        first_shown: str | None = None
+        while asked is None or asked:
+            transport = self._transport(stack)
+            options = transport.get_security_options()
+            if asked is None:
+                asked = self._host_keys.first_ask(options.key_types)
+            offered, options.key_types = options.key_types, asked
+            try:
+                transport.start_client(timeout=self._timeout)
+            except IncompatiblePeer:
+                if first_shown is None:
+                    raise
+                break  # the site has no key of the types that are left
+            shown, proof = transport.get_remote_server_key(), str(transport.host_key_type)
+            if shown in self._host_keys:
+                self._proofs = sorted(offered, key=lambda algorithm: algorithm != proof)
+                return transport
+            transport.close()
+            first_shown = first_shown or shown.fingerprint
+            asked = self._host_keys.next_ask(asked, proof)
+        raise SftpHostKeyRefused(host=self._host, fingerprint=first_shown)
+
+    def _transport(self, stack: ExitStack) -> Transport:
+        connection = socket.create_connection((self._host, self._port), timeout=self._timeout)
+        stack.enter_context(connection)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            # paramiko writes to a peer that reads no more without end: the kernel gives up for it (Linux).
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, round(self._timeout * 1000))
+        transport = Transport(connection, disabled_algorithms=_WEAK_ALGORITHMS)
+        stack.callback(transport.close)
+        transport.banner_timeout = transport.channel_timeout = self._timeout
+        return transport
 
     def _unavailable(self, reason: str) -> SftpUnavailable:
         return SftpUnavailable(host=self._host, operation="connect", reason=reason)
@@ -200,7 +267,7 @@ class SftpSession:
         client: the SFTP channel on it.
     """
 
-    def __init__(self, host: str, transport: Transport, client: SFTPClient) -> None:
+    def __init__(self, host: str, transport: Transport, client: PipelinedClient) -> None:
         self._host = host
         self._transport = transport
         self._client = client
@@ -211,7 +278,7 @@ class SftpSession:
         with self._mapped(operation):
             try:
                 attributes = self._client.stat(path)
-            except FileNotFoundError:
+            except NoSuchFile:
                 return None
         if not _regular(attributes):
             raise SftpRefused(operation=operation, reason="not a file")
@@ -229,27 +296,23 @@ class SftpSession:
         """
         operation = f"list {folder}"
         with self._mapped(operation):
-            try:
-                listed = self._client.listdir_attr(folder)
-            except UnicodeDecodeError:
-                raise SftpRefused(operation=operation, reason="a file name that is not UTF-8") from None
+            listed = [(name.decode("ascii", "replace"), entry) for name, entry in self._client.entries(folder)]
         return sorted(
             (
-                _remote_file(operation, entry.filename, entry)
-                for entry in listed
+                _remote_file(operation, name, entry)
+                for name, entry in listed
                 if _regular(entry)
-                and _SAFE_NAME.fullmatch(entry.filename)
-                and fnmatchcase(entry.filename, pattern)
-                and not entry.filename.lower().endswith(_UNFINISHED)
+                and _SAFE_NAME.fullmatch(name)
+                and fnmatchcase(name, pattern)
+                and not name.lower().endswith(_UNFINISHED)
             ),
             key=lambda file: file.name,
         )
 
     def upload(self, stream: "SupportsRead[bytes]", path: str, *, replace: bool = False) -> int:
-        """Upload a file. It is written as `<path>.part` and gets its name when it is whole.
+        """Upload a file from its beginning, in this session. It is `<path>.part` until it is whole.
 
-        A `.part` that an earlier attempt left behind is overwritten. After SftpUnavailable the file may
-        be there all the same: look before repeating.
+        After SftpUnavailable the file may be there all the same: look before repeating.
 
         Args:
             stream: the content, read piece by piece; its own errors pass through.
@@ -259,47 +322,125 @@ class SftpSession:
         Returns:
             The number of bytes.
         """
-        operation = f"upload {path}"
-        present = self.stat(path) is not None
-        if present and not replace:
-            raise SftpRefused(operation=operation, reason="a file of this name is there already")
+        self.check_free(path, replace=replace)
         part = f"{path}.part"
-        sent = self._write(stream, part, operation)
-        with self._mapped(operation):
-            held = self._client.stat(part).st_size
-            if held != sent:
-                raise SftpUnavailable(
-                    host=self._host, operation=operation, reason=f"{sent} bytes were sent, the site holds {held}"
-                )
-            # Every server knows the plain rename, which refuses to overwrite; the other is OpenSSH's extension.
-            rename = self._client.posix_rename if present else self._client.rename
-            rename(part, path)
-        return sent
+        self.remove(part)
+        writer = self._writer(part, 0)
+        self._fill(writer, stream, part)
+        self._check_size(part, writer.offset)
+        self.rename(part, path, replace=replace)
+        return writer.offset
 
-    def _write(self, stream: "SupportsRead[bytes]", path: str, operation: str) -> int:
-        with self._mapped(operation):
-            remote = self._client.open(path, "wb")
-        sent = 0
+    def check_free(self, path: str, *, replace: bool) -> None:
+        """Refuse early to upload what could not get its name."""
+        if not replace and self.stat(path) is not None:
+            raise SftpRefused(operation=f"upload {path}", reason="a file of this name is there already")
+
+    def continue_file(self, open_at: Callable[[int], "SupportsRead[bytes]"], path: str, size: int) -> None:
+        """Write what a file lacks of its content.
+
+        The size alone does not tell what is written: of several writes under way when a connection breaks,
+        a later one may be kept and an earlier one lost. But none goes further than `WRITE_WINDOW` past the
+        first that is not answered, so everything earlier than that before the end is there.
+
+        Args:
+            open_at: opens the content at an offset less than its size; its errors pass through.
+            path: the file, which holds nothing but parts of this content, or is not there.
+            size: of the content, in bytes.
+        """
+        present = self.stat(path)
+        if present is not None and present.size > size:
+            self.remove(path)
+            present = None
+        offset = max(0, present.size - WRITE_WINDOW) if present else 0
         try:
-            block = stream.read(_BLOCK)
-            while block:
-                following = stream.read(_BLOCK)
-                # The last write is not pipelined: with it paramiko collects the answers to all of them,
-                # which it does not do on closing. A write that failed in the middle would leave a hole.
-                remote.set_pipelined(bool(following))
-                with self._mapped(operation):
-                    remote.write(block)
-                sent += len(block)
-                block = following
-        finally:
-            with self._mapped(operation):
-                remote.close()
-        return sent
+            writer = self._writer(path, offset)
+        except SftpRefused:
+            if present is None:
+                raise
+            # A site may let a file be written, but not be opened again.
+            self.remove(path)
+            offset = 0
+            writer = self._writer(path, offset)
+        self._fill(writer, open_at(offset) if size else io.BytesIO(), path)
+        if writer.offset != size:
+            msg = f"the content has {writer.offset} bytes, not {size} as was said"
+            raise ValueError(msg)
+        self._check_size(path, size)
 
-    def remove(self, path: str) -> None:
-        """Remove a file. Nothing happens when there is none."""
-        with self._mapped(f"remove {path}"), suppress(FileNotFoundError):
-            self._client.remove(path)
+    def rename(self, source: str, target: str, *, replace: bool) -> None:
+        """Give a file its name.
+
+        Args:
+            source: the file.
+            target: its name.
+            replace: whether a file that has the name gives way; if not, it is an error.
+        """
+        with self._mapped(f"rename {source} to {target}"):
+            if not replace or self.stat(target) is None:
+                # Every server knows this one; it refuses to overwrite.
+                self._client.rename(source, target)
+                return
+            try:
+                self._client.posix_rename(source, target)  # an extension of OpenSSH's
+            except Refusal as refusal:
+                if not refusal.unsupported:
+                    raise
+                with suppress(NoSuchFile):
+                    self._client.remove(target)
+                self._client.rename(source, target)
+
+    def _writer(self, path: str, offset: int) -> PipelinedWriter:
+        with self._mapped(f"upload {path}"):
+            return self._client.writer(path, offset)
+
+    def _fill(self, writer: PipelinedWriter, content: "SupportsRead[bytes]", path: str) -> None:
+        """Write the content to its end; every write is answered then."""
+        try:
+            while block := content.read(BLOCK):
+                with self._mapped(f"upload {path}"):
+                    writer.write(block)
+        except BaseException:
+            writer.abandon()
+            raise
+        with self._mapped(f"upload {path}"):
+            writer.finish()
+
+    def _check_size(self, path: str, size: int) -> None:
+        held = self.stat(path)
+        if held is None or held.size != size:
+            # It is begun again the next time.
+            self.remove(path)
+            raise SftpUnavailable(
+                host=self._host,
+                operation=f"upload {path}",
+                reason=f"{size} bytes were sent, the site holds {held.size if held else 'none'}",
+            )
+
+    def remove(self, path: str) -> bool:
+        """Remove a file.
+
+        Returns:
+            False when there was none.
+        """
+        with self._mapped(f"remove {path}"):
+            try:
+                self._client.remove(path)
+            except NoSuchFile:
+                return False
+        return True
+
+    def remove_unfinished(self, path: str) -> int:
+        """Remove what uploads of this file left behind when they broke.
+
+        Returns:
+            How many unfinished files there were.
+        """
+        folder, name = posixpath.split(path)
+        with self._mapped(f"list {folder}"):
+            listed = [entry.decode("ascii", "replace") for entry, _ in self._client.entries(folder)]
+        left = [entry for entry in listed if entry.startswith(f"{name}.") and entry.endswith(".part")]
+        return sum(self.remove(posixpath.join(folder, entry)) for entry in left)
 
     def read(self, path: str) -> Iterator[bytes]:
         """The content of a file, piece by piece, of the size that it has now.
@@ -307,84 +448,19 @@ class SftpSession:
         It ends early when the file becomes shorter meanwhile: compare what came with `stat`.
         """
         with self._mapped(f"read {path}"):
-            remote = self._client.open(path, "rb")
-            try:
-                yield from _read_ahead(self._client, remote)
-            finally:
-                # Nothing can be lost any more, and an error on the way out would hide the first one.
-                with suppress(OSError, EOFError, SSHException):
-                    remote.close()
+            yield from self._client.read(path)
 
     @contextmanager
     def _mapped(self, operation: str) -> Iterator[None]:
         """Turn the library's errors into those of the catalogue, without their text: a server writes it."""
         try:
             yield
-        except (OSError, EOFError, SSHException, SFTPError) as error:
-            raise self._failure(operation, error) from None
-
-    def _failure(self, operation: str, error: Exception) -> BridgeError:
-        # paramiko raises a plain OSError both for a refusal and for a channel that is closed.
-        answered = isinstance(error, OSError) and not isinstance(error, TimeoutError | ConnectionError)
-        channel = self._client.get_channel()
-        if answered and channel is not None and not channel.closed and self._transport.is_active():
-            return SftpRefused(operation=operation, reason=_refusal(error))
-        # An answer that comes after its time would be taken for that to the next request.
-        self._transport.close()
-        return SftpUnavailable(host=self._host, operation=operation, reason=type(error).__name__)
-
-
-class _Answers:
-    """Answers to the requests of one download, by request number, in whatever order they come."""
-
-    def __init__(self) -> None:
-        self.arrived: dict[int, tuple[int, Message]] = {}
-
-    def _async_response(self, kind: int, message: Message, number: int) -> None:
-        """What paramiko calls with each of them."""
-        self.arrived[number] = kind, message
-
-
-def _read_ahead(client: Any, remote: SFTPFile) -> Iterator[bytes]:  # noqa: ANN401 - methods that the types leave out
-    """The blocks of a file in order, with a fixed number of requests under way.
-
-    paramiko's own prefetch is not used: a server that answers with less than was asked, or one that
-    answers faster than its thread asks, makes it keep the rest of the file in memory.
-    """
-    size = remote.stat().st_size or 0
-    answers = _Answers()
-    waiting: deque[tuple[int, int, int]] = deque()  # request number, offset, length
-
-    def ask(offset: int, length: int) -> tuple[int, int, int]:
-        number = client._async_request(answers, CMD_READ, remote.handle, int64(offset), length)  # noqa: SLF001
-        return number, offset, length
-
-    end = 0
-    while waiting or end < size:
-        while end < size and len(waiting) < _READS_AHEAD:
-            waiting.append(ask(end, min(_BLOCK, size - end)))
-            end += waiting[-1][2]
-        number, offset, length = waiting.popleft()
-        while number not in answers.arrived:
-            client._read_response()  # noqa: SLF001
-        kind, message = answers.arrived.pop(number)
-        if kind != CMD_DATA:
-            with suppress(EOFError):
-                client._convert_status(message)  # noqa: SLF001 - raises what the status says
-            return
-        block = message.get_string()
-        if not block:
-            return
-        if len(block) < length:
-            waiting.appendleft(ask(offset + len(block), length - len(block)))
-        yield block
-
-
-def _refusal(error: Exception) -> str:
-    """What a refusal is called. The server's own text is not kept."""
-    if isinstance(error, FileNotFoundError):
-        return "no such file or folder"
-    return "permission denied" if isinstance(error, PermissionError) else "failure"
+        except Refusal as refusal:
+            raise SftpRefused(operation=operation, reason=refusal.reason) from None
+        except BROKEN as error:
+            # An answer that comes after its time would be taken for that to the next request.
+            self._transport.close()
+            raise SftpUnavailable(host=self._host, operation=operation, reason=type(error).__name__) from None
 
 
 def _regular(attributes: SFTPAttributes) -> bool:
@@ -398,40 +474,7 @@ def _remote_file(operation: str, name: str, attributes: SFTPAttributes) -> Remot
     return RemoteFile(name=name, size=attributes.st_size, modified=datetime.fromtimestamp(attributes.st_mtime, tz=UTC))
 
 
-def _private_key(text: str, passphrase: str | None) -> PKey:
-    for kind in (RSAKey, Ed25519Key):
-        # Whatever goes wrong in a text that is no key, and paramiko raises many kinds of errors for it:
-        # their texts can hold parts of it.
-        with suppress(Exception):
-            return kind.from_private_key(io.StringIO(text.replace("\\n", "\n").strip()), passphrase)
-    raise SettingsInvalid(
-        reason="SFTP_PRIVATE_KEY is no private key in PEM (RSA) or OpenSSH format, "
-        "or SFTP_PRIVATE_KEY_PASSPHRASE does not open it"
-    )
-
-
-def _pinned(text: str) -> tuple[frozenset[str], frozenset[str]]:
-    """Fingerprints of the pinned keys, and the algorithms that prove the keys whose type is known."""
-    pins, proofs = set[str](), set[str]()
-    entries = [entry.strip() for entry in re.split(r"[;\n]", text.replace("\\n", "\n"))]
-    for number, entry in enumerate(filter(None, entries), start=1):
-        if entry.startswith("#"):
-            continue
-        if _FINGERPRINT.fullmatch(entry.rstrip("=")):
-            pins.add(entry.rstrip("="))
-            continue
-        try:
-            _hosts, kind, key, *_comment = entry.split()
-            blob = base64.b64decode(key, validate=True)
-        except (ValueError, binascii.Error):
-            kind, blob = "", b""
-        # A key begins with its type. Markers (@revoked, @cert-authority) shift the fields and end up here.
-        if not kind or blob[4 : 4 + len(kind)] != kind.encode():
-            raise SettingsInvalid(
-                reason=f"entry {number} of SFTP_HOST_KEYS is neither a known_hosts line nor a SHA256 fingerprint"
-            )
-        pins.add("SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("="))
-        proofs.update(_PROOFS.get(kind, (kind,)))
-    if not pins:
-        raise SettingsInvalid(reason="SFTP_HOST_KEYS pins no host key")
-    return frozenset(pins), frozenset(proofs)
+def _disagreement(error: IncompatiblePeer) -> str:
+    """What there is no common algorithm for, as paramiko puts it: "… (no acceptable ciphers)"."""
+    found = re.search(r"no acceptable (kex algorithm|host key|ciphers|macs|compression)", str(error))
+    return found[1] if found else "the protocol itself"

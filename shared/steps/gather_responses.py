@@ -2,6 +2,7 @@
 
 import hashlib
 import posixpath
+from collections.abc import Iterator
 
 from shared.bridge import Bridge, new_owner, now
 from shared.errors import BridgeError, ResponseFileChanged
@@ -11,10 +12,11 @@ from shared.telemetry import log
 
 
 def gather_responses(bridge: Bridge) -> int:
-    """Gather every response file that two looks in a row found unchanged.
+    """Gather every response file that is complete.
 
-    A file that cannot be read, or changes while it is read, is left for the next round and does not stop
-    the others.
+    With RESPONSE_FILE_MARKER a file is complete when its marker stands beside it, otherwise when two looks
+    in a row found it unchanged. A file that cannot be read, or changes while it is read, is left for the
+    next round and does not stop the others.
 
     Returns:
         How many files were gathered.
@@ -24,9 +26,9 @@ def gather_responses(bridge: Bridge) -> int:
     """
     gathered = 0
     with bridge.site.connect() as session:
-        for remote in session.list_files(bridge.settings.sftp_response_folder, bridge.settings.response_file_pattern):
+        for remote, complete in _candidates(bridge, session):
             try:
-                gathered += _take(bridge, session, remote)
+                gathered += _take(bridge, session, remote, complete=complete)
             except BridgeError as error:
                 log.warning(
                     "Response file %s is left for the next round: %s",
@@ -37,11 +39,30 @@ def gather_responses(bridge: Bridge) -> int:
     return gathered
 
 
-def _take(bridge: Bridge, session: SftpSession, remote: RemoteFile) -> bool:
+def _candidates(bridge: Bridge, session: SftpSession) -> Iterator[tuple[RemoteFile, bool]]:
+    """The response files on the site that may be taken, and whether their markers say that they are complete."""
+    folder, pattern = bridge.settings.sftp_response_folder, bridge.settings.response_file_pattern
+    marker = bridge.settings.response_file_marker
+    if marker is None:
+        for remote in session.list_files(folder, pattern):
+            yield remote, False
+        return
+    # Markers first: the files of those that are there now are complete, so what is listed then is what they are.
+    markers = {file.name for file in session.list_files(folder, marker.format(name=pattern))}
+    for remote in session.list_files(folder, pattern):
+        # A marker's name may look like that of a response file.
+        if remote.name not in markers and marker.format(name=remote.name) in markers:
+            yield remote, True
+
+
+def _take(bridge: Bridge, session: SftpSession, remote: RemoteFile, *, complete: bool) -> bool:
     files = bridge.ledger.response_files
     seen = files.find(remote.name, remote.size, remote.modified)
     if seen is None:
         files.see(remote.name, remote.size, remote.modified, now=now())
+        if complete:
+            seen = files.find(remote.name, remote.size, remote.modified)
+    if seen is None:
         return False
     if seen.state is not FileState.SEEN:
         return False

@@ -267,9 +267,9 @@ def _recall(work: Work) -> bool:
     """
     effects = work.bridge.ledger.effects
     upload, start = effects.find(work.broadcast, Kind.UPLOAD), effects.find(work.broadcast, Kind.START)
-    transferred = upload is not None and upload.tries > 0
+    transferred = upload.evidence if upload is not None and upload.tries > 0 else None
     started = start is not None and (start.tries > 0 or start.done_at is not None)
-    if not transferred and not started:
+    if transferred is None and not started:
         return True
     return work.route.recall(work.broadcast, transferred=transferred, started=started)
 

@@ -23,7 +23,7 @@ GOOD = {
     "SFTP_PRIVATE_KEY": "-----BEGIN",
     "SFTP_HOST_KEYS": "SHA256:abc",
 }
-REQUIRED = sorted(GOOD.keys() - {"AzureWebJobsStorage"})
+REQUIRED = sorted(GOOD.keys() - {"AzureWebJobsStorage", "SFTP_PRIVATE_KEY"})
 
 #: A setting and a value that it must refuse. The values are such that their text is in no message by chance.
 WRONG = [
@@ -73,6 +73,11 @@ WRONG = [
     ("MAX_ATTEMPTS", "2.5"),
     ("RETRY_SECONDS", "0"),
     ("RESPONSE_DELIMITER", "qqq"),
+    ("RESPONSE_FILE_MARKER", "qqq"),
+    ("RESPONSE_FILE_MARKER", "{name}"),
+    ("RESPONSE_FILE_MARKER", "../{name}.qqq"),
+    ("RESPONSE_FILE_MARKER", "{name!r}.qqq"),
+    ("RESPONSE_FILE_MARKER", "{name}{name}.qqq"),
     ("RESPONSE_ENCODING", "qqq-8"),
     ("RESPONSE_ENCODING", "rot13"),
 ]
@@ -181,6 +186,17 @@ def test_storage_is_given_by_a_connection_string_or_by_two_addresses(monkeypatch
     assert settings.blob_service_uri == "https://account.blob.core.windows.net"
 
 
+def test_the_sftp_login_is_given_by_a_key_or_by_a_password_or_by_both(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFTP_PASSWORD", "pa55w0rd")
+    assert Settings.load().sftp_private_key is not None
+    monkeypatch.delenv("SFTP_PRIVATE_KEY")
+    password = Settings.load().sftp_password
+    assert password is not None
+    assert password.get_secret_value() == "pa55w0rd"
+    monkeypatch.delenv("SFTP_PASSWORD")
+    assert "give SFTP_PRIVATE_KEY or SFTP_PASSWORD" in refused()
+
+
 def test_a_name_may_have_63_characters_and_hyphens_between_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UPLOAD_LIST_QUEUE", "-".join("a" * 32))
     assert len(Settings.load().upload_list_queue) == 63
@@ -192,8 +208,9 @@ def test_secrets_are_not_shown_when_settings_are_printed() -> None:
         assert secret not in shown
 
 
-def test_what_opens_a_door_is_kept_as_a_secret() -> None:
-    doors = {"AzureWebJobsStorage", "WS_DB", "RS_DB", "OPTIMIZELY_API_PASSWORD", "SFTP_PRIVATE_KEY"}
+def test_what_opens_a_door_is_kept_as_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SFTP_PASSWORD", "pa55w0rd")
+    doors = {"AzureWebJobsStorage", "WS_DB", "RS_DB", "OPTIMIZELY_API_PASSWORD", "SFTP_PRIVATE_KEY", "SFTP_PASSWORD"}
     kept = {
         str(field.alias)
         for name, field in Settings.model_fields.items()

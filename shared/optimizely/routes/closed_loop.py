@@ -22,7 +22,7 @@ from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.rest_answers import SmartCampaign
 from shared.optimizely.routes.campaign import BroadcastCampaign, list_id
 from shared.optimizely.routes.route import Evidence, ImportStatus, Look, SendStatus, StagedList
-from shared.optimizely.sftp import SftpSite
+from shared.optimizely.sftp import SftpSite, unfinished_path
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -108,7 +108,7 @@ class ClosedLoopRoute:
             return None  # it never got its final name
         with self._site.connect() as session:
             present = session.stat(self.place(broadcast))
-            unfinished = session.find_part(self.place(broadcast), staged.tag)
+            unfinished = session.stat(unfinished_path(self.place(broadcast), staged.tag))
         if present is not None:
             return {"size": present.size} if present.size == staged.size else None
         # Still under its temporary name: the renaming did not happen. Under neither: the service has it.
@@ -187,14 +187,15 @@ class ClosedLoopRoute:
         look = self._campaign.look(broadcast)
         return Look(status=SendStatus.ARMED, told=look.told) if look.status is SendStatus.WAITING else look
 
-    def recall(self, broadcast: Broadcast, *, transferred: bool, started: bool) -> bool:
+    def recall(self, broadcast: Broadcast, *, transferred: Evidence | None, started: bool) -> bool:
         """Take the list file back, if the service has not taken it."""
         del started
-        if not transferred:
+        if transferred is None:
             return True
         with self._site.connect() as session:
             taken_back = session.remove(self.place(broadcast))
-            return session.remove_parts(self.place(broadcast)) or taken_back
+            unfinished = session.remove_unfinished(self.place(broadcast))
+        return taken_back or unfinished > 0 or not transferred.get("renaming")
 
 
 def _literal(text: str) -> str:

@@ -199,11 +199,12 @@ class ImportJobRoute:
         """How far the copy's send is."""
         return self._campaign.look(broadcast)
 
-    def recall(self, broadcast: Broadcast, *, transferred: bool, started: bool) -> bool:
+    def recall(self, broadcast: Broadcast, *, transferred: Evidence | None, started: bool) -> bool:
         """Take the list file back if the import job has not taken it, and an activation."""
-        if transferred:
+        if transferred is not None:
             with self._site.connect() as session:
                 session.remove(self.place(broadcast))
+                session.remove_unfinished(self.place(broadcast))
         if not started:
             return True
         if broadcast.request.send_mode is SendMode.VERIFY_THEN_START:

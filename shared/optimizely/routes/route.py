@@ -164,12 +164,12 @@ class Route(Protocol):
         """How far the send is."""
         ...
 
-    def recall(self, broadcast: Broadcast, *, transferred: bool, started: bool) -> bool:
+    def recall(self, broadcast: Broadcast, *, transferred: Evidence | None, started: bool) -> bool:
         """Make sure that nothing of the broadcast is sent; doing it again is harmless.
 
         Args:
             broadcast: which.
-            transferred: a transfer was tried.
+            transferred: what is known of its transfer; None when none was tried.
             started: a start was tried, or it was armed.
 
         Returns:

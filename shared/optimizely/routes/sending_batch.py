@@ -175,7 +175,7 @@ class SendingBatchRoute:
         look = self._campaign.look(broadcast)
         return Look(status=SendStatus.ARMED, told=look.told) if look.status is SendStatus.WAITING else look
 
-    def recall(self, broadcast: Broadcast, *, transferred: bool, started: bool) -> bool:
+    def recall(self, broadcast: Broadcast, *, transferred: Evidence | None, started: bool) -> bool:
         """A batch that no call has sent sends nothing. Once it was sent, nothing takes it back."""
         del broadcast, transferred
         return not started
