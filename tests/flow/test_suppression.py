@@ -16,11 +16,12 @@ from shared.channels import Channel, Channels
 from shared.database import Database
 from shared.errors import BridgeError, LeaseLost, OptimizelyRefused, OptimizelyUnavailable
 from shared.ledger import Ledger, tables
-from shared.ledger.suppressions import Suppressions
+from shared.ledger.suppressions import KINDS, Suppressions
 from shared.optimizely.rest_answers import BlacklistEntry, ResponseItem, ResponseItems, Unsubscribe
 from shared.rejects import RejectReason
 from shared.steps import draw_suppressions as step
 from shared.steps.draw_suppressions import draw_suppressions
+from tests.flow.harness import Flow, channel, until
 
 UNSUBSCRIBED, BLOCKLISTED, BOUNCED_OUT = (
     RejectReason.UNSUBSCRIBED,
@@ -351,3 +352,29 @@ def test_a_recipient_whom_optimizely_does_not_know_stops_no_other(parts: Parts) 
     parts.rest.bounced[1], parts.rest.out = ["odd", "out@example.org"], {"out@example.org"}
     parts.rest.question_breaks = refuse
     assert parts.draw()[BOUNCED_OUT] == 1
+
+
+def test_suppressed_recipients_are_taken_out_before_the_upload_and_counted_by_reason(alone: Flow) -> None:
+    alone.use(channel(suppress=True))
+    suppressions = alone.bridge.ledger.suppressions
+    skipped, rejects = [], []
+    # The same recipients each time: who bounces does so again, and is bounced out after the third time.
+    for _ in range(4):
+        draw_suppressions(alone.bridge)
+        assert suppressions.complete()
+        broadcast = alone.run(alone.order(recipients=2_000))
+        assert broadcast.state is State.CLOSED
+        skipped.append(alone.simulator()["imports"][-1]["skipped"])
+        rejects.append(alone.bridge.ledger.broadcasts.rejects(broadcast))
+        assert broadcast.rows is not None
+        assert broadcast.rows.accounted == broadcast.rows.read
+        assert broadcast.rows.suppressed == sum(rejects[-1].get(kind, 0) for kind in KINDS)
+        alone.pass_time(days=4)
+        until(lambda: bool(alone.simulator()["idle"]), "every reaction is known")
+    first, last = rejects[0], rejects[-1]
+    assert first.keys() & set(KINDS) == {BLOCKLISTED}
+    assert last.keys() & set(KINDS) == set(KINDS)
+    assert last[BLOCKLISTED] == first[BLOCKLISTED]
+    # Nobody is left to Optimizely's own check but those of whom it tells nobody.
+    assert skipped[-1] == skipped[0]
+    assert skipped[0].keys() == {"unsubscribed"}
