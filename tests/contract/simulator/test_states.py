@@ -88,13 +88,13 @@ def test_a_status_allows_what_the_description_says(
         "canceled": ["start", "stop"],
         "finished": ["start"],
     }
-    one = copy(vendor)
+    one = copy(shared_vendor)
     for step in ways.get(status, []):
         post(shared_vendor, f"/smartcampaigns/{one}/{step}")
     if status == "finished":
         shared_vendor.pass_time(hours=1)
     assert campaign(shared_vendor, one)["status"] == status
-    assert "httpStatusCode" in post(shared_vendor, f"/smartcampaigns/{one}/{action}", answer) or answer == 200
+    post(shared_vendor, f"/smartcampaigns/{one}/{action}", answer)
 
 
 def test_an_activated_campaign_without_a_wait_node_starts_at_once(vendor: Simulation) -> None:
