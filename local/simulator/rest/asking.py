@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from multidict import MultiDict, MultiMapping
 
 _DEFAULT_LIMIT, _LIMIT = 100, 9999
@@ -85,7 +86,7 @@ async def form(request: web.Request) -> MultiMapping[str]:
     """The fields of a form, of one or several parts. Files are left out: no operation here takes one."""
     try:
         given = await request.post()
-    except (ValueError, AssertionError, LookupError):
+    except (ValueError, AssertionError, LookupError, HttpProcessingError):
         raise RefusedError(400, "the form cannot be read") from None
     return MultiDict((name, value) for name, value in given.items() if isinstance(value, str))
 

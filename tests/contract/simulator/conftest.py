@@ -1,6 +1,7 @@
 """A simulator with a frozen clock, in this process."""
 
 import asyncio
+import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 import requests
 
@@ -15,6 +17,7 @@ from local.simulator.simulator import Simulator
 from local.simulator.store import CLIENT_ID
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.sftp import SftpSite
+from tests.contract.simulator.description import PATH, Description
 
 
 class Simulation:
@@ -25,6 +28,7 @@ class Simulation:
         self.addresses: dict[str, Any] = simulator.addresses()
         self._loop = loop
         self.session = requests.Session()
+        self.session.hooks["response"].append(self._hold_to_description)
         self.session.auth = (self.addresses["api_user"], self.addresses["api_password"])
         self.rest = OptimizelyRest(
             base_url=self.addresses["rest_url"],
@@ -41,9 +45,25 @@ class Simulation:
             host_keys=self.addresses["host_key"],
         )
 
+    def _hold_to_description(self, answer: requests.Response, **_: object) -> None:
+        """Every answer is one that the description allows, however wrong the request is."""
+        if PATH.exists():
+            description = Description.load()
+            operation, _parameters = description.operation(answer.request.method or "", answer.request.url or "")
+            description.check_answer(operation, answer, listed=False)
+
     def ask(self, method: str, path: str, **more: Any) -> Any:
         """The answer to a request of the REST API, without the client."""
         return self.session.request(method, f"{self.addresses['rest_url']}/{CLIENT_ID}{path}", timeout=30, **more)
+
+    def upload(self, path: str, content: bytes) -> None:
+        """Put a file onto the SFTP site as every client does: under another name until it is whole."""
+        key = paramiko.RSAKey.from_private_key_file(self.addresses["private_key_file"])
+        with paramiko.Transport((self.addresses["sftp_host"], self.addresses["sftp_port"])) as transport:
+            transport.connect(username=self.addresses["sftp_user"], pkey=key)
+            with paramiko.SFTPClient.from_transport(transport) as client:  # type: ignore[union-attr] # it is open
+                client.putfo(io.BytesIO(content), f"{path}.part")
+                client.posix_rename(f"{path}.part", path)
 
     def pass_time(self, **span: float) -> None:
         """Let simulated time pass, and everything happen that is due."""
@@ -88,4 +108,11 @@ def simulation(folder: Path) -> Iterator[Simulation]:
 def vendor(tmp_path: Path) -> Iterator[Simulation]:
     """A new simulation."""
     with simulation(tmp_path / "simulator") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_vendor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulation]:
+    """One simulation for the tests that look only at what they make themselves."""
+    with simulation(tmp_path_factory.mktemp("shared") / "simulator") as made:
         yield made

@@ -1,7 +1,6 @@
 """The closed loop: what a file in its folder brings about."""
 
 import gzip
-import io
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ HEADER = "Email;Urn;CommunicationKey;BroadcastKey;MailingId\n"
 
 def upload(vendor: Simulation, name: str, content: str | bytes) -> None:
     raw = content.encode() if isinstance(content, str) else content
-    with vendor.site.connect() as session:
-        session.upload(io.BytesIO(raw), f"{vendor.addresses['closed_loop_folder']}/{name}", replace=True)
+    vendor.upload(f"{vendor.addresses['closed_loop_folder']}/{name}", raw)
 
 
 def people(count: int, mailing_id: object = FIRST_MAILING_ID) -> str:

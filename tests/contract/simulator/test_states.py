@@ -1,6 +1,5 @@
 """Statuses of Smart Campaigns, their Wait nodes, and what is held back: by the vendor's description."""
 
-import io
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -39,8 +38,7 @@ def copy(vendor: Simulation, source: int = FIRST_CAMPAIGN_ID) -> int:
 
 def upload(vendor: Simulation, count: int = MAILS) -> None:
     rows = "".join(f"p{n}@example.org;{n};k{n};B1;1\n" for n in range(count))
-    with vendor.site.connect() as session:
-        session.upload(io.BytesIO((HEADER + rows).encode()), f"/import/{vendor.list_id()}_B1.csv", replace=True)
+    vendor.upload(f"/import/{vendor.list_id()}_B1.csv", (HEADER + rows).encode())
 
 
 def import_list(vendor: Simulation, count: int = MAILS) -> None:
@@ -80,7 +78,9 @@ def simulated(vendor: Simulation) -> datetime:
         ("finished", "activate", 409),
     ],
 )
-def test_a_status_allows_what_the_description_says(vendor: Simulation, status: str, action: str, answer: int) -> None:
+def test_a_status_allows_what_the_description_says(
+    shared_vendor: Simulation, status: str, action: str, answer: int
+) -> None:
     ways = {
         "activated": ["activate"],
         "running": ["start"],
@@ -88,13 +88,13 @@ def test_a_status_allows_what_the_description_says(vendor: Simulation, status: s
         "canceled": ["start", "stop"],
         "finished": ["start"],
     }
-    one = copy(vendor)
+    one = copy(shared_vendor)
     for step in ways.get(status, []):
-        post(vendor, f"/smartcampaigns/{one}/{step}")
+        post(shared_vendor, f"/smartcampaigns/{one}/{step}")
     if status == "finished":
-        vendor.pass_time(hours=1)
-    assert campaign(vendor, one)["status"] == status
-    assert "httpStatusCode" in post(vendor, f"/smartcampaigns/{one}/{action}", answer) or answer == 200
+        shared_vendor.pass_time(hours=1)
+    assert campaign(shared_vendor, one)["status"] == status
+    post(shared_vendor, f"/smartcampaigns/{one}/{action}", answer)
 
 
 def test_an_activated_campaign_without_a_wait_node_starts_at_once(vendor: Simulation) -> None:
@@ -134,8 +134,7 @@ def test_a_campaign_that_waits_for_an_import_does_not_start_after_a_failed_one(v
     one = copy(vendor)
     post(vendor, f"/smartcampaigns/{one}/schedules", 201, scheduledAfterRecipientImport="true")
     post(vendor, f"/smartcampaigns/{one}/activate")
-    with vendor.site.connect() as session:
-        session.upload(io.BytesIO(b"Nothing\n1\n"), f"/import/{vendor.list_id()}_B1.csv", replace=True)
+    vendor.upload(f"/import/{vendor.list_id()}_B1.csv", b"Nothing\n1\n")
     for _ in range(3):
         vendor.pass_time(minutes=10)
     assert vendor.state()["imports"][-1]["error"]
@@ -391,7 +390,7 @@ def test_recipients_come_page_by_page_in_order(vendor: Simulation) -> None:
 
 
 @pytest.mark.parametrize("strange", ["abc", str(2**70), "-1", "0x10", "%00", "٣"])
-def test_a_strange_id_is_not_found(vendor: Simulation, strange: str) -> None:
+def test_a_strange_id_is_not_found(shared_vendor: Simulation, strange: str) -> None:
     for path, status in (
         (f"/recipientlists/{strange}", 409),
         (f"/recipients/{strange}/count", 404),
@@ -400,14 +399,14 @@ def test_a_strange_id_is_not_found(vendor: Simulation, strange: str) -> None:
         (f"/smartcampaigns/{FIRST_CAMPAIGN_ID}/messages/{strange}", 404),
         (f"/smartcampaigns/{FIRST_CAMPAIGN_ID}/messages/{FIRST_MAILING_ID}/test/{strange}", 404),
     ):
-        answer = vendor.ask("get", path)
+        answer = shared_vendor.ask("get", path)
         assert answer.status_code == status
         assert answer.json()["httpStatusCode"] == status
-    assert vendor.ask("post", f"/smartcampaigns/{strange}/start").status_code == 409
+    assert shared_vendor.ask("post", f"/smartcampaigns/{strange}/start").status_code == 409
 
 
 @pytest.mark.parametrize("limit", ["0", "10000", "-1", "x", str(2**40)])
-def test_a_page_is_shorter_than_10000(vendor: Simulation, limit: str) -> None:
+def test_a_page_is_shorter_than_10000(shared_vendor: Simulation, limit: str) -> None:
     for path in (
         "/recipientlists",
         "/smartcampaigns",
@@ -415,4 +414,4 @@ def test_a_page_is_shorter_than_10000(vendor: Simulation, limit: str) -> None:
         "/blacklistentries",
         "/customerjobs/configured",
     ):
-        assert vendor.ask("get", path, params={"limit": limit}).status_code == 400
+        assert shared_vendor.ask("get", path, params={"limit": limit}).status_code == 400
