@@ -56,7 +56,20 @@ def test_every_command_has_help(command: str) -> None:
     assert "Usage" in result.output
 
 
-@pytest.mark.parametrize("command", ["broadcasts", "broadcast show", "broadcast retry", "broadcast resolve", "setup"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "broadcasts",
+        "broadcast show",
+        "broadcast retry",
+        "broadcast resolve",
+        "broadcast cancel",
+        "broadcast pause",
+        "broadcast stop",
+        "test-send",
+        "setup",
+    ],
+)
 def test_every_command_of_an_operator_is_documented(command: str) -> None:
     assert f"bridge {command}" in (ROOT / "docs" / "operating.md").read_text()
 
@@ -73,4 +86,12 @@ def test_a_command_without_settings_says_which_are_missing(monkeypatch: pytest.M
 def test_resume_does_not_take_another_number_of_recipients(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["demo", "--resume", "--recipients", "5", "--folder", str(tmp_path)])
     assert result.exit_code == 2
-    assert "leave them out" in result.stderr
+    assert "--resume goes on with what it began with" in result.stderr
+
+
+def test_a_demo_of_what_a_route_cannot_do_is_refused_and_told_what_it_can(tmp_path: Path) -> None:
+    arguments = ["--route", "closed loop", "--send", "upload only", "--folder", str(tmp_path / "demo")]
+    result = CliRunner().invoke(app, ["demo", *arguments])
+    assert result.exit_code == 2
+    assert "'after import'" in result.stderr
+    assert not (tmp_path / "demo").exists()
