@@ -6,7 +6,7 @@ import time
 import urllib.request
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
@@ -166,8 +166,7 @@ class Flow:
 
     def simulator(self) -> dict[str, Any]:
         """The simulator's own records."""
-        with urllib.request.urlopen(f"{self.site['control_url']}/state", timeout=30) as answer:
-            state: dict[str, Any] = json.load(answer)
+        state: dict[str, Any] = self._control("GET", "state")
         return state
 
     def simulated_time(self) -> datetime:
@@ -176,13 +175,38 @@ class Flow:
 
     def set_clock(self, **wanted: float) -> None:
         """Change Optimizely's clock: `speed`, `advance_seconds`."""
-        request = urllib.request.Request(f"{self.site['control_url']}/clock", json.dumps(wanted).encode())
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            answer.read()
+        self._control("POST", "clock", wanted)
 
     def pass_time(self, **by: float) -> None:
         """Let time pass at Optimizely."""
         self.set_clock(advance_seconds=timedelta(**by).total_seconds())
+
+    def add_fault(self, knob: dict[str, Any]) -> None:
+        """Let the simulator play a fault."""
+        self._control("POST", "faults", knob)
+
+    def clear_faults(self) -> None:
+        """Let the simulator play no fault any more."""
+        self._control("DELETE", "faults")
+
+    def strikes(self) -> int:
+        """How often the faults have struck."""
+        return sum(fault["struck"] for fault in self._control("GET", "faults"))
+
+    def set(self, **settings: object) -> None:
+        """Change settings of the bridge."""
+        self.bridge = replace(self.bridge, settings=self.bridge.settings.model_copy(update=settings))
+
+    def gather_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Gather response files until a condition comes true."""
+        until(condition, what, between=lambda: gather_responses(self.bridge))
+
+    def _control(self, method: str, path: str, body: object = None) -> Any:
+        content = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(f"{self.site['control_url']}/{path}", content, method=method)
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
 
     def live(self) -> None:
         """Let some time pass at Optimizely, and deliver messages."""
