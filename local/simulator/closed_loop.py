@@ -8,7 +8,7 @@ import csv
 import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from local.simulator import campaigns, pool, sending
@@ -49,15 +49,17 @@ class ClosedLoop:
         for run in runs:
             if run["ends"] <= now:
                 self._end(run, now)
-        waiting = list(self._waiting())
-        for path in waiting:
-            self._take(path, now)
+        waiting: list[Path] = []
+        with suppress(FileNotFoundError):  # a client may take a file back at any moment
+            waiting = self._waiting()
+            for path in waiting:
+                self._take(path, now)
         return bool(runs or waiting)
 
-    def _waiting(self) -> Iterator[Path]:
+    def _waiting(self) -> list[Path]:
         """Files under their final names, oldest first."""
         files = (path for path in self._folder.iterdir() if path.name[0] != "." and re.search(_ENDING, path.name))
-        return iter(sorted(files, key=lambda path: (path.stat().st_mtime, path.name)))
+        return sorted(files, key=lambda path: (path.stat().st_mtime, path.name))
 
     def _archived(self, run_id: int, name: str) -> Path:
         return self._archive / f"{run_id}_{name}"
