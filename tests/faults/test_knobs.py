@@ -3,6 +3,7 @@
 The simulator's own records are the referee: nobody was mailed twice, and of a broadcast that failed nobody at all.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -41,26 +42,26 @@ def named(value: Any) -> str:
     return " ".join(str(part) for part in value.values()) if isinstance(value, dict) else str(value)
 
 
+#: How an exchange goes wrong: a status, or no answer at all.
+WRONG: list[Callable[[str, str], Knob]] = [
+    lambda operation, when: status(operation, 500, when, times=1),
+    lambda operation, when: status(operation, 503, when, times=1),
+    lambda operation, when: drop(operation, when, times=1),
+]
 #: Faults that pass: the broadcast is carried to its end as if nothing had been.
 PASSING: list[tuple[Knob, RouteKind, SendMode | None]] = [
     *(
-        (fault(operation, *how, when, times=1), RouteKind.IMPORT_JOB, None)
-        for operation in ("createOrCopySmartCampaign", "startSmartCampaign")
-        for fault, how in ((status, (500,)), (status, (503,)), (drop, ()))
-        for when in ("before", "after")
-    ),
-    *(
-        (drop("activateSmartCampaign", when, times=1), RouteKind.IMPORT_JOB, SendMode.AFTER_IMPORT)
-        for when in ("before", "after")
-    ),
-    *(
-        (drop("createWaitNode", when, times=1), RouteKind.IMPORT_JOB, SendMode.AFTER_IMPORT)
-        for when in ("before", "after")
-    ),
-    *(
-        (fault(operation, *how, when, times=1), RouteKind.SENDING_BATCH, None)
-        for operation in ("prepareNewBatch", "addRecipients_1", "importRecipientsAndSendBatch")
-        for fault, how in ((status, (500,)), (drop, ()))
+        (wrong(operation, when), route, mode)
+        for operation, route, mode in [
+            ("createOrCopySmartCampaign", RouteKind.IMPORT_JOB, None),
+            ("startSmartCampaign", RouteKind.IMPORT_JOB, None),
+            ("createWaitNode", RouteKind.IMPORT_JOB, SendMode.AFTER_IMPORT),
+            ("activateSmartCampaign", RouteKind.IMPORT_JOB, SendMode.AFTER_IMPORT),
+            ("prepareNewBatch", RouteKind.SENDING_BATCH, None),
+            ("addRecipients_1", RouteKind.SENDING_BATCH, None),
+            ("importRecipientsAndSendBatch", RouteKind.SENDING_BATCH, None),
+        ]
+        for wrong in WRONG
         for when in ("before", "after")
     ),
     (status("countRecipients", 429, "before", times=2, retry_after=0), RouteKind.IMPORT_JOB, None),
