@@ -8,6 +8,7 @@ import typer
 from rich.table import Table
 
 from cli.wiring import AsJson, SettingsFile, console, opened_bridge
+from shared.broadcast import TRANSITIONS, Broadcast, State
 from shared.steps import control
 from shared.steps import resolve as decisions
 from shared.web.status import status as status_of
@@ -44,7 +45,14 @@ def show(key: Key, settings: SettingsFile = None) -> None:
     """Say where a broadcast stands and why: its history, effects, rejects and error."""
     with opened_bridge(settings) as bridge:
         found = bridge.ledger.broadcasts.get(key)
-        console.print(f"Broadcast {key} is {found.state}.", highlight=False)
+        request = found.request
+        console.print(
+            f"Broadcast {key} is {found.state}: message “{request.message_name}” to list “{request.list_name}” "
+            f"(channel {request.channel}, route: {request.route}, send: {request.send_mode}).",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
         if found.error:
             console.print(f"{found.error} [{found.error_code}]", style="red", highlight=False, markup=False)
         for step in bridge.ledger.broadcasts.history(found):
@@ -58,6 +66,8 @@ def show(key: Key, settings: SettingsFile = None) -> None:
             console.print(f"  effect {effect.kind}: {effect.natural_key} - {outcome}", highlight=False, markup=False)
         for reason, rows in bridge.ledger.broadcasts.rejects(found).items():
             console.print(f"  {rows:,} rows not uploaded: {reason}", highlight=False)
+        for command in _possible(found):
+            console.print(f"  you can: bridge broadcast {command}", highlight=False)
 
 
 @broadcast.command()
@@ -123,6 +133,17 @@ def stop(key: Key, settings: SettingsFile = None) -> None:
     with opened_bridge(settings) as bridge:
         control.stop(bridge, key, owner=_operator())
     console.print(f"Broadcast {key} is stopped for good.", highlight=False)
+
+
+def _possible(found: Broadcast) -> list[str]:
+    """What an operator can do now."""
+    if found.state is State.FAILED:
+        return [f"retry {found.key}"]
+    if found.state is State.NEEDS_OPERATOR:
+        return [f"resolve {found.key} --started", f"resolve {found.key} --not-started"]
+    if found.state is State.SENDING:
+        return [f"pause {found.key}", f"resume {found.key}", f"stop {found.key}"]
+    return [f"cancel {found.key}"] if State.CANCELLED in TRANSITIONS[found.state] else []
 
 
 def _operator() -> str:

@@ -74,7 +74,7 @@ def _verified(work: Work, upload: Effect, status: ImportStatus, recipients: int)
     shortfall = bridge.channels[broadcast.request.channel].max_shortfall_percent
     if not given * (1 - shortfall / 100) <= recipients <= given:
         raise ImportCountWrong(imported=recipients, uploaded=given)
-    bridge.ledger.effects.done(upload, now=now(), evidence=status.evidence)
+    bridge.ledger.effects.note(upload, status.evidence)
 
     def give_free(connection: Connection) -> None:
         if not work.route.held_until_sent:

@@ -5,22 +5,24 @@ from typing import Any
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast
 from shared.ledger.response_files import ResponseFile
+from shared.ledger.suppressions import Source
 
 #: Broadcasts and files shown.
 _MOST = 50
 
 
 def status(bridge: Bridge) -> dict[str, Any]:
-    """The newest broadcasts and response files, and the sums over all files.
+    """The newest broadcasts and response files, the sums over all files, and how far suppressions are drawn.
 
     Returns:
-        `{"broadcasts": [...], "response_files": [...], "responses": {...}}`
+        `{"broadcasts": [...], "response_files": [...], "responses": {...}, "suppressions": [...]}`
     """
     ledger = bridge.ledger
     return {
         "broadcasts": [_broadcast(one) for one in ledger.broadcasts.newest(_MOST)],
         "response_files": [_response_file(one) for one in ledger.response_files.newest(_MOST)],
         "responses": ledger.response_files.totals(),
+        "suppressions": [_source(one) for one in ledger.suppressions.sources()],
     }
 
 
@@ -49,6 +51,16 @@ def _broadcast(broadcast: Broadcast) -> dict[str, Any]:
         "campaign_id": broadcast.campaign_id,
         "error_code": broadcast.error_code,
         "error": broadcast.error,
+    }
+
+
+def _source(source: Source) -> dict[str, Any]:
+    return {
+        "kind": source.kind,
+        "entries": source.entries,
+        "drawn_at": source.drawn_at and source.drawn_at.isoformat(),
+        "whole_at": source.whole_at and source.whole_at.isoformat(),
+        "error_code": source.error_code,
     }
 
 
