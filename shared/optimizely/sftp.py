@@ -182,8 +182,9 @@ class SftpSite:
         for pause in (*_PAUSES, None):
             try:
                 with self.connect() as session:
-                    # Nothing but the rename takes the unfinished file away: when it is gone, the answer was lost.
+                    # After a rename without an answer: it has happened if the unfinished file is gone.
                     if not renaming or session.stat(part) is not None:
+                        renaming = False
                         session.check_free(path, replace=replace)
                         session.continue_file(open_at, part, size)
                         before_rename()

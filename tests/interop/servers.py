@@ -245,7 +245,7 @@ def _program(name: str) -> str:
 
 
 def _missing(what: str) -> Any:
-    message = f"{what} is not installed: tools/sftp-servers.sh installs it on Debian"
+    message = f"{what} is not installed: tools/sftp_servers.sh installs it on Debian"
     if os.environ.get("CI") == "true":
         pytest.fail(message)
     pytest.skip(message)

@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -40,9 +41,9 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
-def folder(server: Server, request: pytest.FixtureRequest) -> Path:
+def folder(server: Server) -> Path:
     """A folder of the test's own on the server."""
-    made = server.folder / f"{request.node.nodeid.__hash__():x}"
+    made = server.folder / uuid.uuid4().hex
     made.mkdir()
     return made
 

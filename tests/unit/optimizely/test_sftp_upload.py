@@ -350,6 +350,35 @@ class TestName:
         assert Deaf.tried == 2
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
 
+    def test_an_unfinished_file_that_was_removed_is_not_taken_for_a_renamed_one(self, start: Start) -> None:
+        class Awkward(asyncssh.SFTPServer):
+            """Lets no file be opened again; breaks at the first rename, and at the first open after a removal."""
+
+            breaks: list[str] = ["rename", "open"]  # noqa: RUF012 - of all connections
+
+            def break_at(self, act: str) -> None:
+                if self.breaks[:1] == [act]:
+                    del self.breaks[0]
+                    self.channel.get_connection().abort()
+                    raise asyncssh.SFTPConnectionLost(act)
+
+            def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+                if os.path.exists(self.map_path(path)):  # noqa: PTH110 - bytes
+                    raise asyncssh.SFTPPermissionDenied(SERVER_TEXT)
+                self.break_at("open")
+                return super().open(path, pflags, attrs)
+
+            def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+                self.break_at("rename")
+                return super().rename(oldpath, newpath)
+
+        content, server = Content(10), start(Awkward)
+
+        server.client().upload(content.open_at, PATH, size=10, tag="t1")
+
+        assert Awkward.breaks == []
+        assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
+
     def test_a_file_that_is_there_stays_and_nothing_is_sent(self, start: Start) -> None:
         content, server = Content(10), start()
         (server.root / "import" / "list.csv").write_bytes(b"old")
