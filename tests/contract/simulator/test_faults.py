@@ -1,6 +1,7 @@
 """Each fault strikes as it was told to, seen from a client; the book shows what took effect all the same."""
 
 import io
+import itertools
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,18 @@ STARTED = {"running", "finished"}
 
 
 # The knobs
+
+
+@pytest.fixture
+def vendor(shared_vendor: Simulation) -> Iterator[Simulation]:
+    """The simulation of all tests here: no fault is left in it, no file waits, no import runs."""
+    yield shared_vendor
+    knob(shared_vendor, "delete")
+    for folder in ("import", "closedloop"):
+        for path in (shared_vendor.simulator._site / folder).iterdir():
+            if path.is_file():
+                path.unlink()
+    shared_vendor.pass_time(hours=2)
 
 
 def knob(vendor: Simulation, method: str, path: str = "", **more: Any) -> requests.Response:
@@ -83,12 +96,12 @@ def test_faults_are_added_listed_and_cleared(vendor: Simulation) -> None:
         ('{"kind": "refuse-login", "when": "after"}', "when"),
     ],
 )
-def test_nonsense_is_refused_with_a_sentence(shared_vendor: Simulation, fault: str, about: str) -> None:
-    answer = knob(shared_vendor, "post", data=fault)
+def test_nonsense_is_refused_with_a_sentence(vendor: Simulation, fault: str, about: str) -> None:
+    answer = knob(vendor, "post", data=fault)
     assert answer.status_code == 400
     assert about in answer.text
     assert answer.text.endswith(".")
-    assert knob(shared_vendor, "get").json() == []
+    assert knob(vendor, "get").json() == []
 
 
 # The REST API
@@ -117,7 +130,13 @@ def ask(vendor: Simulation, method: str, path: str, **more: Any) -> requests.Res
     return requests.request(method, url, auth=login, timeout=30, **more)
 
 
-def status(vendor: Simulation, campaign: int = FIRST_CAMPAIGN_ID) -> str:
+@pytest.fixture
+def campaign(vendor: Simulation) -> int:
+    """A Smart Campaign that is not started."""
+    return vendor.rest.copy_smart_campaign(FIRST_CAMPAIGN_ID, "Copy", [vendor.list_id()]).id
+
+
+def status(vendor: Simulation, campaign: int) -> str:
     return next(str(one["status"]) for one in vendor.state()["campaigns"] if one["id"] == campaign)
 
 
@@ -137,30 +156,33 @@ def test_every_route_has_the_operation_id_of_the_description(vendor: Simulation)
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_error_is_answered_before_or_after_the_effect(vendor: Simulation, code: int, when: str) -> None:
+def test_an_error_is_answered_before_or_after_the_effect(
+    vendor: Simulation, campaign: int, code: int, when: str
+) -> None:
     play(vendor, "status", operation="startSmartCampaign", status=code, when=when, retry_after=7, times=1)
-    answer = ask(vendor, "post", f"/smartcampaigns/{FIRST_CAMPAIGN_ID}/start")
+    answer = ask(vendor, "post", f"/smartcampaigns/{campaign}/start")
     assert (answer.status_code, answer.headers["Retry-After"]) == (code, "7")
     assert answer.json() == shapes.error(code, answer.json()["errorMessage"])
-    assert (status(vendor) in STARTED) == (when == "after")
+    assert (status(vendor, campaign) in STARTED) == (when == "after")
     # It is spent: what follows is answered by the state of the campaign.
-    assert ask(vendor, "post", f"/smartcampaigns/{FIRST_CAMPAIGN_ID}/start").status_code == (
-        409 if when == "after" else 200
-    )
+    assert ask(vendor, "post", f"/smartcampaigns/{campaign}/start").status_code == (409 if when == "after" else 200)
     assert struck(vendor) == [1]
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_connection_is_closed_before_or_after_the_effect(vendor: Simulation, rest: OptimizelyRest, when: str) -> None:
+def test_a_connection_is_closed_before_or_after_the_effect(
+    vendor: Simulation, campaign: int, rest: OptimizelyRest, when: str
+) -> None:
+    another = rest.copy_smart_campaign(FIRST_CAMPAIGN_ID, "Another", [vendor.list_id()]).id
     play(vendor, "drop", operation="startSmartCampaign", when=when)
     with pytest.raises(requests.ConnectionError):
-        ask(vendor, "post", f"/smartcampaigns/{FIRST_CAMPAIGN_ID}/start")
+        ask(vendor, "post", f"/smartcampaigns/{campaign}/start")
     with pytest.raises(OptimizelyUnavailable):
-        rest.start_smart_campaign(FIRST_CAMPAIGN_ID + 1)
-    for campaign in (FIRST_CAMPAIGN_ID, FIRST_CAMPAIGN_ID + 1):
-        assert (status(vendor, campaign) in STARTED) == (when == "after")
+        rest.start_smart_campaign(another)
+    for one in (campaign, another):
+        assert (status(vendor, one) in STARTED) == (when == "after")
     assert struck(vendor) == [2]
-    assert rest.get_smart_campaign(FIRST_CAMPAIGN_ID).id == FIRST_CAMPAIGN_ID, "other operations are well"
+    assert rest.get_smart_campaign(campaign).id == campaign, "other operations are well"
 
 
 def test_a_connection_is_closed_on_a_request_whose_body_is_not_read(vendor: Simulation, rest: OptimizelyRest) -> None:
@@ -186,17 +208,17 @@ def test_an_answer_comes_later(vendor: Simulation) -> None:
     assert struck(vendor) == [1]
 
 
-def test_a_client_that_waits_less_long_gets_no_answer(vendor: Simulation) -> None:
+def test_a_client_that_waits_less_long_gets_no_answer(vendor: Simulation, campaign: int) -> None:
     play(vendor, "latency", operation="startSmartCampaign", seconds=600)
     with pytest.raises(requests.ReadTimeout):
         requests.post(
-            f"{vendor.addresses['rest_url']}/{CLIENT_ID}/smartcampaigns/{FIRST_CAMPAIGN_ID}/start",
+            f"{vendor.addresses['rest_url']}/{CLIENT_ID}/smartcampaigns/{campaign}/start",
             auth=(vendor.addresses["api_user"], vendor.addresses["api_password"]),
             timeout=0.2,
         )
-    assert status(vendor) == "activationRequired"
+    assert status(vendor, campaign) == "activationRequired"
     knob(vendor, "delete")
-    until(lambda: status(vendor) in STARTED)
+    until(lambda: status(vendor, campaign) in STARTED)
 
 
 # The vendor's limits of requests at a time
@@ -251,8 +273,13 @@ def test_more_than_ten_counts_and_selects_at_a_time_are_refused(vendor: Simulati
 # Imports
 
 
-def people(count: int) -> str:
-    return "".join(f"p{n}@example.org;{n};k{n};B1;1\n" for n in range(count))
+_numbers = itertools.count()
+
+
+def people(count: int, last: int = 1) -> str:
+    """Rows of so many people who are in no other test: nobody of them has unsubscribed."""
+    numbers = itertools.islice(_numbers, count)
+    return "".join(f"p{n}@example.org;{n};k{n};B1;{last}\n" for n in numbers)
 
 
 def upload(vendor: Simulation, rows: str, name: str = "B1") -> None:
@@ -269,9 +296,8 @@ def imported(vendor: Simulation, rows: str, name: str = "B1") -> dict[str, Any]:
 
 
 def upload_to_closed_loop(vendor: Simulation, count: int) -> None:
-    rows = "".join(f"p{n}@example.org;{n};k{n};B1;{FIRST_MAILING_ID}\n" for n in range(count))
     header = "Email;Urn;CommunicationKey;BroadcastKey;MailingId\n"
-    vendor.upload("/closedloop/B1.csv", (header + rows).encode())
+    vendor.upload("/closedloop/B1.csv", (header + people(count, FIRST_MAILING_ID)).encode())
 
 
 def test_an_import_takes_longer(vendor: Simulation) -> None:
@@ -306,11 +332,12 @@ def test_an_import_fails_and_leaves_the_list_empty(vendor: Simulation) -> None:
 
 
 def test_import_jobs_do_not_fire_until_the_fault_is_cleared(vendor: Simulation) -> None:
+    before = vendor.state()["imports"]
     play(vendor, "import-never")
     upload(vendor, people(3))
     for _ in range(3):
         vendor.pass_time(minutes=10)
-    assert vendor.state()["imports"] == []
+    assert vendor.state()["imports"] == before
     assert not vendor.state()["idle"]
     assert struck(vendor) == [3], "once for every firing"
     knob(vendor, "delete")
@@ -320,10 +347,11 @@ def test_import_jobs_do_not_fire_until_the_fault_is_cleared(vendor: Simulation) 
 
 
 def test_the_closed_loop_meets_the_faults_of_imports_too(vendor: Simulation) -> None:
+    before = vendor.state()["imports"]
     never = play(vendor, "import-never")
     upload_to_closed_loop(vendor, 40)
     vendor.pass_time(minutes=10)
-    assert vendor.state()["imports"] == []
+    assert vendor.state()["imports"] == before
     assert struck(vendor) == [1]
     knob(vendor, "delete", f"/{never}")
     play(vendor, "import-slow", minutes=60)
@@ -464,10 +492,10 @@ def complete(vendor: Simulation, name: str) -> bool:
 
 @pytest.mark.parametrize("way", ["cleared", "in time"])
 def test_a_response_file_is_half_written_until_the_fault_is_cleared_or_time_has_passed(
-    vendor: Simulation, way: str
+    vendor: Simulation, campaign: int, way: str
 ) -> None:
     assert imported(vendor, people(300))["imported"] == 300
-    ask(vendor, "post", f"/smartcampaigns/{FIRST_CAMPAIGN_ID}/start")
+    ask(vendor, "post", f"/smartcampaigns/{campaign}/start")
     play(vendor, "half-written-response", times=1)
     name = next_response_file(vendor)
     assert struck(vendor) == [1]
