@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import nullcontext
 
 from local.simulator import campaigns, pool, sending
+from local.simulator.faults import Faults
 from local.simulator.recipient_rows import fault, fields_of
 from local.simulator.store import Store
 from local.simulator.suppression import left_out
@@ -97,7 +98,7 @@ def chunks(connection: sqlite3.Connection, batch_id: int) -> list[str]:
     ]
 
 
-def send(connection: sqlite3.Connection, batch: sqlite3.Row, now: int) -> None:
+def send(connection: sqlite3.Connection, batch: sqlite3.Row, now: int, faults: Faults) -> None:
     """Begin to import the recipients of a batch; its campaign starts when they are imported.
 
     Raises:
@@ -110,11 +111,11 @@ def send(connection: sqlite3.Connection, batch: sqlite3.Row, now: int) -> None:
         "WHERE batch_id = ?",
         (batch["id"],),
     ).fetchone()[0]
-    run_id = pool.begin_import(connection, "batch", batch["list_id"], f"sending batch {batch['id']}", size, now)
+    run_id = pool.begin_import(connection, "batch", batch["list_id"], f"sending batch {batch['id']}", size, now, faults)
     connection.execute("UPDATE sending_batch SET state = 'sent', run_id = ? WHERE id = ?", (run_id, batch["id"]))
 
 
-def work(store: Store, now: int) -> bool:
+def work(store: Store, now: int, faults: Faults) -> bool:
     """End the imports whose time has come, and start their campaigns.
 
     Returns:
@@ -126,7 +127,7 @@ def work(store: Store, now: int) -> bool:
         if run["ends"] <= now:
             with store.writing() as connection:
                 batch = connection.execute("SELECT * FROM sending_batch WHERE run_id = ?", (run["id"],)).fetchone()
-                pool.end_import(connection, run, nullcontext(_rows(connection, batch["id"])), now)
+                pool.end_import(connection, run, nullcontext(_rows(connection, batch["id"])), now, faults)
                 campaign = campaigns.campaign(connection, batch["campaign_id"])
                 if campaign is not None and campaign["status"] == "activationRequired":
                     sending.begin(connection, campaign, run["ends"])

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from local.simulator import campaigns, pool, sending
+from local.simulator.faults import Faults, ImportNever
 from local.simulator.recipient_rows import fields_of, rows_of_file
 from local.simulator.store import Store
 
@@ -25,11 +26,13 @@ class ClosedLoop:
     Args:
         store: the simulator's records.
         folder: the folder.
+        faults: those that are played.
     """
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, faults: Faults) -> None:
         self._store = store
         self._folder = folder
+        self._faults = faults
         self._archive = folder / "archive"
         self._archive.mkdir(parents=True, exist_ok=True)
         with store.reading() as connection:
@@ -52,8 +55,9 @@ class ClosedLoop:
         waiting: list[Path] = []
         with suppress(FileNotFoundError):  # a client may take a file back at any moment
             waiting = self._waiting()
-            for path in waiting:
-                self._take(path, now)
+            if waiting and not self._faults.strike(ImportNever):
+                for path in waiting:
+                    self._take(path, now)
         return bool(runs or waiting)
 
     def _waiting(self) -> list[Path]:
@@ -69,7 +73,8 @@ class ClosedLoop:
             list_id = pool.take(connection)
             if list_id is None:
                 return
-            run_id = pool.begin_import(connection, "closed_loop", list_id, path.name, path.stat().st_size, now)
+            size = path.stat().st_size
+            run_id = pool.begin_import(connection, "closed_loop", list_id, path.name, size, now, self._faults)
         path.rename(self._archived(run_id, path.name))
 
     def _end(self, run: sqlite3.Row, now: int) -> None:
@@ -83,7 +88,7 @@ class ClosedLoop:
                 (mailing_id,),
             ).fetchone()
             rows = _rows_for(path, fields, mailing_id, known=campaign is not None)
-            if not pool.end_import(connection, run, rows, now):
+            if not pool.end_import(connection, run, rows, now, self._faults):
                 pool.give(connection, run["list_id"], None)
                 return
             name = f"{campaign['name']} {re.sub(_ENDING, '', run['file'])}"

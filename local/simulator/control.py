@@ -1,4 +1,4 @@
-"""What the simulator tells of itself: the referee's book, and the clock. Not part of the vendor's API."""
+"""What the simulator tells of itself and can be told: the book, the clock, faults. Not part of the vendor's API."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -7,6 +7,7 @@ from typing import Any
 from aiohttp import web
 
 from local.simulator.clock import Clock
+from local.simulator.faults import FaultInvalidError, Faults, read_fault
 from local.simulator.store import Store
 
 
@@ -16,18 +17,29 @@ class Control:
     Args:
         store: the simulator's records.
         clock: simulated time.
+        faults: those that are played.
     """
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, faults: Faults) -> None:
         self._store = store
         self._clock = clock
+        self._faults = faults
         #: Whether nothing will happen any more by itself; kept up to date by the simulator.
         self.idle = True
 
     def application(self) -> web.Application:
         """The web application, to be mounted at `/control`."""
         app = web.Application()
-        app.add_routes([web.get("/state", self.get_state), web.post("/clock", self.set_clock)])
+        app.add_routes(
+            [
+                web.get("/state", self.get_state),
+                web.post("/clock", self.set_clock),
+                web.get("/faults", self.get_faults),
+                web.post("/faults", self.add_fault),
+                web.delete("/faults", self.clear_faults),
+                web.delete("/faults/{id}", self.clear_fault),
+            ]
+        )
         return app
 
     async def get_state(self, _request: web.Request) -> web.Response:
@@ -42,6 +54,30 @@ class Control:
         if "advance_seconds" in wanted:
             self._clock.advance(timedelta(seconds=float(wanted["advance_seconds"])))
         return web.json_response({"simulated_time": _iso(self._clock.now())})
+
+    async def get_faults(self, _request: web.Request) -> web.Response:
+        """The faults that are played, and how often each has struck."""
+        return web.json_response(self._faults.listed())
+
+    async def add_fault(self, request: web.Request) -> web.Response:
+        """Play a fault from now on."""
+        try:
+            fault = read_fault(await request.read())
+        except FaultInvalidError as invalid:
+            return web.Response(status=400, text=str(invalid))
+        return web.json_response({"id": self._faults.add(fault)}, status=201)
+
+    async def clear_faults(self, _request: web.Request) -> web.Response:
+        """Play no fault any longer."""
+        self._faults.clear_all()
+        return web.Response(status=204)
+
+    async def clear_fault(self, request: web.Request) -> web.Response:
+        """Play one fault no longer."""
+        named = request.match_info["id"]
+        if not (named.isdecimal() and self._faults.clear(int(named))):
+            return web.Response(status=404, text="There is no fault with this ID.")
+        return web.Response(status=204)
 
     def state(self) -> dict[str, Any]:
         """Everything that happened, in numbers.

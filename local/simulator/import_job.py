@@ -10,8 +10,10 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+from local.simulator.faults import Faults, ImportNever
 from local.simulator.recipient_rows import fields_of, fill, import_takes, rows_of_file
 from local.simulator.store import Store
 
@@ -35,11 +37,13 @@ class ImportJobs:
     Args:
         store: the simulator's records.
         folder: the folder of the SFTP site from which files are taken.
+        faults: those that are played.
     """
 
-    def __init__(self, store: Store, folder: Path) -> None:
+    def __init__(self, store: Store, folder: Path, faults: Faults) -> None:
         self._store = store
         self._folder = folder
+        self._faults = faults
         self._archive = folder / "archive"
         self._archive.mkdir(parents=True, exist_ok=True)
 
@@ -61,8 +65,12 @@ class ImportJobs:
 
     def _waiting(self) -> Iterator[Path]:
         """List files on the SFTP site, oldest first; not those that are still being written."""
-        files = (path for path in self._folder.iterdir() if re.fullmatch(r"\d+_[^.].*\.csv(\.gz)?", path.name))
-        return iter(sorted(files, key=lambda path: (path.stat().st_mtime, path.name)))
+        found = []
+        for path in self._folder.iterdir():
+            if re.fullmatch(r"\d+_[^.].*\.csv(\.gz)?", path.name):
+                with suppress(FileNotFoundError):
+                    found.append((path.stat().st_mtime, path.name, path))
+        return iter([path for _, _, path in sorted(found)])
 
     def _fire(self, now: int) -> None:
         with self._store.writing() as connection:
@@ -71,13 +79,16 @@ class ImportJobs:
                 row["list_id"] for row in connection.execute("SELECT list_id FROM import_run WHERE state = 'running'")
             }
             lists = {row["id"] for row in connection.execute("SELECT id FROM recipient_list")}
-            begun = []
-            for path in self._waiting():
+            begun: list[Path] = []
+            waiting = list(self._waiting())
+            if waiting and self._faults.strike(ImportNever):
+                return
+            for path in waiting:
                 list_id = int(path.name.partition("_")[0])
                 if list_id in lists and list_id not in busy:
                     busy.add(list_id)
                     begun.append(path)
-                    ends = now + import_takes(path.stat().st_size)
+                    ends = now + import_takes(path.stat().st_size, self._faults)
                     connection.execute(
                         "INSERT INTO import_run (list_id, file, started, ends, state) VALUES (?, ?, ?, ?, 'running')",
                         (list_id, path.name, now, ends),
@@ -85,7 +96,8 @@ class ImportJobs:
                     connection.execute("DELETE FROM recipient WHERE list_id = ?", (list_id,))
                     connection.execute("UPDATE recipient_list SET modified = ? WHERE id = ?", (now, list_id))
         for path in begun:
-            path.rename(self._archive / path.name)
+            with suppress(FileNotFoundError):  # a client may take a file back at any moment: then the import fails
+                path.rename(self._archive / path.name)
 
     def _end(self, run: sqlite3.Row, now: int) -> None:
         taken, left = self._archive / run["file"], self._folder / run["file"]
@@ -98,7 +110,7 @@ class ImportJobs:
             connection.execute("DELETE FROM recipient WHERE list_id = ?", (run["list_id"],))
             try:
                 with rows_of_file(taken, fields) as rows:
-                    imported = fill(connection, run["list_id"], rows, skipped, now)
+                    imported = fill(connection, run["list_id"], rows, skipped, now, self._faults)
             except (ValueError, OSError, csv.Error) as broken:
                 error, imported = str(broken), 0
                 skipped.clear()

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 
+from local.simulator.faults import Faults
 from local.simulator.recipient_rows import fill, import_takes
 
 
@@ -36,7 +37,9 @@ def give(connection: sqlite3.Connection, list_id: int, campaign_id: int | None) 
     connection.execute("UPDATE pool_list SET importing = 0, campaign_id = ? WHERE list_id = ?", (campaign_id, list_id))
 
 
-def begin_import(connection: sqlite3.Connection, kind: str, list_id: int, file: str, size: int, now: int) -> int:
+def begin_import(
+    connection: sqlite3.Connection, kind: str, list_id: int, file: str, size: int, now: int, faults: Faults
+) -> int:
     """Clear a list and begin to fill it; the ID of the run.
 
     Args:
@@ -46,12 +49,13 @@ def begin_import(connection: sqlite3.Connection, kind: str, list_id: int, file: 
         file: what the recipients come from, for the book.
         size: bytes.
         now: simulated time.
+        faults: those that are played.
     """
     connection.execute("DELETE FROM recipient WHERE list_id = ?", (list_id,))
     connection.execute("UPDATE recipient_list SET modified = ? WHERE id = ?", (now, list_id))
     run_id = connection.execute(
         "INSERT INTO import_run (list_id, file, started, ends, state, kind) VALUES (?, ?, ?, ?, 'importing', ?)",
-        (list_id, file, now, now + import_takes(size), kind),
+        (list_id, file, now, now + import_takes(size, faults), kind),
     ).lastrowid
     return int(run_id or 0)
 
@@ -68,6 +72,7 @@ def end_import(
     run: sqlite3.Row,
     source: AbstractContextManager[Iterable[dict[str, str]]],
     now: int,
+    faults: Faults,
 ) -> bool:
     """Fill the list, and record how it went.
 
@@ -76,6 +81,7 @@ def end_import(
         run: row of `import_run`.
         source: the rows, by field name.
         now: simulated time.
+        faults: those that are played.
 
     Returns:
         Whether it went well. Else nobody is on the list, and the run has an error.
@@ -84,7 +90,7 @@ def end_import(
     imported, error = 0, None
     try:
         with source as rows:
-            imported = fill(connection, run["list_id"], rows, skipped, now)
+            imported = fill(connection, run["list_id"], rows, skipped, now, faults)
     except (ValueError, OSError, csv.Error) as broken:
         error, imported = str(broken), 0
         skipped.clear()

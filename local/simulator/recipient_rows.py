@@ -18,6 +18,7 @@ from datetime import date
 from itertools import batched
 from pathlib import Path
 
+from local.simulator.faults import Faults, ImportFails, ImportLoses, ImportSlow
 from local.simulator.suppression import blocklisted, left_out, unsubscribed_before
 
 #: Simulated seconds that an import takes at least, and for each megabyte.
@@ -51,9 +52,10 @@ def fields_of(connection: sqlite3.Connection, list_id: int) -> dict[str, str]:
     }
 
 
-def import_takes(size: int) -> int:
-    """Simulated seconds that an import of so many bytes takes."""
-    return _LEAST + _PER_MEGABYTE * size // 1_000_000
+def import_takes(size: int, faults: Faults) -> int:
+    """Simulated seconds that an import of so many bytes takes when it begins now."""
+    slow = faults.strike(ImportSlow)
+    return _LEAST + _PER_MEGABYTE * size // 1_000_000 + (slow.minutes * 60 if slow else 0)
 
 
 @contextmanager
@@ -83,7 +85,12 @@ def rows_of_file(path: Path, fields: Mapping[str, str]) -> Iterator[Iterator[dic
 
 
 def fill(
-    connection: sqlite3.Connection, list_id: int, rows: Iterable[dict[str, str]], skipped: Counter[str], now: int
+    connection: sqlite3.Connection,
+    list_id: int,
+    rows: Iterable[dict[str, str]],
+    skipped: Counter[str],
+    now: int,
+    faults: Faults,
 ) -> int:
     """Put rows of recipients onto a list.
 
@@ -93,12 +100,22 @@ def fill(
         rows: values by field name, as `rows_of_file` gives them.
         skipped: told why rows are left out, and how many.
         now: simulated time.
+        faults: those that are played.
 
     Returns:
         How many recipients were put onto the list.
+
+    Raises:
+        ValueError: the import fails, for that is played; and what `rows` raises.
     """
+    if faults.strike(ImportFails):
+        raise ValueError("the import failed")
+    loses = faults.strike(ImportLoses)
     fields, kept_out, imported = fields_of(connection, list_id), left_out(connection, now), 0
-    for batch in batched(_good(rows, fields, skipped, kept_out), _BATCH, strict=False):
+    good = _good(rows, fields, skipped, kept_out)
+    if loses:
+        good = _losing(good, loses.percent, skipped)
+    for batch in batched(good, _BATCH, strict=False):
         imported += _insert(connection, list_id, batch, skipped)
     return imported
 
@@ -128,6 +145,15 @@ def _good(
             skipped[reason] += 1
         else:
             yield recipient_of(row)
+
+
+def _losing(good: Iterable[Recipient], percent: int, skipped: Counter[str]) -> Iterator[Recipient]:
+    """All but a share of them, evenly spread. The vendor tells of this nowhere; the book does."""
+    for number, recipient in enumerate(good):
+        if (number + 1) * percent // 100 > number * percent // 100:
+            skipped["lost"] += 1
+        else:
+            yield recipient
 
 
 def _fits(value: str, kind: str | None) -> bool:

@@ -6,11 +6,13 @@ Names and columns are the documented defaults of FERG for Optimizely, and list f
 
 import csv
 import os
+import shutil
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
+from local.simulator.faults import Faults, HalfWrittenResponse
 from local.simulator.store import Store, fact
 
 #: Simulated seconds between two exports. The vendor exports once a day, or more often on request.
@@ -41,13 +43,17 @@ class ResponseExport:
     Args:
         store: the simulator's records.
         folder: the folder of the SFTP site in which files appear.
+        faults: those that are played.
         began: simulated time at which the simulation began.
     """
 
-    def __init__(self, store: Store, folder: Path, *, began: int) -> None:
+    def __init__(self, store: Store, folder: Path, faults: Faults, *, began: int) -> None:
         self._store = store
         self._folder = folder
+        self._faults = faults
         self._began = began
+        #: Files that appeared half written: why, and when they become whole at the latest. A restart forgets both.
+        self._half: dict[str, tuple[HalfWrittenResponse, int]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def work(self, now: int) -> bool:
@@ -56,6 +62,7 @@ class ResponseExport:
         Returns:
             Whether events are still to be told.
         """
+        incomplete = self._complete(now)
         with self._store.reading() as connection:
             last = connection.execute("SELECT max(boundary) FROM response_file").fetchone()[0] or self._began
             # Of a campaign that is paused, what happened is told, and nothing more happens by itself.
@@ -66,7 +73,7 @@ class ResponseExport:
             ).fetchone()[0]
         for boundary in range(last + INTERVAL, now + 1, INTERVAL):
             self._export(boundary)
-        return bool(pending)
+        return bool(pending) or incomplete
 
     def _export(self, boundary: int) -> None:
         with self._store.writing() as connection:
@@ -122,8 +129,40 @@ class ResponseExport:
                 rows += 1
             text.flush()
             os.fsync(text.fileno())
-        unfinished.rename(self._folder / name)
+        if half := self._faults.strike(HalfWrittenResponse):
+            self._half[name] = (half, until + INTERVAL)
+            self._show_half(unfinished, name)
+        else:
+            unfinished.rename(self._folder / name)
         return rows
+
+    def _show_half(self, whole: Path, name: str) -> None:
+        """Let the first half of a file appear under its name; the whole stays where it is."""
+        part = self._folder / f".{name}.half.tmp"
+        with whole.open("rb") as content:
+            part.write_bytes(content.read(whole.stat().st_size // 2))
+        part.rename(self._folder / name)
+
+    def _complete(self, now: int) -> bool:
+        """Write to their ends the files whose time has come.
+
+        Returns:
+            Whether one stays half written.
+        """
+        for whole in self._folder.glob(".*.csv.tmp"):
+            name = whole.name.removeprefix(".").removesuffix(".tmp")
+            shown = self._folder / name
+            if name in self._half:
+                fault, due = self._half[name]
+                if now < due and not self._faults.cleared(fault):
+                    continue
+            if shown.exists():
+                with whole.open("rb") as content, shown.open("ab") as text:
+                    content.seek(shown.stat().st_size)
+                    shutil.copyfileobj(content, text)
+                whole.unlink()
+            self._half.pop(name, None)
+        return bool(self._half)
 
 
 def _count(connection: sqlite3.Connection, since: int, until: int) -> int:

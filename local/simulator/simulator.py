@@ -12,6 +12,7 @@ from local.simulator import batches, sending, sftp_site
 from local.simulator.clock import START, Clock
 from local.simulator.closed_loop import ClosedLoop
 from local.simulator.control import Control
+from local.simulator.faults import Faults
 from local.simulator.identity import Identity, identity
 from local.simulator.import_job import ImportJobs
 from local.simulator.response_export import ResponseExport
@@ -45,12 +46,13 @@ class Simulator:
             elapsed = float(fact(connection, "elapsed") or 0)
         self.clock = Clock(elapsed, speed=speed)
         self.identity: Identity = identity(folder / "keys")
+        self._faults = Faults()
         self._site = folder / "site"
-        self._imports = ImportJobs(self._store, self._site / "import")
-        self._closed_loop = ClosedLoop(self._store, self._site / "closedloop")
-        self._export = ResponseExport(self._store, self._site / "responses", began=began)
-        self.control = Control(self._store, self.clock)
-        self._rest = Rest(self._store, self.clock, self.identity)
+        self._imports = ImportJobs(self._store, self._site / "import", self._faults)
+        self._closed_loop = ClosedLoop(self._store, self._site / "closedloop", self._faults)
+        self._export = ResponseExport(self._store, self._site / "responses", self._faults, began=began)
+        self.control = Control(self._store, self.clock, self._faults)
+        self._rest = Rest(self._store, self.clock, self.identity, self._faults)
         self._runner: web.AppRunner | None = None
         self._sftp: asyncssh.SSHAcceptor | None = None
         self._loop: asyncio.Task[None] | None = None
@@ -70,13 +72,14 @@ class Simulator:
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         self._port = self._runner.addresses[0][1]
-        self._sftp = await sftp_site.serve(self._site, self.identity, 0)
+        self._sftp = await sftp_site.serve(self._site, self.identity, self._faults, 0)
         if living:
             self._loop = asyncio.create_task(self._live())
         return self
 
     async def stop(self) -> None:
         """Stop serving; what happened is kept."""
+        self._faults.clear_all()  # no request waits any longer
         if self._loop:
             self._loop.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -126,7 +129,7 @@ class Simulator:
         """Let everything happen that is due now."""
         now = self.clock.now()
         importing = self._imports.work(now)
-        batching = batches.work(self._store, now)
+        batching = batches.work(self._store, now, self._faults)
         looping = self._closed_loop.work(now)
         under_way = sending.work(self._store, self._seed, now)
         pending = self._export.work(now)

@@ -12,8 +12,11 @@ from collections.abc import Awaitable, Callable
 from aiohttp import web
 
 from local.simulator.clock import Clock
+from local.simulator.faults import Faults
 from local.simulator.identity import Identity
+from local.simulator.rest import shapes
 from local.simulator.rest.asking import RefusedError
+from local.simulator.rest.between import Between
 from local.simulator.rest.jobs import Jobs
 from local.simulator.rest.messages import Messages
 from local.simulator.rest.recipient_lists import RecipientLists
@@ -34,12 +37,14 @@ class Rest:
         store: the simulator's records.
         clock: simulated time.
         identity: whose login is accepted.
+        faults: those that are played.
     """
 
-    def __init__(self, store: Store, clock: Clock, identity: Identity) -> None:
+    def __init__(self, store: Store, clock: Clock, identity: Identity, faults: Faults) -> None:
         self._identity = identity
+        self._between = Between(faults)
         self._parts = [
-            part(store, clock)
+            part(store, clock, faults)
             for part in (
                 RecipientLists,
                 Recipients,
@@ -54,7 +59,7 @@ class Rest:
 
     def application(self) -> web.Application:
         """The web application, to be mounted at `/rest/<client id>`."""
-        app = web.Application(middlewares=[self._login])
+        app = web.Application(middlewares=[self._between.middleware, self._login])
         app.add_routes([web.get("/users/authenticated", self.get_authenticated_user)])
         for part in self._parts:
             app.add_routes(part.routes())
@@ -82,5 +87,4 @@ class Rest:
 
 
 def _error(status: int, message: str) -> web.Response:
-    """An error in the shape that the vendor's own client reads (`optimizely.md` 1.1)."""
-    return web.json_response({"httpStatusCode": status, "errorMessage": message, "violations": []}, status=status)
+    return web.json_response(shapes.error(status, message), status=status)

@@ -1,6 +1,8 @@
 """Recipient lists."""
 
+import sqlite3
 from collections.abc import Iterable
+from typing import Any
 
 from aiohttp import web
 
@@ -31,14 +33,14 @@ class RecipientLists(Part):
                 connection,
                 f"SELECT * FROM recipient_list WHERE NOT test_list OR ? ORDER BY {sort} {direction}, id {direction}",  # noqa: S608 - chosen above
                 (tests,),
-                lambda row: shapes.recipient_list(connection, row),
+                lambda row: self._shape(connection, row),
             )
 
     async def get_recipient_list(self, request: web.Request) -> web.Response:
         """One recipient list; 409 for one of another client."""
         with self._store.reading() as connection:
             found = asking.one(connection, "recipient_list", request, "recipientListId", missing=409)
-            return web.json_response(shapes.recipient_list(connection, found))
+            return web.json_response(self._shape(connection, found))
 
     async def get_recipient_list_fields(self, request: web.Request) -> web.Response:
         """The fields of a recipient list."""
@@ -66,3 +68,6 @@ class RecipientLists(Part):
                 "SELECT internal_name FROM list_field WHERE list_id = ? ORDER BY position", (found["id"],)
             ).fetchall()
         return web.json_response({"attributeNames": [row["internal_name"] for row in names]})
+
+    def _shape(self, connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+        return shapes.recipient_list(row, self._faults.told(shapes.recipients_on(connection, row["id"])))

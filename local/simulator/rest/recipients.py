@@ -43,7 +43,8 @@ class Recipients(Part):
     async def count_recipients(self, request: web.Request) -> web.Response:
         """How many recipients are on a list."""
         with self._store.reading() as connection:
-            return web.json_response({"count": shapes.recipients_on(connection, self._list(connection, request))})
+            recipients = shapes.recipients_on(connection, self._list(connection, request))
+        return web.json_response({"count": self._faults.told(recipients)})
 
     async def is_recipient_valid(self, request: web.Request) -> web.Response:
         """Whether a recipient would be sent a message."""

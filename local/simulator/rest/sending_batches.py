@@ -83,7 +83,7 @@ class SendingBatches(Part):
                 batches.add_chunk(connection, batch, *_chunk(connection, batch, given), now)
                 batch = _found(connection, request)
             try:
-                batches.send(connection, batch, now)
+                batches.send(connection, batch, now, self._faults)
             except batches.NotSendableError:
                 raise RefusedError(409, "the batch has no chunks, or its campaign cannot be started") from None
         return web.Response(status=202)

@@ -15,13 +15,18 @@ def iso(seconds: int) -> str:
     return moment.astimezone(ZONE).isoformat(timespec="seconds")
 
 
-def recipient_list(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
-    """RestRecipientList."""
+def error(status: int, message: str) -> dict[str, Any]:
+    """An error, as the vendor's own client reads it (`optimizely.md` 1.1)."""
+    return {"httpStatusCode": status, "errorMessage": message, "violations": []}
+
+
+def recipient_list(row: sqlite3.Row, recipients: int) -> dict[str, Any]:
+    """RestRecipientList, with so many recipients."""
     return {
         "id": row["id"],
         "name": row["name"],
         "description": "",
-        "recipients": recipients_on(connection, row["id"]),
+        "recipients": recipients,
         "mediaTypes": ["email"],
         "testList": bool(row["test_list"]),
         "forTransactionApi": False,
