@@ -265,8 +265,9 @@ class ImportCountWrong(TerminalError):
     code = "import-count-wrong"
     happened = "After the import the list holds {imported} recipients, but {uploaded} were uploaded."
     remedy = (
-        "Nothing was sent. Look for blocklisted or unsubscribed recipients and at the import job in Optimizely "
-        "Campaign; raise the channel's max_shortfall_percent if the difference is right, then retry the broadcast."
+        "Look for blocklisted or unsubscribed recipients and at the import in Optimizely Campaign; raise the channel's "
+        "max_shortfall_percent if the difference is right. If the broadcast failed, nobody was mailed: retry it. If it "
+        "is parked, Optimizely may be sending it: say what you see with `bridge broadcast resolve`."
     )
 
 

@@ -224,12 +224,12 @@ def _one_look(work: Work, handler: Handler) -> tuple[Broadcast, timedelta | None
     except (LeaseLost, BroadcastChangedMeanwhile):
         raise
     except TerminalError as error:
-        return _fail(work, error)
+        return _fail(_as_it_is(work), error)
     except TransientError as error:
-        return _try_later(work, error)
+        return _try_later(_as_it_is(work), error)
     except Exception as error:  # noqa: BLE001 - nothing may stop the others; the log has type and place
         log.error("Broadcast %s: %s", key, place_of(error), extra={"action": "unexpected", "broadcast": key})
-        return _try_later(work, UnexpectedError(step=work.broadcast.state, kind=type(error).__name__))
+        return _try_later(_as_it_is(work), UnexpectedError(step=work.broadcast.state, kind=type(error).__name__))
     if isinstance(outcome, Later):
         rested = work.bridge.ledger.broadcasts.touch(
             work.broadcast, attempts=0, due_at=work.bridge.overdue_after(outcome.pause)
@@ -243,6 +243,12 @@ def _one_look(work: Work, handler: Handler) -> tuple[Broadcast, timedelta | None
         extra={"action": "advance", "broadcast": key},
     )
     return outcome, None
+
+
+def _as_it_is(work: Work) -> Work:
+    """The same look after an error: the handler may have changed the broadcast before."""
+    work.lease.check()
+    return work.on(work.bridge.ledger.broadcasts.get(work.broadcast.key))
 
 
 def _count_attempt(work: Work) -> Broadcast:

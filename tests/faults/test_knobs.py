@@ -45,7 +45,6 @@ def named(value: Any) -> str:
 #: How an exchange goes wrong: a status, or no answer at all.
 WRONG: list[Callable[[str, str], Knob]] = [
     lambda operation, when: status(operation, 500, when, times=1),
-    lambda operation, when: status(operation, 503, when, times=1),
     lambda operation, when: drop(operation, when, times=1),
 ]
 #: Faults that pass: the broadcast is carried to its end as if nothing had been.
