@@ -47,7 +47,7 @@ class Operation:
     query: Mapping[str, str] = field(default_factory=dict)
     form: Mapping[str, str] | None = None
     json: bytes | None = None
-    parts: Mapping[str, bytes] | None = None
+    parts: Mapping[str, str] | None = None
     status: int = 200
     answer: Any = b""
     result: Any = None
@@ -413,7 +413,7 @@ OPERATIONS: dict[str, Operation] = {
         call=lambda rest: rest.prepare_new_batch(3, tag="J7-0a1b2c3d"),
         method="POST",
         path="sending/batches",
-        parts={"campaign": b"3", "campaignAction": b"copy", "tag": b"J7-0a1b2c3d"},
+        parts={"campaign": "3", "campaignAction": "copy", "tag": "J7-0a1b2c3d"},
         status=201,
         answer=BATCH | {"chunks": None, "state": "initiated"},
         result=SendingBatch(

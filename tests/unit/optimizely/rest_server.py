@@ -57,15 +57,12 @@ class Request:
         return parse_qs(self.body.decode(), keep_blank_values=True, strict_parsing=bool(self.body))
 
     @property
-    def parts(self) -> dict[str, tuple[str | None, bytes]]:
+    def parts(self) -> dict[str, tuple[str | None, str]]:
         """File name and content of each part of a multipart body."""
         head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
         message = BytesParser(policy=HTTP).parsebytes(head + self.body)
         return {
-            str(part.get_param("name", header="Content-Disposition")): (
-                part.get_filename(),
-                part.get_payload(decode=True),
-            )
+            str(part.get_param("name", header="Content-Disposition")): (part.get_filename(), part.get_content())
             for part in message.iter_parts()
         }
 

@@ -169,7 +169,9 @@ class TestRetries:
         assert [request.query.get("offset") for request in campaign.requests] == [None, ["1"], ["1"]]
 
     @pytest.mark.parametrize("operation", WRITING.values(), ids=WRITING.keys())
-    @pytest.mark.parametrize("failure", [Answer(drops=True), Answer(429, {}), Answer(503, {})], ids=["drop", "429", "503"])
+    @pytest.mark.parametrize(
+        "failure", [Answer(drops=True), Answer(429, {}), Answer(503, {})], ids=["drop", "429", "503"]
+    )
     def test_what_is_no_get_is_never_repeated(
         self, campaign: Campaign, rest: OptimizelyRest, pauses: list[float], failure: Answer, operation: Operation
     ) -> None:
@@ -383,9 +385,7 @@ class TestNetwork:
 
         assert campaign.requests[0].headers["Authorization"] == CREDENTIALS
 
-    def test_a_proxy_of_the_environment_is_used(
-        self, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_a_proxy_of_the_environment_is_used(self, campaign: Campaign, monkeypatch: pytest.MonkeyPatch) -> None:
         for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy", "http_proxy"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{campaign.server_port}")
