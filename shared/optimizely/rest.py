@@ -52,6 +52,7 @@ _counting = BoundedSemaphore(10)
 
 BounceCategory = Literal["hardbounce", "softbounce"]
 ResponseCategory = Literal["hardbounce", "softbounce", "autoresponder", "unknown"]
+MediaType = Literal["EMAIL", "FAX", "SMS", "LETTER", "PUSH", "PRINT"]
 
 _USER = TypeAdapter(AuthenticatedUser)
 _LIST = TypeAdapter(RecipientList)
@@ -91,11 +92,11 @@ class OptimizelyRest:
 
     Every method raises the same errors, and none of them carries a body, a header or an address:
 
-    * OptimizelyUnavailable: no answer, a broken one, 429 or 5xx. What is not a GET may have taken effect.
+    * OptimizelyUnavailable: no answer, a broken one, 408, 429 or 5xx. What is not a GET may have taken effect.
     * OptimizelyLoginRefused: 401 or 403. For scheduled jobs, 403 says that the IP address is not allowed.
     * OptimizelyConflict: 409, a wrong state or the object of another client. Methods that change the state of
       an object read it again first: when it is in the wanted state already, they end as if they had done it.
-    * OptimizelyRefused: another 4xx, in its `facts["status"]`.
+    * OptimizelyRefused: another 4xx, or 501 or 505; `facts["status"]` has it.
     * OptimizelyAnswerInvalid: an answer in another shape than the vendor describes.
 
     Args:
@@ -176,7 +177,10 @@ class OptimizelyRest:
         return (recipient.id for recipient in found)
 
     def is_recipient_valid(self, recipient_list_id: int, recipient_id: str) -> RecipientValidity:
-        """Whether a recipient of a list would be sent an email, and why not."""
+        """Whether a recipient of a list would be sent an email, and why not.
+
+        Of a recipient who is not on the list the description says both: `not_found`, and status 404.
+        """
         path = f"recipients/{recipient_list_id}/{_quoted(recipient_id)}/valid"
         return self._transport.get("isRecipientValid", path, _VALIDITY, {"mediaType": "EMAIL"})
 
@@ -422,9 +426,23 @@ class OptimizelyRest:
         params: Params = {"mediaType": "EMAIL"}
         return self._transport.get("isBounceCounterThresholdExceeded", path, _EXCEEDED, params).exceeded
 
-    def select_unsubscribes(self, *, newest_first: bool = False) -> Iterator[Unsubscribe]:
-        """Every unsubscribed recipient; asks page by page."""
-        params: Params = {"limit": _LARGEST_PAGE, "sort": "created", "direction": "DESC" if newest_first else "ASC"}
+    def select_unsubscribes(
+        self, *, newest_first: bool = False, media_type: MediaType | None = None
+    ) -> Iterator[Unsubscribe]:
+        """Every unsubscribed recipient; asks page by page.
+
+        Args:
+            newest_first: by the time of the unsubscription, the last one first; else the first one first.
+            media_type: only from this channel. Without it the vendor's default counts, GLOBAL; whether that
+                means those from all channels, or only those who left them all at once, is not documented.
+        """
+        params: dict[str, str | int] = {
+            "limit": _LARGEST_PAGE,
+            "sort": "created",
+            "direction": "DESC" if newest_first else "ASC",
+        }
+        if media_type is not None:
+            params["mediaType"] = media_type
         return self._transport.select("selectUnsubscribes", "unsubscribes", _UNSUBSCRIBES, params)
 
     def count_unsubscribes(self) -> int:

@@ -25,13 +25,30 @@ def _empty_list(value: object) -> object:
     return [] if value is None else value
 
 
+def _false(value: object) -> object:
+    return False if value is None else value
+
+
 def _length(value: object) -> object:
-    return len(value) if isinstance(value, list) else 0
+    if value is None:
+        return 0
+    if isinstance(value, list):
+        return len(value)
+    msg = "not a list"
+    raise ValueError(msg)
 
 
 def _numbers(value: object) -> object:
-    return Counter(map(str, value.values())) if isinstance(value, dict) else {}
+    if value is None:
+        return {}
+    if isinstance(value, dict):
+        # Its keys are recipients. Nothing of them may stay, and no odd value either.
+        return Counter(status if status in _RECIPIENT_STATUSES else "other" for status in value.values())
+    msg = "not a map"
+    raise ValueError(msg)
 
+
+_RECIPIENT_STATUSES = ("enqueued", "sending", "sent", "failed")
 
 _Id = Annotated[int, Field(ge=0, lt=2**63)]
 _Count = Annotated[int, Field(ge=0)]
@@ -194,7 +211,7 @@ class WaitNode(Answer):
     node_id: _Text = ""
     successor_node_id: _Text = ""
     scheduled_at: _Time | None = None
-    scheduled_after_recipient_import: Annotated[bool, BeforeValidator(bool)] = False
+    scheduled_after_recipient_import: Annotated[bool, BeforeValidator(_false)] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -222,7 +239,7 @@ class TestMailingReport(Answer):
     mailing_id: _Id
     #: As `SmartCampaign.status`.
     status: _Text = ""
-    #: Number of recipients by enqueued, sending, sent and failed.
+    #: Number of recipients by enqueued, sending, sent, failed, and other for what the vendor does not describe.
     recipients_by_status: Annotated[
         dict[str, int], BeforeValidator(_numbers), Field(validation_alias="recipientStatus")
     ] = field(default_factory=dict)

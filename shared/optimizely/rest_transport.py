@@ -4,6 +4,7 @@ This is the border: from here on there are only errors of the catalogue, and non
 body, a header, a path or an address.
 """
 
+import logging
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -37,6 +38,15 @@ _FIRST_PAUSE: Final = 0.5
 #: Longest pause in seconds before jitter, whatever `Retry-After` asks for: a step holds a lease meanwhile.
 _LONGEST_PAUSE: Final = 30.0
 
+#: Statuses that pass by themselves: a time-out on the way, too many requests, and trouble of the server.
+_PASSING: Final = frozenset({408, 429, *range(500, 600)}) - {
+    HTTPStatus.NOT_IMPLEMENTED,
+    HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
+}
+
+# urllib3 warns of odd headers with the whole address of the request, and some have a recipient's id in it.
+logging.getLogger("urllib3.connection").addFilter(lambda record: record.levelno > logging.WARNING)
+
 type Params = Mapping[str, str | int]
 
 
@@ -48,6 +58,13 @@ class Body:
     #: Already encoded.
     json: bytes | None = None
     multipart: Mapping[str, str] | None = None
+
+
+class _Session(requests.Session):
+    """A session for which there are no redirections: without this it reads `Location` even if it is not to follow."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        del resp
 
 
 class RestTransport:
@@ -79,13 +96,14 @@ class RestTransport:
         self._url = f"{base_url.rstrip('/')}/{client_id}/"
         self._timeouts = (connect_timeout, read_timeout)
         self._sleep = sleep
-        self._session = requests.Session()
+        self._session = _Session()
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         # As bytes: requests would encode text as Latin-1, and its error for other letters carries the text.
-        # With a login of its own the session asks no .netrc; proxies and CA bundles of the environment count.
         self._session.auth = HTTPBasicAuth(user.encode(), password.encode())
+        # Proxies and CA bundles are what networks of companies set; .netrc is not asked, for there is a login.
+        self._session.trust_env = True
         self._session.headers["Accept"] = "application/json"
         # Nothing is remembered between requests: that is what makes the session safe in threads.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
@@ -108,7 +126,8 @@ class RestTransport:
             page = self.get(operation, path, shape, query, slots)
             yield from page.elements
             following = self._next_offset(operation, page.links, offset)
-            if following is None:
+            # Behind an empty page there is nothing, whatever its links say: else this might never end.
+            if following is None or not page.elements:
                 return
             query["offset"] = offset = following
 
@@ -178,10 +197,10 @@ class RestTransport:
             body: what it carries.
 
         Raises:
-            OptimizelyUnavailable: no answer, 429 or 5xx. It may have taken effect.
+            OptimizelyUnavailable: no answer, 408, 429, or 5xx but 501 and 505. It may have taken effect.
             OptimizelyLoginRefused: 401 or 403.
             OptimizelyConflict: 409.
-            OptimizelyRefused: another 4xx.
+            OptimizelyRefused: another 4xx, 501 or 505.
             OptimizelyAnswerInvalid: a redirection, which is not followed.
         """
         body = body or Body()
@@ -194,7 +213,6 @@ class RestTransport:
                 files={name: (None, value) for name, value in body.multipart.items()} if body.multipart else None,
                 headers={"Content-Type": "application/json"} if body.json is not None else None,
                 timeout=self._timeouts,
-                allow_redirects=False,
             )
         except requests.RequestException as error:
             # `from None`, because the text of the library's error can name what a server sent.
@@ -204,7 +222,7 @@ class RestTransport:
             return response.content
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             raise OptimizelyLoginRefused(operation=operation, status=status)
-        if status == HTTPStatus.TOO_MANY_REQUESTS or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        if status in _PASSING:
             raise OptimizelyUnavailable(
                 operation=operation, reason=f"status {status}", retry_after=_retry_after(response)
             )
@@ -233,7 +251,7 @@ def _retry_after(response: requests.Response) -> float | None:
     """Seconds that the server asks to wait, given as a number or as a date."""
     try:
         return float(Retry().parse_retry_after(response.headers["Retry-After"]))
-    except (KeyError, InvalidHeader):
+    except (KeyError, InvalidHeader, ValueError, OverflowError):
         return None
 
 

@@ -1,4 +1,4 @@
-"""An SFTP server for each test that asks for one."""
+"""An SFTP server, or one in the place of the REST API, for each test that asks for it."""
 
 import asyncio
 import threading
@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.sftp import SftpSession
+from tests.unit.optimizely.rest_server import Campaign, client_of, serving
 from tests.unit.optimizely.sftp_server import Start
 
 
@@ -36,3 +38,23 @@ def start(loop: asyncio.AbstractEventLoop, tmp_path: Path) -> Iterator[Start]:
 def session(start: Start) -> Iterator[SftpSession]:
     with start().client().connect() as session:
         yield session
+
+
+@pytest.fixture
+def campaign() -> Iterator[Campaign]:
+    server = Campaign()
+    with serving(server):
+        yield server
+
+
+@pytest.fixture
+def pauses() -> list[float]:
+    """The pauses that the REST client would have made."""
+    return []
+
+
+@pytest.fixture
+def rest(campaign: Campaign, pauses: list[float]) -> Iterator[OptimizelyRest]:
+    client = client_of(campaign, sleep=pauses.append)
+    yield client
+    client.close()
