@@ -10,8 +10,9 @@ import pytest
 
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.channels import SendingBatch
+from shared.steps.gather_responses import gather_responses
 from shared.steps.resolve import resolve, retry
-from tests.flow.harness import Flow, channel
+from tests.flow.harness import Flow, channel, until
 
 Knob = dict[str, Any]
 
@@ -199,11 +200,19 @@ def test_a_wrong_count_where_optimizely_sends_by_itself_is_told_to_an_operator(
 
 def test_a_response_file_that_is_half_written_is_loaded_when_it_is_whole(alone: Flow) -> None:
     alone.use(channel())
-    alone.add_fault({"kind": "half-written-response"})
+    alone.add_fault({"kind": "half-written-response", "times": 1})
     broadcast = alone.run(alone.order(recipients=150))
     assert broadcast.state is State.CLOSED
-    alone.gather_until(lambda: alone.strikes() > 0, "a file is half written")
+
+    def sizes() -> dict[str, int]:
+        with alone.bridge.site.connect() as session:
+            return {file.name: file.size for file in session.list_files("/responses", "*")}
+
+    until(lambda: alone.strikes() > 0 and len(sizes()) > 0, "a file is half written")
+    name, half = min(sizes().items())
+    gather_responses(alone.bridge)
     alone.clear_faults()
+    until(lambda: sizes()[name] > half, "it is whole")
     alone.collect_responses()
     caused = alone.campaign(broadcast)["events_by_type"]
     with alone.bridge.rs_database.reading() as connection:

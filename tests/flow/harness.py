@@ -197,10 +197,6 @@ class Flow:
         """Change settings of the bridge."""
         self.bridge = replace(self.bridge, settings=self.bridge.settings.model_copy(update=settings))
 
-    def gather_until(self, condition: Callable[[], bool], what: str) -> None:
-        """Gather response files until a condition comes true."""
-        until(condition, what, between=lambda: gather_responses(self.bridge))
-
     def _control(self, method: str, path: str, body: object = None) -> Any:
         content = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(f"{self.site['control_url']}/{path}", content, method=method)
