@@ -58,6 +58,19 @@ def test_the_summary_is_one_json_object_that_balances(finished: tuple[Path, dict
     assert summary["host_peak_memory_mib"] is None or summary["host_peak_memory_mib"] > 20
 
 
+@pytest.mark.parametrize(
+    ("route", "send"), [("closed loop", "after import"), ("sending batch", "at a time"), ("import job", "upload only")]
+)
+def test_every_route_balances(tmp_path: Path, route: str, send: str) -> None:
+    process = demo(tmp_path / "demo", "--recipients", "300", "--route", route, "--send", send, "--json")
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    summary = json.loads(out)
+    assert summary["balanced"] is True
+    assert (summary["broadcast"]["route"], summary["broadcast"]["send_mode"]) == (route, send)
+    assert (summary["send"]["mails_sent"] > 0) == (send != "upload only")
+
+
 def test_no_address_no_key_and_no_secret_is_in_logs_messages_or_the_ledger(
     finished: tuple[Path, dict[str, Any]],
 ) -> None:

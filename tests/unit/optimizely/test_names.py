@@ -1,0 +1,139 @@
+"""Names are resolved to exactly one id, kept for a minute, and errors are never kept."""
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, cast
+
+import pytest
+
+from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageUnknown
+from shared.optimizely.names import Names, Source
+from shared.optimizely.rest import OptimizelyRest
+from shared.optimizely.rest_answers import Message, RecipientList, SmartCampaign
+
+
+class Played:
+    """Stands in for the REST API: what it lists changes between two questions, and these are counted."""
+
+    def __init__(self) -> None:
+        self.lists: list[tuple[int, str]] = [(1, "Customers"), (2, "Twice"), (3, "Twice")]
+        self.campaigns: list[tuple[int, str, list[tuple[int, str]]]] = [
+            (10, "Spring", [(100, "Spring Newsletter")]),
+            (11, "Spring Newsletter [J12-0a1b2c3d]", [(101, "Spring Newsletter")]),
+            (12, "A", [(102, "Same")]),
+            (13, "B", [(103, "Same"), (104, "Other")]),
+            (14, "Split", [(105, "Twins"), (106, "Twins")]),
+        ]
+        self.asked = 0
+        self.statuses: set[str | None] = set()
+
+    def select_recipient_lists(self) -> Iterator[RecipientList]:
+        self.asked += 1
+        return (RecipientList(id=number, name=name, recipients=0) for number, name in self.lists)
+
+    def select_smart_campaigns(self, status: str | None = None, *, detailed: bool) -> Iterator[SmartCampaign]:
+        assert detailed
+        self.asked += 1
+        self.statuses.add(status)
+        return (
+            SmartCampaign(
+                id=number,
+                name=name,
+                status=status or "",
+                messages=tuple(Message(mailing_id=mailing, name=message) for mailing, message in messages),
+            )
+            for number, name, messages in self.campaigns
+        )
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def rest() -> Played:
+    return Played()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def names(rest: Played, clock: Clock) -> Names:
+    return Names(cast("OptimizelyRest", rest), clock=clock)
+
+
+def test_a_list_name_is_the_id_of_the_one_list_that_has_it(names: Names) -> None:
+    assert names.find_list("Customers") == 1
+    with pytest.raises(ListUnknown, match="'customers'"):
+        names.find_list("customers")
+    with pytest.raises(ListAmbiguous, match="2 recipient lists named 'Twice'"):
+        names.find_list("Twice")
+
+
+def test_a_message_name_is_that_of_a_smart_campaign_that_can_be_sent_and_is_no_copy(names: Names, rest: Played) -> None:
+    found = names.find_message("Spring Newsletter")
+    assert found == Source(campaign_id=10, campaign_name="Spring", mailing_id=100)
+    assert rest.statuses == {"activationRequired"}
+
+
+def test_the_message_is_found_in_a_smart_campaign_with_several(names: Names) -> None:
+    assert names.find_message("Other") == Source(campaign_id=13, campaign_name="B", mailing_id=104)
+
+
+@pytest.mark.parametrize(
+    ("name", "error"), [("Nothing", MessageUnknown), ("Same", MessageAmbiguous), ("Twins", MessageAmbiguous)]
+)
+def test_a_message_name_that_means_none_or_several_is_an_error(names: Names, name: str, error: type[Exception]) -> None:
+    with pytest.raises(error, match=repr(name)):
+        names.find_message(name)
+
+
+FINDS: list[tuple[Callable[[Names], Any], Callable[[Played], None]]] = [
+    (lambda names: names.find_list("Customers"), lambda rest: rest.lists.clear()),
+    (lambda names: names.find_message("Other"), lambda rest: rest.campaigns.clear()),
+]
+
+
+@pytest.mark.parametrize(("find", "vanish"), FINDS, ids=["list", "message"])
+def test_a_name_is_kept_for_a_minute(
+    names: Names, rest: Played, clock: Clock, find: Callable[[Names], Any], vanish: Callable[[Played], None]
+) -> None:
+    found = find(names)
+    vanish(rest)
+    clock.now += 59.9
+    assert find(names) == found
+    assert rest.asked == 1
+    clock.now += 0.2
+    with pytest.raises((ListUnknown, MessageUnknown)):
+        find(names)
+    assert rest.asked == 2
+
+
+@pytest.mark.parametrize(("find", "vanish"), FINDS, ids=["list", "message"])
+def test_an_error_is_not_kept(
+    names: Names, rest: Played, find: Callable[[Names], Any], vanish: Callable[[Played], None]
+) -> None:
+    lists, campaigns = list(rest.lists), list(rest.campaigns)
+    vanish(rest)
+    with pytest.raises((ListUnknown, MessageUnknown)):
+        find(names)
+    rest.lists, rest.campaigns = lists, campaigns
+    assert find(names)
+
+
+def test_threads_may_ask_at_once(names: Names) -> None:
+    together = threading.Barrier(8)
+
+    def ask(_: int) -> tuple[int, int]:
+        together.wait(30)
+        return names.find_list("Customers"), names.find_message("Other").mailing_id
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(ask, range(8))) == {(1, 104)}
