@@ -2,15 +2,18 @@
 
 import io
 import itertools
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, get_args
 
 import pytest
 import requests
 
+from local.simulator.faults import Fault, read_fault
 from local.simulator.operations import OPERATIONS
 from local.simulator.rest import shapes
 from local.simulator.rest.between import MOST_COUNTING, MOST_REQUESTS
@@ -102,6 +105,16 @@ def test_nonsense_is_refused_with_a_sentence(vendor: Simulation, fault: str, abo
     assert about in answer.text
     assert answer.text.endswith(".")
     assert knob(vendor, "get").json() == []
+
+
+def kinds(fault: type[Fault] = Fault) -> set[str]:
+    return set(get_args(fault.model_fields["kind"].annotation)).union(*map(kinds, fault.__subclasses__()))
+
+
+def test_every_kind_has_an_example_on_the_page_and_every_example_can_be_played() -> None:
+    page = (Path(__file__).parents[3] / "docs/simulator.md").read_text()
+    examples = re.findall(r"^fault '(.*)'$", page, re.MULTILINE)
+    assert {read_fault(example).kind for example in examples} == kinds()
 
 
 # The REST API
