@@ -310,28 +310,6 @@ class SftpSession:
             key=lambda file: file.name,
         )
 
-    def upload(self, stream: "SupportsRead[bytes]", path: str, *, replace: bool = False) -> int:
-        """Upload a file from its beginning, in this session. It is `<path>.part` until it is whole.
-
-        After SftpUnavailable the file may be there all the same: look before repeating.
-
-        Args:
-            stream: the content, read piece by piece; its own errors pass through.
-            path: where to.
-            replace: whether a file that is there already is replaced; if not, it is an error.
-
-        Returns:
-            The number of bytes.
-        """
-        self.check_free(path, replace=replace)
-        part = f"{path}.part"
-        self.remove(part)
-        writer = self._writer(part, 0)
-        self._fill(writer, stream, part)
-        self._check_size(part, writer.offset)
-        self.rename(part, path, replace=replace)
-        return writer.offset
-
     def check_free(self, path: str, *, replace: bool) -> None:
         """Refuse early to upload what could not get its name."""
         if not replace and self.stat(path) is not None:

@@ -274,16 +274,16 @@ class TestFiles:
 
         assert not (folder / "file").exists()
 
-    def test_what_is_not_there(self, session: SftpSession, folder: Path) -> None:
+    def test_what_is_not_there(self, server: Server, session: SftpSession, folder: Path) -> None:
         assert session.stat(f"{folder}/none") is None
         with pytest.raises(SftpRefused, match="no such file or folder"):
             list(session.read(f"{folder}/none"))
         with pytest.raises(SftpRefused, match="no such file or folder"):
             session.list_files(f"{folder}/none", "*")
         with pytest.raises(SftpRefused, match="no such file or folder"):
-            session.upload(io.BytesIO(b"x"), f"{folder}/none/list.csv")
+            server.site().upload(Content(10).open_at, f"{folder}/none/list.csv", size=10, tag="t1")
 
-    def test_what_is_not_permitted(self, session: SftpSession) -> None:
+    def test_what_is_not_permitted(self, server: Server) -> None:
         # Nobody, not even root, makes files there.
         with pytest.raises(SftpRefused, match="permission denied"):
-            session.upload(io.BytesIO(b"x"), "/sys/list.csv")
+            server.site().upload(Content(10).open_at, "/sys/list.csv", size=10, tag="t1")

@@ -468,9 +468,10 @@ def test_an_upload_that_breaks_again_and_again_does_not_get_its_name(vendor: Sim
 def test_a_rename_takes_place_and_is_not_answered(vendor: Simulation, replace: bool) -> None:
     if replace:
         vendor.upload("/import/file.csv", b"old")
+    vendor.upload("/import/new", b"new")
     play(vendor, "rename-unanswered", times=1)
     with vendor.site.connect() as session, pytest.raises(SftpUnavailable):
-        session.upload(io.BytesIO(b"new"), "/import/file.csv", replace=replace)
+        session.rename("/import/new", "/import/file.csv", replace=replace)
     assert there(vendor) == {"file.csv": b"new"}
     assert struck(vendor) == [1]
 

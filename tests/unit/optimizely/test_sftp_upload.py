@@ -1,20 +1,33 @@
 """Uploads that go on after a break: whatever a site keeps of the earlier attempts, the file is whole or not there."""
 
 import asyncio
+import dataclasses
 import io
 import os
 import random
-from collections.abc import Callable
+import socket
+import threading
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncssh
 import pytest
 from paramiko.sftp import CMD_WRITE
 
-from shared.errors import SftpHostKeyRefused, SftpLoginRefused, SftpRefused, SftpUnavailable, StorageUnavailable
+from shared.errors import (
+    BridgeError,
+    SftpHostKeyRefused,
+    SftpLoginRefused,
+    SftpRefused,
+    SftpUnavailable,
+    StorageUnavailable,
+    TerminalError,
+)
 from shared.optimizely.sftp_transfer import BLOCK, WRITE_WINDOW
-from tests.unit.optimizely.sftp_server import OTHER_KEY, SERVER_TEXT, Start, pem
+from tests.unit.optimizely.sftp_server import OTHER_KEY, SERVER_TEXT, Server, Start, pem
 
 MIB = 1024 * 1024
 PATH = "/import/list.csv"
@@ -75,6 +88,53 @@ def breaking() -> Callable[..., type[Breaking]]:
     return make
 
 
+class Trickle(io.RawIOBase):
+    """A stream that gives less than it is asked for."""
+
+    def __init__(self, content: bytes) -> None:
+        self.rest = content
+
+    def read(self, size: int = -1, /) -> bytes:
+        count = min(size, 1000)
+        piece, self.rest = self.rest[:count], self.rest[count:]
+        return piece
+
+
+@contextmanager
+def frozen_after(count: int, server: Server) -> Iterator[Server]:
+    """The server behind a proxy that reads so many bytes and then nothing more."""
+
+    def pump(source: socket.socket, target: socket.socket, most: float) -> None:
+        passed = 0
+        while passed < most and (piece := source.recv(8192)):
+            target.sendall(piece)
+            passed += len(piece)
+
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        near: list[socket.socket] = []
+        far = socket.create_connection(("127.0.0.1", server.port))
+
+        def accept() -> None:
+            near.append(listener.accept()[0])
+            back = threading.Thread(target=pump, args=(far, near[0], float("inf")))
+            back.start()
+            pump(near[0], far, count)
+            back.join()
+
+        thread = threading.Thread(target=accept)
+        thread.start()
+        try:
+            yield dataclasses.replace(server, port=listener.getsockname()[1])
+        finally:
+            far.shutdown(socket.SHUT_RDWR)
+            thread.join()
+            far.close()
+            near[0].close()
+
+
 def names(folder: Path) -> list[str]:
     return sorted(os.listdir(folder / "import"))  # noqa: PTH208 - names
 
@@ -118,6 +178,136 @@ class TestWholeFile:
 
         with pytest.raises(StorageUnavailable, match="read at 0"):
             start().client().upload(fail, PATH, size=10, tag="t1")
+
+    def test_a_stream_may_give_less_than_it_is_asked_for(self, start: Start) -> None:
+        content, server = Content(50_000), start()
+
+        server.client().upload(lambda _: Trickle(content.bytes), PATH, size=50_000, tag="t1")
+
+        assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
+
+    def test_memory_does_not_grow_with_the_file(self, start: Start) -> None:
+        class Zeros(Trickle):
+            left = 64 * MIB
+
+            def read(self, size: int = -1, /) -> bytes:
+                count = min(size, self.left)
+                self.left -= count
+                return bytes(count)
+
+        site = start().client()
+
+        tracemalloc.start()
+        site.upload(lambda _: Zeros(b""), PATH, size=64 * MIB, tag="t1")
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+
+        assert peak < 12 * MIB
+
+
+class TestFailures:
+    def test_an_error_in_the_middle_of_the_content_leaves_no_file_and_a_session_that_goes_on(
+        self, start: Start
+    ) -> None:
+        class Failing(Trickle):
+            def read(self, size: int = -1, /) -> bytes:
+                if len(self.rest) < 3000:
+                    raise StorageUnavailable(operation="read a staged file", reason="x")
+                return super().read(size)
+
+        server = start()
+
+        with server.client().connect() as session:
+            with pytest.raises(StorageUnavailable):
+                session.continue_file(lambda _: Failing(bytes(10_000)), "/import/list.csv.part", 10_000)
+            assert session.stat(PATH) is None
+
+        assert names(server.root) == ["list.csv.part"]
+
+    def test_an_os_error_of_the_content_is_not_blamed_on_the_site(self, start: Start) -> None:
+        class Failing(Trickle):
+            def read(self, size: int = -1, /) -> bytes:
+                raise OSError(size)
+
+        with pytest.raises(OSError, match=str(BLOCK)) as caught:
+            start().client().upload(lambda _: Failing(b""), PATH, size=10, tag="t1")
+
+        assert not isinstance(caught.value, BridgeError)
+
+    @pytest.mark.parametrize("failing", [0, 20, 49])
+    def test_a_write_that_fails_leaves_no_file(self, start: Start, failing: int) -> None:
+        class Failing(asyncssh.SFTPServer):
+            def write(self, file_obj: object, offset: int, data: bytes) -> Any:
+                if offset == failing * BLOCK:
+                    raise asyncssh.SFTPFailure(SERVER_TEXT)
+                return super().write(file_obj, offset, data)
+
+        content, server = Content(50 * BLOCK), start(Failing)
+
+        with pytest.raises(SftpRefused) as caught:
+            server.client().upload(content.open_at, PATH, size=content.size, tag="t1")
+
+        assert SERVER_TEXT not in f"{caught.value!r}"
+        assert content.opened == [0]
+        assert names(server.root) == ["list.csv.t1.part"]
+
+    def test_a_site_that_never_holds_what_was_sent(self, start: Start) -> None:
+        class Losing(asyncssh.SFTPServer):
+            def write(self, file_obj: object, offset: int, data: bytes) -> Any:
+                return super().write(file_obj, offset, data[:-1])
+
+        server = start(Losing)
+
+        with pytest.raises(SftpUnavailable, match="3 bytes were sent, the site holds 2"):
+            server.client().upload(Content(3).open_at, PATH, size=3, tag="t1")
+
+        assert names(server.root) == []
+
+    def test_a_site_that_stops_taking_data(self, start: Start) -> None:
+        class Stuck(asyncssh.SFTPServer):
+            def write(self, file_obj: object, offset: int, data: bytes) -> Any:
+                del file_obj, offset, data
+                return start.over.wait()
+
+        content = Content(16 * MIB)
+
+        with (
+            start(Stuck).client(timeout=1).connect() as session,
+            pytest.raises(SftpUnavailable, match="upload /import/list"),
+        ):
+            session.continue_file(content.open_at, "/import/list.csv.part", content.size)
+
+    def test_a_machine_that_freezes(self, start: Start) -> None:
+        content = Content(4 * MIB)
+
+        with frozen_after(256 * 1024, start()) as server, server.client(timeout=1).connect() as session:
+            # Little fits into the buffers, so that not SSH has to wait, but TCP.
+            connection = cast("socket.socket", session._transport.sock)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
+            with pytest.raises(SftpUnavailable):
+                session.continue_file(content.open_at, "/import/list.csv.part", content.size)
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (asyncssh.SFTPPermissionDenied(SERVER_TEXT), "permission denied"),
+            (asyncssh.SFTPNoSuchFile(SERVER_TEXT), "no such file or folder"),
+            (asyncssh.SFTPFailure(SERVER_TEXT), "failure"),
+            (asyncssh.SFTPOpUnsupported(SERVER_TEXT), "not supported"),
+            (asyncssh.SFTPBadMessage(SERVER_TEXT), "status 5"),
+        ],
+    )
+    def test_a_refusal_is_for_good(self, start: Start, error: Exception, reason: str) -> None:
+        class Refusing(asyncssh.SFTPServer):
+            def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+                del path, pflags, attrs
+                raise error
+
+        with pytest.raises(SftpRefused) as caught:
+            start(Refusing).client().upload(Content(10).open_at, PATH, size=10, tag="t1")
+
+        assert isinstance(caught.value, TerminalError)
+        assert caught.value.facts == {"operation": "upload /import/list.csv.t1.part", "reason": reason}
 
 
 class TestBreaks:
@@ -389,6 +579,19 @@ class TestName:
         assert content.opened == []
         assert (server.root / "import" / "list.csv").read_bytes() == b"old"
         assert names(server.root) == ["list.csv"]
+
+    def test_a_file_that_comes_in_between_stays(self, start: Start) -> None:
+        class Racing(asyncssh.SFTPServer):
+            def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+                Path(os.fsdecode(self.map_path(newpath))).write_bytes(b"somebody else's")
+                return super().rename(oldpath, newpath)
+
+        server = start(Racing)
+
+        with pytest.raises(SftpRefused):
+            server.client().upload(Content(10).open_at, PATH, size=10, tag="t1")
+
+        assert (server.root / "import" / "list.csv").read_bytes() == b"somebody else's"
 
     @pytest.mark.parametrize("replace", [False, True])
     def test_the_plain_rename_is_used_where_it_can_be(
