@@ -1,12 +1,15 @@
 """The Smart Campaign of a broadcast: what every route does with it in the same way."""
 
+import posixpath
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
 from shared.broadcast import Broadcast
+from shared.channels import ListFileLayout
 from shared.errors import OptimizelyConflict
+from shared.optimizely.list_file import list_file_name
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.rest_answers import SmartCampaign
 from shared.optimizely.routes.route import Look, SendStatus
@@ -107,6 +110,18 @@ def campaign_id(broadcast: Broadcast) -> int:
         msg = "the Smart Campaign is known before anything is done with it"
         raise AssertionError(msg)
     return broadcast.campaign_id
+
+
+def list_file_path(folder: str, layout: ListFileLayout, broadcast: Broadcast) -> str:
+    """Where on the SFTP site the list file of the broadcast stands."""
+    name = list_file_name(
+        layout.name,
+        list_id=list_id(broadcast),
+        list_name=broadcast.request.list_name,
+        broadcast_key=broadcast.key,
+        mailing_id=broadcast.source_mailing_id,
+    )
+    return posixpath.join(folder, name)
 
 
 def list_id(broadcast: Broadcast) -> int:

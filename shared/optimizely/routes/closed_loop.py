@@ -9,7 +9,6 @@ files and where it looks for the mailing id is agreed with support: ASSUMPTION, 
 The copy is found by name and time, so one broadcast at a time waits for its copy.
 """
 
-import posixpath
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -17,10 +16,9 @@ from fnmatch import fnmatchcase
 from shared.broadcast import Broadcast
 from shared.channels import Channels, ClosedLoop
 from shared.errors import CopyAmbiguous, CopyNotSeen, TerminalError
-from shared.optimizely.list_file import list_file_name
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.rest_answers import SmartCampaign
-from shared.optimizely.routes.campaign import BroadcastCampaign, list_id
+from shared.optimizely.routes.campaign import BroadcastCampaign, list_file_path
 from shared.optimizely.routes.route import Evidence, ImportStatus, Look, SendStatus, StagedList
 from shared.optimizely.sftp import SftpSite, unfinished_path
 
@@ -77,14 +75,7 @@ class ClosedLoopRoute:
     def place(self, broadcast: Broadcast) -> str:
         """Path of the list file."""
         channel = self._channels[broadcast.request.channel]
-        name = list_file_name(
-            channel.list_file.name,
-            list_id=list_id(broadcast),
-            list_name=broadcast.request.list_name,
-            broadcast_key=broadcast.key,
-            mailing_id=broadcast.source_mailing_id,
-        )
-        return posixpath.join(channel.closed_loop.folder, name)
+        return list_file_path(channel.closed_loop.folder, channel.list_file, broadcast)
 
     def is_free(self, broadcast: Broadcast) -> bool:
         """It always is: the service takes whatever comes."""

@@ -8,17 +8,15 @@ Source of the flow: `optimizely.md` 7.2 A. REST tells neither result nor counts 
 followed by the running jobs and by the list's own time of change, compared with server times only.
 """
 
-import posixpath
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
 from shared.broadcast import Broadcast, SendMode
 from shared.channels import Channels, ImportJob
 from shared.errors import ImportNotSeen, TerminalError
-from shared.optimizely.list_file import list_file_name
 from shared.optimizely.names import Names
 from shared.optimizely.rest import OptimizelyRest
-from shared.optimizely.routes.campaign import BroadcastCampaign, campaign_id, list_id
+from shared.optimizely.routes.campaign import BroadcastCampaign, campaign_id, list_file_path, list_id
 from shared.optimizely.routes.route import Evidence, ImportStatus, Look, StagedList
 from shared.optimizely.sftp import SftpSite
 
@@ -82,14 +80,7 @@ class ImportJobRoute:
     def place(self, broadcast: Broadcast) -> str:
         """Path of the list file."""
         channel = self._channels[broadcast.request.channel]
-        name = list_file_name(
-            channel.list_file.name,
-            list_id=list_id(broadcast),
-            list_name=broadcast.request.list_name,
-            broadcast_key=broadcast.key,
-            mailing_id=broadcast.source_mailing_id,
-        )
-        return posixpath.join(channel.import_job.folder, name)
+        return list_file_path(channel.import_job.folder, channel.list_file, broadcast)
 
     def is_free(self, broadcast: Broadcast) -> bool:
         """Whether no import runs: one of somebody else's file must not be taken for ours."""
