@@ -43,9 +43,12 @@ _KEYWORDS: Final[Mapping[str, str]] = {
 }
 #: Keywords that change nothing here: the bridge has its own pool, driver and name, and always writes.
 _WITHOUT_EFFECT: Final = frozenset(
-    "app applicationintent applicationname asynchronousprocessing commandtimeout connectionlifetime connectretrycount "
-    "connectretryinterval driver enlist loadbalancetimeout longasmax marsconnection maxpoolsize minpoolsize "
-    "multipleactiveresultsets packetsize persistsecurityinfo poolblockingperiod pooling workstationid wsid".split()
+    {
+        *("app", "applicationname", "workstationid", "wsid", "driver", "persistsecurityinfo", "applicationintent"),
+        *("pooling", "minpoolsize", "maxpoolsize", "connectionlifetime", "loadbalancetimeout", "poolblockingperiod"),
+        *("enlist", "multipleactiveresultsets", "marsconnection", "asynchronousprocessing", "packetsize"),
+        *("connectretrycount", "connectretryinterval", "commandtimeout", "longasmax"),
+    }
 )
 _TRUE: Final = frozenset({"true", "yes", "1"})
 _FALSE: Final = frozenset({"false", "no", "0"})
@@ -57,7 +60,7 @@ _INSTANCE: Final = re.compile(r"[A-Za-z_#][\w#$]{0,15}", re.ASCII)
 
 _ADO_PAIR: Final = re.compile(
     r"""
-    \s* (?P<keyword> (?: [^=;] | == )+ ) (?<!=) = \s*
+    \s* (?P<keyword> (?: [^=;] | == )+ ) = (?!=) \s*
     (?: "(?P<double> (?: [^"] | "" )* )" | '(?P<single> (?: [^'] | '' )* )' | (?P<plain> [^;"'][^;]* )? )
     \s* (?: ; | \Z )
     """,
@@ -189,7 +192,8 @@ def parse_connection(text: str) -> SqlServer | SqliteFile:
             "expected <Server>;Initial Catalog=<Database>;…, an ADO.NET connection string, "
             "or a SQLAlchemy URL: mssql+pyodbc://… or sqlite:///<file>"
         )
-    return _from_keywords(_meanings(_pairs(text if "=" in text.split(";")[0] else f"Server={text}", _ADO_PAIR)))
+    as_in_guide = "=" not in text.partition(";")[0]
+    return _from_keywords(_meanings(_pairs(f"Server={text}" if as_in_guide else text, _ADO_PAIR)))
 
 
 def is_loopback(host: str) -> bool:
@@ -293,7 +297,7 @@ def _from_keywords(values: Mapping[str, str]) -> SqlServer:
 
 
 def _server(value: str) -> tuple[str, str | None, int | None]:
-    """Host, instance and port of `[tcp:]host[\\instance][,port]`."""
+    r"""Host, instance and port of `[tcp:]host[\instance][,port]`."""
     if _OTHER_PROTOCOL.match(value):
         raise ValueError("Server is reached by TCP only: [tcp:]host[\\instance][,port]")
     rest, comma, digits = re.sub(r"^tcp:", "", value, flags=re.IGNORECASE).partition(",")
