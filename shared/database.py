@@ -1,7 +1,8 @@
-"""Connections to WS_DB and RS_DB. SQLite embedded; SQL Server is named by its URL.
+"""Connections to WS_DB and RS_DB: SQLite embedded, SQL Server and Azure SQL by ODBC.
 
 Reading and writing are apart: a writing transaction takes SQLite's write lock at its start, so that
-it can never fail half-way because somebody else wrote first.
+it can never fail half-way because somebody else wrote first. On SQL Server it can: as the victim of a deadlock, or
+when the connection is lost. Then nothing of it is written and the error is a passing one.
 """
 
 import sqlite3
@@ -9,55 +10,82 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, DateTime, Dialect, TypeDecorator, create_engine, event, exc
+from sqlalchemy import Connection, DateTime, Dialect, Engine, TypeDecorator, create_engine, event, exc
+from sqlalchemy.dialects.mssql import DATETIME2
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.types import TypeEngine
 
-from shared.errors import DatabaseUnavailable
+from shared.connection_string import EntraLogin, SqliteFile, SqlServer, parse_connection
+from shared.entra_token import ACCESS_TOKEN_ATTRIBUTE, EntraTokens
+from shared.errors import BridgeError, DatabaseUnavailable, SettingsInvalid
+from shared.odbc_driver import find_driver, load_pyodbc
+from shared.sql_server_errors import meaning, passes_soon, sqlstate, without_text
 
 #: How long a connection waits for somebody else's lock.
 _BUSY_SECONDS = 60
 _BUSY_PAUSE_SECONDS = 0.02
+_POOL: Final[dict[str, Any]] = {"pool_size": 8, "max_overflow": 56}
+#: Azure closes a connection that is idle for 30 minutes.
+_RECYCLE_SECONDS: Final = 25 * 60
+#: Pauses between tries to open a connection that SQL Server refuses for a moment. Longer ones are for the steps.
+_PAUSES_SECONDS: Final = (0.5, 1, 2, 4)
+#: What every connection to SQL Server says first. An error ends its whole transaction, never only its statement;
+#: what others have not committed is not seen; a lock is not waited for without end.
+_SESSION: Final = (
+    "SET XACT_ABORT ON",
+    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    f"SET LOCK_TIMEOUT {_BUSY_SECONDS * 1000}",
+)
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """An aware time, kept as UTC without zone (DATETIME2 has none)."""
-
-    impl = DateTime
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To the database."""
-        del dialect
-        return None if value is None else _aware(value).astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """From the database."""
-        del dialect
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
-class LocalDateTime(TypeDecorator[datetime]):
-    """An aware time, kept as the local time of the database server, as FastStats keeps it."""
+class _AwareDateTime(TypeDecorator[datetime]):
+    """An aware time in a column without zone: whole milliseconds on SQL Server, microseconds in SQLite."""
 
     impl = DateTime
     cache_ok = True
+    zone: str
 
-    def __init__(self, zone: str) -> None:
-        super().__init__()
-        self.zone = zone
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[datetime]:
+        """The column's type in this dialect."""
+        if dialect.name == "mssql":
+            return dialect.type_descriptor(DATETIME2(precision=3))  # type: ignore[no-untyped-call]  # theirs
+        return dialect.type_descriptor(DateTime())
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """To the database."""
-        del dialect
-        return None if value is None else _aware(value).astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+        if value is None:
+            return None
+        if dialect.name == "mssql":
+            # The server would round, and compare what it kept with what it is asked for.
+            value = value.replace(microsecond=value.microsecond // 1000 * 1000)
+        return _aware(value).astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """From the database, as UTC. A local time that exists twice is taken as the first."""
         del dialect
         return None if value is None else value.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
+
+
+class UtcDateTime(_AwareDateTime):
+    """An aware time, kept as UTC without zone (DATETIME2 has none)."""
+
+    cache_ok = True
+    zone = "UTC"
+
+
+class LocalDateTime(_AwareDateTime):
+    """An aware time, kept as the local time of the database server, as FastStats keeps it."""
+
+    cache_ok = True
+
+    def __init__(self, zone: str) -> None:
+        super().__init__()
+        self.zone = zone
 
 
 def _aware(value: datetime) -> datetime:
@@ -71,18 +99,26 @@ class Database:
     """One database and its pool of connections.
 
     Args:
-        url: SQLAlchemy URL.
+        connection: what the setting holds; its forms are those of `connection_string`.
         name: what messages call it: `WS_DB` or `RS_DB`.
+        tokens: where an Entra login gets its token.
+
+    Raises:
+        SettingsInvalid: `connection` names no database that can be used.
+        OdbcDriverMissing: it names a SQL Server, and there is no driver for it.
     """
 
-    def __init__(self, url: str, name: str) -> None:
+    def __init__(self, connection: str, name: str, tokens: EntraTokens | None = None) -> None:
         self.name = name
-        self.engine = create_engine(url, hide_parameters=True, pool_size=8, max_overflow=56)
-        if self.engine.dialect.name == "sqlite":
-            # SQLite has no schemas: the bridge's tables stand beside those of RS_DB in the same file.
-            self.engine = self.engine.execution_options(schema_translate_map={"bridge": None})
-            event.listen(self.engine, "connect", _prepare_sqlite)
-            event.listen(self.engine, "begin", _begin_sqlite)
+        try:
+            parsed = parse_connection(connection)
+        except ValueError as error:
+            raise SettingsInvalid(reason=f"{name}: {error}") from None
+        match parsed:
+            case SqliteFile(url=url):
+                self.engine = _sqlite_engine(url)
+            case SqlServer():
+                self.engine = _sql_server_engine(parsed, name, tokens or EntraTokens())
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -90,8 +126,9 @@ class Database:
 
         Raises:
             DatabaseUnavailable: the database did not answer.
+            BridgeError: another entry of the catalogue, where SQL Server's error number tells more.
         """
-        with self._mapped_errors(), self.engine.connect() as connection, connection.begin():
+        with self._mapped_errors(), self._open() as connection, connection.begin():
             yield connection
 
     @contextmanager
@@ -99,9 +136,11 @@ class Database:
         """A connection in one writing transaction, committed at the end of the block.
 
         Raises:
-            DatabaseUnavailable: the database did not answer; nothing was written.
+            DatabaseUnavailable: the database did not answer; nothing was written, unless it was the answer to the
+                COMMIT that got lost: who writes again must find what is there.
+            BridgeError: another entry of the catalogue, where SQL Server's error number tells more.
         """
-        with self._mapped_errors(), self.engine.connect() as connection:
+        with self._mapped_errors(), self._open() as connection:
             connection.execution_options(writes=True)
             with connection.begin():
                 yield connection
@@ -109,6 +148,20 @@ class Database:
     def close(self) -> None:
         """Close every pooled connection."""
         self.engine.dispose()
+
+    def _open(self) -> Connection:
+        """A connection, asked for again while SQL Server says that it will soon have one.
+
+        Here a repeat can break nothing. Later the whole transaction would have to begin again: that is for the step.
+        """
+        for pause in _PAUSES_SECONDS:
+            try:
+                return self.engine.connect()
+            except BridgeError as error:
+                if not passes_soon(error):
+                    raise
+            time.sleep(pause)
+        return self.engine.connect()
 
     @contextmanager
     def _mapped_errors(self) -> Iterator[None]:
@@ -118,6 +171,61 @@ class Database:
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
             reason = type(getattr(error, "orig", None) or error).__name__
             raise DatabaseUnavailable(database=self.name, reason=reason) from None
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, hide_parameters=True, **_POOL)
+    # SQLite has no schemas: the bridge's tables stand beside those of RS_DB in the same file.
+    engine = engine.execution_options(schema_translate_map={"bridge": None})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _sql_server_engine(server: SqlServer, name: str, tokens: EntraTokens) -> Engine:
+    pyodbc = load_pyodbc()
+    odbc_string = server.odbc_string(find_driver())
+
+    def connect() -> DBAPIConnection:
+        login = server.login
+        attributes = {ACCESS_TOKEN_ATTRIBUTE: tokens.access_token(login)} if isinstance(login, EntraLogin) else {}
+        connection: DBAPIConnection = pyodbc.connect(
+            odbc_string, timeout=server.connect_seconds, attrs_before=attributes
+        )
+        return connection
+
+    def explain(context: ExceptionContext) -> BaseException | None:
+        error = context.original_exception
+        if context.is_pre_ping or not isinstance(error, pyodbc.Error):
+            return None
+        explained = meaning(error, database=name, connecting=context.connection is None)
+        # The driver's text can name values of a row, and whoever logs an exception logs its causes.
+        error.args = (sqlstate(error), without_text(error))
+        if explained is not None or not isinstance(context.sqlalchemy_exception, exc.DBAPIError):
+            return explained
+        return type(context.sqlalchemy_exception)(
+            context.statement, None, error, hide_parameters=True, connection_invalidated=context.is_disconnect
+        )
+
+    engine = create_engine(
+        "mssql+pyodbc://",
+        creator=connect,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_recycle=_RECYCLE_SECONDS,
+        **_POOL,
+    )
+    event.listen(engine, "connect", _prepare_sql_server)
+    event.listen(engine, "handle_error", explain)
+    return engine
+
+
+def _prepare_sql_server(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for setting in _SESSION:
+        cursor.execute(setting)
+    cursor.close()
+    connection.commit()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:

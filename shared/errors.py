@@ -492,12 +492,93 @@ class LeaseLost(TransientError):
     remedy = "The step stops here; the ledger decides who goes on."
 
 
+class DatabaseLoginRefused(TerminalError):
+    """The server refused the login, or lets it into no database."""
+
+    code = "database-login-refused"
+    happened = "The server of {database} refused the login (error {number})."
+    remedy = (
+        "Check the login in the setting {database}: user and password, or that the app's identity is a user of the "
+        "database. Its password may have expired, or the login may be locked or disabled."
+    )
+
+
+class DatabaseMissing(TerminalError):
+    """The server has no database of this name, or hides it from this login."""
+
+    code = "database-missing"
+    happened = "The server has no database that it would open for {database} (error {number})."
+    remedy = "Check the database's name in the setting {database}, and that the login is a user of that database."
+
+
+class DatabaseAddressRefused(TerminalError):
+    """The firewall of Azure SQL does not let the bridge's address or network in."""
+
+    code = "database-address-refused"
+    happened = "The server of {database} lets nobody in from the bridge's network (error {number})."
+    remedy = "Add the bridge's subnet or address to the server's firewall rules, or reach it by a private endpoint."
+
+
+class DatabasePermissionDenied(TerminalError):
+    """The bridge's user may not do what it needs to do."""
+
+    code = "database-permission-denied"
+    happened = "The bridge's user lacks a permission in {database} (error {number})."
+    remedy = "Give the user the rights that docs/databases.md lists."
+
+
+class DatabaseObjectMissing(TerminalError):
+    """A table or column that the bridge uses is not there."""
+
+    code = "database-object-missing"
+    happened = "A table or column that the bridge uses is not in {database} (error {number})."
+    remedy = "Run `bridge setup`; if it lasts, compare the database with the schema map."
+
+
+class DatabaseValueTooLong(TerminalError):
+    """A value does not fit its column."""
+
+    code = "database-value-too-long"
+    happened = "A value is too long or too large for its column in {database} (error {number})."
+    remedy = "Nothing was written. Compare the widths of the columns with the schema map."
+
+
+class OdbcDriverMissing(TerminalError):
+    """SQL Server cannot be reached for lack of its ODBC driver or of ODBC itself."""
+
+    code = "odbc-driver-missing"
+    happened = "SQL Server cannot be reached, for {what} is not there or cannot be loaded."
+    remedy = (
+        "Install ODBC itself (Debian and Ubuntu: `apt-get install unixodbc libgssapi-krb5-2`); the driver comes with "
+        "the Python package mssql-python-odbc, or from Microsoft's own."
+    )
+
+
 class DatabaseUnavailable(TransientError):
     """The database did not answer, or asked to try again."""
 
     code = "database-unavailable"
     happened = "The database {database} could not be used ({reason})."
     remedy = "It is tried again by itself; if it lasts, check the connection string and the network."
+
+
+class DatabaseFull(TransientError):
+    """The database has no room left for its data or its log."""
+
+    code = "database-full"
+    happened = "The database {database} is full (error {number})."
+    remedy = "Enlarge it or free some room; the step is tried again by itself."
+
+
+class EntraTokenUnavailable(TransientError):
+    """Microsoft Entra gave no token for the bridge's identity."""
+
+    code = "entra-token-unavailable"
+    happened = "Microsoft Entra gave no token for the database login by {identity} ({reason})."
+    remedy = (
+        "It is tried again by itself; if it lasts, check that the app has the managed identity that the setting "
+        "names, or on a developer's machine sign in with `az login`."
+    )
 
 
 class StorageUnavailable(TransientError):

@@ -22,9 +22,8 @@ from pydantic import (
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
+from shared.connection_string import parse_connection
 from shared.errors import SettingsInvalid
 
 #: Printed in public help pages and scripts of the product, so everybody knows it.
@@ -85,14 +84,7 @@ def _connection(value: SecretStr) -> SecretStr:
     if _KNOWN_PASSWORD in unquote_plus(value.get_secret_value()):
         msg = "the publicly known default password of the product must not be used: change it"
         raise ValueError(msg)
-    try:
-        url = make_url(value.get_secret_value())
-        usable = url.get_backend_name() == "mssql" or (url.get_backend_name() == "sqlite" and bool(url.database))
-    except (ArgumentError, ValueError):
-        usable = False
-    if not usable:
-        msg = "a SQLAlchemy URL is expected: mssql+pyodbc://… or sqlite:///<file>"
-        raise ValueError(msg)
+    parse_connection(value.get_secret_value())
     return value
 
 

@@ -1,0 +1,96 @@
+"""What an error of SQL Server or Azure SQL means to the bridge, by its number and never by its text.
+
+pyodbc carries an error as `(SQLSTATE, text)`. The text strings the driver's records together, each with its native
+number at its end: `[42000] … (4060) (SQLDriverConnect); [28000] … (18456)`. It can quote values of a row, so nothing
+else of it is kept. One meaning can have several numbers: Babelfish gives others than SQL Server.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from shared.errors import (
+    BridgeError,
+    DatabaseAddressRefused,
+    DatabaseFull,
+    DatabaseLoginRefused,
+    DatabaseMissing,
+    DatabaseObjectMissing,
+    DatabasePermissionDenied,
+    DatabaseUnavailable,
+    DatabaseValueTooLong,
+    OdbcDriverMissing,
+)
+
+_NUMBER: Final = re.compile(r"\((-?[0-9]+)\)(?: \(SQL\w+\))?(?=; \[\w{5}\]|\Z)")
+_SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}")
+
+#: Errors that pass by themselves. From Microsoft's lists for Azure SQL and for its .NET client.
+PASSING: Final = frozenset(
+    {
+        64, 121, 233, 258, 997, 10053, 10054, 10060, 10061, 11001,  # the network
+        596, 615, 617, 669, 904, 921, 922, 926, 927, 976, 978, 979, 982, 983, 988,  # the database moves or recovers
+        3906, 4221, 6005, 17197, 18401, 40143, 40166, 40197, 40540, 40613, 40671, 42108, 42109,
+        1203, 1204, 1205, 1221, 1222, 3935, 3960, 3966, 41301, 41302, 41305, 41325,  # somebody else's lock or row
+        701, 802, 8628, 8645, 8651, 10922, 10928, 10929, 10936, 40501, 49918, 49919, 49920,  # too much at a time
+    }
+)  # fmt: skip
+#: What passes by itself only while a database is being moved; when it lasts, it means what it says.
+_PASSING_AT_FIRST: Final = frozenset({4060})
+
+#: In the order in which they are looked for: a login that fails for lack of the database gives both numbers.
+_MEANINGS: Final[Mapping[type[BridgeError], frozenset[int]]] = {
+    DatabaseMissing: frozenset({911, 4060, 4063, 4064}),
+    DatabaseAddressRefused: frozenset({40615, 40914, 47073}),
+    DatabaseLoginRefused: frozenset({916, 18450, 18451, 18452, 18456, 18470, 18486, 18487, 18488, 33134, 40532}),
+    DatabaseFull: frozenset({1101, 1105, 9002, 40544}),
+    DatabasePermissionDenied: frozenset({229, 230, 262, 297, 300, 15247}),
+    DatabaseObjectMissing: frozenset({207, 208, 2812}),
+    DatabaseValueTooLong: frozenset({2628, 8115, 8152}),
+}
+#: SQLSTATEs of the driver itself, which has no number for them: no connection, or no answer in time.
+_NO_ANSWER: Final = frozenset({"08001", "08003", "08004", "08007", "08S01", "08S02", "HYT00", "HYT01", "40001"})
+#: The driver manager found no driver, or could not load it: 01000 is its "can't open lib".
+_NO_DRIVER: Final = frozenset({"01000", "IM002", "IM003", "IM004"})
+
+
+def sqlstate(error: Exception) -> str:
+    """The five characters of an error of pyodbc."""
+    first = str(error.args[0]) if error.args else ""
+    return first if _SQLSTATE.fullmatch(first) else "?"
+
+
+def numbers(error: Exception) -> tuple[int, ...]:
+    """The native numbers of an error of pyodbc, one for each record, without the driver's zeros."""
+    text = str(error.args[1]) if len(error.args) > 1 else ""
+    return tuple(number for found in _NUMBER.finditer(text) if (number := int(found[1])))
+
+
+def without_text(error: Exception) -> str:
+    """What may be shown of an error of pyodbc."""
+    return ", ".join([f"SQLSTATE {sqlstate(error)}", *(f"error {number}" for number in numbers(error))])
+
+
+def meaning(error: Exception, *, database: str, connecting: bool) -> BridgeError | None:
+    """The entry of the catalogue for an error of pyodbc, or None where there is none.
+
+    Args:
+        error: the driver's, with its text.
+        database: what messages call it.
+        connecting: whether there is no connection yet.
+    """
+    found = numbers(error)
+    for kind, known in _MEANINGS.items():
+        if number := next((number for number in found if number in known), None):
+            return kind(database=database, number=number)
+    if connecting and not found and sqlstate(error) in _NO_DRIVER:
+        return OdbcDriverMissing(what="ODBC Driver 18 for SQL Server")
+    passing = next((number for number in found if number in PASSING), None)
+    if passing is not None or sqlstate(error) in _NO_ANSWER:
+        return DatabaseUnavailable(database=database, reason=without_text(error), number=passing)
+    return None
+
+
+def passes_soon(error: BridgeError) -> bool:
+    """Whether a connection that was refused so may be had a moment later."""
+    return error.facts.get("number") in PASSING | _PASSING_AT_FIRST
