@@ -26,9 +26,9 @@ from shared.optimizely.routes.closed_loop import ClosedLoopRoute
 from shared.optimizely.routes.import_job import ImportJobRoute
 from shared.optimizely.routes.route import Route
 from shared.optimizely.routes.sending_batch import SendingBatchRoute
-from shared.optimizely.sftp import SftpSite
 from shared.queues import Queues
 from shared.settings import Settings
+from shared.sftp.site import SftpSite
 from shared.staging import Staging
 from shared.storage import blob_service, queue_service
 

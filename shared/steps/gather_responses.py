@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from shared.bridge import Bridge, new_owner, now
 from shared.errors import BridgeError, ResponseFileChanged
 from shared.ledger.response_files import FileState, ResponseFile, lease_name
-from shared.optimizely.sftp import RemoteFile, SftpSession
+from shared.sftp.site import RemoteFile, SftpSession
 from shared.telemetry import log
 
 

@@ -18,7 +18,7 @@ from typing import Any, Self
 import asyncssh
 import pytest
 
-from shared.optimizely.sftp import SftpSite
+from shared.sftp.site import SftpSite
 
 PASSWORD = "Pa55 wörd; with a mark"
 #: Seconds within which a server must be there; generous, for machines are slow at times.

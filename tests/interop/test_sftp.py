@@ -13,8 +13,8 @@ import asyncssh
 import pytest
 
 from shared.errors import SftpHostKeyRefused, SftpLoginRefused, SftpRefused, SftpUnavailable
-from shared.optimizely.sftp import SftpSession
-from shared.optimizely.sftp_transfer import WRITE_WINDOW
+from shared.sftp.site import SftpSession
+from shared.sftp.transfer import WRITE_WINDOW
 from tests.interop.servers import (
     HOST_ED25519,
     HOST_RSA,

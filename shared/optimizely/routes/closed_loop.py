@@ -20,7 +20,7 @@ from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.rest_answers import SmartCampaign
 from shared.optimizely.routes.campaign import BroadcastCampaign, list_file_path
 from shared.optimizely.routes.route import Evidence, ImportStatus, Look, SendStatus, StagedList
-from shared.optimizely.sftp import SftpSite, unfinished_path
+from shared.sftp.site import SftpSite, unfinished_path
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 

@@ -18,7 +18,7 @@ from shared.optimizely.names import Names
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.routes.campaign import BroadcastCampaign, campaign_id, list_file_path, list_id
 from shared.optimizely.routes.route import Evidence, ImportStatus, Look, StagedList
-from shared.optimizely.sftp import SftpSite
+from shared.sftp.site import SftpSite
 
 #: In place of the size of a list file that the import job has taken from the SFTP site.
 _TAKEN = -1

@@ -14,7 +14,7 @@ import pytest
 from local.demo.processes import Process
 from shared.errors import SftpHostKeyRefused, SftpLoginRefused
 from shared.optimizely.rest import OptimizelyRest
-from shared.optimizely.sftp import SftpSite
+from shared.sftp.site import SftpSite
 from tests.contract.simulator.conftest import Simulation, simulation
 
 HEADER = "Email;Urn;CommunicationKey;BroadcastKey;LoyaltyPoints\n"

@@ -1,4 +1,4 @@
-"""The SFTP site of Optimizely Campaign: list files go up, response files come down.
+"""An SFTP site: list files go up, response files come down.
 
 Its host key is pinned: what it is, is agreed with Optimizely support and checked before anything is said
 about who we are. Optimizely takes public keys only (`optimizely.md` 3.1), other sites passwords too.
@@ -27,10 +27,10 @@ from shared.errors import (
     SftpRefused,
     SftpUnavailable,
 )
-from shared.optimizely.sftp_keys import PinnedHostKeys
-from shared.optimizely.sftp_keys import private_key as read_private_key
-from shared.optimizely.sftp_login import Credentials, log_in
-from shared.optimizely.sftp_transfer import (
+from shared.sftp.keys import PinnedHostKeys
+from shared.sftp.keys import private_key as read_private_key
+from shared.sftp.login import Credentials, log_in
+from shared.sftp.transfer import (
     BLOCK,
     BROKEN,
     WRITE_WINDOW,

@@ -26,8 +26,8 @@ from shared.errors import (
     StorageUnavailable,
     TerminalError,
 )
-from shared.optimizely.sftp_transfer import BLOCK, WRITE_WINDOW
-from tests.unit.optimizely.sftp_server import OTHER_KEY, SERVER_TEXT, Server, Start, pem
+from shared.sftp.transfer import BLOCK, WRITE_WINDOW
+from tests.unit.sftp.sftp_server import OTHER_KEY, SERVER_TEXT, Server, Start, pem
 
 MIB = 1024 * 1024
 PATH = "/import/list.csv"

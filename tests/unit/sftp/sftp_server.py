@@ -10,7 +10,7 @@ from typing import Any
 
 import asyncssh
 
-from shared.optimizely.sftp import SftpSite
+from shared.sftp.site import SftpSite
 
 USER_KEY = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
 HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")

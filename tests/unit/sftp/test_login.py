@@ -13,9 +13,9 @@ from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESS
 from paramiko.server import InteractiveQuery
 
 from shared.errors import SftpAlgorithmsRefused, SftpLoginRefused, SftpUnavailable, TerminalError
-from shared.optimizely.sftp_keys import private_key
-from shared.optimizely.sftp_login import Credentials, log_in
-from tests.unit.optimizely.sftp_server import OTHER_KEY, USER_KEY, Login, Start, pem
+from shared.sftp.keys import private_key
+from shared.sftp.login import Credentials, log_in
+from tests.unit.sftp.sftp_server import OTHER_KEY, USER_KEY, Login, Start, pem
 
 PASSWORD = "pässword-canary"
 HOST_KEY = paramiko.ECDSAKey.generate()

@@ -7,7 +7,7 @@ import asyncssh
 import pytest
 
 from shared.errors import SettingsInvalid, SftpHostKeyRefused, TerminalError
-from tests.unit.optimizely.sftp_server import (
+from tests.unit.sftp.sftp_server import (
     HOST_KEY,
     OTHER_KEY,
     RSA_HOST_KEY,

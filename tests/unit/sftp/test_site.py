@@ -24,8 +24,8 @@ from shared.errors import (
     TerminalError,
     TransientError,
 )
-from shared.optimizely.sftp import RemoteFile, SftpSession
-from tests.unit.optimizely.sftp_server import SERVER_TEXT, USER_KEY, Server, Start, pem
+from shared.sftp.site import RemoteFile, SftpSession
+from tests.unit.sftp.sftp_server import SERVER_TEXT, USER_KEY, Server, Start, pem
 
 BLOCK = 32768
 MIB = 1024 * 1024
