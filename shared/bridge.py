@@ -11,8 +11,9 @@ from typing import Self
 from pydantic import SecretStr
 
 from shared.broadcast import BEFORE_UPLOAD, Broadcast, RouteKind
-from shared.channels import Channels
+from shared.channels import Channels, SftpSiteLogin
 from shared.database import Database
+from shared.errors import SettingsInvalid
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
@@ -23,6 +24,7 @@ from shared.optimizely.response_file import ResponseLayout
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.routes.campaign import BroadcastCampaign
 from shared.optimizely.routes.closed_loop import ClosedLoopRoute
+from shared.optimizely.routes.export_file import ExportFileRoute
 from shared.optimizely.routes.import_job import ImportJobRoute
 from shared.optimizely.routes.route import Route
 from shared.optimizely.routes.sending_batch import SendingBatchRoute
@@ -39,10 +41,11 @@ class Bridge:
 
     settings: Settings
     channels: Channels
-    ws_database: Database
+    #: None where the setting WS_DB is left out; likewise `ws_db`.
+    ws_database: Database | None
     rs_database: Database
     ledger: Ledger
-    ws_db: WsDb
+    ws_db: WsDb | None
     rs_db: RsDb
     rest: OptimizelyRest
     names: Names
@@ -58,7 +61,7 @@ class Bridge:
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Wire the bridge; nothing is connected to yet."""
-        ws_database = Database(settings.ws_db.get_secret_value(), "WS_DB")
+        ws_database = None if settings.ws_db is None else Database(settings.ws_db.get_secret_value(), "WS_DB")
         rs_database = Database(settings.rs_db.get_secret_value(), "RS_DB")
         blobs = blob_service(settings)
         site = SftpSite(
@@ -79,13 +82,16 @@ class Bridge:
             connections=settings.optimizely_connections,
         )
         names = Names(rest)
+        sites = {name: _site(name, login) for name, login in channels.sftp_sites.items()}
         return cls(
             settings=settings,
             channels=channels,
             ws_database=ws_database,
             rs_database=rs_database,
             ledger=Ledger.over(rs_database, lease_seconds=settings.lease_seconds, now=now),
-            ws_db=WsDb(
+            ws_db=None
+            if ws_database is None
+            else WsDb(
                 ws_database,
                 WsDbSchema(settings.database_time_zone),
                 server=settings.bridge_name,
@@ -100,6 +106,7 @@ class Bridge:
                 RouteKind.IMPORT_JOB: ImportJobRoute(rest, site, names, channels),
                 RouteKind.CLOSED_LOOP: ClosedLoopRoute(rest, site, channels),
                 RouteKind.SENDING_BATCH: SendingBatchRoute(rest, names, channels),
+                RouteKind.EXPORT_FILE: ExportFileRoute(sites, channels),
             },
             site=site,
             response_layout=ResponseLayout(
@@ -137,8 +144,28 @@ class Bridge:
 
     def close(self) -> None:
         """Close every connection."""
-        self.ws_database.close()
+        if self.ws_database is not None:
+            self.ws_database.close()
         self.rs_database.close()
+
+
+def _site(name: str, login: SftpSiteLogin) -> SftpSite:
+    """An SFTP site of the channels file, with the secrets that stand in the app settings which it names."""
+
+    def secret(setting: str | None) -> str | None:
+        if setting is not None and not os.environ.get(setting):
+            raise SettingsInvalid(reason=f"[sftp_sites.{name}] names the app setting {setting}, which is not there")
+        return setting and os.environ[setting]
+
+    return SftpSite(
+        host=login.host,
+        port=login.port,
+        user=login.user,
+        private_key=secret(login.private_key),
+        passphrase=secret(login.passphrase),
+        password=secret(login.password),
+        host_keys="\n".join(login.host_keys),
+    )
 
 
 def _secret(value: SecretStr | None) -> str | None:

@@ -3,14 +3,20 @@
 A broadcast is one run of one message to one list: what a WS_DB job or a PeopleStage delivery asks for.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Final
+from uuid import UUID
 
 from shared.errors import IllegalTransition
+
+#: Before the extensions, of which a converted or packed file has several.
+_GUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=(?:\.[a-z0-9]+)*$)", re.IGNORECASE)
 
 
 class State(StrEnum):
@@ -66,12 +72,21 @@ def _transitions() -> dict[State, frozenset[State]]:
 TRANSITIONS = MappingProxyType(_transitions())
 
 
+class Source(StrEnum):
+    """Which way a broadcast came in."""
+
+    JOB = "job"  #: a job of WS_DB
+    CHANNEL = "channel"  #: PeopleStage's script broadcaster
+    FILE = "file"  #: a delivery file dropped into a folder
+
+
 class RouteKind(StrEnum):
     """How a list gets in and a message gets out."""
 
     IMPORT_JOB = "import job"  #: a list file, taken by the list's scheduled import job
     CLOSED_LOOP = "closed loop"  #: a list file that names its mailing; Optimizely copies and sends it by itself
     SENDING_BATCH = "sending batch"  #: the list in chunks over REST, then a call that sends it
+    EXPORT_FILE = "export file"  #: the delivery file, checked and converted, for any SFTP site; nothing is sent
 
 
 class SendMode(StrEnum):
@@ -89,6 +104,7 @@ SEND_MODES = MappingProxyType(
         RouteKind.IMPORT_JOB: frozenset(SendMode),
         RouteKind.CLOSED_LOOP: frozenset({SendMode.AFTER_IMPORT}),
         RouteKind.SENDING_BATCH: frozenset({SendMode.VERIFY_THEN_START, SendMode.AT_TIME}),
+        RouteKind.EXPORT_FILE: frozenset({SendMode.UPLOAD_ONLY}),
     }
 )
 
@@ -99,16 +115,22 @@ class BroadcastRequest:
 
     #: Natural key: deterministic, and safe in file names, campaign names and tags.
     key: str
-    #: Number of the WS_DB job it came from.
-    job_id: int
     system: str
+    #: Empty for a route without a list.
     list_name: str
+    #: Empty for upload only.
     message_name: str
     #: Base name of the delivery file.
     delivery_file: str
     urn_column: str
     email_column: str
     communication_key_column: str
+    source: Source = Source.JOB
+    #: Number of the WS_DB job it came from.
+    job_id: int | None = None
+    #: Whether it waits, once it is staged, until its source releases it: PeopleStage asks for upload and broadcast
+    #: in two calls.
+    held: bool = False
     #: Delivery step and run of the campaign (PeopleStage); they join responses to Communications.
     step_id: int | None = None
     run: int | None = None
@@ -178,6 +200,8 @@ class Broadcast:
     cancel_requested_at: datetime | None = None
     #: When its end was written back to its source.
     reported_at: datetime | None = None
+    #: When its source released it, if it was held.
+    released_at: datetime | None = None
 
     @property
     def key(self) -> str:
@@ -201,3 +225,23 @@ def job_key(system: str, job_id: int, time_added: datetime) -> str:
     """
     digest = sha256(f"{system}|{job_id}|{time_added.astimezone(UTC).isoformat()}".encode()).hexdigest()
     return f"J{job_id}-{digest[:8]}"
+
+
+def delivery_key(guid: UUID) -> str:
+    """Natural key of the broadcast of a delivery, `D<32 hex digits>`: the GUID at the end of its delivery file's name.
+
+    It is the same whichever way the file comes in, so that no way repeats another.
+    """
+    return f"D{guid.hex}"
+
+
+def file_key(channel: str, name: str, size: int, modified: datetime) -> str:
+    """Natural key of the broadcast of a dropped delivery file without a GUID in its name: `F<32 hex digits>`."""
+    text = f"{channel}|{name}|{size}|{modified.astimezone(UTC).isoformat()}"
+    return f"F{sha256(text.encode()).hexdigest()[:32]}"
+
+
+def guid_in(delivery_file: str) -> UUID | None:
+    """The GUID with which FastStats ends the name of a delivery file (section 6.2 of the Apteco reference)."""
+    found = _GUID.search(delivery_file)
+    return UUID(found[0]) if found else None

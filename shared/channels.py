@@ -13,7 +13,7 @@ from string import Formatter
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.broadcast import SEND_MODES, RouteKind, SendMode
 from shared.errors import ChannelUnknown, SettingsInvalid
@@ -21,8 +21,10 @@ from shared.errors import ChannelUnknown, SettingsInvalid
 #: Name of the channel of jobs that name none.
 DEFAULT = "default"
 
-#: What the name of a list file can carry: ids of list and source mailing, the list name, the broadcast's key.
-_IN_FILE_NAMES = frozenset({"list_id", "list", "broadcast", "mailing"})
+#: What the name of a list file can carry: ids of list and source mailing, names of list and delivery file, the
+#: broadcast's key.
+_IN_FILE_NAMES = frozenset({"list_id", "list", "broadcast", "mailing", "delivery_file"})
+_ONLY_AT_OPTIMIZELY = ("{list_id}", "{mailing}")
 _SAFE_IN_FILE_NAMES = re.compile(r"[A-Za-z0-9._-]*")
 
 
@@ -63,7 +65,7 @@ class _Part(BaseModel):
 class ListFileLayout(_Part):
     """How a list file is written. Agreed with Optimizely support, who set the import up."""
 
-    #: Its name; `{list_id}`, `{list}`, `{broadcast}` and `{mailing}` are filled in.
+    #: Its name; `{list_id}`, `{list}`, `{broadcast}`, `{mailing}` and `{delivery_file}` are filled in.
     name: Annotated[str, AfterValidator(_file_name)] = "{list_id}_{broadcast}.csv"
     delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"[^\r\n\"']")] = ";"
     #: Quote around values; empty: values that would need one are rejects.
@@ -117,6 +119,54 @@ class SendingBatch(_Part):
     chunk_rows: Annotated[int, Field(ge=1, le=10_000)] = 1000
 
 
+class ExportFile(_Part):
+    """The route `export file`."""
+
+    #: Name of the SFTP site, one of `[sftp_sites]`.
+    site: str = ""
+    #: Folder on it. A file appears there when it is whole.
+    folder: str = "/"
+
+
+class Drop(_Part):
+    """The folder from which the channel takes delivery files by itself, and what a broadcast of such a file is."""
+
+    #: Where the files are dropped; a place, as for DELIVERY_FILES.
+    place: Annotated[str, Field(min_length=1)]
+    #: Names of delivery files (`*` and `?`).
+    pattern: Annotated[str, Field(min_length=1)] = "*.txt"
+    list_name: Annotated[str, Field(max_length=255)] = ""
+    message_name: Annotated[str, Field(max_length=255)] = ""
+    urn_column: Annotated[str, Field(min_length=1, max_length=255)] = "Urn"
+    email_column: Annotated[str, Field(min_length=1, max_length=255)] = "Email"
+    communication_key_column: Annotated[str, Field(min_length=1, max_length=255)] = "Communication Key"
+    #: A file is whole when it did not change for so long.
+    settle_seconds: Annotated[float, Field(gt=0)] = 60
+    #: Older files are left alone: a folder full of them must not be mailed when it is watched for the first time.
+    newest_hours: Annotated[float, Field(gt=0)] = 24
+
+
+class SftpSiteLogin(_Part):
+    """An SFTP site other than Optimizely's. Secrets stand in app settings, which are named here."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    user: Annotated[str, Field(min_length=1)]
+    #: Pinned host keys: known_hosts lines or SHA256 fingerprints.
+    host_keys: Annotated[tuple[str, ...], Field(min_length=1)]
+    #: Names of the app settings that hold the private key, its passphrase, the password.
+    private_key: str | None = None
+    passphrase: str | None = None
+    password: str | None = None
+
+    @model_validator(mode="after")
+    def _login_is_possible(self) -> Self:
+        if self.private_key is None and self.password is None:
+            msg = "give private_key or password, the name of the app setting that holds it"
+            raise ValueError(msg)
+        return self
+
+
 class Channel(_Part):
     """How broadcasts of one channel are carried."""
 
@@ -129,6 +179,9 @@ class Channel(_Part):
     import_job: ImportJob = ImportJob()
     closed_loop: ClosedLoop = ClosedLoop()
     sending_batch: SendingBatch = SendingBatch()
+    export_file: ExportFile = ExportFile()
+    #: The folder that is watched for delivery files, if there is one.
+    drop: Drop | None = None
     #: Whether unsubscribed, bounced-out and blocklisted recipients are taken out before the upload.
     suppress: bool = False
     #: How many per cent of the uploaded recipients may be missing after the import (blocklisted, unsubscribed).
@@ -141,8 +194,8 @@ class Channel(_Part):
         """What makes Optimizely send, where neither job nor channel says."""
         if self.send is not None:
             return self.send
-        possible = SEND_MODES[self.route]
-        return SendMode.VERIFY_THEN_START if SendMode.VERIFY_THEN_START in possible else SendMode.AFTER_IMPORT
+        usual = (SendMode.VERIFY_THEN_START, SendMode.AFTER_IMPORT, SendMode.UPLOAD_ONLY)
+        return next(mode for mode in usual if mode in SEND_MODES[self.route])
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -162,8 +215,48 @@ class Channel(_Part):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _exportable(self) -> Self:
+        if self.route is not RouteKind.EXPORT_FILE:
+            return self
+        if not self.export_file.site:
+            msg = "the route 'export file' needs export_file.site, the name of one of the sftp_sites"
+            raise ValueError(msg)
+        if any(name in self.list_file.name for name in _ONLY_AT_OPTIMIZELY):
+            msg = "the route 'export file' knows no list: give list_file.name without {list_id} and {mailing}"
+            raise ValueError(msg)
+        if self.suppress:
+            msg = "the route 'export file' asks Optimizely nothing: suppress is not possible"
+            raise ValueError(msg)
+        return self
 
-_CHANNELS = TypeAdapter(dict[Annotated[str, Field(min_length=1, max_length=100)], Channel])
+    @model_validator(mode="after")
+    def _droppable(self) -> Self:
+        if self.drop is None or self.route is RouteKind.EXPORT_FILE:
+            return self
+        if not self.drop.list_name:
+            msg = "drop.list_name is missing: whom a dropped file is for"
+            raise ValueError(msg)
+        if not self.drop.message_name and self.default_send_mode is not SendMode.UPLOAD_ONLY:
+            msg = "drop.message_name is missing; or set send = 'upload only'"
+            raise ValueError(msg)
+        return self
+
+
+class _File(_Part):
+    channels: Mapping[Annotated[str, Field(min_length=1, max_length=100)], Channel] = Field(default_factory=dict)
+    sftp_sites: Mapping[Annotated[str, Field(min_length=1, pattern=r"[A-Za-z0-9._-]+$")], SftpSiteLogin] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _sites_are_known(self) -> Self:
+        for name, channel in self.channels.items():
+            site = channel.export_file.site
+            if site and site not in self.sftp_sites:
+                msg = f"channel {name}: there is no [sftp_sites.{site}]"
+                raise ValueError(msg)
+        return self
 
 
 class Channels:
@@ -171,10 +264,16 @@ class Channels:
 
     Args:
         channels: the channels; `default` is added when it is missing.
+        sftp_sites: the SFTP sites that they name, other than Optimizely's.
     """
 
-    def __init__(self, channels: Mapping[str, Channel] | None = None) -> None:
+    def __init__(
+        self,
+        channels: Mapping[str, Channel] | None = None,
+        sftp_sites: Mapping[str, SftpSiteLogin] | None = None,
+    ) -> None:
         self._channels = MappingProxyType({DEFAULT: Channel(), **(channels or {})})
+        self.sftp_sites = MappingProxyType(dict(sftp_sites or {}))
 
     @classmethod
     def load(cls, file: Path | None) -> Self:
@@ -186,11 +285,8 @@ class Channels:
         if file is None:
             return cls()
         try:
-            content = tomllib.loads(file.read_text(encoding="utf-8"))
-            if set(content) - {"channels"}:
-                unknown = ", ".join(sorted(set(content) - {"channels"}))
-                raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name} has tables that are not channels: {unknown}")
-            return cls(_CHANNELS.validate_python(content.get("channels", {})))
+            content = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+            return cls(content.channels, content.sftp_sites)
         except OSError as error:
             raise SettingsInvalid(reason=f"CHANNELS_FILE {file} cannot be read ({type(error).__name__})") from None
         except ValidationError as error:

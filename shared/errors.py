@@ -94,6 +94,14 @@ class ColumnMissing(TerminalError):
     )
 
 
+class NeverReleased(TerminalError):
+    """PeopleStage uploaded a delivery and never asked for it to be broadcast."""
+
+    code = "never-released"
+    happened = "The list was checked and staged, but the request to broadcast it did not come within {hours} hours."
+    remedy = "Nobody was mailed. Look into PeopleStage why the delivery stopped after its upload, and repeat it there."
+
+
 class DeliveryFileChanged(TerminalError):
     """The delivery file is not the one that was checked before."""
 

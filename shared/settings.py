@@ -172,10 +172,14 @@ class Settings(BaseSettings):
 
     # FastStats
     system_name: str = Field(alias="SYSTEM_NAME", description="Name of the FastStats system, as in WS_<SystemName>.")
-    ws_db: Connection = Field(alias="WS_DB", description="Connection to WS_DB, as a SQLAlchemy URL.")
+    ws_db: Connection | None = Field(
+        default=None,
+        alias="WS_DB",
+        description="Connection to WS_DB (docs/databases.md). Leave it out where broadcasts come in other ways only.",
+    )
     rs_db: Connection = Field(
         alias="RS_DB",
-        description="Connection to RS_DB, as a SQLAlchemy URL. The bridge keeps its ledger there too.",
+        description="Connection to RS_DB (docs/databases.md). The bridge keeps its ledger there too.",
     )
     database_time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         default="UTC",

@@ -18,6 +18,7 @@ from local.demo.summary import summarize
 from local.faststats import BroadcastJob, count_jobs, create_databases, insert_job
 from shared.bridge import Bridge, now
 from shared.broadcast import RESTING, Broadcast, SendMode, State
+from shared.database import Database
 from shared.settings import Settings
 
 #: The function app: the folder that holds function_app.py.
@@ -68,10 +69,12 @@ def running(folder: DemoFolder, plan: Plan, *, tell: Callable[[str], None]) -> I
         settings = folder.write_settings(plan, azurite.connection_string, site)
         bridge = Bridge.from_settings(settings)
         parts.callback(bridge.close)
-        create_databases(bridge.ws_database, bridge.rs_database, zone=ZONE)
+        ws_database = Database(f"sqlite:///{folder.path / 'WS_Demo.sqlite'}", "WS_DB")
+        parts.callback(ws_database.close)
+        create_databases(ws_database, bridge.rs_database, zone=ZONE)
         bridge.set_up()
-        if not count_jobs(bridge.ws_database, zone=ZONE):
-            _order_broadcast(bridge, settings, plan, site["control_url"], tell)
+        if not count_jobs(ws_database, zone=ZONE):
+            _order_broadcast(ws_database, settings, plan, site["control_url"], tell)
         host = Process(
             "host",
             ["local.host", "--app", str(APP), "--settings", str(folder.settings_file)],
@@ -163,7 +166,7 @@ def _simulator_state(control_url: str) -> dict[str, Any]:
 
 
 def _order_broadcast(
-    bridge: Bridge, settings: Settings, plan: Plan, control_url: str, tell: Callable[[str], None]
+    ws_database: Database, settings: Settings, plan: Plan, control_url: str, tell: Callable[[str], None]
 ) -> None:
     """Play FastStats: write the delivery file and insert the job."""
     parameters = ""
@@ -181,5 +184,5 @@ def _order_broadcast(
         upload_only=plan.send == SendMode.UPLOAD_ONLY,
         parameters=parameters,
     )
-    job_id = insert_job(bridge.ws_database, job, zone=ZONE, now=now())
+    job_id = insert_job(ws_database, job, zone=ZONE, now=now())
     tell(f"FastStats has written the delivery file {name} and inserted job {job_id} in WS_DB.")

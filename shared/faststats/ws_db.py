@@ -13,14 +13,14 @@ from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 from sqlalchemy import Row, and_, delete, insert, literal, select, update
 
-from shared.broadcast import SEND_MODES, BroadcastRequest, SendMode, job_key
+from shared.broadcast import SEND_MODES, BroadcastRequest, RouteKind, SendMode, job_key
 from shared.channels import DEFAULT, Channels
 from shared.database import Database
 from shared.errors import JobCommandInvalid, SendModeImpossible
 from shared.faststats.schema_map import WsDbSchema
 
 #: ASSUMPTION: the header names FastStats writes where the command names none.
-_DEFAULT_COLUMNS = {"urn_column": "Urn", "email_column": "Email", "communication_key_column": "Communication Key"}
+_URN, _EMAIL, _COMMUNICATION_KEY = "Urn", "Email", "Communication Key"
 #: What the ledger has room for.
 _LONGEST_NAME = 255
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -144,17 +144,17 @@ class WsDb:
         file_name = name(paths.file_path, PureWindowsPath(text(paths.file_path)).name)
         if file_name in {"", ".."}:
             raise JobCommandInvalid(job=job.id, reason=f"it names no delivery file ({paths.file_path})")
-        list_name, message_name = (name(path, text(path)) for path in (paths.list_name, paths.message_name))
-        if not list_name:
-            raise JobCommandInvalid(job=job.id, reason=f"it names no list ({paths.list_name})")
-        upload_only = text(paths.upload_only).lower() in {"true", "1"}
-        if not upload_only and not message_name:
-            raise JobCommandInvalid(job=job.id, reason=f"it names no message ({paths.message_name})")
         parameters = _parameters(text(paths.parameters))
         channel = parameters.get("channel") or DEFAULT
+        exported = self._channels[channel].route is RouteKind.EXPORT_FILE
+        list_name, message_name = (name(path, text(path)) for path in (paths.list_name, paths.message_name))
+        if not list_name and not exported:
+            raise JobCommandInvalid(job=job.id, reason=f"it names no list ({paths.list_name})")
+        upload_only = exported or text(paths.upload_only).lower() in {"true", "1"}
+        if not upload_only and not message_name:
+            raise JobCommandInvalid(job=job.id, reason=f"it names no message ({paths.message_name})")
         send_at = None if upload_only else self._send_at(job, parameters.get("sendat", ""))
         send_mode = self._send_mode(channel, upload_only=upload_only, timed=send_at is not None)
-        columns = ((column, getattr(paths, column), default) for column, default in _DEFAULT_COLUMNS.items())
         return BroadcastRequest(
             key=job.key,
             job_id=job.id,
@@ -169,7 +169,10 @@ class WsDb:
             route=self._channels[channel].route,
             send_mode=send_mode,
             send_at=send_at,
-            **{column: name(path, text(path)) or default for column, path, default in columns},
+            urn_column=name(paths.urn_column, text(paths.urn_column)) or _URN,
+            email_column=name(paths.email_column, text(paths.email_column)) or _EMAIL,
+            communication_key_column=name(paths.communication_key_column, text(paths.communication_key_column))
+            or _COMMUNICATION_KEY,
         )
 
     def _send_mode(self, name: str, *, upload_only: bool, timed: bool) -> SendMode:

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, RouteKind, RowCounts, SendMode, State
+from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, RouteKind, RowCounts, SendMode, Source, State
 from shared.database import Database
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
 from shared.ledger import tables
@@ -45,7 +45,8 @@ class Broadcasts:
                     )
                     .returning(*table.c)
                 ).one()
-                _append_history(connection, added.id, None, State.CLAIMED, owner, f"job {request.job_id}", now)
+                note = f"{request.source}: {request.delivery_file}"
+                _append_history(connection, added.id, None, State.CLAIMED, owner, note, now)
                 return _from_row(added)
         except IntegrityError:
             return None
@@ -193,6 +194,7 @@ def _append_history(
 def _from_row(row: Row[Any]) -> Broadcast:
     values = row._asdict()
     request = {name: values.pop(name) for name in _REQUEST_COLUMNS}
+    request["source"] = Source(request["source"])
     request["route"] = RouteKind(request["route"])
     request["send_mode"] = SendMode(request["send_mode"])
     counts = {

@@ -6,6 +6,7 @@ they were written commit in one transaction.
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     ForeignKey,
     Index,
@@ -31,7 +32,9 @@ broadcast = Table(
     metadata,
     Column("id", _Id, primary_key=True),
     Column("key", String(64), nullable=False, unique=True),
-    Column("job_id", BigInteger, nullable=False),
+    Column("source", String(20), nullable=False),
+    Column("job_id", BigInteger),
+    Column("held", Boolean, nullable=False),
     Column("system", String(100), nullable=False),
     Column("list_name", String(255), nullable=False),
     Column("message_name", String(255), nullable=False),
@@ -71,6 +74,7 @@ broadcast = Table(
     Column("error", String(2000)),
     Column("cancel_requested_at", UtcDateTime),
     Column("reported_at", UtcDateTime),
+    Column("released_at", UtcDateTime),
     Index("ix_broadcast_state_due", "state", "due_at"),
 )
 

@@ -78,7 +78,7 @@ class _Column:
 
 
 class ListPlan:
-    """How rows of a delivery file become rows of a list. Made by `plan_columns`.
+    """How rows of a delivery file become rows of a list. Made by `plan_columns`, or by `plan_export`.
 
     Attributes:
         list_name: name of the list, for errors.
@@ -95,8 +95,11 @@ class ListPlan:
         self.address = address
         self.left_out = tuple(left_out)
         self._constants = tuple(constants)
-        # A list has two columns at the least: a key and the broadcast's key.
-        self._pick: Callable[[Sequence[str]], Sequence[str]] = itemgetter(*(column.position for column in written))
+        positions = [column.position for column in written]
+        # Of one position `itemgetter` gives the value itself; a list has two at the least, an exported file may not.
+        self._pick: Callable[[Sequence[str]], Sequence[str]] = (
+            itemgetter(*positions) if len(positions) > 1 else itemgetter(slice(positions[0], positions[0] + 1))
+        )
         self._checks = [
             (index, column.fit or str, column.filled, column.name)
             for index, column in enumerate(written)
@@ -229,6 +232,45 @@ def plan_columns(  # noqa: PLR0913 - the parts of a delivery file, a list and a 
         address=list(planned).index(address),
         list_name=list_name,
         left_out=left_out,
+    )
+
+
+def plan_export(
+    columns: Sequence[str], *, email: int, name: str, field_map: Mapping[str, str], order: Sequence[str]
+) -> ListPlan:
+    """Name the columns of a delivery file as the receiver of an exported file wants them.
+
+    Args:
+        columns: names of the columns of the delivery file.
+        email: position of the address.
+        name: what the file is called in errors.
+        field_map: new name by column of the delivery file; the others keep theirs.
+        order: the new names that are written, in their order; without it all, in the order of the delivery file.
+
+    Returns:
+        The plan. Values are written as they are.
+
+    Raises:
+        ListFileColumnsWrong: `order` names what there is not, or two columns would have one name.
+        MappedColumnMissing: the delivery file lacks a column that the map names.
+    """
+    names = list(columns)
+    for column, new in field_map.items():
+        position = _position(columns, column)
+        if position is None:
+            raise MappedColumnMissing(column=column, field=new)
+        names[position] = new
+    for wanted in order or names:
+        if names.count(wanted) != 1:
+            told = "two columns are" if wanted in names else "no column is"
+            raise ListFileColumnsWrong(list=name, reason=f"{told} named {wanted}")
+    written = [_Column(wanted, names.index(wanted)) for wanted in order or names]
+    return ListPlan(
+        written,
+        constants=(),
+        address=next((place for place, column in enumerate(written) if column.position == email), 0),
+        list_name=name,
+        left_out=[column for column, new in zip(columns, names, strict=True) if new not in (order or names)],
     )
 
 

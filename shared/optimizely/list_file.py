@@ -23,8 +23,8 @@ _LINE_ENDS: Final = {"LF": "\n", "CRLF": "\r\n"}
 _GZIP: Final = zlib.MAX_WBITS | 16
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
-#: Characters of a list name in a file name, which has room for 255.
-_LONGEST_LIST_NAME: Final = 100
+#: Characters of a list name, and of that of a delivery file, in a file name, which has room for 255.
+_LONGEST_NAME: Final = 100
 
 
 class ListRows(Protocol):
@@ -132,23 +132,31 @@ class CsvRows:
 
 
 def list_file_name(
-    template: str, *, list_id: int, list_name: str, broadcast_key: str, mailing_id: int | None = None
+    template: str,
+    *,
+    list_id: int | None,
+    list_name: str,
+    broadcast_key: str,
+    delivery_file: str,
+    mailing_id: int | None = None,
 ) -> str:
     """Name of a list file.
 
     Args:
         template: `ListFileLayout.name`.
-        list_id: for `{list_id}`.
-        list_name: for `{list}`; what is unsafe in a file name becomes `_`, and what is over 100 characters is cut.
+        list_id: for `{list_id}`; nothing where there is none.
+        list_name: for `{list}`; what is unsafe in a file name becomes `_`, what is over 100 characters is cut.
         broadcast_key: for `{broadcast}`.
+        delivery_file: for `{delivery_file}`: its name without extensions, made safe as the list name is.
         mailing_id: for `{mailing}`; nothing where there is none.
 
     Returns:
         The name, of letters, digits, `.`, `_` and `-`, the first of them neither `.` nor `-`.
     """
     name = template.format(
-        list_id=list_id,
-        list=_UNSAFE.sub("_", list_name[:_LONGEST_LIST_NAME]),
+        list_id="" if list_id is None else list_id,
+        list=_UNSAFE.sub("_", list_name[:_LONGEST_NAME]),
+        delivery_file=_UNSAFE.sub("_", delivery_file.partition(".")[0][:_LONGEST_NAME]),
         broadcast=broadcast_key,
         mailing="" if mailing_id is None else mailing_id,
     )

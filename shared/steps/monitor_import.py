@@ -80,7 +80,7 @@ def _verified(work: Work, upload: Effect, status: ImportStatus, recipients: int)
         if not work.route.held_until_sent:
             release_all(connection, broadcast.key)
 
-    return work.advance(State.IMPORTED, f"{recipients} recipients are on the list", give_free, imported=recipients)
+    return work.advance(State.IMPORTED, f"{recipients} recipients have arrived", give_free, imported=recipients)
 
 
 def _send(work: Work) -> Broadcast | Later:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from shared.bridge import Bridge, new_owner, now
 from shared.errors import TerminalError
-from shared.faststats.ws_db import Job
+from shared.faststats.ws_db import Job, WsDb
 from shared.telemetry import log, place_of
 
 #: Claimed jobs looked at in one page.
@@ -17,40 +17,43 @@ def poll_jobs(bridge: Bridge) -> int:
     Returns:
         How many broadcasts were taken in.
     """
+    ws_db = bridge.ws_db
+    if ws_db is None:
+        return 0
     owner = new_owner()
-    taken = sum(_take_in(bridge, job, owner) for job in _orphans(bridge))
+    taken = sum(_take_in(bridge, ws_db, job, owner) for job in _orphans(bridge, ws_db))
     for _ in range(bridge.settings.jobs_per_poll):
-        job = bridge.ws_db.claim()
+        job = ws_db.claim()
         if job is None:
             break
-        taken += _take_in(bridge, job, owner)
+        taken += _take_in(bridge, ws_db, job, owner)
     return taken
 
 
-def _orphans(bridge: Bridge) -> Iterator[Job]:
+def _orphans(bridge: Bridge, ws_db: WsDb) -> Iterator[Job]:
     """Jobs that this bridge has claimed, but that never reached the ledger: somebody stopped in between."""
     after = -1
-    while page := bridge.ws_db.claimed(after=after, limit=_PAGE):
+    while page := ws_db.claimed(after=after, limit=_PAGE):
         known = bridge.ledger.broadcasts.known([job.key for job in page])
         yield from (job for job in page if job.key not in known)
         after = page[-1].id
 
 
-def _take_in(bridge: Bridge, job: Job, owner: str) -> bool:
+def _take_in(bridge: Bridge, ws_db: WsDb, job: Job, owner: str) -> bool:
     """Take one job in. What is wrong with it stops no other: a claimed job is taken up again by the next run."""
     try:
-        return _record(bridge, job, owner)
+        return _record(bridge, ws_db, job, owner)
     except Exception as error:  # noqa: BLE001 - whatever it is; the log has type and place
         log.error("Job %d is not taken in: %s", job.id, place_of(error), extra={"action": "unexpected"})
         return False
 
 
-def _record(bridge: Bridge, job: Job, owner: str) -> bool:
+def _record(bridge: Bridge, ws_db: WsDb, job: Job, owner: str) -> bool:
     try:
-        request = bridge.ws_db.request(job)
+        request = ws_db.request(job)
     except TerminalError as error:
         log.error("Job %d: %s", job.id, error, extra={"action": "job-refused", "code": error.code})
-        bridge.ws_db.finish(job.id, {"State": "failed", "ErrorCode": error.code, "Error": error.sentence})
+        ws_db.finish(job.id, {"State": "failed", "ErrorCode": error.code, "Error": error.sentence})
         return False
     broadcast = bridge.ledger.broadcasts.add(request, owner=owner, now=now())
     if broadcast is None:

@@ -17,7 +17,7 @@ from shared.faststats.delivery_file import DeliveryFile
 from shared.faststats.reject_file import RejectFile
 from shared.ledger.suppressions import Suppressions
 from shared.optimizely.list_chunks import JsonRows
-from shared.optimizely.list_fields import ListPlan, plan_columns
+from shared.optimizely.list_fields import ListPlan, plan_columns, plan_export
 from shared.optimizely.list_file import CsvRows, ListRows
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
 from shared.steps.work import Work
@@ -51,12 +51,12 @@ def reject_blob(broadcast: Broadcast) -> str:
     return f"{broadcast.key}/rejects.csv"
 
 
-def stage(work: Work, *, list_id: int, mailing_id: int | None) -> Staged:
+def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
     """Check the delivery file; write the staged list and the reject file.
 
     Args:
         work: the broadcast.
-        list_id: the list whose fields the rows must fit.
+        list_id: the list whose fields the rows must fit; None when they go into no list.
         mailing_id: the mailing that holds the message; None for upload only.
 
     Raises:
@@ -86,7 +86,7 @@ def stage(work: Work, *, list_id: int, mailing_id: int | None) -> Staged:
         list_file.write(rows.pack(rows.header()))
         reject_file.write(rejects.header())
         uploaded, reasons = 0, Counter[RejectReason]()
-        judged = _without_suppressed(_judged(delivery, rows), delivery, suppressions, list_id)
+        judged = _without_suppressed(_judged(delivery, rows), delivery, suppressions, list_id or 0)
         for line_number, values, outcome in judged:
             if isinstance(outcome, RejectReason):
                 reasons[outcome] += 1
@@ -118,9 +118,17 @@ def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:
     return Staged(counts=_counts(kept["read"], kept["uploaded"], reasons), reasons=kept["by_reason"])
 
 
-def _plan(work: Work, delivery: DeliveryFile, *, list_id: int, mailing_id: int | None) -> ListPlan:
+def _plan(work: Work, delivery: DeliveryFile, *, list_id: int | None, mailing_id: int | None) -> ListPlan:
     request = work.broadcast.request
     channel = work.bridge.channels[request.channel]
+    if list_id is None:
+        return plan_export(
+            delivery.columns,
+            email=delivery.email,
+            name=request.delivery_file,
+            field_map=channel.fields,
+            order=channel.list_file.columns,
+        )
     column = channel.closed_loop.mailing_column
     closed_loop = request.route is RouteKind.CLOSED_LOOP
     return plan_columns(

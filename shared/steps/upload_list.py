@@ -1,18 +1,23 @@
 """upload_list: check the delivery file and stage it, prepare the Smart Campaign, transfer the list."""
 
 from collections.abc import Mapping
-from typing import Any
+from datetime import timedelta
+from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from shared.bridge import Bridge
-from shared.broadcast import Broadcast, RowCounts, SendMode, State
-from shared.errors import DeliveryFileChanged, StagedFileMissing, SuppressionsIncomplete
+from shared.bridge import Bridge, now
+from shared.broadcast import Broadcast, RouteKind, RowCounts, SendMode, State
+from shared.errors import DeliveryFileChanged, NeverReleased, StagedFileMissing, SuppressionsIncomplete
 from shared.ledger.broadcasts import count_rejects
 from shared.ledger.effects import Effect, Kind
 from shared.optimizely.routes.route import SendStatus, StagedList
 from shared.steps.stage import Staged, find_staged, list_blob, stage
 from shared.steps.work import Later, Work, carry_on
+
+#: PeopleStage calls its Broadcast slot right after the Upload slot. One that never does has given the delivery up.
+_LONGEST_HOLD: Final = timedelta(hours=24)
+_HOLD_PAUSE: Final = timedelta(minutes=10)
 
 
 def upload_list(bridge: Bridge, key: str, version: int) -> None:
@@ -31,7 +36,7 @@ def _stage(work: Work) -> Broadcast:
     bridge, request = work.bridge, work.broadcast.request
     if bridge.channels[request.channel].suppress and not bridge.ledger.suppressions.complete():
         raise SuppressionsIncomplete(channel=request.channel)
-    list_id = bridge.names.find_list(request.list_name)
+    list_id = _find_list(work)
     source = None
     if request.send_mode is not SendMode.UPLOAD_ONLY:
         source = bridge.names.find_message(request.message_name)  # fails now rather than after the upload
@@ -49,6 +54,12 @@ def _stage(work: Work) -> Broadcast:
         source_mailing_id=source.mailing_id if source else None,
         **_row_columns(staged.counts),
     )
+
+
+def _find_list(work: Work) -> int | None:
+    """The list that the broadcast is for; an exported file goes into none."""
+    request = work.broadcast.request
+    return None if request.route is RouteKind.EXPORT_FILE else work.bridge.names.find_list(request.list_name)
 
 
 def _in_words(staged: Staged) -> str:
@@ -75,6 +86,8 @@ def _row_columns(counts: RowCounts) -> dict[str, int]:
 def _prepare(work: Work) -> Broadcast | Later:
     """Take what only one broadcast may use, and prepare the Smart Campaign for this one."""
     broadcast, route = work.broadcast, work.route
+    if broadcast.request.held and broadcast.released_at is None:
+        return _wait_for_release(work)
     if not _take_place(work):
         return work.soon()
     name = route.preparation(broadcast)
@@ -89,6 +102,13 @@ def _prepare(work: Work) -> Broadcast | Later:
     columns = route.furnish(broadcast, prepared.evidence)
     note = f"Smart Campaign {columns['campaign_id']} is prepared"
     return work.advance(State.PREPARED, note, lambda _connection: columns)
+
+
+def _wait_for_release(work: Work) -> Later:
+    """The release comes with a message of its own; until then there is nothing to look at."""
+    if now() - work.broadcast.changed_at > _LONGEST_HOLD:
+        raise NeverReleased(hours=round(_LONGEST_HOLD / timedelta(hours=1)))
+    return Later(_HOLD_PAUSE)
 
 
 def _transfer(work: Work) -> Broadcast | Later:
@@ -148,7 +168,7 @@ def _staged_list(work: Work) -> tuple[StagedList, Broadcast]:
     """The staged list, which is staged again when it is gone, and the broadcast with its counts."""
     bridge, broadcast = work.bridge, work.broadcast
     if find_staged(bridge, broadcast) is None:
-        list_id = bridge.names.find_list(broadcast.request.list_name)
+        list_id = _find_list(work)
         again = stage(work, list_id=list_id, mailing_id=broadcast.source_mailing_id).counts
         # Who is suppressed may have changed meanwhile; everything else may not.
         if broadcast.rows is None or _unsuppressed(again) != _unsuppressed(broadcast.rows):

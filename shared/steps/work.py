@@ -184,8 +184,14 @@ def end(
 
 
 def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
-    """Write the end of a broadcast back to its job in WS_DB; doing it twice is harmless."""
+    """Write the end of a broadcast back to its job in WS_DB; doing it twice is harmless.
+
+    Of the other sources PeopleStage asks for itself, and nobody waits for the end of a dropped file.
+    """
     rows, request = broadcast.rows, broadcast.request
+    if request.job_id is None or bridge.ws_db is None:
+        _reported(bridge, broadcast)
+        return
     if broadcast.state is State.NEEDS_OPERATOR:
         bridge.ws_db.note(request.job_id, f"{broadcast.error} [{broadcast.error_code}]")
         return
@@ -209,7 +215,12 @@ def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
         },
         cancelled=broadcast.state is State.CANCELLED,
     )
-    bridge.ledger.broadcasts.touch(broadcast, reported_at=now())
+    _reported(bridge, broadcast)
+
+
+def _reported(bridge: Bridge, broadcast: Broadcast) -> None:
+    if broadcast.state in ENDED:
+        bridge.ledger.broadcasts.touch(broadcast, reported_at=now())
     log.info("Broadcast %s is %s.", broadcast.key, broadcast.state, extra={"action": "end", "broadcast": broadcast.key})
 
 
@@ -261,8 +272,13 @@ def _count_attempt(work: Work) -> Broadcast:
 def _cancel_requested(work: Work) -> bool:
     broadcast = work.broadcast
     return State.CANCELLED in TRANSITIONS[broadcast.state] and (
-        broadcast.cancel_requested_at is not None or work.bridge.ws_db.cancel_requested(broadcast.request.job_id)
+        broadcast.cancel_requested_at is not None or _cancelled_at_its_source(work)
     )
+
+
+def _cancelled_at_its_source(work: Work) -> bool:
+    job_id, ws_db = work.broadcast.request.job_id, work.bridge.ws_db
+    return job_id is not None and ws_db is not None and ws_db.cancel_requested(job_id)
 
 
 def _recall(work: Work) -> bool:

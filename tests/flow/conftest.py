@@ -30,6 +30,7 @@ def bridge_over(site: dict[str, Any], folder: Path, azurite: Azurite) -> Iterato
     """A bridge with databases and queues of its own."""
     (folder / "deliveries").mkdir()
     bridge = Bridge.from_settings(make_settings(folder, azurite.connection_string, site))
+    assert bridge.ws_database is not None
     create_databases(bridge.ws_database, bridge.rs_database, zone=ZONE)
     bridge.set_up()
     with QueueServiceClient.from_connection_string(azurite.connection_string) as queues:

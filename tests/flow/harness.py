@@ -22,6 +22,7 @@ from local.faststats import BroadcastJob, insert_job
 from shared.bridge import Bridge
 from shared.broadcast import ORDER, RESTING, Broadcast, RouteKind, State
 from shared.channels import DEFAULT, Channel
+from shared.database import Database
 from shared.faststats.schema_map import WsDbSchema
 from shared.settings import Settings
 from shared.steps.gather_responses import gather_responses
@@ -65,9 +66,13 @@ class Flow:
         name = delivery_file_name("Customers", seed)
         write_delivery_file(self.bridge.settings.delivery_folder / name, recipients, seed)
         wanted = {"list_name": "Customers", "message_name": "Spring Newsletter", "file_path": name} | job
-        return insert_job(
-            self.bridge.ws_database, BroadcastJob(**wanted), zone=ZONE, now=datetime.now(UTC), command=command
-        )
+        return insert_job(self.ws_database, BroadcastJob(**wanted), zone=ZONE, now=datetime.now(UTC), command=command)
+
+    @property
+    def ws_database(self) -> Database:
+        """WS_DB."""
+        assert self.bridge.ws_database is not None
+        return self.bridge.ws_database
 
     def use(self, default: Channel) -> None:
         """Let jobs that name no channel follow this one."""
@@ -86,7 +91,7 @@ class Flow:
             carry_on(self.bridge, broadcast.key, broadcast.version, before)
         assert self.broadcast(job_id).state is state
 
-    def broadcast(self, job_id: int) -> Broadcast:
+    def broadcast(self, job_id: int | None) -> Broadcast:
         """The broadcast of a job."""
         return next(one for one in self.bridge.ledger.broadcasts.newest(100) if one.request.job_id == job_id)
 
@@ -121,7 +126,7 @@ class Flow:
             return []
         return taken
 
-    def run(self, job_id: int) -> Broadcast:
+    def run(self, job_id: int | None) -> Broadcast:
         """Poll, and deliver messages until the broadcast of the job is at rest."""
 
         def carry_on() -> None:
@@ -132,7 +137,7 @@ class Flow:
         until(lambda: self.broadcast(job_id).state in RESTING, f"job {job_id} at rest", between=carry_on)
         return self.broadcast(job_id)
 
-    def sweep_until_at_rest(self, job_id: int) -> Broadcast:
+    def sweep_until_at_rest(self, job_id: int | None) -> Broadcast:
         """After a crash: sweep and deliver until the broadcast of the job is at rest and its job told so."""
 
         def carry_on() -> None:
@@ -222,7 +227,7 @@ class Flow:
         """State and results of a job, as its client reads them."""
         schema = WsDbSchema(ZONE)
         queue, results = schema.job_queue, schema.results
-        with self.bridge.ws_database.reading() as connection:
+        with self.ws_database.reading() as connection:
             state = connection.scalar(select(queue.c.state).where(queue.c.job_id == job_id))
             text = connection.scalar(select(results.c.results).where(results.c.job_id == job_id))
         return str(state), {one.tag: one.text or "" for one in fromstring(text)} if text else {}

@@ -106,7 +106,7 @@ def test_a_job_cancelled_before_its_start_mails_nobody(flow: Flow) -> None:
     job_id = flow.order()
     poll_jobs(flow.bridge)
     queue = WsDbSchema(ZONE).job_queue
-    with flow.bridge.ws_database.writing() as connection:
+    with flow.ws_database.writing() as connection:
         connection.execute(update(queue).where(queue.c.job_id == job_id).values(cancel_requested=1))
     broadcast = flow.run(job_id)
     assert broadcast.state is State.CANCELLED

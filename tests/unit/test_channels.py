@@ -49,9 +49,9 @@ def test_a_file_names_channels_and_leaves_out_what_is_as_usual(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("[channel.x]", "tables that are not channels: channel"),
-        ('[channels.x]\nroute = "pigeon"', "x.route: Input should be 'import job'"),
-        ("[channels.x]\nspeed = 1", "x.speed: Extra inputs are not permitted"),
+        ("[channel.x]", "channel: Extra inputs are not permitted"),
+        ('[channels.x]\nroute = "pigeon"', "channels.x.route: Input should be 'import job'"),
+        ("[channels.x]\nspeed = 1", "channels.x.speed: Extra inputs are not permitted"),
         (
             '[channels.x]\nroute = "closed loop"\nsend = "upload only"',
             "cannot send 'upload only'; it can: after import",

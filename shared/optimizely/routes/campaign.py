@@ -119,6 +119,7 @@ def list_file_path(folder: str, layout: ListFileLayout, broadcast: Broadcast) ->
         list_id=list_id(broadcast),
         list_name=broadcast.request.list_name,
         broadcast_key=broadcast.key,
+        delivery_file=broadcast.request.delivery_file,
         mailing_id=broadcast.source_mailing_id,
     )
     return posixpath.join(folder, name)

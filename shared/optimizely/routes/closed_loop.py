@@ -18,9 +18,10 @@ from shared.channels import Channels, ClosedLoop
 from shared.errors import CopyAmbiguous, CopyNotSeen, TerminalError
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.rest_answers import SmartCampaign
+from shared.optimizely.routes import handover
 from shared.optimizely.routes.campaign import BroadcastCampaign, list_file_path
 from shared.optimizely.routes.route import Evidence, ImportStatus, Look, SendStatus, StagedList
-from shared.sftp.site import SftpSite, unfinished_path
+from shared.sftp.site import SftpSite
 
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
@@ -95,29 +96,14 @@ class ClosedLoopRoute:
 
     def find_transferred(self, broadcast: Broadcast, staged: StagedList, evidence: Evidence) -> Evidence | None:
         """The list file under its final name, or that the service has it."""
-        if not evidence.get("renaming"):
-            return None  # it never got its final name
-        with self._site.connect() as session:
-            present = session.stat(self.place(broadcast))
-            unfinished = session.stat(unfinished_path(self.place(broadcast), staged.tag))
-        if present is not None:
-            return {"size": present.size} if present.size == staged.size else None
-        # Still under its temporary name: the renaming did not happen. Under neither: the service has it.
-        return None if unfinished is not None else {"taken": True}
+        return handover.find(self._site, self.place(broadcast), staged, evidence)
 
     def transfer(
         self, broadcast: Broadcast, staged: StagedList, evidence: Evidence, note: Callable[[Evidence], None]
     ) -> Evidence:
         """Upload the list file; when it gets its name, Optimizely sends."""
         del evidence
-        sent = self._site.upload(
-            staged.open_at,
-            self.place(broadcast),
-            size=staged.size,
-            tag=staged.tag,
-            before_rename=lambda: note({"renaming": True}),
-        )
-        return {"size": sent}
+        return handover.hand_over(self._site, self.place(broadcast), staged, note)
 
     # Import
 
@@ -181,12 +167,7 @@ class ClosedLoopRoute:
     def recall(self, broadcast: Broadcast, *, transferred: Evidence | None, started: bool) -> bool:
         """Take the list file back, if the service has not taken it."""
         del started
-        if transferred is None:
-            return True
-        with self._site.connect() as session:
-            taken_back = session.remove(self.place(broadcast))
-            unfinished = session.remove_unfinished(self.place(broadcast))
-        return taken_back or unfinished > 0 or not transferred.get("renaming")
+        return transferred is None or handover.take_back(self._site, self.place(broadcast), transferred)
 
 
 def _literal(text: str) -> str:

@@ -51,7 +51,13 @@ def test_a_new_broadcast_is_claimed_due_at_once_and_in_the_history(
     assert (added.state, added.version, added.attempts) == (State.CLAIMED, 1, 0)
     assert added.created_at == added.changed_at == added.due_at == clock()
     (row,) = ledger.broadcasts.history(added)
-    assert (row.at, row.from_state, row.to_state, row.owner, row.note) == (clock(), None, "claimed", "poller", "job 7")
+    assert (row.at, row.from_state, row.to_state, row.owner, row.note) == (
+        clock(),
+        None,
+        "claimed",
+        "poller",
+        f"job: {added.request.delivery_file}",
+    )
 
 
 @pytest.mark.parametrize("mode", SendMode)

@@ -190,18 +190,21 @@ def test_every_value_comes_back_or_its_row_is_refused(layout: ListFileLayout, re
 
 def test_a_name_has_what_its_pattern_says() -> None:
     assert (
-        list_file_name("{list_id}_{broadcast}.csv", list_id=12, list_name="Kunden", broadcast_key="J1-ab")
+        list_file_name(
+            "{list_id}_{broadcast}.csv", list_id=12, list_name="Kunden", broadcast_key="J1-ab", delivery_file="x.txt"
+        )
         == "12_J1-ab.csv"
     )
     assert (
         list_file_name(
-            "{mailing}.{list}-{broadcast}.csv.gz",
+            "{mailing}.{list}-{broadcast}-{delivery_file}.csv.gz",
             list_id=12,
             list_name="Kunden / Nord 1.0",
             broadcast_key="J1-ab",
+            delivery_file="PowerShell_Kunden & Co.txt.converted",
             mailing_id=77,
         )
-        == "77.Kunden___Nord_1.0-J1-ab.csv.gz"
+        == "77.Kunden___Nord_1.0-J1-ab-PowerShell_Kunden___Co.csv.gz"
     )
 
 
@@ -215,11 +218,21 @@ def test_a_name_has_what_its_pattern_says() -> None:
     ],
 )
 def test_a_list_name_cannot_make_a_name_dangerous(list_name: str, name: str) -> None:
-    assert list_file_name("{list}.{broadcast}.csv", list_id=1, list_name=list_name, broadcast_key="J1") == name
+    assert (
+        list_file_name("{list}.{broadcast}.csv", list_id=1, list_name=list_name, broadcast_key="J1", delivery_file="x")
+        == name
+    )
 
 
-@given(st.sampled_from(["{list}{broadcast}", "{mailing}-{broadcast}", ".{broadcast}{list}.gz"]), ANY_TEXT)
+@given(
+    st.sampled_from(
+        ["{list}{broadcast}", "{mailing}-{broadcast}", "{delivery_file}{broadcast}", ".{broadcast}{list}.gz"]
+    ),
+    ANY_TEXT,
+)
 def test_every_name_is_safe(pattern: str, list_name: str) -> None:
-    name = list_file_name(pattern, list_id=1, list_name=list_name * 50, broadcast_key="J1-0123abcd")
+    name = list_file_name(
+        pattern, list_id=1, list_name=list_name * 50, broadcast_key="J1-0123abcd", delivery_file=list_name
+    )
     assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name)
     assert len(name) <= 255
