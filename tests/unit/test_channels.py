@@ -79,8 +79,11 @@ def test_a_file_names_channels_and_leaves_out_what_is_as_usual(tmp_path: Path) -
         ),
         ('[channels.x]\nroute = "export file"\nexport_file = { site = "p" }', "without {list_id} and {mailing}"),
         (
-            '[channels.x]\nroute = "export file"\nexport_file = { site = "p" }\nlist_file = { name = "{broadcast}" }'
-            "\nsuppress = true",
+            """[channels.x]
+            route = "export file"
+            suppress = true
+            export_file = { site = "p" }
+            list_file = { name = "{broadcast}" }""",
             "suppress is not possible",
         ),
         ('[sftp_sites.p]\nhost = "h"\nuser = "u"\nhost_keys = ["k"]', "give private_key or password"),
