@@ -165,7 +165,7 @@ class Schema:
     def _lock(self, connection: Connection) -> None:
         if self._dialect.name != "mssql":
             return
-        if connection.exec_driver_sql(f"SET NOCOUNT ON; {_LOCK} SELECT @got").scalar_one() < 0:
+        if int(connection.exec_driver_sql(f"SET NOCOUNT ON; {_LOCK} SELECT @got").scalar_one()) < 0:
             raise DatabaseUnavailable(database=self._database.name, reason="somebody else applies migrations")
 
     def _pending(self, connection: Connection) -> list[Migration]:
