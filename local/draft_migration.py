@@ -9,6 +9,7 @@ write by hand (docs/migrations.md).
 import re
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -45,13 +46,13 @@ def main() -> None:
 
 def drafted() -> dict[str, list[str]]:
     """The statements of the next migration, by database."""
-    with TemporaryDirectory() as folder:
-        database = Database(f"sqlite:///{folder}/migrated.sqlite", "RS_DB")
+    with (
+        TemporaryDirectory() as folder,
+        closing(Database(f"sqlite:///{folder}/migrated.sqlite", "RS_DB")) as database,
+    ):
         Schema(database).migrate()
         there = inspect(database.engine)
-        found = {kind: list(_statements(there, kind)) for kind in DIALECTS}
-        database.close()
-    return found
+        return {kind: list(_statements(there, kind)) for kind in DIALECTS}
 
 
 def _statements(there: Inspector, kind: str) -> Iterator[str]:

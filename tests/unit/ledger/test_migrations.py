@@ -11,14 +11,30 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import LargeBinary, MetaData, func, insert, inspect, select
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy import (
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Unicode,
+    false,
+    func,
+    insert,
+    inspect,
+    select,
+)
+from sqlalchemy.schema import ColumnCollectionConstraint, CreateIndex, CreateTable
 from sqlalchemy.types import TypeEngine
 from sqlglot import exp, parse_one
 from typer.testing import CliRunner
 
 from cli.main import app
-from local.draft_migration import DIALECTS, ddl, drafted
+from local import draft_migration
+from local.draft_migration import DIALECTS, ddl
 from shared.bridge import Bridge
 from shared.database import Database
 from shared.errors import DatabaseUnavailable, MigrationChanged, MigrationFailed, SchemaOutOfDate, SchemaTooNew
@@ -125,16 +141,62 @@ def test_sqlite_has_what_tables_py_says_after_all_migrations(empty: Database, wa
 
 def test_sql_server_has_what_tables_py_says_after_all_migrations() -> None:
     made = read_ddl(statement for one in known_migrations("mssql") for statement in one.statements)
-    compiled = [
-        ddl(element, "mssql")
-        for table in metadata.sorted_tables
-        for element in (CreateTable(table), *map(CreateIndex, table.indexes))
-    ]
-    assert made == read_ddl(compiled), HOW
+    assert made == read_ddl(compiled(metadata)), HOW
+
+
+def compiled(tables: MetaData) -> Iterator[str]:
+    """The statements that make these tables on SQL Server."""
+    for table in tables.sorted_tables:
+        yield ddl(CreateTable(table), "mssql")
+        yield from (ddl(CreateIndex(index), "mssql") for index in table.indexes)
 
 
 def test_nothing_is_left_to_draft() -> None:
-    assert drafted() == {"mssql": [], "sqlite": []}
+    assert draft_migration.drafted() == {"mssql": [], "sqlite": []}
+
+
+def test_what_is_drafted_makes_the_difference(empty: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    more = MetaData(schema=metadata.schema, naming_convention=metadata.naming_convention)
+    for table in metadata.sorted_tables:
+        table.to_metadata(more)
+    lease = more.tables["bridge.lease"]
+    lease.append_column(Column("purpose", Unicode(20)))
+    lease.append_column(Column("held", Boolean, nullable=False, server_default=false()))
+    Index(None, lease.c.owner)
+    Table("extra", more, Column("id", Integer, primary_key=True), Column("name", Unicode(20), index=True))
+    monkeypatch.setattr(draft_migration, "metadata", more)
+    statements = draft_migration.drafted()
+
+    Schema(empty, [*KNOWN, next_migration(*statements["sqlite"])]).migrate()
+    fresh = Database(f"sqlite:///{tmp_path / 'fresh.sqlite'}", "RS_DB")
+    with fresh.writing() as connection:
+        more.create_all(connection)
+    assert shape(empty) == shape(fresh)
+    fresh.close()
+    on_server = [statement for one in known_migrations("mssql") for statement in one.statements]
+    assert read_ddl([*on_server, *statements["mssql"]]) == read_ddl(compiled(more))
+    assert any("CONSTRAINT df_lease_held DEFAULT 0" in statement for statement in statements["mssql"])
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        Column("held", Boolean, nullable=False),
+        Column("code", Integer, unique=True),
+        Column("broadcast_id", ForeignKey("bridge.broadcast.id")),
+    ],
+    ids=str,
+)
+def test_a_column_that_cannot_be_drafted_is_to_be_written_by_hand(
+    column: Column[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = MetaData(schema=metadata.schema, naming_convention=metadata.naming_convention)
+    for table in metadata.sorted_tables:
+        table.to_metadata(more)
+    more.tables["bridge.lease"].append_column(column)
+    monkeypatch.setattr(draft_migration, "metadata", more)
+    with pytest.raises(SystemExit, match=f"Write lease.{column.name} by hand"):
+        draft_migration.drafted()
 
 
 def read_ddl(statements: Iterator[str] | list[str]) -> dict[str, set[str]]:
@@ -175,10 +237,13 @@ def as_text(part: exp.Expression) -> str:
     return part.sql("tsql")
 
 
+def keys_and_indexes(table: Table) -> list[ColumnCollectionConstraint | Index]:
+    keys = [one for one in table.constraints if isinstance(one, ColumnCollectionConstraint)]
+    return [*keys, *table.indexes]
+
+
 def test_every_key_and_index_has_a_name_of_ours() -> None:
-    names = [
-        str(one.name) for table in metadata.sorted_tables for one in (*table.constraints, *table.indexes) if one.columns
-    ]
+    names = [str(one.name) for table in metadata.sorted_tables for one in keys_and_indexes(table)]
     assert [name for name in names if not re.match(r"(pk|fk|uq|ix)_[a-z_0-9]+$", name)] == []
     assert len(names) == len(set(names)), "SQLite and Babelfish have one room for the names of all tables"
     assert max(map(len, names)) <= 63, "PostgreSQL, under Babelfish, would cut it"
@@ -188,7 +253,7 @@ def test_every_index_is_short_enough_for_sql_server() -> None:
     """900 bytes for the clustered index, 1,700 for the others."""
     long = {}
     for table in metadata.sorted_tables:
-        for one in (*table.constraints, *table.indexes):
+        for one in keys_and_indexes(table):
             size = sum(key_bytes(column.type) for column in one.columns)
             if size > (900 if one is table.primary_key else 1700):
                 long[str(one.name)] = size
