@@ -384,6 +384,7 @@ def test_the_oldest_unreported_ends_come_first_and_no_more_than_asked(ledger: Le
 # Tables
 
 
+@pytest.mark.sqlite
 def test_creating_the_tables_again_keeps_what_is_in_them(ledger: Ledger, take_in: TakeIn) -> None:
     take_in(1)
     tables.create_tables(ledger.database)
