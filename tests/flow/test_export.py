@@ -10,8 +10,10 @@ from local.azurite import Azurite
 from shared.bridge import Bridge
 from shared.broadcast import RouteKind, SendMode, State
 from shared.errors import SettingsInvalid
+from shared.optimizely.routes import handover
 from shared.sftp.site import SftpSession
 from shared.steps.control import cancel
+from shared.steps.resolve import resolve
 from tests.databases import Databases
 from tests.flow.conftest import bridge_over
 from tests.flow.harness import Flow, make_settings
@@ -129,6 +131,29 @@ def test_an_export_cancelled_before_its_upload_leaves_nothing(exporting: Flow, r
     cancel(exporting.bridge, exporting.broadcast(job_id).key, owner="operator")
     assert exporting.run(job_id).state is State.CANCELLED
     assert exported(receiver) == []
+
+
+@pytest.mark.parametrize("has_it", [False, True])
+def test_an_operator_says_whether_the_receiver_has_a_file_of_which_nobody_knows(
+    exporting: Flow, receiver: Server, monkeypatch: pytest.MonkeyPatch, *, has_it: bool
+) -> None:
+    rename: Callable[..., None] = SftpSession.rename
+
+    def taken_at_once(self: SftpSession, *paths: str, replace: bool) -> None:
+        rename(self, *paths, replace=replace)
+        exported(receiver)[0].unlink()
+        raise LookupError  # no error that a retry could help
+
+    monkeypatch.setattr(SftpSession, "rename", taken_at_once)
+    monkeypatch.setattr(handover, "find", lambda *_: None)
+    job_id = exporting.order()
+    parked = exporting.run(job_id)
+    assert parked.state is State.NEEDS_OPERATOR
+    monkeypatch.undo()
+    monkeypatch.setenv("PARTNER_KEY", pem(USER_KEY))
+    resolve(exporting.bridge, parked.key, started=has_it, owner="operator")
+    assert exporting.run(job_id).state is State.CLOSED
+    assert len(exported(receiver)) == (0 if has_it else 1)
 
 
 def test_a_receiver_with_another_host_key_gets_nothing(

@@ -124,6 +124,7 @@ class Parts:
                         "key": f"J{mailing_id}",
                         "job_id": mailing_id,
                         "state": State.SENT,
+                        "held": False,
                         "version": 1,
                         "attempts": 0,
                         "mailing_id": mailing_id,
