@@ -5,6 +5,7 @@ import typer
 from cli.broadcasts import broadcast, broadcasts, status
 from cli.demo import demo
 from cli.reference import errors, settings
+from cli.responses import responses
 from cli.send_test import send_test
 from cli.setup import setup
 
@@ -19,6 +20,7 @@ app.command()(setup)
 app.command()(status)
 app.command()(broadcasts)
 app.add_typer(broadcast, name="broadcast")
+app.add_typer(responses, name="responses")
 app.command("test-send")(send_test)
 app.command()(settings)
 app.command()(errors)
