@@ -6,6 +6,7 @@ from cli.broadcasts import broadcast, broadcasts, status
 from cli.db import db
 from cli.demo import demo
 from cli.reference import errors, settings
+from cli.responses import responses
 from cli.send_test import send_test
 from cli.setup import setup
 
@@ -21,6 +22,7 @@ app.add_typer(db, name="db")
 app.command()(status)
 app.command()(broadcasts)
 app.add_typer(broadcast, name="broadcast")
+app.add_typer(responses, name="responses")
 app.command("test-send")(send_test)
 app.command()(settings)
 app.command()(errors)

@@ -20,7 +20,6 @@ from shared.faststats.ws_db import WsDb
 from shared.ledger import Ledger
 from shared.ledger.schema import Schema
 from shared.optimizely.names import Names
-from shared.optimizely.response_file import ResponseLayout
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.routes.campaign import BroadcastCampaign
 from shared.optimizely.routes.closed_loop import ClosedLoopRoute
@@ -52,7 +51,6 @@ class Bridge:
     campaign: BroadcastCampaign
     routes: Mapping[RouteKind, Route]
     site: SftpSite
-    response_layout: ResponseLayout
     lists: Staging
     rejects: Staging
     responses: Staging
@@ -109,12 +107,6 @@ class Bridge:
                 RouteKind.EXPORT_FILE: ExportFileRoute(sites, channels),
             },
             site=site,
-            response_layout=ResponseLayout(
-                delimiter=settings.response_delimiter,
-                encoding=settings.response_encoding,
-                date_format=settings.response_date_format,
-                time_zone=settings.response_time_zone,
-            ),
             lists=Staging(blobs, settings.staging_container),
             rejects=Staging(blobs, settings.rejects_container),
             responses=Staging(blobs, settings.responses_container),

@@ -71,15 +71,6 @@ def _marker(template: str) -> str:
     return template
 
 
-def _encoding(name: str) -> str:
-    try:
-        "a".encode(name)  # unlike `codecs.lookup`, this refuses codecs that are not of text
-    except (LookupError, ValueError):
-        msg = "there is no text encoding of this name"
-        raise ValueError(msg) from None
-    return name
-
-
 def _connection(value: SecretStr) -> SecretStr:
     if _KNOWN_PASSWORD in unquote_plus(value.get_secret_value()):
         msg = "the publicly known default password of the product must not be used: change it"
@@ -327,38 +318,11 @@ class Settings(_Environment):
     )
 
     # Response files
-    response_file_pattern: str = Field(
-        default="Response*",
-        alias="RESPONSE_FILE_PATTERN",
-        description="Names of response files (`*` and `?`).",
-    )
     response_file_marker: Annotated[str, AfterValidator(_marker)] | None = Field(
         default=None,
         alias="RESPONSE_FILE_MARKER",
         description="Name of the file that says that a response file is complete, such as `{name}.done`. "
         "Without it a file is complete when it is the same at two looks.",
-    )
-    response_delimiter: str = Field(
-        default=";",
-        min_length=1,
-        max_length=1,
-        alias="RESPONSE_DELIMITER",
-        description="Delimiter of response files.",
-    )
-    response_encoding: Annotated[str, AfterValidator(_encoding)] = Field(
-        default="utf-8-sig",
-        alias="RESPONSE_ENCODING",
-        description="Encoding of response files (Python's name).",
-    )
-    response_date_format: str = Field(
-        default="dd.MM.yyyy HH:mm",
-        alias="RESPONSE_DATE_FORMAT",
-        description="Date format of response files, written as FERG writes it.",
-    )
-    response_time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
-        default="Europe/Berlin",
-        alias="RESPONSE_TIME_ZONE",
-        description="Zone of the local times in response files.",
     )
 
     @field_validator("sftp_password")
