@@ -12,8 +12,8 @@ from tests.contract.tsql.driver import SHARED, Place
 _SENDING: Final = frozenset(
     {"execute", "executemany", "scalar", "scalars", "exec_driver_sql", "stream", "stream_scalars"}
 )
-#: Functions that speak to SQLite alone: its pragmas, and the file in which a delivery file's keys are looked up. What is
-#: printed for a database administrator, and not sent. The dialect, which passes on what others send.
+#: Functions that speak to SQLite alone: its pragmas, and the file in which a delivery file's keys are looked up;
+#: one whose script is printed and not sent; the dialect, which passes on what others send.
 _NOT_SENT: Final = frozenset(
     {
         ("database.py", "_prepare_sqlite"),
