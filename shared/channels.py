@@ -63,6 +63,16 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
+class DeliveryFileLayout(_Part):
+    """How a delivery file is written, as the File Settings of the PeopleStage channel say."""
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"[^\x00-\x08\n-\x1f\x7f-\x9f\"']")] = "\t"
+    #: Quote around values; empty: a quotation mark is data.
+    quote: Literal['"', ""] = ""
+    #: A BOM in the file wins. `utf-16` without one is little-endian, as Windows writes it.
+    encoding: Literal["utf-8", "utf-16", "windows-1252"] = "utf-8"
+
+
 class ListFileLayout(_Part):
     """How a list file is written. Agreed with Optimizely support, who set the import up."""
 
@@ -176,6 +186,7 @@ class Channel(_Part):
     send: SendMode | None = None
     #: List field by column of the delivery file, for columns that are named otherwise than their field.
     fields: Mapping[str, str] = Field(default_factory=dict)
+    delivery_file: DeliveryFileLayout = DeliveryFileLayout()
     list_file: ListFileLayout = ListFileLayout()
     import_job: ImportJob = ImportJob()
     closed_loop: ClosedLoop = ClosedLoop()
