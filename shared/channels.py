@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from shared.broadcast import SEND_MODES, RouteKind, SendMode
 from shared.errors import ChannelUnknown, SettingsInvalid
+from shared.place_text import PlaceText
 from shared.response_layouts import ResponseLayout
 
 #: Name of the channel of jobs that name none.
@@ -143,7 +144,7 @@ class Drop(_Part):
     """The folder from which the channel takes delivery files by itself, and what a broadcast of such a file is."""
 
     #: Where the files are dropped; a place, as for DELIVERY_FILES.
-    place: Annotated[str, Field(min_length=1)]
+    place: PlaceText
     #: Names of delivery files (`*` and `?`).
     pattern: Annotated[str, Field(min_length=1)] = "*.txt"
     list_name: Annotated[str, Field(max_length=255)] = ""

@@ -72,8 +72,10 @@ class FileNameRefused(TerminalError):
     """A file name leads out of the place in which the file should be, or cannot be one."""
 
     code = "file-name-refused"
-    happened = "{name} is not the name of a file in {place}."
-    remedy = "A name holds no folder, no control character, and at most 255 bytes. Correct it and run the broadcast again."
+    happened = "A file in {place} cannot have the name {name}."
+    remedy = (
+        "A name holds no folder, no control character, and at most 255 bytes. Correct it and run the broadcast again."
+    )
 
 
 class DeliveryFileNotText(TerminalError):
@@ -150,7 +152,7 @@ class DeliveryFileColumnTwice(TerminalError):
     """Two columns of the delivery file have the same name."""
 
     code = "delivery-file-column-twice"
-    happened = "The columns {first} and {second} of the delivery file {file} have the same name{wanted}."
+    happened = "The columns {first} and {second} of the delivery file {file} have the same name."
     remedy = "Rename or remove one of them in the channel's Additional Variables, and run the broadcast again."
 
 
@@ -168,7 +170,8 @@ class DeliveryFileHeaderBroken(TerminalError):
     code = "delivery-file-header-broken"
     happened = "The quotes in the header of the delivery file {file} cannot be read."
     remedy = (
-        "Give `delivery_file.quote` of the channel in CHANNELS_FILE as its File Settings have it, then retry the broadcast."
+        "Give `delivery_file.quote` of the channel in CHANNELS_FILE as its File Settings have it, "
+        "then retry the broadcast."
     )
 
 
@@ -711,11 +714,11 @@ class StorageUnavailable(TransientError):
 
 
 class PlaceUnavailable(TransientError):
-    """A mounted folder, or the file in it, could not be read or written."""
+    """A folder, or a file in it, could not be read or written."""
 
     code = "place-unavailable"
-    happened = "{place} could not be used to {operation} ({reason})."
-    remedy = "It is tried again by itself; if it lasts, check that the folder is mounted and the bridge may use it."
+    happened = "It was not possible to {operation} in {place} ({reason})."
+    remedy = "It is tried again by itself; if it lasts, check that the folder is there and the bridge may use it."
 
 
 class SuppressionsIncomplete(TransientError):
