@@ -27,6 +27,7 @@ from shared.optimizely.routes.export_file import ExportFileRoute
 from shared.optimizely.routes.import_job import ImportJobRoute
 from shared.optimizely.routes.route import Route
 from shared.optimizely.routes.sending_batch import SendingBatchRoute
+from shared.places import Place, Places
 from shared.queues import Queues
 from shared.settings import Settings
 from shared.sftp.site import SftpSite
@@ -51,6 +52,9 @@ class Bridge:
     campaign: BroadcastCampaign
     routes: Mapping[RouteKind, Route]
     site: SftpSite
+    places: Places
+    #: Where FastStats writes.
+    delivery_files: Place
     lists: Staging
     rejects: Staging
     responses: Staging
@@ -81,6 +85,7 @@ class Bridge:
         )
         names = Names(rest)
         sites = {name: _site(name, login) for name, login in channels.sftp_sites.items()}
+        places = Places(blobs, sites)
         return cls(
             settings=settings,
             channels=channels,
@@ -107,6 +112,8 @@ class Bridge:
                 RouteKind.EXPORT_FILE: ExportFileRoute(sites, channels),
             },
             site=site,
+            places=places,
+            delivery_files=places.of(settings.delivery_files),
             lists=Staging(blobs, settings.staging_container),
             rejects=Staging(blobs, settings.rejects_container),
             responses=Staging(blobs, settings.responses_container),

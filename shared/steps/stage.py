@@ -12,7 +12,7 @@ from itertools import batched
 
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast, RouteKind, RowCounts
-from shared.errors import DeliveryFileMissing, NoRecipients, RowsUnaccounted
+from shared.errors import NoRecipients, RowsUnaccounted
 from shared.faststats.delivery_file import DeliveryFile
 from shared.faststats.reject_file import RejectFile
 from shared.ledger.suppressions import Suppressions
@@ -62,7 +62,7 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
         mailing_id: the mailing that holds the message; None for upload only.
 
     Raises:
-        DeliveryFileMissing: it is not in its folder.
+        DeliveryFileMissing: it is not in its place.
         NoRecipients: no row is left to upload.
         RowsUnaccounted: the sums do not hold.
         TerminalError: delivery file and list do not fit; see `DeliveryFile` and `plan_columns`.
@@ -71,13 +71,9 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
     adopted = find_staged(bridge, work.broadcast)
     if adopted is not None:
         return adopted
-    try:
-        stream = (bridge.settings.delivery_folder / request.delivery_file).open("rb")
-    except OSError:
-        raise DeliveryFileMissing(file=request.delivery_file) from None
     with (
-        stream,
-        DeliveryFile(stream, request) as delivery,
+        bridge.delivery_files.open(request.delivery_file) as stream,
+        DeliveryFile(stream, request, bridge.channels[request.channel].delivery_file) as delivery,
         bridge.lists.writer(list_blob(work.broadcast)) as list_file,
         bridge.rejects.writer(reject_blob(work.broadcast)) as reject_file,
     ):

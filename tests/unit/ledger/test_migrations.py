@@ -432,7 +432,7 @@ def test_a_bridge_does_not_start_on_old_tables(empty: Database, tmp_path: Path) 
             "AzureWebJobsStorage": "UseDevelopmentStorage=true",
             "SYSTEM_NAME": "Holidays",
             "RS_DB": f"sqlite:///{tmp_path / 'empty.sqlite'}",
-            "DELIVERY_FOLDER": str(tmp_path),
+            "DELIVERY_FILES": str(tmp_path),
             "OPTIMIZELY_CLIENT_ID": "1",
             "OPTIMIZELY_API_USER": "user",
             "OPTIMIZELY_API_PASSWORD": "made up",
