@@ -9,13 +9,13 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
-import pyodbc
 import sqlglot
 from sqlglot import TokenType, exp
 from sqlglot.dialects.tsql import TSQL
@@ -57,29 +57,22 @@ class Sent:
     place: Place | None
 
 
-@dataclass(slots=True)
-class Driver:
-    """What stands for the module pyodbc.
+class Error(Exception):
+    """The kinds of error that Python's database interface knows."""
 
-    Args:
-        files: SQLite file of each database, by its name.
-    """
 
-    files: Mapping[str, Path]
-    sent: list[Sent] = field(default_factory=list)
-    Error = pyodbc.Error
+class DatabaseError(Error):
+    pass
 
-    def connect(self, odbc_string: str, **_options: object) -> "Connection":
-        """A connection to the file of the database that the string names."""
-        found = re.search(r"Database=(\w+)", odbc_string)
-        assert found
-        return Connection(self, self.files[found[1]])
+
+class IntegrityError(DatabaseError):
+    pass
 
 
 class Connection:
     """A connection whose transaction begins with the first write: until then each statement sees what is committed."""
 
-    def __init__(self, driver: Driver, file: Path) -> None:
+    def __init__(self, driver: "Driver", file: Path) -> None:
         self.driver = driver
         self.autocommit = False
         self.sqlite = sqlite3.connect(file, timeout=60, isolation_level=None, check_same_thread=False)
@@ -183,7 +176,7 @@ class Cursor:
     def _note(self, statement: str, row: tuple[Any, ...]) -> None:
         if self._connection.open_result not in {None, self}:
             # What Microsoft's driver says where MARS is off.
-            raise pyodbc.Error("HY000", "[HY000] Connection is busy with results for another command (0)")
+            raise Error("HY000", "[HY000] Connection is busy with results for another command (0)")
         self._connection.driver.sent.append(Sent(statement, len(row), _place()))
 
     def _run(self, statement: str, row: tuple[Any, ...]) -> Iterator[tuple[Any, list[tuple[Any, ...]]]]:
@@ -200,9 +193,46 @@ class Cursor:
             except sqlite3.IntegrityError as error:
                 self._connection.rollback()  # XACT_ABORT
                 number = 547 if "FOREIGN KEY" in str(error) else 2627
-                raise pyodbc.IntegrityError("23000", f"[23000] {error} ({number}) (SQLExecDirectW)") from None
+                raise IntegrityError("23000", f"[23000] {error} ({number}) (SQLExecDirectW)") from None
             self.rowcount = cursor.rowcount
             yield [_described(name)[0] for name, *_ in cursor.description] if cursor.description else None, rows
+
+
+class Driver(ModuleType):
+    """What stands for the module pyodbc.
+
+    Args:
+        files: SQLite file of each database, by its name.
+    """
+
+    version = "5.3.0"
+    paramstyle = "qmark"
+    Binary = bytes
+    BinaryNull = None
+    Warning = Error = InterfaceError = Error
+    DatabaseError = OperationalError = ProgrammingError = DataError = InternalError = NotSupportedError = DatabaseError
+    IntegrityError = IntegrityError
+    Cursor = Cursor
+
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        super().__init__("pyodbc")
+        self.files = files
+        self.sent: list[Sent] = []
+
+    def __getattr__(self, name: str) -> int:
+        """A type, or a constant of ODBC."""
+        if name.isupper():
+            return 0
+        raise AttributeError(name)
+
+    def drivers(self) -> list[str]:
+        return ["ODBC Driver 18 for SQL Server"]
+
+    def connect(self, odbc_string: str, **_options: object) -> Connection:
+        """A connection to the file of the database that the string names."""
+        found = re.search(r"Database=(\w+)", odbc_string)
+        assert found
+        return Connection(self, self.files[found[1]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +275,7 @@ def _numbered(statement: str) -> str:
     return statement
 
 
-def _for_sqlite(node: exp.Expression, texts: frozenset[int]) -> exp.Expression:
+def _for_sqlite(node: exp.Expr, texts: frozenset[int]) -> exp.Expr:
     match node:
         case exp.Table() | exp.Column():
             # The bridge's tables stand beside the others, and what a statement returns is of its own table.
@@ -275,7 +305,7 @@ def _without_itself(update: exp.Update) -> None:
         source.set("this", first.this)
 
 
-def _is_text(node: exp.Expression, texts: frozenset[int]) -> bool:
+def _is_text(node: exp.Expr, texts: frozenset[int]) -> bool:
     if isinstance(node, exp.Parameter):
         return int(node.name.removeprefix("p")) in texts
     return isinstance(node, exp.DPipe) or (isinstance(node, exp.Literal) and node.is_string)
