@@ -15,7 +15,6 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, make_url
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.schema import CreateSchema
 
 from local.faststats import create_databases
 from shared.connection_string import SqliteFile, parse_connection
@@ -23,6 +22,7 @@ from shared.database import Database
 from shared.errors import BridgeError
 from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.ledger import tables
+from shared.ledger.schema import Schema
 
 #: Zone of the times in WS_DB and RS_DB.
 ZONE: Final = "Europe/Berlin"
@@ -63,13 +63,7 @@ class Databases:
 def create_tables(ws_database: Database, rs_database: Database) -> None:
     """Create the reference tables of FastStats and the bridge's own."""
     create_databases(ws_database, rs_database, zone=ZONE)
-    if rs_database.engine.dialect.name == "mssql":
-        with rs_database.writing() as connection:
-            connection.execute(CreateSchema("bridge"))
-        with rs_database.writing() as connection:
-            tables.metadata.create_all(connection)
-    else:
-        tables.create_tables(rs_database)
+    Schema(rs_database).migrate()
 
 
 def empty(ws_database: Database, rs_database: Database) -> None:
@@ -81,7 +75,8 @@ def empty(ws_database: Database, rs_database: Database) -> None:
         with database.writing() as connection:
             for metadata in every:
                 for table in reversed(metadata.sorted_tables):
-                    connection.execute(delete(table))
+                    if table is not tables.migration:
+                        connection.execute(delete(table))
 
 
 # SQLite

@@ -21,6 +21,8 @@ from sqlglot import TokenType, exp
 from sqlglot.dialects.tsql import TSQL
 
 SHARED: Final = Path(__file__).parents[3] / "shared"
+#: What stands between a statement and the driver, whatever is sent.
+_DIALECT: Final = SHARED / "sql_server_dialect.py"
 
 #: What SQLAlchemy's dialect asks for when it first connects, by a part of its question.
 _FACTS: Final[Mapping[str, object]] = {
@@ -331,7 +333,7 @@ def _place() -> Place | None:
     while frame.f_back is not None:
         frame = frame.f_back
         file = Path(frame.f_code.co_filename)
-        if file.is_relative_to(SHARED):
+        if file.is_relative_to(SHARED) and file != _DIALECT:
             position = list(frame.f_code.co_positions())[frame.f_lasti // 2]
             _, end_line, _, end_column = position
             assert end_line is not None
