@@ -25,7 +25,7 @@ _LOCK: Final = (
     "@LockOwner = N'Transaction', @LockTimeout = 600000;"
 )
 #: Afterwards nothing of a script is executed any more, whatever runs it: its transaction is gone.
-_STOP_AFTER_ERROR: Final = "IF @@TRANCOUNT = 0 SET NOEXEC ON"
+_STOP_AFTER_ERROR: Final = "IF (@@TRANCOUNT = 0) SET NOEXEC ON"
 
 
 class Standing(StrEnum):

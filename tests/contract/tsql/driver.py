@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ from sqlglot.dialects.tsql import TSQL
 
 SHARED: Final = Path(__file__).parents[3] / "shared"
 #: What stands between a statement and the driver, whatever is sent.
-_DIALECT: Final = SHARED / "sql_server_dialect.py"
+DIALECT: Final = SHARED / "sql_server_dialect.py"
 
 #: What SQLAlchemy's dialect asks for when it first connects, by a part of its question.
 _FACTS: Final[Mapping[str, object]] = {
@@ -33,6 +33,14 @@ _FACTS: Final[Mapping[str, object]] = {
     "test max support": "test max support",
     "fn_listextendedproperty": 1,
 }
+#: `sys.objects` and `sys.schemas`, in which it is looked up whether the bridge has a table.
+_CATALOGUE: Final = """
+CREATE TEMP VIEW objects AS
+SELECT rowid AS object_id, name, 'U' AS type, 1 AS schema_id FROM main.sqlite_schema WHERE type = 'table';
+CREATE TEMP VIEW schemas AS SELECT 1 AS schema_id, 'bridge' AS name;
+"""
+#: What is noted but not run: the tables are there, and SQLite has neither settings nor procedures.
+_NOT_RUN: Final = (exp.Set, exp.Declare, exp.Execute, exp.Create, exp.IfBlock)
 #: How a time of a column of SQLite looks; as SQLAlchemy writes it there.
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 _TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S.%f"
@@ -79,6 +87,8 @@ class Connection:
         self.autocommit = False
         self.sqlite = sqlite3.connect(file, timeout=60, isolation_level=None, check_same_thread=False)
         self.sqlite.execute("PRAGMA foreign_keys = ON")
+        self.sqlite.executescript(_CATALOGUE)
+        self.sqlite.create_function("SYSUTCDATETIME", 0, lambda: _to_sqlite(datetime.now(UTC)))
         self.open_result: Cursor | None = None
 
     def cursor(self) -> "Cursor":
@@ -188,7 +198,8 @@ class Cursor:
         for translated in translate(statement, texts):
             if translated.writes:
                 self._connection.begin_write()
-            used = {name: value for name, value in values.items() if name in translated.parameters}
+            # What is no parameter is a variable, in which a procedure has put that it went well.
+            used = {name: values.get(name, 0) for name in translated.parameters}
             try:
                 cursor = sqlite.execute(translated.text, used)
                 rows = [tuple(map(_from_sqlite, found)) for found in cursor]
@@ -249,7 +260,7 @@ class Translated:
 
 @cache
 def translate(statement: str, texts: frozenset[int]) -> list[Translated]:
-    """The statements of a batch for SQLite, each `?` as a parameter `@p<number>`; settings of a session are left out.
+    """The statements of a batch that SQLite can run, each `?` as a parameter `@p<number>`.
 
     Args:
         statement: T-SQL.
@@ -257,7 +268,7 @@ def translate(statement: str, texts: frozenset[int]) -> list[Translated]:
     """
     translated = []
     for tree in sqlglot.parse(_numbered(statement), read="tsql"):
-        if tree is None or isinstance(tree, (exp.Set, exp.Execute)):
+        if tree is None or isinstance(tree, _NOT_RUN):
             continue
         names = frozenset(str(one.name) for one in tree.find_all(exp.Parameter))
         for node in reversed(list(tree.walk())):
@@ -285,6 +296,8 @@ def _for_sqlite(node: exp.Expr, texts: frozenset[int]) -> exp.Expr:
             node.set("hints", None)
             if isinstance(node, exp.Column) and node.table in {"inserted", "deleted"}:
                 node.set("table", None)
+        case exp.DataType():
+            node.set("expressions", None)
         case exp.Update():
             _without_itself(node)
         case exp.Add() if any(_is_text(side, texts) for side in (node.left, node.right)):
@@ -333,7 +346,7 @@ def _place() -> Place | None:
     while frame.f_back is not None:
         frame = frame.f_back
         file = Path(frame.f_code.co_filename)
-        if file.is_relative_to(SHARED) and file != _DIALECT:
+        if file.is_relative_to(SHARED) and file != DIALECT:
             position = list(frame.f_code.co_positions())[frame.f_lasti // 2]
             _, end_line, _, end_column = position
             assert end_line is not None

@@ -8,12 +8,12 @@ from sqlalchemy.dialects import mssql
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from local.azurite import Azurite
-from shared.ledger import tables
+from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from tests.contract.tsql.driver import Driver, Sent
 from tests.contract.tsql.rules import faults
 from tests.contract.tsql.sites import sites, texts
 from tests.contract.tsql.tour import tour
-from tests.databases import ConnectionString, Databases, sqlite_files
+from tests.databases import ZONE, ConnectionString, Databases, sqlite_files
 from tests.flow.conftest import bridge_over, simulator
 
 #: The stand-in looks at the name of the database only.
@@ -32,8 +32,8 @@ def sent(tmp_path_factory: pytest.TempPathFactory, azurite: Azurite) -> list[Sen
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setitem(sys.modules, "pyodbc", driver)
         site = stack.enter_context(simulator(folder))
-        tour(stack.enter_context(bridge_over(site, folder, azurite, databases)))
-    return driver.sent
+        script = tour(stack.enter_context(bridge_over(site, folder, azurite, databases)))
+    return [*driver.sent, *(Sent(batch, 0, None) for batch in script.split("\nGO\n") if batch.strip())]
 
 
 def test_every_statement_is_sent_and_taken_by_every_server(sent: list[Sent]) -> None:
@@ -46,9 +46,12 @@ def test_every_statement_is_sent_and_taken_by_every_server(sent: list[Sent]) -> 
     assert refused == []
 
 
-def test_the_tables_are_made_by_statements_that_every_server_takes() -> None:
+@pytest.mark.parametrize("schema", [WsDbSchema, RsDbSchema])
+def test_the_reference_tables_are_made_by_statements_that_every_server_takes(
+    schema: type[WsDbSchema | RsDbSchema],
+) -> None:
     made: list[DDLElement] = []
-    for table in tables.metadata.sorted_tables:
+    for table in schema(ZONE).metadata.sorted_tables:
         made += [CreateTable(table), *map(CreateIndex, table.indexes)]
     dialect = mssql.dialect()  # type: ignore[no-untyped-call]  # theirs
     assert [found for one in made if (found := faults(str(one.compile(dialect=dialect))))] == []

@@ -5,11 +5,15 @@ What a flow reaches is reached by a flow; the rest is called one by one.
 
 from datetime import timedelta
 
+from sqlalchemy import delete
+
 from shared.bridge import now
 from shared.broadcast import Broadcast, State
+from shared.ledger import tables
 from shared.ledger.effects import Kind
 from shared.ledger.leases import Leases
 from shared.ledger.response_files import LoadCounts, ResponseFile, record_load
+from shared.ledger.schema import Schema
 from shared.ledger.suppressions import Entry, address_hash
 from shared.rejects import RejectReason
 from shared.steps import control
@@ -22,8 +26,13 @@ from tests.flow.harness import Flow, channel, until
 _MANY = 2_500
 
 
-def tour(flow: Flow) -> None:
-    """Send every statement."""
+def tour(flow: Flow) -> str:
+    """Send every statement.
+
+    Returns:
+        The script that the code writes for somebody else to send.
+    """
+    script = _migrate(flow)
     flow.use(channel(suppress=True))
     draw_suppressions(flow.bridge)
     broadcast = flow.run(flow.order(recipients=300))
@@ -35,6 +44,17 @@ def tour(flow: Flow) -> None:
     _have_bad_days(flow)
     _suppress_many(flow)
     housekeeping(flow.bridge)
+    return script
+
+
+def _migrate(flow: Flow) -> str:
+    """Plan and make the tables once more: the stand-in notes the statements."""
+    with flow.bridge.rs_database.writing() as connection:
+        connection.execute(delete(tables.migration))
+    schema = Schema(flow.bridge.rs_database)
+    script = schema.plan()
+    assert schema.migrate()
+    return script
 
 
 def _ask_about(flow: Flow, broadcast: Broadcast) -> None:
