@@ -33,14 +33,10 @@ _FACTS: Final[Mapping[str, object]] = {
     "test max support": "test max support",
     "fn_listextendedproperty": 1,
 }
-#: `sys.objects` and `sys.schemas`, in which it is looked up whether the bridge has a table.
-_CATALOGUE: Final = """
-CREATE TEMP VIEW objects AS
-SELECT rowid AS object_id, name, 'U' AS type, 1 AS schema_id FROM main.sqlite_schema WHERE type = 'table';
-CREATE TEMP VIEW schemas AS SELECT 1 AS schema_id, 'bridge' AS name;
-"""
-#: What is noted but not run: the tables are there, and SQLite has neither settings nor procedures.
-_NOT_RUN: Final = (exp.Set, exp.Declare, exp.Execute, exp.Create, exp.IfBlock)
+#: What the code itself asks, and SQLite cannot answer: a lock is had, a table is there.
+_ANSWERS: Final[Mapping[str, object]] = {"sp_getapplock": 0, "object_id": 1}
+#: What is noted but not run: settings of a session, which SQLite does not have.
+_NOT_RUN: Final = (exp.Set,)
 #: How a time of a column of SQLite looks; as SQLAlchemy writes it there.
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 _TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S.%f"
@@ -87,7 +83,6 @@ class Connection:
         self.autocommit = False
         self.sqlite = sqlite3.connect(file, timeout=60, isolation_level=None, check_same_thread=False)
         self.sqlite.execute("PRAGMA foreign_keys = ON")
-        self.sqlite.executescript(_CATALOGUE)
         self.sqlite.create_function("SYSUTCDATETIME", 0, lambda: _to_sqlite(datetime.now(UTC)))
         self.open_result: Cursor | None = None
 
@@ -132,7 +127,8 @@ class Cursor:
             self._show([(_described("fact"), [(fact,)])])
             return self
         self._note(statement, row)
-        self._show(list(self._run(statement, row)))
+        answer = next((answer for part, answer in _ANSWERS.items() if part in statement), None)
+        self._show(list(self._run(statement, row)) if answer is None else [(_described("answer"), [(answer,)])])
         return self
 
     def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -198,8 +194,7 @@ class Cursor:
         for translated in translate(statement, texts):
             if translated.writes:
                 self._connection.begin_write()
-            # What is no parameter is a variable, in which a procedure has put that it went well.
-            used = {name: values.get(name, 0) for name in translated.parameters}
+            used = {name: value for name, value in values.items() if name in translated.parameters}
             try:
                 cursor = sqlite.execute(translated.text, used)
                 rows = [tuple(map(_from_sqlite, found)) for found in cursor]
