@@ -44,7 +44,10 @@ def server_databases(request: pytest.FixtureRequest) -> Iterator[ServerDatabases
         with on_server(request.config.getoption("--database-url")) as made:
             yield made
     except ServerUnfit as error:
-        pytest.fail(str(error), pytrace=False)
+        unfit = str(error)
+    else:
+        return
+    pytest.fail(unfit, pytrace=False)
 
 
 def _uses_files(request: pytest.FixtureRequest) -> bool:

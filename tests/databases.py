@@ -183,7 +183,7 @@ def on_server(url: str) -> Iterator[ServerDatabases]:
     if isinstance(parsed, SqliteFile):
         raise ServerUnfit("--database-url names a SQL Server; without it the tests use SQLite files of their own")
     try:
-        with closing(Database(url, "the database of --database-url")) as server:
+        with closing(Database(url, "named by --database-url")) as server:
             with _alone(server) as connection:
                 _drop_what_was_left_behind(connection)
             databases = ServerDatabases(url, server)
