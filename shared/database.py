@@ -1,8 +1,9 @@
 """Connections to WS_DB and RS_DB: SQLite embedded, SQL Server and Azure SQL by ODBC.
 
 Reading and writing are apart: a writing transaction takes SQLite's write lock at its start, so that
-it can never fail half-way because somebody else wrote first. On SQL Server it can: as the victim of a deadlock, or
-when the connection is lost. Then nothing of it is written and the error is a passing one.
+it can never fail half-way because somebody else wrote first. On SQL Server it can: as the victim of a deadlock, when
+the server is busy, or when the connection is lost. Then nothing of it is written, the error is a passing one, and what
+is `repeated` begins again.
 """
 
 import random
@@ -27,7 +28,7 @@ from shared.entra_token import ACCESS_TOKEN_ATTRIBUTE, EntraTokens
 from shared.errors import BridgeError, DatabaseUnavailable, SettingsInvalid
 from shared.odbc_driver import find_driver, load_pyodbc
 from shared.sql_server_dialect import DIALECT
-from shared.sql_server_errors import meaning, passes_soon, sqlstate, was_rolled_back, without_text
+from shared.sql_server_errors import meaning, passes_soon, sqlstate, was_undone, without_text
 
 #: How long a connection waits for somebody else's lock.
 _BUSY_SECONDS = 60
@@ -37,8 +38,8 @@ _POOL: Final[dict[str, Any]] = {"pool_size": 8, "max_overflow": 56}
 _RECYCLE_SECONDS: Final = 25 * 60
 #: Pauses between tries to open a connection that SQL Server refuses for a moment. Longer ones are for the steps.
 _PAUSES_SECONDS: Final = (0.5, 1, 2, 4)
-#: Pauses after a transaction that the server undid for another's sake, about.
-_ROLLBACK_PAUSES_SECONDS: Final = (0.05, 0.1, 0.2, 0.4)
+#: Pauses after a transaction of which nothing is kept: short ones for deadlocks, longer ones for a busy server.
+_UNDONE_PAUSES_SECONDS: Final = (0.05, 0.2, 0.8, 2)
 #: What every connection to SQL Server says first. An error ends its whole transaction, never only its statement;
 #: what others have not committed is not seen; a lock is not waited for without end.
 _SESSION: Final = (
@@ -101,23 +102,27 @@ def _aware(value: datetime) -> datetime:
 
 
 def repeated[**P, R](transaction: Callable[P, R]) -> Callable[P, R]:
-    """For a function that is one transaction: it begins again when the server says that it undid it.
+    """For a function that is one transaction: it begins again when it failed by a passing error and nothing is kept.
 
     Only then: after a connection that broke during the COMMIT nobody knows, and whoever works on it has to look.
     """
 
     @wraps(transaction)
     def begin_again(*arguments: P.args, **named: P.kwargs) -> R:
-        for pause in _ROLLBACK_PAUSES_SECONDS:
+        for pause in _UNDONE_PAUSES_SECONDS:
             try:
                 return transaction(*arguments, **named)
             except DatabaseUnavailable as error:
-                if not was_rolled_back(error):
+                if not was_undone(error):
                     raise
-            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
+            _wait(pause)
         return transaction(*arguments, **named)
 
     return begin_again
+
+
+def _wait(seconds: float) -> None:
+    time.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
 
 
 class Database:
@@ -185,7 +190,7 @@ class Database:
             except BridgeError as error:
                 if not passes_soon(error):
                     raise
-            time.sleep(pause)
+            _wait(pause)
         return self.engine.connect()
 
     @contextmanager
@@ -223,7 +228,10 @@ def _sql_server_engine(server: SqlServer, name: str, tokens: EntraTokens) -> Eng
         error = context.original_exception
         if context.is_pre_ping or not isinstance(error, pyodbc.Error):
             return None
-        explained = meaning(error, database=name, connecting=context.connection is None)
+        connecting = context.connection is None
+        # There is a cursor for everything but the COMMIT and the ROLLBACK.
+        committing = not connecting and context.cursor is None
+        explained = meaning(error, database=name, connecting=connecting, committing=committing)
         # The driver's text can name values of a row, and whoever logs an exception logs its causes.
         error.args = (sqlstate(error), without_text(error))
         if explained is not None or not isinstance(context.sqlalchemy_exception, exc.DBAPIError):

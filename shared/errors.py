@@ -713,6 +713,18 @@ class OdbcDriverMissing(TerminalError):
     )
 
 
+class DatabaseTlsFailed(TransientError):
+    """No encrypted connection was made: the server's certificate is not trusted, or it has no TLS."""
+
+    code = "database-tls-failed"
+    happened = "No encrypted connection to the server of {database} could be made (error {number})."
+    remedy = (
+        "It is tried again by itself; if it lasts, the server has no TLS, or its certificate has run out, is of an "
+        "authority that this machine does not trust, or carries another name than the setting {database} "
+        "(docs/databases.md)."
+    )
+
+
 class DatabaseUnavailable(TransientError):
     """The database did not answer, or asked to try again."""
 

@@ -17,12 +17,13 @@ from shared.errors import (
     DatabaseMissing,
     DatabaseObjectMissing,
     DatabasePermissionDenied,
+    DatabaseTlsFailed,
     DatabaseUnavailable,
     DatabaseValueTooLong,
     OdbcDriverMissing,
 )
 
-_NUMBER: Final = re.compile(r"\((-?[0-9]+)\)(?: \(SQL\w+\))?(?=; \[\w{5}\]|\Z)")
+_NUMBER: Final = re.compile(r"\((-?[0-9]+)\)(?: \(SQL\w+\))?(?=; \[\w{5}\] \[|\Z)")
 _SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}")
 
 #: Errors that pass by themselves. From Microsoft's lists for Azure SQL and for its .NET client.
@@ -53,6 +54,10 @@ _MEANINGS: Final[Mapping[type[BridgeError], frozenset[int]]] = {
 }
 #: SQLSTATEs of the driver itself, which has no number for them: no connection, or no answer in time.
 _NO_ANSWER: Final = frozenset({"08001", "08003", "08004", "08007", "08S01", "08S02", "HYT00", "HYT01", "40001"})
+#: The driver's own numbers while it connects: TLS failed, or the server has none.
+_NO_TLS: Final = frozenset({-1, 20})
+#: A broken constraint. Who writes expects it, and its text names a value, which must not pass for a number.
+_CONSTRAINT: Final = "23000"
 #: The driver manager found no driver, or could not load it: 01000 is its "can't open lib".
 _NO_DRIVER: Final = frozenset({"01000", "IM002", "IM003", "IM004"})
 
@@ -74,29 +79,39 @@ def without_text(error: Exception) -> str:
     return ", ".join([f"SQLSTATE {sqlstate(error)}", *(f"error {number}" for number in numbers(error))])
 
 
-def meaning(error: Exception, *, database: str, connecting: bool) -> BridgeError | None:
+def meaning(error: Exception, *, database: str, connecting: bool, committing: bool) -> BridgeError | None:
     """The entry of the catalogue for an error of pyodbc, or None where there is none.
 
     Args:
         error: the driver's, with its text.
         database: what messages call it.
         connecting: whether there is no connection yet.
+        committing: whether it is the answer to a COMMIT.
     """
+    if sqlstate(error) == _CONSTRAINT:
+        return None
     found = numbers(error)
     for kind, known in _MEANINGS.items():
         if number := next((number for number in found if number in known), None):
             return kind(database=database, number=number)
     if connecting and not found and sqlstate(error) in _NO_DRIVER:
         return OdbcDriverMissing(what="ODBC Driver 18 for SQL Server")
+    if connecting and (number := next((number for number in found if number in _NO_TLS), None)):
+        return DatabaseTlsFailed(database=database, number=number)
     passing = next((number for number in found if number in PASSING), None)
-    if passing is not None or sqlstate(error) in _NO_ANSWER:
-        return DatabaseUnavailable(database=database, reason=without_text(error), number=passing)
+    if connecting or passing is not None or sqlstate(error) in _NO_ANSWER:
+        undone = not connecting and (passing in _ROLLED_BACK or not committing)
+        return DatabaseUnavailable(database=database, reason=without_text(error), number=passing, undone=undone)
     return None
 
 
-def was_rolled_back(error: BridgeError) -> bool:
-    """Whether the server said that it has undone the whole transaction, which then can begin again."""
-    return error.facts.get("number") in _ROLLED_BACK
+def was_undone(error: BridgeError) -> bool:
+    """Whether a transaction had begun and nothing of it is kept, so that it can begin again.
+
+    With one that failed before its COMMIT was sent that is certain. After that only the server knows, unless it says
+    that it has rolled back.
+    """
+    return error.facts.get("undone") is True
 
 
 def passes_soon(error: BridgeError) -> bool:

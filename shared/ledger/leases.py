@@ -83,8 +83,7 @@ class Leases:
         finally:
             stop.set()
             beat.join()
-            with self._database.writing() as connection:
-                release(connection, name, owner)
+            self._release(name, owner)
 
     def take_until_released(self, name: str, owner: str) -> bool:
         """Take a lease that has no end; true as well when the owner has it already."""
@@ -109,6 +108,11 @@ class Leases:
         except IntegrityError:
             return False  # somebody else has it
         return True
+
+    @repeated
+    def _release(self, name: str, owner: str) -> None:
+        with self._database.writing() as connection:
+            release(connection, name, owner)
 
     def _beat(self, name: str, owner: str, held: HeldLease, stop: threading.Event) -> None:
         while not stop.wait(self._life.total_seconds() / _BEATS):
