@@ -67,7 +67,7 @@ _ADO_PAIR: Final = re.compile(
     re.VERBOSE,
 )
 _ODBC_PAIR: Final = re.compile(
-    r"\s*(?P<keyword>[^=;{}]+)=\s*(?:\{(?P<braced>(?:[^}]|\}\})*)\}|(?P<plain>[^;{]?[^;]*))\s*(?:;|\Z)"
+    r"\s*(?P<keyword>[^=;{}]+)=\s*(?:\{(?P<braced>(?:[^}]|\}\})*)\}|(?P<plain>(?:[^;{][^;]*)?))\s*(?:;|\Z)"
 )
 
 

@@ -229,8 +229,8 @@ def _sql_server_engine(server: SqlServer, name: str, tokens: EntraTokens) -> Eng
         if context.is_pre_ping or not isinstance(error, pyodbc.Error):
             return None
         connecting = context.connection is None
-        # There is a cursor for everything but the COMMIT and the ROLLBACK.
-        committing = not connecting and context.cursor is None
+        # What is executed or fetched is known; the COMMIT and the ROLLBACK are sent by the driver.
+        committing = not connecting and context.statement is None and context.execution_context is None
         explained = meaning(error, database=name, connecting=connecting, committing=committing)
         # The driver's text can name values of a row, and whoever logs an exception logs its causes.
         error.args = (sqlstate(error), without_text(error))

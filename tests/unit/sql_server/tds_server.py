@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 _BATCH, _ANSWER, _ATTENTION, _TRANSACTION, _PRELOGIN = 0x01, 0x04, 0x06, 0x0E, 0x12
-_BEGIN, _COMMIT = 5, 7
+_BEGIN, _COMMIT, _ROLLBACK = 5, 7, 8
+_NAMES: Final = {_BEGIN: "BEGIN", _COMMIT: "COMMIT", _ROLLBACK: "ROLLBACK"}
 _HEADER: Final = struct.Struct(">BBHHBB")
 _PACKET_DATA: Final = 4088
 _ENCRYPT_ON, _ENCRYPT_NOT_SUPPORTED = 1, 2
@@ -58,25 +59,28 @@ class Login:
 class TdsServer:
     """What the server was sent, and what it shall do."""
 
-    port: int = 0
+    port: int
+    #: PEM file of its certificate, which it signed itself for `localhost`.
+    certificate: Path
     #: Whether it offers TLS.
     encrypts: bool = True
     logins: list[Login] = field(default_factory=list)
-    batches: list[str] = field(default_factory=list)
+    #: Statements without parameters, and what the driver says by itself: BEGIN, COMMIT and ROLLBACK.
+    statements: list[str] = field(default_factory=list)
     #: Numbers of the errors with which the next logins are refused, one or more for each.
     refusals: list[tuple[int, ...]] = field(default_factory=list)
-    #: Errors by a part of the statement that gets them; 0 ends the connection.
-    faults: dict[str, int] = field(default_factory=dict)
+    #: Errors for the next statements that have this part, each once; 0 ends the connection.
+    faults: list[tuple[str, int]] = field(default_factory=list)
     #: What the server says with an error; as real ones do, it names a value of a row.
     text: str = "The duplicate key value is (ann@example.com, (1205) (SQLExecute))."
 
 
 @contextmanager
 def serving(folder: Path) -> Iterator[TdsServer]:
-    """A server on a free loopback port, with a certificate that nobody trusts."""
-    state = TdsServer()
+    """A server on a free loopback port; its certificate goes into this folder."""
+    certificate = _certificate(folder / "tds.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_certificate(folder / "tds.pem"))
+    context.load_cert_chain(certificate)
     # In TDS 7.4 the handshake travels in packets, the rest does not: a ticket of TLS 1.3 would come too late for them.
     context.maximum_version = ssl.TLSVersion.TLSv1_2
 
@@ -87,7 +91,7 @@ def serving(folder: Path) -> Iterator[TdsServer]:
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
-        state.port = server.server_address[1]
+        state = TdsServer(server.server_address[1], certificate)
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield state
@@ -131,19 +135,21 @@ class _Session:
             return True
         headers = int(struct.unpack_from("<I", data)[0])
         if kind == _TRANSACTION:
-            self._send(_ANSWER, _transaction_changed(data[headers:]))
-            return True
-        statement = data[headers:].decode("utf-16-le", "replace")
-        if kind == _BATCH:
-            self._state.batches.append(statement)
-        fault = next((number for part, number in self._state.faults.items() if part in statement), None)
-        if fault == 0:
-            return False
-        fact = next((answer for part, answer in _FACTS.items() if part in statement), None)
-        if fault is not None:
-            self._send(_ANSWER, self._error(fault) + _FAILED)
+            statement = _NAMES[struct.unpack_from("<H", data, headers)[0]]
+            answer = _transaction_changed(data[headers:])
         else:
-            self._send(_ANSWER, _DONE if fact is None else _row(fact))
+            statement = data[headers:].decode("utf-16-le", "replace")
+            answer = next((_row(fact) for part, fact in _FACTS.items() if part in statement), _DONE)
+        if kind in {_TRANSACTION, _BATCH}:
+            self._state.statements.append(statement)
+        fault = next((fault for fault in self._state.faults if fault[0] in statement), None)
+        if fault is not None:
+            self._state.faults.remove(fault)
+            number = fault[1]
+            if number == 0:
+                return False
+            answer = self._error(number) + _FAILED
+        self._send(_ANSWER, answer)
         return True
 
     def _error(self, number: int) -> bytes:
