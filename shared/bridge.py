@@ -19,6 +19,7 @@ from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
 from shared.ledger import Ledger
 from shared.ledger.schema import Schema
+from shared.looks import Looks
 from shared.optimizely.names import Names
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.routes.campaign import BroadcastCampaign
@@ -53,6 +54,8 @@ class Bridge:
     routes: Mapping[RouteKind, Route]
     site: SftpSite
     places: Places
+    #: Of dropped delivery files, by which one that is whole is told from one that somebody still writes.
+    dropped: Looks
     #: Where FastStats writes.
     delivery_files: Place
     lists: Staging
@@ -113,6 +116,7 @@ class Bridge:
             },
             site=site,
             places=places,
+            dropped=Looks(),
             delivery_files=places.of(settings.delivery_files),
             lists=Staging(blobs, settings.staging_container),
             rejects=Staging(blobs, settings.rejects_container),

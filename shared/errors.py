@@ -175,6 +175,14 @@ class DeliveryFileHeaderBroken(TerminalError):
     )
 
 
+class DropMissing(TerminalError):
+    """The channel of a dropped file watches no folder any more."""
+
+    code = "drop-missing"
+    happened = "The channel {channel} has no folder for dropped delivery files any more."
+    remedy = "Give the channel its [channels.….drop] table back in CHANNELS_FILE, and retry the broadcast."
+
+
 class NeverReleased(TerminalError):
     """PeopleStage uploaded a delivery and never asked for it to be broadcast."""
 
@@ -187,8 +195,11 @@ class DeliveryFileChanged(TerminalError):
     """The delivery file is not the one that was checked before."""
 
     code = "delivery-file-changed"
-    happened = "The delivery file {file} has changed since its rows were checked."
-    remedy = "Run the broadcast again, so that FastStats writes a file of its own for it."
+    happened = "The delivery file {file} has changed since it was taken in or checked."
+    remedy = (
+        "Run the broadcast again, so that FastStats writes a file of its own for it. A dropped file that changed comes "
+        "in again by itself; let its writer rename it when it is whole."
+    )
 
 
 class NoRecipients(TerminalError):
