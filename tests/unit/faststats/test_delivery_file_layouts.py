@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shared.broadcast import BroadcastRequest
@@ -269,6 +269,7 @@ def written(table: Sequence[Sequence[str]], layout: DeliveryFileLayout, quoting:
     return file.getvalue()
 
 
+@settings(deadline=None)
 @given(data=st.data(), layout=LAYOUTS, mark=st.booleans(), size=st.integers(1, 99))
 def test_a_file_in_any_layout_reads_back_the_same_rows_however_its_bytes_come(
     data: st.DataObject, layout: DeliveryFileLayout, mark: bool, size: int
@@ -293,12 +294,14 @@ def test_a_file_in_any_layout_reads_back_the_same_rows_however_its_bytes_come(
     ]
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from('a1;"\r\n\x1bß@.'), max_size=60), st.integers(1, 9), st.sampled_from(['"', ""]))
 def test_any_split_of_reads_gives_the_same_rows(content: str, size: int, quote: str) -> None:
     data = file_of(content).encode()
     assert read(data, size=size, delimiter=";", quote=quote) == read(data, delimiter=";", quote=quote)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from('a1;"\r\n'), max_size=60))
 def test_no_line_of_a_file_with_quotes_is_lost(content: str) -> None:
     data = file_of(content, "1;z@example.org;z;Z").encode()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import repeat
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.channels import DeliveryFileLayout
@@ -92,6 +92,7 @@ def test_the_content_comes_however_the_bytes_come(kind: str, size: int) -> None:
     assert text(GOOD[kind], size) == CONTENT
 
 
+@settings(deadline=None)
 @given(content=st.binary(max_size=300).map(lambda data: b"x\t" + data), size=st.integers(1, 50), method=st.booleans())
 def test_whatever_is_zipped_comes_out(content: bytes, size: int, method: bool) -> None:
     assert text(zipped(content, DEFLATED if method else STORED), size) == content
