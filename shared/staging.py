@@ -141,6 +141,14 @@ class Staging:
                     return io.BytesIO()  # nothing lies behind the offset
                 raise
 
+    def remove(self, name: str) -> None:
+        """Remove a staged file, if it is there."""
+        with mapped_errors("remove a staged file"):
+            try:
+                self._container.get_blob_client(name).delete_blob()
+            except ResourceNotFoundError:
+                return
+
     def chunks(self, name: str) -> Iterator[bytes]:
         """The content of a staged file in pieces.
 

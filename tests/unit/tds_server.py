@@ -27,6 +27,8 @@ _PACKET_DATA: Final = 4088
 _ENCRYPT_ON, _ENCRYPT_NOT_SUPPORTED = 1, 2
 _FEDAUTH: Final = 2
 _FEDAUTH_REQUIRED: Final = 6
+#: SQL_Latin1_General_CP1_CI_AS
+_COLLATION: Final = bytes.fromhex("0904d00034")
 _DONE: Final = struct.pack("<BHHQ", 0xFD, 0, 0, 0)
 _FAILED: Final = struct.pack("<BHHQ", 0xFD, 2, 0, 0)
 _CANCELLED: Final = struct.pack("<BHHQ", 0xFD, 0x20, 0, 0)
@@ -272,11 +274,13 @@ def _logged_in(login: Login) -> bytes:
         return bytes([len(value)]) + value.encode("utf-16-le")
 
     changed = b"\1" + short(login.database) + short("master")
+    collation = b"\7\5" + _COLLATION + b"\0"
+    packet_size = b"\4" + short("4096") + short("4096")
     welcome = b"\1" + bytes.fromhex("74000004") + short("Microsoft SQL Server") + bytes([16, 0, 3, 232])
     features = b"" if login.token is None else struct.pack("<BBIB", 0xAE, _FEDAUTH, 0, 0xFF)
     return b"".join(
         [
-            struct.pack("<BH", 0xE3, len(changed)) + changed,
+            *(struct.pack("<BH", 0xE3, len(change)) + change for change in (changed, collation, packet_size)),
             struct.pack("<BH", 0xAD, len(welcome)) + welcome,
             features,
             _DONE,
@@ -298,7 +302,7 @@ def _transaction_changed(request: bytes) -> bytes:
 def _row(value: str) -> bytes:
     """A result of one row with one NVARCHAR column."""
     encoded = value.encode("utf-16-le")
-    column = struct.pack("<BHIHBH5sB", 0x81, 1, 0, 1, 0xE7, 200, bytes.fromhex("0904d00034"), 0)
+    column = struct.pack("<BHIHBH5sB", 0x81, 1, 0, 1, 0xE7, 200, _COLLATION, 0)
     return column + b"\xd1" + struct.pack("<H", len(encoded)) + encoded + struct.pack("<BHHQ", 0xFD, 0x10, 0xC1, 1)
 
 
