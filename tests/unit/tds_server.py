@@ -74,8 +74,8 @@ class TdsServer:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[TdsServer]:
-    """A server on a free loopback port, with a certificate that nobody trusts."""
+def serving(folder: Path, session: "type[Session] | None" = None) -> Iterator[TdsServer]:
+    """A server on a free loopback port, with a certificate that nobody trusts; `session` is how it answers."""
     state = TdsServer()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(_certificate(folder / "tds.pem"))
@@ -85,7 +85,7 @@ def serving(folder: Path) -> Iterator[TdsServer]:
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             try:
-                _Session(self.request, context, state).run()
+                (session or Session)(self.request, context, state).run()
             except (EOFError, OSError):
                 pass  # the client left
 
@@ -99,7 +99,7 @@ def serving(folder: Path) -> Iterator[TdsServer]:
         thread.join()
 
 
-class _Session:
+class Session:
     """One connection."""
 
     def __init__(self, connection: socket.socket, context: ssl.SSLContext, state: TdsServer) -> None:
@@ -159,12 +159,12 @@ class _Session:
 
     def _receive(self) -> tuple[int, bytes]:
         """A whole message: its type and its data."""
-        data = b""
+        data = bytearray()
         while True:
             kind, status, length, *_ = _HEADER.unpack(self._read(_HEADER.size))
             data += self._read(length - _HEADER.size)
             if status & 1:
-                return kind, data
+                return kind, bytes(data)
 
     def _send(self, kind: int, data: bytes) -> None:
         self._write(_packet(kind, data))

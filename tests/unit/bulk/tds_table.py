@@ -1,12 +1,10 @@
-"""One table as TDS carries it: how a server describes its columns, and the rows of a BULK_LOAD message (MS-TDS 2.2.6.1).
+"""Columns, rows and parameters as TDS carries them (MS-TDS 2.2.5 to 2.2.7), of the types that the bridge's tables have."""
 
-Only the types that the bridge's tables have.
-"""
-
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 _INT, _BINARY, _VARBINARY, _VARCHAR, _NVARCHAR, _DATETIME2 = 0x26, 0xAD, 0xA5, 0xA7, 0xE7, 0x2A
@@ -15,10 +13,9 @@ _COLLATED: Final = frozenset({_VARCHAR, _NVARCHAR})
 #: SQL_Latin1_General_CP1_CI_AS
 COLLATION: Final = bytes.fromhex("0904d00034")
 _MAX: Final = 0xFFFF
-_UNKNOWN_LENGTH: Final = 0xFFFFFFFFFFFFFFFE
 _NULL_LENGTH: Final = 0xFFFFFFFFFFFFFFFF
 _NULLABLE: Final = 0x01
-_METADATA, _ROW, _NULLS_AND_ROW, _DONE = 0x81, 0xD1, 0xD2, 0xFD
+_METADATA, _ROW, _DONE = 0x81, 0xD1, 0xFD
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,95 +28,116 @@ class SqlType:
     def described(self) -> bytes:
         """TYPE_INFO."""
         if self.token in _SIZED:
-            return struct.pack("<BH", self.token, self.size) + (COLLATION if self.token in _COLLATED else b"")
+            return struct.pack("<BH", self.token, self.size) + (COLLATION if self.has_collation else b"")
         return bytes([self.token, self.size])
 
-
-INT, BIGINT = SqlType(_INT, 4), SqlType(_INT, 8)
-NVARCHAR_MAX = SqlType(_NVARCHAR, _MAX)
-DATETIME2_3 = SqlType(_DATETIME2, 3)
-
-
-def nvarchar(characters: int) -> SqlType:
-    return SqlType(_NVARCHAR, 2 * characters)
+    @property
+    def has_collation(self) -> bool:
+        return self.token in _COLLATED
 
 
-def varchar(size: int) -> SqlType:
-    return SqlType(_VARCHAR, size)
-
-
-def binary(size: int) -> SqlType:
-    return SqlType(_BINARY, size)
+def sql_type(declared: str) -> SqlType:
+    """The type that a CREATE TABLE statement declares."""
+    found = re.match(r"([A-Z0-9]+)(?:\((\w+)\))?", declared)
+    assert found is not None
+    size = _MAX if found[2] == "max" else int(found[2] or 0)
+    match found[1]:
+        case "INTEGER":
+            return SqlType(_INT, 4)
+        case "BIGINT":
+            return SqlType(_INT, 8)
+        case "NVARCHAR":
+            return SqlType(_NVARCHAR, min(2 * size, _MAX))
+        case "VARCHAR":
+            return SqlType(_VARCHAR, size)
+        case "BINARY":
+            return SqlType(_BINARY, size)
+        case "DATETIME2":
+            return SqlType(_DATETIME2, size)
+    raise NotImplementedError(declared)
 
 
 @dataclass(frozen=True, slots=True)
 class SqlColumn:
-    """A column that a client loads."""
+    """A column of a table or of a result."""
 
     name: str
     type: SqlType
-    nullable: bool = False
+    nullable: bool = True
 
     def described(self) -> bytes:
         """The column's part of COLMETADATA."""
         name = self.name.encode("utf-16-le")
-        flags = 0x08 | (_NULLABLE if self.nullable else 0)
-        return struct.pack("<IH", 0, flags) + self.type.described() + bytes([len(self.name)]) + name
+        head = struct.pack("<IH", 0, 0x08 | (_NULLABLE if self.nullable else 0))
+        return head + self.type.described() + bytes([len(self.name)]) + name
 
 
-def metadata(columns: list[SqlColumn]) -> bytes:
-    """COLMETADATA."""
-    return struct.pack("<BH", _METADATA, len(columns)) + b"".join(column.described() for column in columns)
+def result(columns: list[SqlColumn], rows: list[tuple[bytes | str | int | None, ...]], *, more: bool = False) -> bytes:
+    """A whole result: its columns, its rows, and how many they were."""
+    body = struct.pack("<BH", _METADATA, len(columns)) + b"".join(column.described() for column in columns)
+    for row in rows:
+        body += bytes([_ROW]) + b"".join(_written(value) for value in row)
+    return body + struct.pack("<BHHQ", _DONE, 0x10 | int(more), 0xC1, len(rows))
 
 
-class Loaded:
-    """The columns and rows of a BULK_LOAD message.
+def _written(value: bytes | str | int | None) -> bytes:
+    """A value of a result: INT, NVARCHAR or BINARY; a NULL only of the last two."""
+    if value is None:
+        return struct.pack("<H", _MAX)
+    if isinstance(value, int):
+        return struct.pack("<Bi", 4, value)
+    encoded = value.encode("utf-16-le") if isinstance(value, str) else value
+    return struct.pack("<H", len(encoded)) + encoded
 
-    Attributes:
-        columns: as the client declared them.
-        rows: values by column.
-    """
+
+class Message:
+    """Reads a message from its beginning."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
         self._at = 0
-        self.columns: list[SqlColumn] = []
-        self.rows = list(self._read())
 
-    def _read(self) -> Iterator[tuple[object, ...]]:
-        if self._data:
-            assert self._number(1) == _METADATA
-            self.columns = [self._column() for _ in range(self._number(2))]
+    def bulk_rows(self) -> Iterator[dict[str, object]]:
+        """The rows of a BULK_LOAD message, by column."""
+        assert self.number(1) == _METADATA
+        columns = [self._column() for _ in range(self.number(2))]
+        while (token := self.number(1)) == _ROW:
+            yield {column.name: self._value(column.type) for column in columns}
+        assert token == _DONE
+        # The end of a message says how many rows came before it in four bytes or in eight.
+        assert len(self._data) - self._at in {8, 12}
+
+    def calls(self) -> Iterator[tuple[str | int, list[object]]]:
+        """The calls of an RPC message: the procedure's name or number, and its parameters."""
         while self._at < len(self._data):
-            match self._number(1):
-                case 0xD1:
-                    yield tuple(self._value(column.type) for column in self.columns)
-                case 0xD2:
-                    nulls = int.from_bytes(self._take((len(self.columns) + 7) // 8), "little")
-                    yield tuple(
-                        None if nulls >> place & 1 else self._value(column.type)
-                        for place, column in enumerate(self.columns)
-                    )
-                case 0xFD:
-                    assert len(self._data) - self._at in (8, 12)
-                    return
-                case other:
-                    raise AssertionError(f"token {other:#x} in a bulk load")
+            length = self.number(2)
+            procedure = self.number(2) if length == _MAX else self._take(2 * length).decode("utf-16-le")
+            self.number(2)
+            parameters = []
+            while self._at < len(self._data) and self._data[self._at] not in {0x80, 0xFF}:
+                self._take(2 * self.number(1) + 1)
+                parameters.append(self._value(self._type()))
+            self._take(min(1, len(self._data) - self._at))
+            yield procedure, parameters
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self._take(size), "little")
 
     def _column(self) -> SqlColumn:
-        _user_type, flags = self._number(4), self._number(2)
-        kind = self._number(1)
-        if kind in _SIZED:
-            size = self._number(2)
-            if kind in _COLLATED:
-                self._take(5)
-        else:
-            size = self._number(1)
-        name = self._take(2 * self._number(1)).decode("utf-16-le")
-        return SqlColumn(name, SqlType(kind, size), bool(flags & _NULLABLE))
+        self.number(4)
+        flags = self.number(2)
+        kind = self._type()
+        return SqlColumn(self._take(2 * self.number(1)).decode("utf-16-le"), kind, bool(flags & _NULLABLE))
+
+    def _type(self) -> SqlType:
+        token = self.number(1)
+        kind = SqlType(token, self.number(2 if token in _SIZED else 1))
+        if kind.has_collation:
+            self._take(len(COLLATION))
+        return kind
 
     def _value(self, kind: SqlType) -> object:
-        raw = self._long() if kind.token in _SIZED and kind.size == _MAX else self._short(kind)
+        raw = self._raw(kind)
         if raw is None:
             return None
         match kind.token:
@@ -130,29 +148,24 @@ class Loaded:
             case 0xA7:
                 return raw.decode("windows-1252")
             case 0x2A:
-                ticks = int.from_bytes(raw[:-3], "little") * 10 ** (6 - kind.size)
-                day = date(1, 1, 1) + timedelta(days=int.from_bytes(raw[-3:], "little"))
-                return datetime(day.year, day.month, day.day) + timedelta(microseconds=ticks)  # noqa: DTZ001 - DATETIME2 has none
+                day = date.min + timedelta(days=int.from_bytes(raw[-3:], "little"))
+                fraction = timedelta(microseconds=int.from_bytes(raw[:-3], "little") * 10 ** (6 - kind.size))
+                return datetime.combine(day, time(), UTC) + fraction
         return raw
 
-    def _short(self, kind: SqlType) -> bytes | None:
-        if kind.token in _SIZED:
-            length = self._number(2)
+    def _raw(self, kind: SqlType) -> bytes | None:
+        if kind.token not in _SIZED:
+            length = self.number(1)
+            return self._take(length) if length else None
+        if kind.size != _MAX:
+            length = self.number(2)
             return None if length == _MAX else self._take(length)
-        length = self._number(1)
-        return self._take(length) if length else None
-
-    def _long(self) -> bytes | None:
-        """A value in parts (PLP)."""
-        if self._number(8) == _NULL_LENGTH:
+        if self.number(8) == _NULL_LENGTH:
             return None
         value = b""
-        while length := self._number(4):
+        while length := self.number(4):
             value += self._take(length)
         return value
-
-    def _number(self, size: int) -> int:
-        return int.from_bytes(self._take(size), "little")
 
     def _take(self, size: int) -> bytes:
         part = self._data[self._at : self._at + size]
