@@ -3,8 +3,10 @@
 import typer
 
 from cli.broadcasts import broadcast, broadcasts, status
+from cli.db import db
 from cli.demo import demo
 from cli.reference import errors, settings
+from cli.responses import responses
 from cli.send_test import send_test
 from cli.setup import setup
 
@@ -16,9 +18,11 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(setup)
+app.add_typer(db, name="db")
 app.command()(status)
 app.command()(broadcasts)
 app.add_typer(broadcast, name="broadcast")
+app.add_typer(responses, name="responses")
 app.command("test-send")(send_test)
 app.command()(settings)
 app.command()(errors)
