@@ -58,8 +58,7 @@ def bulk_copy_road(target: Target) -> Iterator[Callable[[list[Row]], None]]:
 
 def _connection(target: Target) -> Any:  # noqa: ANN401 - of a package that not every machine has
     server = target.database.server
-    if server is None:
-        raise BulkLoadClosed(database=target.database.name, road=BulkRoad.BULK_COPY, reason="it is SQLite")
+    assert server is not None, "SQLite has one road"
     try:
         mssql_python: Any = import_module("mssql_python")
         import_module("mssql_py_core")

@@ -5,12 +5,13 @@ from contextlib import contextmanager
 from itertools import batched
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Connection, DateTime, Integer, String, event, insert
+from sqlalchemy import BigInteger, Connection, DateTime, Integer, String, insert
 
 from shared.bulk.target import BINARIES, Row, Target, TargetColumn
 from shared.odbc_driver import load_pyodbc
+from shared.sql_server_dialect import INPUT_SIZES
 
-#: Rows that are prepared, checked and written in one transaction.
+#: Rows that are prepared and checked together.
 ROWS: Final = 10_000
 #: pyodbc makes one buffer for all rows of a call, each with room for the longest value of every column.
 _BUFFER_BYTES: Final = 8 * 1024 * 1024
@@ -21,14 +22,19 @@ _SHORT_TEXT: Final = 4000
 
 @contextmanager
 def insert_road(target: Target) -> Iterator[Callable[[list[Row]], None]]:
-    """Writes chunks of prepared rows, each in a transaction of its own."""
+    """Writes chunks of prepared rows, each call of the driver in a transaction of its own.
+
+    Only one call: before it the driver asks the server about the parameters, and where that is an error it rolls back
+    what was written before, without a word.
+    """
 
     def write(rows: list[Row]) -> None:
-        with target.database.writing() as connection:
-            if target.database.server is None:
-                connection.exec_driver_sql(_statement(target, connection), rows)
-            else:
-                _in_one_call(connection, target, rows)
+        sizes = None if target.database.server is None else [_size(*column) for column in _columns(target, rows)]
+        for part in batched(rows, _rows_a_call(sizes), strict=False):
+            with target.database.writing() as connection:
+                connection.execution_options(**{INPUT_SIZES: sizes}).exec_driver_sql(
+                    _statement(target, connection), list(part)
+                )
 
     yield write
 
@@ -44,32 +50,27 @@ def _statement(target: Target, connection: Connection) -> str:
     )
 
 
-def _in_one_call(connection: Connection, target: Target, rows: list[Row]) -> None:
-    """Without sizes the driver asks the server for each column, and takes the first row's NULL for a short text."""
-    statement = _statement(target, connection)
-    sizes = [_size(planned, rows, place) for place, planned in enumerate(target.columns)]
-    width = sum(_bytes(size) for size in sizes)
-
-    def prepare(_connection: Connection, cursor: Any, *_others: object) -> None:  # noqa: ANN401 - pyodbc's
-        cursor.fast_executemany = True
-        cursor.setinputsizes(sizes)
-
-    event.listen(connection, "before_cursor_execute", prepare)
-    try:
-        for part in batched(rows, max(1, min(_ROWS_A_CALL, _BUFFER_BYTES // width)), strict=False):
-            connection.exec_driver_sql(statement, list(part))
-    finally:
-        event.remove(connection, "before_cursor_execute", prepare)
+def _rows_a_call(sizes: list[tuple[int, int, int]] | None) -> int:
+    if sizes is None:
+        return ROWS
+    # Two bytes a character, and the length of the value beside it.
+    width = sum(2 * size + 16 for _, size, _ in sizes)
+    return max(1, min(_ROWS_A_CALL, _BUFFER_BYTES // width))
 
 
-def _size(planned: TargetColumn, rows: list[Row], place: int) -> tuple[int, int, int]:
-    """ODBC's type, size and digits of a column's parameter."""
+def _columns(target: Target, rows: list[Row]) -> Iterator[tuple[TargetColumn, list[Any]]]:
+    for place, planned in enumerate(target.columns):
+        yield planned, [row[place] for row in rows] if planned.size is None else []
+
+
+def _size(planned: TargetColumn, values: list[Any]) -> tuple[int, int, int]:
+    """ODBC's type, size and digits of a column's parameter; `values` are there for a text without an end."""
     pyodbc = load_pyodbc()
     match planned.type:
         case String():
             size = planned.size
             if size is None:
-                longest = max((len(row[place].encode("utf-16-le")) // 2 for row in rows if row[place]), default=1)
+                longest = max((len(value.encode("utf-16-le")) // 2 for value in values if value), default=1)
                 size = _SHORT_TEXT if longest <= _SHORT_TEXT else 0
             return pyodbc.SQL_WVARCHAR, size, 0
         case _ if isinstance(planned.type, BINARIES):
@@ -82,8 +83,3 @@ def _size(planned: TargetColumn, rows: list[Row], place: int) -> tuple[int, int,
             return pyodbc.SQL_TYPE_TIMESTAMP, 23, 3
     msg = f"no way to load a column of the type {type(planned.type).__name__}"
     raise NotImplementedError(msg)
-
-
-def _bytes(size: tuple[int, int, int]) -> int:
-    # Two bytes a character, and the length of the value beside it.
-    return 2 * size[1] + 16

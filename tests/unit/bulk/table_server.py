@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +18,7 @@ from sqlalchemy.dialects import mssql
 
 from tests.unit.bulk.every_type import every_type
 from tests.unit.bulk.tds_table import COLLATION, Message, SqlColumn, result, sql_type
-from tests.unit.tds_server import Session, TdsServer, serving
+from tests.unit.tds_server import Login, Session, serving
 
 _BATCH, _RPC, _ANSWER, _BULK_LOAD = 0x01, 0x03, 0x04, 0x07
 _DONE, _DONE_PROCEDURE, _MORE, _COUNTED, _ERROR = 0xFD, 0xFE, 0x01, 0x10, 0x02
@@ -38,7 +38,7 @@ class Plan:
         errors: numbers of errors by a part of the statement that gets them; 0 ends the connection.
         takes: how many messages of rows it takes before `then`; all of them without an end.
         then: what it answers to the next: a number of an error, 0 to end the connection.
-        loses: rows of every message that it loses without a word.
+        loses: rows that it loses without a word, of every message or of all that are inserted.
     """
 
     errors: dict[str, int] = field(default_factory=dict)
@@ -51,10 +51,17 @@ class Table:
     """What the one table holds, and what it was sent."""
 
     def __init__(self) -> None:
+        self.start(Plan())
+
+    def start(self, plan: Plan) -> None:
+        """Begin anew, empty."""
+        self.plan = plan
         self.rows: list[dict[str, object]] = []
+        #: Rows of each message of a bulk copy.
         self.messages: list[int] = []
+        self.inserted = 0
         self.statements: list[str] = []
-        self.plan = Plan()
+        self.logins: list[Login] = []
 
 
 TABLE: Final = Table()
@@ -119,7 +126,9 @@ class TableSession(Session):
             found = re.search(r"\(([^)]*)\) VALUES", statement)
             assert found is not None
             names = [name.strip("[] ") for name in found[1].split(",")]
-            TABLE.rows.append(dict(zip(names, values, strict=True)))
+            TABLE.inserted += 1
+            if TABLE.inserted > TABLE.plan.loses:
+                TABLE.rows.append(dict(zip(names, values, strict=True)))
         elif statement.startswith("SELECT count(*)"):
             count = sum(row["load_id"] == values[0] for row in TABLE.rows)
             return result([SqlColumn("", sql_type("INTEGER"))], [(count,)], more=True) + done
@@ -168,12 +177,9 @@ class TableServer:
     process: "subprocess.Popen[bytes]"
     port: int
 
-    @property
-    def connection(self) -> str:
+    def connection(self, login: str = "User Id=bridge;Password=secret") -> str:
         """What a setting would name it."""
-        return (
-            f"127.0.0.1,{self.port};Initial Catalog=RS_Test;User Id=bridge;Password=secret;TrustServerCertificate=true"
-        )
+        return f"127.0.0.1,{self.port};Initial Catalog=RS_Test;{login};TrustServerCertificate=true"
 
     def follow(self, plan: Plan) -> None:
         """Empty the table and do as the plan says."""
@@ -226,6 +232,6 @@ def main() -> None:
             if request is None:
                 say(TABLE)
             else:
-                TABLE.__init__()  # type: ignore[misc]
-                TABLE.plan = request
+                TABLE.start(request)
+                server.logins = TABLE.logins
                 say(None)
