@@ -102,6 +102,7 @@ class Staging:
     """One container of staged files."""
 
     def __init__(self, service: BlobServiceClient, container: str) -> None:
+        self.name = container
         self._container = service.get_container_client(container)
 
     def create_container(self) -> None:

@@ -58,7 +58,9 @@ def bulk_copy_road(target: Target) -> Iterator[Callable[[list[Row]], None]]:
 
 def _connection(target: Target) -> Any:  # noqa: ANN401 - of a package that not every machine has
     server = target.database.server
-    assert server is not None, "SQLite has one road"
+    if server is None:
+        msg = "SQLite has no bulk copy"
+        raise ValueError(msg)
     try:
         mssql_python: Any = import_module("mssql_python")
         import_module("mssql_py_core")

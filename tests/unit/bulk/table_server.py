@@ -1,6 +1,6 @@
 """A SQL Server of one table, over the TDS server of the tests: it takes rows by bulk copy and by parameters.
 
-It runs as a process of its own, for during a bulk copy no other thread of the loading process runs. Requests and answers are pickled.
+It runs as a process of its own: during a bulk copy no other thread of the loading process runs.
 """
 
 import pickle
@@ -14,13 +14,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from azure.storage.blob import BlobClient
 from sqlalchemy.dialects import mssql
 
 from tests.unit.bulk.every_type import every_type
 from tests.unit.bulk.tds_table import COLLATION, Message, SqlColumn, result, sql_type
 from tests.unit.tds_server import Login, Session, serving
 
-_BATCH, _RPC, _ANSWER, _BULK_LOAD = 0x01, 0x03, 0x04, 0x07
+_ANSWER: Final = 0x04
 _DONE, _DONE_PROCEDURE, _MORE, _COUNTED, _ERROR = 0xFD, 0xFE, 0x01, 0x10, 0x02
 
 _DIALECT: Final = mssql.dialect(deprecate_large_types=True)  # type: ignore[no-untyped-call]  # theirs
@@ -38,6 +39,7 @@ class Plan:
         errors: numbers of errors by a part of the statement that gets them; 0 ends the connection.
         takes: how many messages of rows it takes before `then`; all of them without an end.
         then: what it answers to the next: a number of an error, 0 to end the connection.
+        storage: connection string of the account whose container has the files of BULK INSERT.
         loses: rows that it loses without a word, of every message or of all that are inserted.
     """
 
@@ -45,6 +47,8 @@ class Plan:
     takes: int | None = None
     then: int = 0
     loses: int = 0
+    storage: str = ""
+    container: str = ""
 
 
 class Table:
@@ -73,27 +77,30 @@ class TableSession(Session):
     _statement = ""
 
     def _answer(self, kind: int, data: bytes) -> bool:
-        if kind == _BULK_LOAD:
-            return self._take_rows(list(Message(data).bulk_rows()))
-        if kind not in {_BATCH, _RPC}:
-            return super()._answer(kind, data)
-        headers = int(struct.unpack_from("<I", data)[0])
-        if kind == _RPC:
-            calls = list(Message(data[headers:]).calls())
-            answers = [self._called(*call, more=number < len(calls)) for number, call in enumerate(calls, 1)]
-            if None in answers:
-                return False
-            self._send(_ANSWER, b"".join(answer for answer in answers if answer))
-            return True
-        statement = data[headers:].decode("utf-16-le")
-        TABLE.statements.append(statement)
-        fault = _fault(statement)
-        if fault is not None:
-            return self._fail(fault)
-        if "SET FMTONLY ON" in statement:
-            self._send(_ANSWER, _described())
-            return True
+        match kind:
+            case 0x07:  # rows of a bulk copy
+                return self._take_rows(list(Message(data).bulk_rows()))
+            case 0x03:  # calls of procedures
+                return self._take_calls(data[_headers(data) :])
+            case 0x01:
+                statement = data[_headers(data) :].decode("utf-16-le")
+                TABLE.statements.append(statement)
+                if (fault := _fault(statement)) is not None:
+                    return self._fail(fault)
+                if statement.startswith("BULK INSERT"):
+                    return self._take_rows(list(_file_rows(statement)))
+                if "SET FMTONLY ON" in statement:
+                    self._send(_ANSWER, _described())
+                    return True
         return super()._answer(kind, data)
+
+    def _take_calls(self, data: bytes) -> bool:
+        calls = list(Message(data).calls())
+        answers = [self._called(*call, more=number < len(calls)) for number, call in enumerate(calls, 1)]
+        if None in answers:
+            return False
+        self._send(_ANSWER, b"".join(answer for answer in answers if answer))
+        return True
 
     def _take_rows(self, rows: list[dict[str, object]]) -> bool:
         plan = TABLE.plan
@@ -140,6 +147,22 @@ class TableSession(Session):
         if number:
             self._send(_ANSWER, self._error(number) + struct.pack("<BHHQ", _DONE, _ERROR, 0, 0))
         return bool(number)
+
+
+def _file_rows(statement: str) -> Iterator[dict[str, object]]:
+    """The rows of the file that BULK INSERT names: as the documentation of `bcp -c` describes it."""
+    file = statement.split("'")[1]
+    with BlobClient.from_connection_string(TABLE.plan.storage, TABLE.plan.container, file) as blob:
+        text = blob.download_blob().readall().decode()
+    assert text.endswith("\x1e")
+    for line in text[:-1].split("\x1e"):
+        fields = zip(COLUMNS, line.split("\x1f"), strict=True)
+        yield {column.name: column.type.parsed(field) if field else None for column, field in fields}
+
+
+def _headers(data: bytes) -> int:
+    """Length of what stands before a request."""
+    return int(struct.unpack_from("<I", data)[0])
 
 
 def _fault(statement: str) -> int | None:

@@ -1,4 +1,4 @@
-"""Columns, rows and parameters as TDS carries them (MS-TDS 2.2.5 to 2.2.7), of the types that the bridge's tables have."""
+"""Columns, rows and parameters as TDS carries them (MS-TDS 2.2.5 to 2.2.7), of the bridge's types."""
 
 import re
 import struct
@@ -34,6 +34,17 @@ class SqlType:
     @property
     def has_collation(self) -> bool:
         return self.token in _COLLATED
+
+    def parsed(self, field: str) -> object:
+        """A value in characters; an empty text is the character 0."""
+        match self.token:
+            case 0x26:
+                return int(field)
+            case 0x2A:
+                return datetime.fromisoformat(field).replace(tzinfo=UTC)
+            case 0xAD:
+                return bytes.fromhex(field)
+        return "" if field == "\0" else field
 
 
 def sql_type(declared: str) -> SqlType:
