@@ -23,6 +23,8 @@ from shared.errors import BridgeError, BulkLoadIncomplete
 from shared.settings import BulkRoad
 from shared.telemetry import log
 
+#: Below it a bulk copy, which logs in twice, takes longer than what it saves.
+_FEW: Final = 500
 _Write = Callable[[list[Row]], None]
 _ROWS: Final = {
     BulkRoad.AUTO: ROWS_OF_BULK_COPY,
@@ -37,7 +39,7 @@ class BulkLoad:
 
     Args:
         database: the database. SQLite has one road, INSERT.
-        road: how rows go. `auto`: by bulk copy, and by INSERT when the first rows cannot go so.
+        road: how rows go. `auto`: by bulk copy; by INSERT when they are few, or when the first of them cannot go so.
         source: where the files of `bulk insert` lie; needed for no other road.
     """
 
@@ -101,6 +103,8 @@ class BulkLoad:
     def _begin(self, stack: ExitStack, target: Target, first: list[Row]) -> tuple[_Write, BulkRoad]:
         """Write the first chunk: what goes on after it, and the road that it took."""
         road = self.road
+        if road is BulkRoad.AUTO and len(first) < _FEW:
+            road = BulkRoad.INSERT
         if road is BulkRoad.AUTO:
             try:
                 return _begun(stack, bulk_copy_road(target), first), BulkRoad.BULK_COPY

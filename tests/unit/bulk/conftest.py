@@ -1,7 +1,6 @@
 """A SQL Server of one table, to which the real drivers load."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -39,8 +38,3 @@ def open_database() -> Iterator[Callable[[str], Database]]:
 def on_server(server: TableServer, open_database: Callable[[str], Database]) -> Database:
     """The database that the server plays."""
     return open_database(server.connection())
-
-
-@pytest.fixture
-def rs_database(tmp_path: Path, open_database: Callable[[str], Database]) -> Database:
-    return open_database(f"sqlite:///{tmp_path / 'rs.sqlite'}")

@@ -42,6 +42,12 @@ def lowered(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
     monkeypatch.setattr("shared.bulk.load._ROWS", dict.fromkeys(BulkRoad, size))
 
 
+@pytest.fixture(autouse=True)
+def no_load_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few rows take the road of many."""
+    monkeypatch.setattr("shared.bulk.load._FEW", 1)
+
+
 # What arrives
 
 
@@ -63,6 +69,16 @@ def test_bulk_copy_takes_bounded_chunks_and_keeps_nulls(
     begun = [statement for statement in server.table.statements if statement.startswith("INSERT BULK")]
     assert len(begun) == 3
     assert all("[bridge].[every_type]" in statement and "WITH (KEEP_NULLS)" in statement for statement in begun)
+
+
+def test_few_rows_are_not_worth_the_logins_of_a_bulk_copy(
+    on_server: Database, server: TableServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.bulk.load._FEW", 10)
+    assert load(on_server, count=9) == 9
+    assert server.table.messages == []
+    BulkLoad(on_server).load(every_type, NAMES, rows(10), load_id="ten")
+    assert server.table.messages == [10]
 
 
 def test_a_load_without_rows_asks_nothing(on_server: Database, server: TableServer) -> None:
