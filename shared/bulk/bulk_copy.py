@@ -5,7 +5,7 @@ What shaped this module, seen with mssql-python 1.16:
 - An error of the iterator that gives the rows ends them without a word. So rows come as whole lists.
 - `rows_copied` is what was sent, whatever the server answers. So `BulkLoad` counts the rows in the table.
 - While rows go, no other thread of the process runs, not even a heartbeat. So a call is short: few rows and a limit of
-  time. `bulkcopy_arrow` lets them run, but needs pyarrow, which is larger than everything else that is installed.
+  time. `bulkcopy_arrow` lets them run, but needs pyarrow, which is 166 MB.
 - Errors of the server carry their number in their text, which can quote a value of a row.
 """
 
@@ -42,7 +42,13 @@ def bulk_copy_road(target: Target) -> Iterator[Callable[[list[Row]], None]]:
         def write(rows: list[Row]) -> None:
             with _mapped_errors(target):
                 copied = connection.cursor().bulkcopy(
-                    name, rows, batch_size=len(rows), timeout=_SECONDS, column_mappings=columns, keep_nulls=True
+                    name,
+                    rows,
+                    batch_size=len(rows),
+                    timeout=_SECONDS,
+                    column_mappings=columns,
+                    keep_nulls=True,
+                    check_constraints=target.is_constrained,
                 )["rows_copied"]
             if copied != len(rows):
                 raise BulkLoadIncomplete(

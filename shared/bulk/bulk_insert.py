@@ -70,10 +70,11 @@ def bulk_insert_statement(target: Target, file: str, data_source: str) -> str:
         msg = "a name for BULK INSERT is not one of the bridge's"
         raise ValueError(msg)
     table = target.database.engine.dialect.identifier_preparer.format_table(target.table)
+    checks = "CHECK_CONSTRAINTS, " if target.is_constrained else ""
     # MAXERRORS is 10 by default: a load that lost ten rows would count as good.
     return (
         f"BULK INSERT {table} FROM '{file}' WITH (DATA_SOURCE = '{data_source}', DATAFILETYPE = 'char', "
-        f"CODEPAGE = '65001', FIELDTERMINATOR = '0x1f', ROWTERMINATOR = '0x1e', KEEPNULLS, MAXERRORS = 0)"
+        f"CODEPAGE = '65001', FIELDTERMINATOR = '0x1f', ROWTERMINATOR = '0x1e', {checks}KEEPNULLS, MAXERRORS = 0)"
     )
 
 

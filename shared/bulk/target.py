@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import (
     BINARY,
     VARBINARY,
+    CheckConstraint,
     Column,
     Dialect,
+    ForeignKeyConstraint,
     LargeBinary,
     String,
     Table,
@@ -69,6 +71,11 @@ class Target:
         if len(self.columns) != len(names) + 1 or "load_id" in names:
             msg = f"{table.name} has not these columns"
             raise ValueError(msg)
+
+    @property
+    def is_constrained(self) -> bool:
+        """Whether it has conditions that a bulk load passes over, for which the login needs a right to alter it."""
+        return any(isinstance(one, CheckConstraint | ForeignKeyConstraint) for one in self.table.constraints)
 
     def prepared(self, rows: Iterable[Row]) -> list[Row]:
         """Rows with their stamp, in the order of the table, as the drivers take them.

@@ -9,8 +9,11 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
+from sqlalchemy import CheckConstraint, MetaData
 
+from shared.bulk.bulk_insert import bulk_insert_statement
 from shared.bulk.load import BulkLoad
+from shared.bulk.target import Target
 from shared.database import Database
 from shared.entra_token import EntraTokens
 from shared.errors import (
@@ -69,6 +72,17 @@ def test_bulk_copy_takes_bounded_chunks_and_keeps_nulls(
     begun = [statement for statement in server.table.statements if statement.startswith("INSERT BULK")]
     assert len(begun) == 3
     assert all("[bridge].[every_type]" in statement and "WITH (KEEP_NULLS)" in statement for statement in begun)
+
+
+def test_conditions_of_a_table_are_checked_for_passing_over_them_needs_a_right_to_alter_it(
+    on_server: Database, server: TableServer
+) -> None:
+    constrained = every_type.to_metadata(MetaData())
+    constrained.append_constraint(CheckConstraint("number > 0"))
+    BulkLoad(on_server, BulkRoad.BULK_COPY).load(constrained, NAMES, rows(2), load_id=LOAD)
+    assert any("WITH (KEEP_NULLS, CHECK_CONSTRAINTS)" in statement for statement in server.table.statements)
+    statement = bulk_insert_statement(Target(on_server, constrained, NAMES, LOAD), f"bulk/{LOAD}/1.txt", "source")
+    assert "CHECK_CONSTRAINTS, KEEPNULLS" in statement
 
 
 def test_few_rows_are_not_worth_the_logins_of_a_bulk_copy(
