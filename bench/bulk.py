@@ -89,7 +89,7 @@ def measure(database: Database, count: int) -> None:
         bulk = BulkLoad(database, road)
 
         def load(load_id: str, bulk: BulkLoad = bulk) -> None:
-            assert bulk.load(staged, _NAMES, rows(count), load_id=load_id) == count
+            assert bulk.load(staged, _NAMES, rows(count), stamp=("load_id", load_id)) == count
 
         try:
             taken = seconds_a_row(load, count, road)

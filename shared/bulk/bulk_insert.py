@@ -6,11 +6,11 @@ table in its order, NULL as nothing, an empty text as the character 0, bytes as 
 """
 
 import re
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import count
 from typing import Final
 
 from shared.bulk.target import Row, Target
@@ -23,7 +23,7 @@ ROWS: Final = 50_000
 _FIELD, _ROW, _EMPTY = "\x1f", "\x1e", "\0"
 _SEPARATORS: Final = re.compile(f"[{_FIELD}{_ROW}{_EMPTY}]")
 #: What goes into the statement as text, since BULK INSERT takes no parameters there.
-_FILE: Final = re.compile(r"bulk/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}/[0-9]{1,9}\.txt")
+_FILE: Final = re.compile(r"bulk/[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.txt")
 _DATA_SOURCE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,127}")
 
 
@@ -43,10 +43,9 @@ class BulkInsertSource:
 @contextmanager
 def bulk_insert_road(target: Target, source: BulkInsertSource) -> Iterator[Callable[[list[Row]], None]]:
     """Writes chunks of prepared rows, each as a file that is removed when it is loaded."""
-    numbers = count(1)
 
     def write(rows: list[Row]) -> None:
-        file = f"bulk/{target.load_id}/{next(numbers)}.txt"
+        file = f"bulk/{uuid.uuid4()}.txt"
         statement = bulk_insert_statement(target, file, source.data_source)
         try:
             with source.container.writer(file) as writer:

@@ -1,13 +1,13 @@
-"""Bulk loading: rows of a load go in chunks into a staging table, by the fastest road that there is.
+"""Bulk loading: rows of a load go in chunks into a table, by the fastest road that there is.
 
-Each chunk is committed by itself, so that neither the log nor a lock grows with the load. The table has a column
-`load_id`, by which a load that fails is removed and by which the step that moves the rows knows them.
+Each chunk is committed by itself, so that neither the log nor a lock grows with the load. A stamp in every row (a load
+id, say) tells which rows are the load's: by it they are counted at the end, and removed when the load fails.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, ExitStack
-from itertools import batched
-from typing import Final
+from types import TracebackType
+from typing import Final, Self
 
 from sqlalchemy import Table, delete, func, select
 
@@ -17,7 +17,7 @@ from shared.bulk.bulk_insert import ROWS as ROWS_OF_BULK_INSERT
 from shared.bulk.bulk_insert import BulkInsertSource, bulk_insert_road
 from shared.bulk.insert import ROWS as ROWS_OF_INSERT
 from shared.bulk.insert import insert_road
-from shared.bulk.target import Row, Target
+from shared.bulk.target import Row, Stamp, Target
 from shared.database import Database
 from shared.errors import BridgeError, BulkLoadIncomplete
 from shared.settings import BulkRoad
@@ -25,13 +25,13 @@ from shared.telemetry import log
 
 #: Below it a bulk copy, which logs in twice, takes longer than what it saves.
 _FEW: Final = 500
-_Write = Callable[[list[Row]], None]
 _ROWS: Final = {
     BulkRoad.AUTO: ROWS_OF_BULK_COPY,
     BulkRoad.BULK_COPY: ROWS_OF_BULK_COPY,
     BulkRoad.INSERT: ROWS_OF_INSERT,
     BulkRoad.BULK_INSERT: ROWS_OF_BULK_INSERT,
 }
+_Write = Callable[[list[Row]], None]
 
 
 class BulkLoad:
@@ -55,14 +55,14 @@ class BulkLoad:
         self._source = source
         self._said: set[str] = set()
 
-    def load(self, table: Table, columns: Sequence[str], rows: Iterable[Row], *, load_id: str) -> int:
+    def load(self, table: Table, columns: Sequence[str], rows: Iterable[Row], *, stamp: Stamp) -> int:
         """Load rows, all of them or none. One chunk of them is in memory at a time.
 
         Args:
-            table: a table with a column `load_id`.
-            columns: names of columns of the table, without `load_id`; those that are not named are NULL.
+            table: the table.
+            columns: names of its columns, without that of the stamp; those that are not named are NULL.
             rows: values in the order of `columns`: texts, whole numbers, bytes, aware times, None.
-            load_id: of this load alone.
+            stamp: a column, and the value in it that the rows of this load have and no others.
 
         Returns:
             How many there are, by the table's own count.
@@ -74,50 +74,16 @@ class BulkLoad:
             BulkLoadIncomplete: rows are missing, or there are too many; none are left.
             DatabaseUnavailable: the database did not answer.
         """
-        target = Target(self.database, table, columns, load_id)
-        try:
-            return self._load(target, rows)
-        except Exception:
-            self._try_to_remove(target)
-            raise
+        with self.loading(table, columns, stamp=stamp) as loading:
+            loading.add(rows)
+        return loading.arrived
 
-    def _load(self, target: Target, rows: Iterable[Row]) -> int:
-        given = 0
-        chunks = (target.prepared(chunk) for chunk in batched(rows, _ROWS[self.road], strict=False))
-        first = next(chunks, None)
-        if first is None:
-            return 0
-        with ExitStack() as stack:
-            write, road = self._begin(stack, target, first)
-            given += len(first)
-            for chunk in chunks:
-                write(chunk)
-                given += len(chunk)
-        arrived = self._count(target)
-        if arrived != given:
-            raise BulkLoadIncomplete(
-                database=self.database.name, table=target.table.name, road=road, given=given, arrived=arrived
-            )
-        return arrived
+    def loading(self, table: Table, columns: Sequence[str], *, stamp: Stamp) -> "Loading":
+        """A load to which rows are added as they come; arguments and errors are those of `load`."""
+        return Loading(self, Target(self.database, table, columns, stamp))
 
-    def _begin(self, stack: ExitStack, target: Target, first: list[Row]) -> tuple[_Write, BulkRoad]:
-        """Write the first chunk: what goes on after it, and the road that it took."""
-        road = self.road
-        if road is BulkRoad.AUTO and len(first) < _FEW:
-            road = BulkRoad.INSERT
-        if road is BulkRoad.AUTO:
-            try:
-                return _begun(stack, bulk_copy_road(target), first), BulkRoad.BULK_COPY
-            except BulkLoadIncomplete:
-                raise
-            except BridgeError as error:
-                # Whatever it was: INSERT either works, or says better what is wrong.
-                self._say_once(error)
-                self._remove(target)
-                road = BulkRoad.INSERT
-        return _begun(stack, self._road_of(road, target), first), road
-
-    def _road_of(self, road: BulkRoad, target: Target) -> AbstractContextManager[_Write]:
+    def road_of(self, road: BulkRoad, target: Target) -> AbstractContextManager[_Write]:
+        """The road, to write chunks by."""
         match road:
             case BulkRoad.BULK_COPY:
                 return bulk_copy_road(target)
@@ -125,31 +91,111 @@ class BulkLoad:
                 return bulk_insert_road(target, self._source)
         return insert_road(target)
 
-    def _count(self, target: Target) -> int:
-        with self.database.reading() as connection:
-            count = select(func.count()).select_from(target.table).where(target.table.c.load_id == target.load_id)
-            return connection.execute(count).scalar_one()
-
-    def _remove(self, target: Target) -> None:
-        with self.database.writing() as connection:
-            connection.execute(delete(target.table).where(target.table.c.load_id == target.load_id))
-
-    def _try_to_remove(self, target: Target) -> None:
-        try:
-            self._remove(target)
-        except BridgeError as error:
-            # The load's own error tells more. No later load has this id.
-            log.warning("Load %s is left in %s: %s", target.load_id, target.table.name, error)
-
-    def _say_once(self, error: BridgeError) -> None:
+    def say_once(self, error: BridgeError) -> None:
+        """Log why rows do not go by bulk copy."""
         if error.code not in self._said:
             self._said.add(error.code)
             log.warning("Rows go by INSERT, not by bulk copy: %s", error, extra={"action": "insert"})
 
 
-def _begun(stack: ExitStack, road: AbstractContextManager[_Write], first: list[Row]) -> _Write:
-    with ExitStack() as own:
-        write = own.enter_context(road)
-        write(first)
-        stack.push(own.pop_all())
+class Loading(AbstractContextManager["Loading"]):
+    """One load. At the end of the block it is whole, or an error is raised and nothing of it is left.
+
+    Attributes:
+        arrived: after the block, how many rows there are by the table's own count.
+    """
+
+    def __init__(self, bulk: BulkLoad, target: Target) -> None:
+        self.arrived = 0
+        self._bulk = bulk
+        self._target = target
+        self._road = bulk.road
+        self._write: _Write | None = None
+        self._open = ExitStack()
+        self._waiting: list[Row] = []
+        self._given = 0
+
+    def __enter__(self) -> Self:
+        """Nothing is asked of the database before there are rows."""
+        return self
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Add rows; those that fill a chunk are written."""
+        for row in rows:
+            self._waiting.append(row)
+            if len(self._waiting) == _ROWS[self._bulk.road]:
+                self._flush()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Write the rest and count; or remove what was written."""
+        with self._open:
+            try:
+                if kind is None:
+                    self._finish()
+            except Exception:
+                self._try_to_remove()
+                raise
+            if error is not None and isinstance(error, Exception):
+                self._try_to_remove()
+
+    def _finish(self) -> None:
+        if self._waiting:
+            self._flush()
+        if not self._given:
+            return
+        with self._bulk.database.reading() as connection:
+            count = select(func.count()).select_from(self._target.table).where(self._target.rows)
+            self.arrived = connection.execute(count).scalar_one()
+        if self.arrived != self._given:
+            raise BulkLoadIncomplete(
+                database=self._bulk.database.name,
+                table=self._target.table.name,
+                road=self._road,
+                given=self._given,
+                arrived=self.arrived,
+            )
+
+    def _flush(self) -> None:
+        rows = self._target.prepared(self._waiting)
+        self._waiting.clear()
+        self._given += len(rows)
+        if self._write is None:
+            self._write = self._begin(rows)
+        else:
+            self._write(rows)
+
+    def _begin(self, first: list[Row]) -> _Write:
+        """Write the first chunk: what writes those after it."""
+        if self._road is BulkRoad.AUTO and len(first) >= _FEW:
+            try:
+                return self._begun(BulkRoad.BULK_COPY, first)
+            except BulkLoadIncomplete:
+                raise
+            except BridgeError as error:
+                # Whatever it was: INSERT either works, or says better what is wrong.
+                self._bulk.say_once(error)
+                self._remove()
+        return self._begun(BulkRoad.INSERT if self._bulk.road is BulkRoad.AUTO else self._bulk.road, first)
+
+    def _begun(self, road: BulkRoad, first: list[Row]) -> _Write:
+        self._road = road
+        with ExitStack() as opened:
+            write = opened.enter_context(self._bulk.road_of(road, self._target))
+            write(first)
+            self._open.push(opened.pop_all())
         return write
+
+    def _remove(self) -> None:
+        with self._bulk.database.writing() as connection:
+            connection.execute(delete(self._target.table).where(self._target.rows))
+
+    def _try_to_remove(self) -> None:
+        if not self._given:
+            return
+        try:
+            self._remove()
+        except BridgeError as error:
+            # The load's own error tells more. No later load has this stamp.
+            log.warning("A load that failed is left in %s: %s", self._target.table.name, error)

@@ -9,6 +9,7 @@ from sqlalchemy import (
     VARBINARY,
     CheckConstraint,
     Column,
+    ColumnElement,
     Dialect,
     ForeignKeyConstraint,
     LargeBinary,
@@ -24,6 +25,7 @@ from shared.database import Database
 from shared.errors import DatabaseTextNotAscii, DatabaseValueTooLong
 
 Row = tuple[Any, ...]
+Stamp = tuple[str, str | int]
 _Values = Sequence[Any]
 #: Types of bytes.
 BINARIES = LargeBinary | BINARY | VARBINARY
@@ -48,29 +50,31 @@ class TargetColumn:
 
 
 class Target:
-    """A table that has a column `load_id`, and those of its columns that get values.
+    """A table, those of its columns that get values, and the stamp of one load.
 
     Args:
         database: where it is.
         table: the table.
-        names: the columns that rows bring, in their order; the others but `load_id` stay NULL.
-        load_id: what the rows of this load are stamped with.
+        names: the columns that rows bring, in their order; the others but that of the stamp stay NULL.
+        stamp: a column, and the value in it that no rows but those of this load have.
     """
 
-    def __init__(self, database: Database, table: Table, names: Sequence[str], load_id: str) -> None:
+    def __init__(self, database: Database, table: Table, names: Sequence[str], stamp: Stamp) -> None:
         self.database = database
         self.table = table
-        self.load_id = load_id
+        stamped, self._mark = stamp
         dialect = database.engine.dialect
-        loaded = {"load_id", *names}
+        loaded = {stamped, *names}
         #: In the order of the table, which is that of every statement.
         self.columns = [_planned(column, dialect) for column in table.columns if column.name in loaded]
         self._places = [
-            None if planned.column.name == "load_id" else names.index(planned.column.name) for planned in self.columns
+            None if planned.column.name == stamped else names.index(planned.column.name) for planned in self.columns
         ]
-        if len(self.columns) != len(names) + 1 or "load_id" in names:
+        if len(self.columns) != len(names) + 1 or stamped in names:
             msg = f"{table.name} has not these columns"
             raise ValueError(msg)
+        #: Which rows of the table are this load's.
+        self.rows: ColumnElement[bool] = table.c[stamped] == self._mark
 
     @property
     def is_constrained(self) -> bool:
@@ -90,7 +94,7 @@ class Target:
             msg = "a row has another number of values than there are columns"
             raise ValueError(msg)
         count = len(values[0]) if values else 0
-        stamp = [self.load_id] * count
+        stamp = [self._mark] * count
         return list(
             zip(
                 *(

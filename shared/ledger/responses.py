@@ -46,7 +46,9 @@ def stage(bulk: BulkLoad, file: ResponseFile, load_id: str, rows: Iterable[tuple
     Returns:
         How many rows are staged.
     """
-    return bulk.load(staging, _STAGED, (_staging_row(file, line, response) for line, response in rows), load_id=load_id)
+    return bulk.load(
+        staging, _STAGED, (_staging_row(file, line, response) for line, response in rows), stamp=("load_id", load_id)
+    )
 
 
 def clear(database: Database, file: ResponseFile) -> None:

@@ -33,7 +33,7 @@ LOAD = "6b3f6e0a-1111-4222-8333-944445555666"
 
 
 def load(database: Database, road: BulkRoad = BulkRoad.AUTO, count: int = 20) -> int:
-    return BulkLoad(database, road).load(every_type, NAMES, rows(count), load_id=LOAD)
+    return BulkLoad(database, road).load(every_type, NAMES, rows(count), stamp=("load_id", LOAD))
 
 
 def as_loaded(count: int) -> list[dict[str, object]]:
@@ -79,9 +79,11 @@ def test_conditions_of_a_table_are_checked_for_passing_over_them_needs_a_right_t
 ) -> None:
     constrained = every_type.to_metadata(MetaData())
     constrained.append_constraint(CheckConstraint("number > 0"))
-    BulkLoad(on_server, BulkRoad.BULK_COPY).load(constrained, NAMES, rows(2), load_id=LOAD)
+    BulkLoad(on_server, BulkRoad.BULK_COPY).load(constrained, NAMES, rows(2), stamp=("load_id", LOAD))
     assert any("WITH (KEEP_NULLS, CHECK_CONSTRAINTS)" in statement for statement in server.table.statements)
-    statement = bulk_insert_statement(Target(on_server, constrained, NAMES, LOAD), f"bulk/{LOAD}/1.txt", "source")
+    statement = bulk_insert_statement(
+        Target(on_server, constrained, NAMES, ("load_id", LOAD)), f"bulk/{LOAD}.txt", "source"
+    )
     assert "CHECK_CONSTRAINTS, KEEPNULLS" in statement
 
 
@@ -91,7 +93,7 @@ def test_few_rows_are_not_worth_the_logins_of_a_bulk_copy(
     monkeypatch.setattr("shared.bulk.load._FEW", 10)
     assert load(on_server, count=9) == 9
     assert server.table.messages == []
-    BulkLoad(on_server).load(every_type, NAMES, rows(10), load_id="ten")
+    BulkLoad(on_server).load(every_type, NAMES, rows(10), stamp=("load_id", "ten"))
     assert server.table.messages == [10]
 
 
@@ -105,7 +107,9 @@ def test_texts_beyond_ascii_are_refused_where_the_server_would_make_question_mar
     on_server: Database, server: TableServer, road: BulkRoad
 ) -> None:
     with pytest.raises(DatabaseTextNotAscii, match=r"every_type\.code"):
-        BulkLoad(on_server, road).load(every_type, ("line", "key", "code"), [(1, bytes(16), "Zoë")], load_id=LOAD)
+        BulkLoad(on_server, road).load(
+            every_type, ("line", "key", "code"), [(1, bytes(16), "Zoë")], stamp=("load_id", LOAD)
+        )
     assert server.table.rows == []
 
 
@@ -118,26 +122,26 @@ def test_a_value_that_is_too_long_is_refused_and_not_cut(
 ) -> None:
     values = {"line": 1, "key": bytes(16), "code": "a", "name": "", column: value}
     with pytest.raises(DatabaseValueTooLong, match=rf"every_type\.{column}"):
-        BulkLoad(on_server, road).load(every_type, tuple(values), [tuple(values.values())], load_id=LOAD)
+        BulkLoad(on_server, road).load(every_type, tuple(values), [tuple(values.values())], stamp=("load_id", LOAD))
     assert server.table.rows == []
 
 
 def test_a_time_without_zone_is_refused(on_server: Database) -> None:
     naive = datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None)
     with pytest.raises(ValueError, match="without zone"):
-        BulkLoad(on_server).load(every_type, ("line", "at"), [(1, naive)], load_id=LOAD)
+        BulkLoad(on_server).load(every_type, ("line", "at"), [(1, naive)], stamp=("load_id", LOAD))
 
 
 @pytest.mark.parametrize("names", [("line", "nothing"), ("line", "load_id"), ("line", "line")])
 def test_columns_that_the_table_has_not_are_refused(on_server: Database, names: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="has not these columns"):
-        BulkLoad(on_server).load(every_type, names, [(1, "a")], load_id=LOAD)
+        BulkLoad(on_server).load(every_type, names, [(1, "a")], stamp=("load_id", LOAD))
 
 
 @pytest.mark.parametrize("row", [(1,), (1, "a", "b")])
 def test_rows_of_another_length_are_refused(on_server: Database, row: tuple[object, ...]) -> None:
     with pytest.raises(ValueError, match=r"number of values|argument"):
-        BulkLoad(on_server).load(every_type, ("line", "code"), [(1, "a"), row], load_id=LOAD)
+        BulkLoad(on_server).load(every_type, ("line", "code"), [(1, "a"), row], stamp=("load_id", LOAD))
 
 
 # Logging in
@@ -176,7 +180,7 @@ def test_auto_goes_on_by_insert_where_the_server_knows_no_bulk_copy(
     server.follow(Plan(errors=fault))
     bulk = BulkLoad(on_server)
     for load_id in ("first", "second"):
-        assert bulk.load(every_type, NAMES, rows(30), load_id=load_id) == 30
+        assert bulk.load(every_type, NAMES, rows(30), stamp=("load_id", load_id)) == 30
     assert len(server.table.rows) == 60
     assert [row["line"] for row in server.table.rows[:30]] == [row["line"] for row in as_loaded(30)]
     said = [record for record in caplog.records if record.levelno >= logging.WARNING]
@@ -281,7 +285,7 @@ def test_an_error_of_what_gives_the_rows_ends_the_load_and_leaves_nothing(
         raise OSError("the file ended")
 
     with pytest.raises(OSError, match="the file ended"):
-        BulkLoad(on_server).load(every_type, NAMES, breaking(), load_id=LOAD)
+        BulkLoad(on_server).load(every_type, NAMES, breaking(), stamp=("load_id", LOAD))
     assert server.table.messages == [10]
     assert server.table.rows == []
 
@@ -291,14 +295,14 @@ def test_rows_of_other_loads_stay_when_a_load_fails(
 ) -> None:
     lowered(monkeypatch, 10)
     bulk = BulkLoad(on_server)
-    bulk.load(every_type, NAMES, rows(5), load_id="other")
+    bulk.load(every_type, NAMES, rows(5), stamp=("load_id", "other"))
 
     def breaking() -> Iterator[tuple[object, ...]]:
         yield from rows(11)
         raise KeyError
 
     with pytest.raises(KeyError):
-        bulk.load(every_type, NAMES, breaking(), load_id=LOAD)
+        bulk.load(every_type, NAMES, breaking(), stamp=("load_id", LOAD))
     assert [row["load_id"] for row in server.table.rows] == ["other"] * 5
 
 
