@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import BigInteger, Connection, DateTime, Integer, String, insert
 
 from shared.bulk.target import BINARIES, Row, Target, TargetColumn
+from shared.database import repeated
 from shared.odbc_driver import load_pyodbc
 from shared.sql_server_dialect import INPUT_SIZES
 
@@ -31,12 +32,15 @@ def insert_road(target: Target) -> Iterator[Callable[[list[Row]], None]]:
     def write(rows: list[Row]) -> None:
         sizes = None if target.database.server is None else [_size(*column) for column in _columns(target, rows)]
         for part in batched(rows, _rows_a_call(sizes), strict=False):
-            with target.database.writing() as connection:
-                connection.execution_options(**{INPUT_SIZES: sizes}).exec_driver_sql(
-                    _statement(target, connection), list(part)
-                )
+            _insert(target, list(part), sizes)
 
     yield write
+
+
+@repeated
+def _insert(target: Target, rows: list[Row], sizes: list[tuple[int, int, int]] | None) -> None:
+    with target.database.writing() as connection:
+        connection.execution_options(**{INPUT_SIZES: sizes}).exec_driver_sql(_statement(target, connection), rows)
 
 
 def _statement(target: Target, connection: Connection) -> str:
