@@ -1,17 +1,20 @@
 """Every statement that the code can send to a SQL Server, read as T-SQL."""
 
+import sys
 from contextlib import ExitStack
 
 import pytest
+from sqlalchemy.dialects import mssql
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
-import shared.database
 from local.azurite import Azurite
+from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.ledger.migrations import Migration, known_migrations
 from tests.contract.tsql.driver import Driver, Sent
 from tests.contract.tsql.rules import faults
 from tests.contract.tsql.sites import sites, texts
 from tests.contract.tsql.tour import tour
-from tests.databases import ConnectionString, Databases, sqlite_files
+from tests.databases import ZONE, ConnectionString, Databases, sqlite_files
 from tests.flow.conftest import bridge_over, simulator
 
 #: The stand-in looks at the name of the database only.
@@ -28,8 +31,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory, azurite: Azurite) -> list[Sen
     databases = Databases(*(ConnectionString(SERVER + name) for name in names))
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(shared.database, "load_pyodbc", lambda: driver)
-        patch.setattr(shared.database, "find_driver", lambda: "stand-in")
+        patch.setitem(sys.modules, "pyodbc", driver)
         site = stack.enter_context(simulator(folder))
         tour(stack.enter_context(bridge_over(site, folder, azurite, databases)))
     return driver.sent
@@ -48,3 +50,14 @@ def test_every_statement_is_sent_and_taken_by_every_server(sent: list[Sent]) -> 
 @pytest.mark.parametrize("migration", known_migrations("mssql"), ids=lambda migration: migration.title)
 def test_a_migration_is_made_of_statements_that_every_server_takes(migration: Migration) -> None:
     assert [(statement, found) for statement in migration.statements if (found := faults(statement))] == []
+
+
+@pytest.mark.parametrize("schema", [WsDbSchema, RsDbSchema])
+def test_the_reference_tables_are_made_by_statements_that_every_server_takes(
+    schema: type[WsDbSchema | RsDbSchema],
+) -> None:
+    made: list[DDLElement] = []
+    for table in schema(ZONE).metadata.sorted_tables:
+        made += [CreateTable(table), *map(CreateIndex, table.indexes)]
+    dialect = mssql.dialect()  # type: ignore[no-untyped-call]  # theirs
+    assert [found for one in made if (found := faults(str(one.compile(dialect=dialect))))] == []
