@@ -6,6 +6,7 @@ when the connection is lost. Then nothing of it is written and the error is a pa
 """
 
 import random
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -37,6 +38,9 @@ _POOL: Final[dict[str, Any]] = {"pool_size": 8, "max_overflow": 56}
 _RECYCLE_SECONDS: Final = 25 * 60
 #: Pauses between tries to open a connection that SQL Server refuses for a moment. Longer ones are for the steps.
 _PAUSES_SECONDS: Final = (0.5, 1, 2, 4)
+#: How long a transaction waits for its turn, and what a turn may be called.
+_TURN_SECONDS: Final = 600
+_TURN: Final = re.compile(r"bridge\.[a-z_]+")
 #: Pauses after a transaction that the server undid for another's sake, about.
 _ROLLBACK_PAUSES_SECONDS: Final = (0.05, 0.1, 0.2, 0.4)
 #: What every connection to SQL Server says first. An error ends its whole transaction, never only its statement;
@@ -98,6 +102,35 @@ def _aware(value: datetime) -> datetime:
         msg = "a time without zone is not accepted"
         raise ValueError(msg)
     return value
+
+
+def take_turn(connection: Connection, *, of: str) -> None:
+    """Within a writing transaction: wait until no other that has taken a turn of this name is under way.
+
+    SQLite lets one transaction write at a time anyway.
+
+    Args:
+        connection: of the transaction, whose end gives the turn back.
+        of: the name, written in the code.
+
+    Raises:
+        DatabaseUnavailable: somebody else does not get ready.
+    """
+    if connection.dialect.name != "mssql":
+        return
+    # Counts are turned on again, for the connection goes back to the pool.
+    got = connection.exec_driver_sql(f"SET NOCOUNT ON; {turn(of)} SELECT @got; SET NOCOUNT OFF").scalar_one()
+    if int(got) < 0:
+        raise DatabaseUnavailable(database="RS_DB", reason=f"somebody else is at {of}")
+
+
+def turn(of: str) -> str:
+    """T-SQL that waits for a turn and puts into `@got` how it went: below 0 there was none."""
+    assert _TURN.fullmatch(of)  # noqa: S101 - no data gets here
+    return (
+        f"DECLARE @got INT; EXEC @got = sp_getapplock @Resource = N'{of}', @LockMode = N'Exclusive', "
+        f"@LockOwner = N'Transaction', @LockTimeout = {_TURN_SECONDS * 1000};"
+    )
 
 
 def repeated[**P, R](transaction: Callable[P, R]) -> Callable[P, R]:
