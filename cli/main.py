@@ -3,6 +3,7 @@
 import typer
 
 from cli.broadcasts import broadcast, broadcasts, status
+from cli.db import db
 from cli.demo import demo
 from cli.reference import errors, settings
 from cli.responses import responses
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(setup)
+app.add_typer(db, name="db")
 app.command()(status)
 app.command()(broadcasts)
 app.add_typer(broadcast, name="broadcast")

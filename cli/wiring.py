@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -36,15 +36,24 @@ problems = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH)
 @contextmanager
 def opened_bridge(settings_file: Path | None) -> Iterator[Bridge]:
     """The bridge of the app settings; an error of the catalogue ends the command with exit code 1."""
-    try:
-        if settings_file is not None:
-            for name, value in json.loads(settings_file.read_text())["Values"].items():
-                os.environ.setdefault(name, value)
-        bridge = Bridge.from_settings(Settings.load())
-        try:
+    with told_errors():
+        take_in(settings_file)
+        with closing(Bridge.started(Settings.load())) as bridge:
             yield bridge
-        finally:
-            bridge.close()
+
+
+def take_in(settings_file: Path | None) -> None:
+    """Put the values of a local.settings.json into the environment, which wins."""
+    if settings_file is not None:
+        for name, value in json.loads(settings_file.read_text())["Values"].items():
+            os.environ.setdefault(name, value)
+
+
+@contextmanager
+def told_errors() -> Iterator[None]:
+    """An error of the catalogue is printed and ends the command with exit code 1."""
+    try:
+        yield
     except BridgeError as error:
         problems.print(str(error), style="red", highlight=False, markup=False)
         raise typer.Exit(1) from None

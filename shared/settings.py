@@ -84,8 +84,8 @@ HttpsAddress = Annotated[str, AfterValidator(_encrypted_or_loopback)]
 Connection = Annotated[SecretStr, AfterValidator(_connection)]
 
 
-class Settings(BaseSettings):
-    """The app settings. A field's alias is the setting's name, its description what it is for."""
+class _Environment(BaseSettings):
+    """Settings in the environment."""
 
     model_config = SettingsConfigDict(
         extra="ignore",
@@ -96,6 +96,32 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         frozen=True,
     )
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings from the environment.
+
+        Raises:
+            SettingsInvalid: with every setting that is missing or wrong, and never a value.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            reasons = "; ".join(
+                f"{'.'.join(map(str, detail['loc'])) or 'storage'}: {detail['msg']}"
+                for detail in error.errors(include_url=False, include_input=False)
+            )
+            raise SettingsInvalid(reason=reasons) from None
+
+
+class RsDbSettings(_Environment):
+    """RS_DB alone: whoever migrates the tables needs to know no other setting."""
+
+    rs_db: Connection = Field(alias="RS_DB")
+
+
+class Settings(_Environment):
+    """The app settings. A field's alias is the setting's name, its description what it is for."""
 
     # Storage
     storage_connection: SecretStr | None = Field(
@@ -313,22 +339,6 @@ class Settings(BaseSettings):
             msg = "give AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and __queueServiceUri"
             raise ValueError(msg)
         return self
-
-    @classmethod
-    def load(cls) -> Self:
-        """The settings from the environment.
-
-        Raises:
-            SettingsInvalid: with every setting that is missing or wrong, and never a value.
-        """
-        try:
-            return cls()  # type: ignore[call-arg]  # the values come from the environment
-        except ValidationError as error:
-            reasons = "; ".join(
-                f"{'.'.join(map(str, detail['loc'])) or 'storage'}: {detail['msg']}"
-                for detail in error.errors(include_url=False, include_input=False)
-            )
-            raise SettingsInvalid(reason=reasons) from None
 
 
 @cache

@@ -20,7 +20,7 @@ from sqlalchemy import (
     func,
     insert,
     literal,
-    null,
+    literal_column,
     select,
     update,
 )
@@ -192,7 +192,7 @@ def record(
 
 def record_without_response(connection: Connection, batch: Batch) -> None:
     """Record the events of rows for which there is no row in `Response`."""
-    _record_events(connection, batch.rows, null())
+    _record_events(connection, batch.rows, literal_column("0"))
 
 
 def _record_events(connection: Connection, rows: ColumnElement[bool], response_id: ColumnElement[Any]) -> None:

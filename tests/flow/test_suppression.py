@@ -16,6 +16,7 @@ from shared.channels import Channel, Channels
 from shared.database import Database
 from shared.errors import BridgeError, LeaseLost, OptimizelyRefused, OptimizelyUnavailable
 from shared.ledger import Ledger, tables
+from shared.ledger.schema import Schema
 from shared.ledger.suppressions import KINDS, Suppressions
 from shared.optimizely.rest_answers import BlacklistEntry, ResponseItem, ResponseItems, Unsubscribe
 from shared.rejects import RejectReason
@@ -137,7 +138,7 @@ class Parts:
 @pytest.fixture
 def parts(tmp_path: Path) -> Iterator[Parts]:
     database = Database(f"sqlite:///{tmp_path / 'ledger.sqlite'}", "RS_DB")
-    tables.create_tables(database)
+    Schema(database).migrate()
     ledger = Ledger.over(database, lease_seconds=60, now=lambda: datetime.now(UTC))
     yield Parts(Channels({"Newsletter": Channel(suppress=True)}), ledger, PlayedRest())
     database.close()

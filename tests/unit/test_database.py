@@ -161,11 +161,11 @@ def test_the_first_connections_to_a_new_file_do_not_collide(open_database: OpenD
 _FIRST_CONNECTION = """
 import sys
 from shared.database import Database
-from shared.ledger.tables import create_tables
+from shared.ledger.schema import Schema
 database = Database(sys.argv[1], "RS_DB")
 print("ready", flush=True)
 sys.stdin.readline()
-create_tables(database)
+Schema(database).migrate()
 database.close()
 """
 

@@ -14,6 +14,7 @@ from shared.broadcast import Broadcast, BroadcastRequest, SendMode, State
 from shared.database import Database
 from shared.faststats.schema_map import RsDbSchema
 from shared.ledger import Ledger, tables
+from shared.ledger.schema import Schema
 
 ZONE = "Europe/Berlin"
 
@@ -44,7 +45,7 @@ def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     database = Database(f"sqlite:///{path}", "RS_DB")
     with database.writing() as connection:
         RsDbSchema(ZONE).metadata.create_all(connection)
-    tables.create_tables(database)
+    Schema(database).migrate()
     database.close()
     return path
 
