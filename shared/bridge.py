@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Self
 
 from pydantic import SecretStr
@@ -14,6 +15,7 @@ from shared.broadcast import BEFORE_UPLOAD, Broadcast, RouteKind
 from shared.channels import Channels, SftpSiteLogin
 from shared.database import Database
 from shared.errors import BridgeError, SettingsInvalid
+from shared.faststats.ferg_file import FergFiles, Folder
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
@@ -46,6 +48,8 @@ class Bridge:
     ledger: Ledger
     ws_db: WsDb | None
     rs_db: RsDb
+    #: None where FERG_FILES is left out.
+    ferg_files: FergFiles | None
     rest: OptimizelyRest
     names: Names
     campaign: BroadcastCampaign
@@ -97,6 +101,7 @@ class Bridge:
                 now=now,
             ),
             rs_db=RsDb(RsDbSchema(settings.database_time_zone)),
+            ferg_files=_ferg_files(settings),
             rest=rest,
             names=names,
             campaign=BroadcastCampaign(rest),
@@ -158,6 +163,18 @@ class Bridge:
         if self.ws_database is not None:
             self.ws_database.close()
         self.rs_database.close()
+
+
+def _ferg_files(settings: Settings) -> FergFiles | None:
+    if settings.ferg_files is None:
+        return None
+    return FergFiles.with_parameters(
+        Folder(Path(settings.ferg_files)),
+        delimiter=settings.ferg_delimiter,
+        encloser=settings.ferg_encloser,
+        date_format=settings.ferg_date_format,
+        zone=settings.database_time_zone,
+    )
 
 
 def _site(name: str, login: SftpSiteLogin) -> SftpSite:

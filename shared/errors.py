@@ -632,6 +632,14 @@ class StorageUnavailable(TransientError):
     remedy = "It is tried again by itself; if it lasts, check AzureWebJobsStorage and the network."
 
 
+class FolderUnavailable(TransientError):
+    """A folder in which the bridge puts files cannot be written."""
+
+    code = "folder-unavailable"
+    happened = "The folder {folder} cannot be written ({reason})."
+    remedy = "Nothing to do if it passes: it is tried again. Otherwise check the mount and its rights."
+
+
 class SuppressionsIncomplete(TransientError):
     """A channel takes suppressed recipients out, but they were not all drawn from Optimizely yet."""
 

@@ -2,7 +2,7 @@
 
 Columns and the beginning of the name are FERG's documented defaults for Optimizely. Delimiter, encloser and date format
 are FERG's parameters of these names. `MailingId` follows for its parameter SENDIDCOLUMNNAME, then what `Response` has
-no column for. Times are local ones of RS_DB's server, where FERG runs with DATEOFFSET 0.
+no column for. Times are those of RS_DB's server, for which FERG needs no DATEOFFSET.
 """
 
 import csv
@@ -14,6 +14,7 @@ from datetime import datetime
 from itertools import batched
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 from sqlalchemy import Row
@@ -77,24 +78,24 @@ class FergFiles:
 
     Args:
         place: the folder that its parameter FTPURL names.
-        layout: how it reads files; only delimiter, quote and date format count.
+        layout: how it reads files: delimiter, quote, the first date format, and the zone of the local times.
     """
 
     def __init__(self, place: Place, layout: ResponseLayout) -> None:
         self._place = place
         self._layout = layout
-        self._date = _date_writer(layout.date_formats[0])
+        self._date = _date_writer(layout.date_formats[0], ZoneInfo(layout.time_zone))
 
     @classmethod
-    def with_parameters(cls, place: Place, *, delimiter: str, encloser: str, date_format: str) -> Self:
-        """Files as FERG's parameters DELIMITER, ENCLOSER and DATEFORMAT say.
+    def with_parameters(cls, place: Place, *, delimiter: str, encloser: str, date_format: str, zone: str) -> Self:
+        """Files as FERG's parameters DELIMITER, ENCLOSER and DATEFORMAT say, with local times of a zone.
 
         Raises:
             SettingsInvalid: they cannot be used.
         """
         try:
             layout = ResponseLayout.model_validate(
-                {"DELIMITER": delimiter, "ENCLOSER": encloser, "DATEFORMAT": date_format}
+                {"DELIMITER": delimiter, "ENCLOSER": encloser, "DATEFORMAT": date_format, "LOCALTIMEZONE": zone}
             )
             return cls(place, layout)
         except ValidationError as error:
@@ -117,16 +118,16 @@ class FergFiles:
             yield self._encoded(self._cells(row, columns) for row in some)
 
     def _cells(self, row: Row[Any], columns: Sequence[str]) -> list[str]:
-        details = json.loads(row.details) if row.details else {}
+        details = json.loads(row.details)
         return [
             row.email,
             row.urn,
             row.communication_key,
             row.message_type,
-            self._date(row.delivery_wall),
+            self._date(row.delivery_date),
             row.click_url,
-            self._date(row.click_wall),
-            self._date(row.event_wall),
+            self._date(row.click_date),
+            self._date(row.event_time),
             row.mailing_id if row.sent_id is None else str(row.sent_id),
             *(details.get(column, "") for column in columns),
         ]
@@ -145,10 +146,9 @@ class FergFiles:
         return text.getvalue().encode()
 
 
-def _date_writer(date_format: str) -> Callable[[datetime | None], str]:
-    if not DATE_PART.search(date_format) or "yyyy" not in date_format:
+def _date_writer(date_format: str, zone: ZoneInfo) -> Callable[[datetime | None], str]:
+    if "yyyy" not in date_format:
         reason = "FERG_DATE_FORMAT: only local times can be written, such as dd.MM.yyyy HH:mm:ss"
         raise SettingsInvalid(reason=reason)
-    escaped = date_format.replace("%", "%%")
-    directives = DATE_PART.sub(lambda part: _DIRECTIVES[part[0]], escaped)
-    return lambda time: "" if time is None else time.strftime(directives)
+    directives = DATE_PART.sub(lambda part: _DIRECTIVES[part[0]], date_format.replace("%", "%%"))
+    return lambda time: "" if time is None else time.astimezone(zone).strftime(directives)

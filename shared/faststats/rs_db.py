@@ -67,9 +67,7 @@ class RsDb:
         if broadcast.rs_broadcast_id is not None:
             self._add_detail(connection, broadcast.rs_broadcast_id, self._schema.delivered, _delivered(broadcast))
 
-    def _add_detail(
-        self, connection: Connection, broadcast_id: int, action: str, values: Mapping[str, object]
-    ) -> None:
+    def _add_detail(self, connection: Connection, broadcast_id: int, action: str, values: Mapping[str, object]) -> None:
         connection.execute(
             insert(self._schema.broadcasts_detail).values(
                 {"broadcast_id": broadcast_id, "action_type": action, "status": self._schema.completed, **values}
@@ -144,9 +142,7 @@ class RsDb:
                 unmatched.c.response_id == response.c.id,
                 ledger_broadcast.c.id == unmatched.c.broadcast_id,
             )
-            .values(
-                broadcast_id=ledger_broadcast.c.rs_broadcast_id, message_name=ledger_broadcast.c.message_name
-            )
+            .values(broadcast_id=ledger_broadcast.c.rs_broadcast_id, message_name=ledger_broadcast.c.message_name)
         )
 
     def count_by_type(self, connection: Connection) -> dict[str, int]:
@@ -176,7 +172,8 @@ def _prepared(broadcast: Broadcast) -> dict[str, object]:
 def _delivered(broadcast: Broadcast) -> dict[str, object]:
     """What Optimizely reports: recipients on the list, those that it did not send to, those that it sent to."""
     rows, sent = broadcast.rows, broadcast.sent
-    given = broadcast.imported if broadcast.imported is not None else rows and rows.uploaded
+    uploaded = None if rows is None else rows.uploaded
+    given = uploaded if broadcast.imported is None else broadcast.imported
     return {
         "parameters": _parameters(broadcast),
         "broadcaster_transaction_id": transaction_id(broadcast),

@@ -146,11 +146,7 @@ def _by_recipient(
         .having(func.min(broadcast_id) == func.max(broadcast_id))
         .subquery("found")
     )
-    return (
-        update(rows)
-        .where(*(key == found.c[key.key] for key in keys))
-        .values(broadcast_id=found.c.found)
-    )
+    return update(rows).where(*(key == found.c[key.key] for key in keys)).values(broadcast_id=found.c.found)
 
 
 def _sendings() -> Subquery:
@@ -172,9 +168,9 @@ def _sendings() -> Subquery:
             _Later(seen.c.sent_at, minutes=_MINUTES).label("ended_at"),
         )
         .select_from(
-            broadcast.join(effect, and_(effect.c.broadcast_id == broadcast.c.id, effect.c.kind == Kind.START)).outerjoin(
-                seen, seen.c.broadcast_id == broadcast.c.id
-            )
+            broadcast.join(
+                effect, and_(effect.c.broadcast_id == broadcast.c.id, effect.c.kind == Kind.START)
+            ).outerjoin(seen, seen.c.broadcast_id == broadcast.c.id)
         )
         .where(broadcast.c.rs_broadcast_id.is_not(None), broadcast.c.state.not_in((State.FAILED, State.CANCELLED)))
         .subquery("sending")

@@ -124,7 +124,7 @@ class ResponseFiles:
     def failed(self, file: ResponseFile, *, code: str, sentence: str) -> None:
         """Record that a gathered file cannot be loaded as it is; one that was loaded meanwhile stays so."""
         with self._database.writing() as connection:
-            connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
+            connection.execute(delete(staging).where(staging.c.response_file_id == file.id, staging.c.place.is_(None)))
             connection.execute(
                 update(table)
                 .where(table.c.id == file.id, table.c.state == FileState.GATHERED)
@@ -226,9 +226,7 @@ def record_load(
 
 def found_their_broadcast(connection: Connection, file_id: int, rows: int) -> None:
     """Record that so many rows of a file that had found no broadcast have found it."""
-    connection.execute(
-        update(table).where(table.c.id == file_id).values(rows_unmatched=table.c.rows_unmatched - rows)
-    )
+    connection.execute(update(table).where(table.c.id == file_id).values(rows_unmatched=table.c.rows_unmatched - rows))
 
 
 def lease_name(name: str) -> str:

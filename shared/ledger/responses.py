@@ -35,6 +35,7 @@ from shared.response import Response, event_key
 
 #: Lines of a response file that are moved by one statement.
 _LINES: Final = 10_000
+_NO_DETAILS: Final = "{}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,9 +67,9 @@ def stage(
 
 
 def clear(database: Database, file: ResponseFile) -> None:
-    """Remove what an interrupted load of this file left behind."""
+    """Remove what an interrupted load of this file left behind: rows that never got a place."""
     with database.writing() as connection:
-        connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
+        connection.execute(delete(staging).where(staging.c.response_file_id == file.id, staging.c.place.is_(None)))
 
 
 def number_new(connection: Connection, load_id: str) -> None:
@@ -152,14 +153,12 @@ def batches(connection: Connection, load_id: str) -> Iterator[Batch]:
 
 def details_of(connection: Connection, batch: Batch) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Place and details of the rows that have some."""
-    told = select(staging.c.place, staging.c.details).where(batch.rows, staging.c.details.is_not(None))
+    told = select(staging.c.place, staging.c.details).where(batch.rows, staging.c.details != _NO_DETAILS)
     for place, details in connection.execute(told.order_by(staging.c.place)).all():
         yield place, json.loads(details)
 
 
-def record(
-    connection: Connection, batch: Batch, response_ids: Sequence[int], *, now: datetime
-) -> None:
+def record(connection: Connection, batch: Batch, response_ids: Sequence[int], *, now: datetime) -> None:
     """Record the events of rows that were written to `Response`; those without a broadcast are remembered.
 
     Args:
@@ -220,9 +219,7 @@ def _new(load_id: str) -> ColumnElement[bool]:
     return and_(staging.c.load_id == load_id, staging.c.place.is_not(None))
 
 
-def _staging_row(
-    file: ResponseFile, load_id: str, line: int, response: Response, zone: ZoneInfo
-) -> dict[str, object]:
+def _staging_row(file: ResponseFile, load_id: str, line: int, response: Response, zone: ZoneInfo) -> dict[str, object]:
     return {
         "load_id": load_id,
         "line": line,
@@ -238,11 +235,12 @@ def _staging_row(
         "message_type": response.message_type,
         "event_time": response.event_time,
         "delivery_date": response.delivery_date,
+        "click_date": response.click_date,
         "event_wall": _wall(response.event_time, zone),
         "delivery_wall": _wall(response.delivery_date, zone),
         "click_wall": _wall(response.click_date, zone),
         "click_url": response.click_url,
-        "details": json.dumps(dict(response.details)) if response.details else None,
+        "details": json.dumps(dict(response.details)) if response.details else _NO_DETAILS,
     }
 
 

@@ -213,15 +213,15 @@ response_staging = Table(
     Column("communication_key", String(64), nullable=False),
     Column("communication_key_hash", _Hash),
     Column("message_type", Unicode(50), nullable=False),
-    #: Times for comparing, and the same for `Response`.
     Column("event_time", UtcDateTime, nullable=False),
     Column("delivery_date", UtcDateTime),
-    Column("event_wall", _WallTime, nullable=False),
+    Column("click_url", Unicode(2000), nullable=False),
+    Column("click_date", UtcDateTime),
+    #: The same times as `Response` keeps them.
+    Column("event_wall", _WallTime),
     Column("delivery_wall", _WallTime),
     Column("click_wall", _WallTime),
-    Column("click_url", Unicode(2000), nullable=False),
-    #: JSON object; NULL where there are none.
-    Column("details", UnicodeText),
+    Column("details", UnicodeText, nullable=False),
 )
 
 #: The events that were taken over: key and ordinal (rule 6), and the row of `Response` that tells of it; 0 where events

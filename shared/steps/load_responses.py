@@ -1,9 +1,13 @@
 """load_responses: read a gathered response file and move its new rows into RS_DB, all of them or none."""
 
 import uuid
-from collections import Counter
-from datetime import timedelta
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
 from itertools import batched
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, Row
 
 from shared.bridge import Bridge, new_owner, now
 from shared.errors import (
@@ -14,9 +18,11 @@ from shared.errors import (
     TransientError,
     UnexpectedError,
 )
-from shared.ledger import responses
+from shared.faststats.rs_db import RsDb
+from shared.ledger import ferg_files, responses
 from shared.ledger.leases import HeldLease
 from shared.ledger.response_files import FileState, LoadCounts, ResponseFile, lease_name, record_load
+from shared.ledger.responses import NewOfType
 from shared.optimizely.response_file import ResponseReader
 from shared.response_layouts import layout_of
 from shared.steps.work import LONGEST_PAUSE
@@ -24,6 +30,8 @@ from shared.telemetry import log, place_of
 
 #: Rows staged by one statement.
 _BATCH = 500
+#: Files for FERG that one round of housekeeping puts.
+_MOST_FILES = 20
 
 
 def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
@@ -54,7 +62,7 @@ def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
             _give_up(bridge, file, error)
             return None
         except TransientError as error:
-            later: BridgeError = error
+            later: BridgeError | None = error
         except Exception as error:  # noqa: BLE001 - nothing may stop the other files; the log has type and place
             log.error("Response file %s: %s", file.name, place_of(error), extra={"action": "unexpected"})
             later = UnexpectedError(step="load_responses", kind=type(error).__name__)
@@ -68,9 +76,12 @@ def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
                 counts.rejected,
                 extra={"action": "load", "file": file.name},
             )
-            return counts
-    _try_later(bridge, file, later)
-    return None
+            later = None
+    if later is not None:
+        _try_later(bridge, file, later)
+        return None
+    _hand_over_or_later(bridge, file.id)
+    return counts
 
 
 def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
@@ -80,30 +91,98 @@ def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     if found is None:
         raise ResponseFileLayout(file=file.name, reason="no layout of the channels file is for its name")
     reader = ResponseReader(bridge.responses.chunks(file.blob), found[1], name=file.name)
+    zone = ZoneInfo(bridge.settings.database_time_zone)
+    columns: dict[str, None] = {}
     for batch in batched(reader, _BATCH, strict=False):
-        responses.stage(bridge.rs_database, file, load_id, batch)
+        responses.stage(bridge.rs_database, file, load_id, batch, zone)
+        for _, response in batch:
+            columns.update(dict.fromkeys(response.details))
     with bridge.rs_database.writing() as connection:
         # Only now: the wait for the write lock can be longer than the lease.
         lease.check()
-        loaded: Counter[str] = Counter()
-        unmatched = 0
-        for new in responses.new(connection, load_id):
-            responses.record(connection, new, bridge.rs_db.add_responses(connection, new))
-            loaded.update(one.response.message_type for one in new)
-            unmatched += sum(one.rs_broadcast_id is None for one in new)
+        rs_db = bridge.rs_db if bridge.settings.responses_to != "files" else None
+        new = move(connection, load_id, rs_db, now=now())
         counts = LoadCounts(
             read=reader.rows_read,
-            loaded=loaded.total(),
-            known=reader.rows_good - loaded.total(),
+            loaded=sum(one.rows for one in new),
+            known=reader.rows_good - sum(one.rows for one in new),
             rejected=reader.rejects.total(),
-            unmatched=unmatched,
-            by_type=loaded,
+            unmatched=sum(one.unmatched for one in new),
+            by_type={one.message_type: one.rows for one in new},
         )
         if counts.read != counts.loaded + counts.known + counts.rejected:
             accounted = counts.loaded + counts.known + counts.rejected
             raise RowsUnaccounted(what=file.name, read=counts.read, accounted=accounted)
-        record_load(connection, file, counts, dict(reader.rejects), now=now())
+        to_file = bridge.settings.responses_to != "tables" and counts.loaded > 0
+        if to_file:
+            ferg_files.make(connection, file, load_id, columns=list(columns), rows=counts.loaded, now=now())
+        record_load(connection, file, counts, dict(reader.rejects), keep_new=to_file, now=now())
     return counts
+
+
+def move(connection: Connection, load_id: str, rs_db: RsDb | None, *, now: datetime) -> list[NewOfType]:
+    """Move the new rows of a load, within a transaction: all of them or none.
+
+    Args:
+        connection: the transaction.
+        load_id: the load; all of its rows are staged.
+        rs_db: where they go; None: their events are recorded, but no row is written.
+        now: the time.
+
+    Returns:
+        How many there were, by message type.
+
+    Raises:
+        RowsUnaccounted: not every new row was moved.
+    """
+    responses.number_new(connection, load_id)
+    new = responses.count_new(connection, load_id)
+    moved = 0
+    for batch in responses.batches(connection, load_id):
+        if rs_db is None:
+            responses.record_without_response(connection, batch)
+        else:
+            responses.record(connection, batch, rs_db.add_responses(connection, batch), now=now)
+        moved += batch.size
+    if moved != sum(one.rows for one in new):
+        raise RowsUnaccounted(what="a load of responses", read=sum(one.rows for one in new), accounted=moved)
+    return new
+
+
+def hand_over(bridge: Bridge, response_file_id: int) -> None:
+    """Put the file for FERG that was made of a response file, if it is still to be put."""
+    waiting = ferg_files.find_waiting(bridge.rs_database, response_file_id)
+    if waiting is None or bridge.ferg_files is None:
+        return
+    with bridge.ledger.leases.held(lease_name(waiting.response_file), new_owner()) as lease:
+        # Looked for again: another may have put it before the lease was free.
+        waiting = ferg_files.find_waiting(bridge.rs_database, response_file_id)
+        if lease is None or waiting is None:
+            return
+        bridge.ferg_files.put(waiting.name, waiting.columns, _held(lease, ferg_files.rows(bridge.rs_database, waiting)))
+        ferg_files.put(bridge.rs_database, waiting, now=now())
+    log.info("File %s for FERG is put: %d rows.", waiting.name, waiting.rows, extra={"action": "put"})
+
+
+def _held(lease: HeldLease, rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
+    """The rows, as long as the lease is held: what two write at once under one name would be neither's."""
+    yield from rows
+    lease.check()
+
+
+def _hand_over_or_later(bridge: Bridge, response_file_id: int) -> None:
+    try:
+        hand_over(bridge, response_file_id)
+    except BridgeError as error:
+        log.warning("A file for FERG is not put yet: %s", error, extra={"action": "put-later", "code": error.code})
+    except Exception as error:  # noqa: BLE001 - nothing may stop the others; the log has type and place
+        log.error("A file for FERG is not put yet: %s", place_of(error), extra={"action": "unexpected"})
+
+
+def hand_over_late(bridge: Bridge) -> None:
+    """Put the files for FERG that could not be put when they were made."""
+    for waiting in ferg_files.waiting(bridge.rs_database, _MOST_FILES):
+        _hand_over_or_later(bridge, waiting.response_file_id)
 
 
 def _give_up(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:

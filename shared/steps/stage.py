@@ -1,7 +1,8 @@
 """Staging: the delivery file is checked row by row; what can be uploaded becomes the staged list.
 
-The reject file is written beside it, with the rows that are not uploaded and the reasons. A staged list
-that is there already is adopted with its counts: the rows that an interrupted step wrote are these.
+Its recipients are remembered, so that responses without the broadcast's key find it. The reject file is written beside
+it, with the rows that are not uploaded and the reasons. A staged list that is there already is adopted with its counts:
+the rows that an interrupted step wrote are these.
 """
 
 import json
@@ -15,6 +16,7 @@ from shared.broadcast import Broadcast, RouteKind, RowCounts
 from shared.errors import DeliveryFileMissing, NoRecipients, RowsUnaccounted
 from shared.faststats.delivery_file import DeliveryFile
 from shared.faststats.reject_file import RejectFile
+from shared.ledger import recipients
 from shared.ledger.suppressions import Suppressions
 from shared.optimizely.exported_columns import plan_export
 from shared.optimizely.list_chunks import JsonRows
@@ -26,6 +28,8 @@ from shared.steps.work import Work
 
 #: Rows whose addresses are looked up among the suppressed ones at a time.
 _LOOKED_UP = 1000
+#: Recipients that are remembered by one transaction.
+_REMEMBERED = 5000
 _COUNTS = "counts"
 
 #: A row: its line in the delivery file, its values, and its line in the list or why it has none.
@@ -88,6 +92,7 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
         list_file.write(rows.pack(rows.header()))
         reject_file.write(rejects.header())
         uploaded, reasons = 0, Counter[RejectReason]()
+        remembered = _Recipients(work, delivery)
         judged = _without_suppressed(_judged(delivery, rows), delivery, suppressions, list_id or 0)
         for line_number, values, outcome in judged:
             if isinstance(outcome, RejectReason):
@@ -96,10 +101,12 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
             else:
                 uploaded += 1
                 list_file.write(rows.pack(outcome))
+                remembered.add(line_number, values)
         list_file.write(rows.finish())
         counts = _counts(delivery.rows_read, uploaded, reasons)
         if counts.accounted != counts.read:
             raise RowsUnaccounted(what=request.delivery_file, read=counts.read, accounted=counts.accounted)
+        remembered.write()
         work.lease.check()
         reject_file.commit({}, replace=True)
         if counts.uploaded == 0:
@@ -108,6 +115,27 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
         kept = {"read": counts.read, "uploaded": uploaded, "by_reason": by_reason}
         list_file.commit({_COUNTS: json.dumps(kept)})
     return Staged(counts=counts, reasons=by_reason, left_out=plan.left_out)
+
+
+class _Recipients:
+    """Remembers the recipients of a list while it is staged, in place of those that an interrupted staging left."""
+
+    def __init__(self, work: Work, delivery: DeliveryFile) -> None:
+        self._work = work
+        self._columns = delivery.communication_key, delivery.urn
+        self._waiting: list[tuple[int, str, str]] = []
+        recipients.remove(work.bridge.rs_database, work.broadcast.id)
+
+    def add(self, line_number: int, values: Sequence[str]) -> None:
+        communication_key, urn = self._columns
+        self._waiting.append((line_number, values[communication_key], values[urn]))
+        if len(self._waiting) >= _REMEMBERED:
+            self.write()
+
+    def write(self) -> None:
+        self._work.lease.check()
+        recipients.add(self._work.bridge.rs_database, self._work.broadcast.id, self._waiting)
+        self._waiting.clear()
 
 
 def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:

@@ -1,7 +1,3 @@
--- breaking: code that does not know it cannot stage responses. The rows of a load that is under way are staged again.
-DROP TABLE bridge.response_staging
-GO
-
 CREATE TABLE bridge.ferg_file (
     response_file_id BIGINT NOT NULL,
     load_id VARCHAR(36) NOT NULL,
@@ -39,34 +35,25 @@ GO
 CREATE INDEX ix_recipient_urn_hash ON bridge.recipient (urn_hash)
 GO
 
-CREATE TABLE bridge.response_staging (
-    load_id VARCHAR(36) NOT NULL,
-    line BIGINT NOT NULL,
-    response_file_id BIGINT NOT NULL,
-    event_key BINARY(16) NOT NULL,
-    ordinal INTEGER NULL,
-    place BIGINT NULL,
-    broadcast_id BIGINT NULL,
-    broadcast_key VARCHAR(64) NOT NULL,
-    mailing_id VARCHAR(64) NOT NULL,
-    email NVARCHAR(320) NOT NULL,
-    urn NVARCHAR(255) NOT NULL,
-    urn_hash BINARY(16) NULL,
-    communication_key VARCHAR(64) NOT NULL,
-    communication_key_hash BINARY(16) NULL,
-    message_type NVARCHAR(50) NOT NULL,
-    event_time DATETIME2(3) NOT NULL,
-    delivery_date DATETIME2(3) NULL,
-    event_wall DATETIME2(3) NOT NULL,
-    delivery_wall DATETIME2(3) NULL,
-    click_wall DATETIME2(3) NULL,
-    click_url NVARCHAR(2000) NOT NULL,
-    details NVARCHAR(max) NULL,
-    CONSTRAINT pk_response_staging PRIMARY KEY (load_id, line)
-)
+ALTER TABLE bridge.response_staging ADD place BIGINT NULL
 GO
 
-CREATE INDEX ix_response_staging_response_file_id ON bridge.response_staging (response_file_id)
+ALTER TABLE bridge.response_staging ADD broadcast_id BIGINT NULL
+GO
+
+ALTER TABLE bridge.response_staging ADD urn_hash BINARY(16) NULL
+GO
+
+ALTER TABLE bridge.response_staging ADD communication_key_hash BINARY(16) NULL
+GO
+
+ALTER TABLE bridge.response_staging ADD event_wall DATETIME2(3) NULL
+GO
+
+ALTER TABLE bridge.response_staging ADD delivery_wall DATETIME2(3) NULL
+GO
+
+ALTER TABLE bridge.response_staging ADD click_wall DATETIME2(3) NULL
 GO
 
 CREATE TABLE bridge.unmatched_response (

@@ -1,7 +1,3 @@
--- breaking: code that does not know it cannot stage responses. The rows of a load that is under way are staged again.
-DROP TABLE response_staging
-GO
-
 CREATE TABLE ferg_file (
     response_file_id BIGINT NOT NULL,
     load_id VARCHAR(36) NOT NULL,
@@ -39,34 +35,25 @@ GO
 CREATE INDEX ix_recipient_urn_hash ON recipient (urn_hash)
 GO
 
-CREATE TABLE response_staging (
-    load_id VARCHAR(36) NOT NULL,
-    line BIGINT NOT NULL,
-    response_file_id BIGINT NOT NULL,
-    event_key BLOB NOT NULL,
-    ordinal INTEGER,
-    place BIGINT,
-    broadcast_id BIGINT,
-    broadcast_key VARCHAR(64) NOT NULL,
-    mailing_id VARCHAR(64) NOT NULL,
-    email VARCHAR(320) NOT NULL,
-    urn VARCHAR(255) NOT NULL,
-    urn_hash BLOB,
-    communication_key VARCHAR(64) NOT NULL,
-    communication_key_hash BLOB,
-    message_type VARCHAR(50) NOT NULL,
-    event_time DATETIME NOT NULL,
-    delivery_date DATETIME,
-    event_wall DATETIME NOT NULL,
-    delivery_wall DATETIME,
-    click_wall DATETIME,
-    click_url VARCHAR(2000) NOT NULL,
-    details TEXT,
-    CONSTRAINT pk_response_staging PRIMARY KEY (load_id, line)
-)
+ALTER TABLE response_staging ADD COLUMN place BIGINT
 GO
 
-CREATE INDEX ix_response_staging_response_file_id ON response_staging (response_file_id)
+ALTER TABLE response_staging ADD COLUMN broadcast_id BIGINT
+GO
+
+ALTER TABLE response_staging ADD COLUMN urn_hash BLOB
+GO
+
+ALTER TABLE response_staging ADD COLUMN communication_key_hash BLOB
+GO
+
+ALTER TABLE response_staging ADD COLUMN event_wall DATETIME
+GO
+
+ALTER TABLE response_staging ADD COLUMN delivery_wall DATETIME
+GO
+
+ALTER TABLE response_staging ADD COLUMN click_wall DATETIME
 GO
 
 CREATE TABLE unmatched_response (
