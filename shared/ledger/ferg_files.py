@@ -83,7 +83,7 @@ def find_waiting(database: Database, response_file_id: int) -> FergFile | None:
 
 
 def rows(database: Database, file: FergFile) -> Iterator[Row[Any]]:
-    """Its rows as they are staged, by increasing line; `sent_id` is the id in the `Delivered` row of their broadcast."""
+    """Its rows as they are staged, by increasing line; `sent_id` is that of the `Delivered` row of their broadcast."""
     sent = func.coalesce(broadcast.c.mailing_id, broadcast.c.campaign_id)
     after = -1
     while True:
