@@ -70,16 +70,11 @@ def waiting(database: Database, limit: int) -> list[FergFile]:
         return [_from_row(row) for row in connection.execute(wanted)]
 
 
-def find_waiting(database: Database, response_file_id: int) -> FergFile | None:
-    """The file of a response file, if it is to be put."""
-    wanted = (
-        select(table, response_file.c.name.label("response_file"))
-        .join(response_file, response_file.c.id == table.c.response_file_id)
-        .where(table.c.put_at.is_(None), table.c.response_file_id == response_file_id)
-    )
+def is_waiting(database: Database, file: FergFile) -> bool:
+    """Whether it is still to be put."""
     with database.reading() as connection:
-        row = connection.execute(wanted).one_or_none()
-    return None if row is None else _from_row(row)
+        put_at = connection.execute(select(table.c.put_at).where(table.c.response_file_id == file.response_file_id))
+        return put_at.scalar_one() is None
 
 
 def rows(database: Database, file: FergFile) -> Iterator[Row[Any]]:

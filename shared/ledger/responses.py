@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -244,6 +245,7 @@ def _staging_row(file: ResponseFile, load_id: str, line: int, response: Response
     }
 
 
+@lru_cache(maxsize=16_384)  # the events of a file crowd in few minutes, and asking a zone is slow
 def _wall(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
     """The time on a clock in this zone."""
     return None if moment is None else moment.astimezone(zone).replace(tzinfo=None)

@@ -7,8 +7,8 @@ Messages are hints, the ledger is the truth: a lost message costs minutes, never
 
 from shared.bridge import Bridge, now
 from shared.errors import BridgeError, BroadcastChangedMeanwhile
-from shared.steps.load_responses import hand_over_late
 from shared.steps.match_responses import match_responses
+from shared.steps.put_ferg_files import put_ferg_files
 from shared.steps.work import report_end
 from shared.telemetry import log
 
@@ -47,8 +47,9 @@ def housekeeping(bridge: Bridge) -> int:
         except BridgeError as error:
             log.warning("The end of broadcast %s is not reported yet: %s", broadcast.key, error)
     try:
-        hand_over_late(bridge)
-        match_responses(bridge)
+        if bridge.ferg_files is not None:
+            put_ferg_files(bridge.ledger, bridge.ferg_files)
+        match_responses(bridge.ledger, bridge.rs_db)
     except BridgeError as error:
         log.warning("Files for FERG or responses without a broadcast have to wait: %s", error)
     return sent

@@ -1,13 +1,11 @@
 """load_responses: read a gathered response file and move its new rows into RS_DB, all of them or none."""
 
 import uuid
-from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from itertools import batched
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from shared.bridge import Bridge, new_owner, now
 from shared.errors import (
@@ -30,8 +28,6 @@ from shared.telemetry import log, place_of
 
 #: Rows staged by one statement.
 _BATCH = 500
-#: Files for FERG that one round of housekeeping puts.
-_MOST_FILES = 20
 
 
 def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
@@ -62,7 +58,7 @@ def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
             _give_up(bridge, file, error)
             return None
         except TransientError as error:
-            later: BridgeError | None = error
+            later: BridgeError = error
         except Exception as error:  # noqa: BLE001 - nothing may stop the other files; the log has type and place
             log.error("Response file %s: %s", file.name, place_of(error), extra={"action": "unexpected"})
             later = UnexpectedError(step="load_responses", kind=type(error).__name__)
@@ -76,12 +72,9 @@ def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
                 counts.rejected,
                 extra={"action": "load", "file": file.name},
             )
-            later = None
-    if later is not None:
-        _try_later(bridge, file, later)
-        return None
-    _hand_over_or_later(bridge, file.id)
-    return counts
+            return counts
+    _try_later(bridge, file, later)
+    return None
 
 
 def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
@@ -147,42 +140,6 @@ def move(connection: Connection, load_id: str, rs_db: RsDb | None, *, now: datet
     if moved != sum(one.rows for one in new):
         raise RowsUnaccounted(what="a load of responses", read=sum(one.rows for one in new), accounted=moved)
     return new
-
-
-def hand_over(bridge: Bridge, response_file_id: int) -> None:
-    """Put the file for FERG that was made of a response file, if it is still to be put."""
-    waiting = ferg_files.find_waiting(bridge.rs_database, response_file_id)
-    if waiting is None or bridge.ferg_files is None:
-        return
-    with bridge.ledger.leases.held(lease_name(waiting.response_file), new_owner()) as lease:
-        # Looked for again: another may have put it before the lease was free.
-        waiting = ferg_files.find_waiting(bridge.rs_database, response_file_id)
-        if lease is None or waiting is None:
-            return
-        bridge.ferg_files.put(waiting.name, waiting.columns, _held(lease, ferg_files.rows(bridge.rs_database, waiting)))
-        ferg_files.put(bridge.rs_database, waiting, now=now())
-    log.info("File %s for FERG is put: %d rows.", waiting.name, waiting.rows, extra={"action": "put"})
-
-
-def _held(lease: HeldLease, rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
-    """The rows, as long as the lease is held: what two write at once under one name would be neither's."""
-    yield from rows
-    lease.check()
-
-
-def _hand_over_or_later(bridge: Bridge, response_file_id: int) -> None:
-    try:
-        hand_over(bridge, response_file_id)
-    except BridgeError as error:
-        log.warning("A file for FERG is not put yet: %s", error, extra={"action": "put-later", "code": error.code})
-    except Exception as error:  # noqa: BLE001 - nothing may stop the others; the log has type and place
-        log.error("A file for FERG is not put yet: %s", place_of(error), extra={"action": "unexpected"})
-
-
-def hand_over_late(bridge: Bridge) -> None:
-    """Put the files for FERG that could not be put when they were made."""
-    for waiting in ferg_files.waiting(bridge.rs_database, _MOST_FILES):
-        _hand_over_or_later(bridge, waiting.response_file_id)
 
 
 def _give_up(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:

@@ -2,8 +2,9 @@
 
 from typing import Final
 
-from shared.bridge import Bridge, new_owner, now
-from shared.ledger import recipients, unmatched
+from shared.bridge import new_owner, now
+from shared.faststats.rs_db import RsDb
+from shared.ledger import Ledger, recipients, unmatched
 from shared.telemetry import log
 
 #: Most broadcasts and batches of one round. What is left is for the next.
@@ -12,8 +13,12 @@ _BATCHES: Final = 20
 _LEASE: Final = "match-responses"
 
 
-def match_responses(bridge: Bridge) -> int:
+def match_responses(ledger: Ledger, rs_db: RsDb) -> int:
     """Let responses look again after their load, and after a broadcast that may be theirs has changed.
+
+    Args:
+        ledger: which remembers them.
+        rs_db: where they are.
 
     Returns:
         How many found their broadcast.
@@ -21,8 +26,8 @@ def match_responses(bridge: Bridge) -> int:
     Raises:
         BridgeError: the ledger could not be read or written; what is done stays done.
     """
-    database = bridge.rs_database
-    with bridge.ledger.leases.held(_LEASE, new_owner()) as lease:
+    database = ledger.database
+    with ledger.leases.held(_LEASE, new_owner()) as lease:
         if lease is None:
             return 0
         recipients.forget_never_uploaded(database)
@@ -38,7 +43,7 @@ def match_responses(bridge: Bridge) -> int:
                     break
                 found = unmatched.look(connection, batch)
                 if found:
-                    bridge.rs_db.attribute(connection, batch)
+                    rs_db.attribute(connection, batch)
                 unmatched.settle(connection, batch, now=now())
             total += found
     if total:
