@@ -99,11 +99,11 @@ def test_a_file_has_fergs_documented_columns_in_local_times(ledger: Ledger) -> N
     load(ledger.database, gathered(ledger.database, "Response1"), [OPEN, click])
     assert put_ferg_files(ledger, ferg(place)) == 1
     (content,) = place.files.values()
+    clicked = '"ann@example.com"\t"1"\t"K1"\t"Click"\t"02.01.2026 11:30:15"\t"https://example.com/?a=""b""\tc"'
     assert content.decode().split("\r\n") == [
         f'{HEADER}\t"BounceType"',
         '"ann@example.com"\t"1"\t"K1"\t"Open"\t""\t""\t""\t"01.07.2026 12:30:15"\t""\t""',
-        '"ann@example.com"\t"1"\t"K1"\t"Click"\t"02.01.2026 11:30:15"\t"https://example.com/?a=""b""\tc"'
-        '\t"01.07.2026 12:30:15"\t"01.07.2026 12:30:15"\t"77"\t"Hard Bounce"',
+        f'{clicked}\t"01.07.2026 12:30:15"\t"01.07.2026 12:30:15"\t"77"\t"Hard Bounce"',
         "",
     ]
 
@@ -217,7 +217,7 @@ def test_a_file_is_put_again_after_a_crash_with_the_same_name_and_content(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(*((place, "put") if moment == "before it appears" else (ferg_files, "put")), stop)
+        patch.setattr(place if moment == "before it appears" else ferg_files, "put", stop)
         with pytest.raises(KeyboardInterrupt):
             put_ferg_files(ledger, ferg(place))
     # Another file with some of its events is loaded before it is tried again.

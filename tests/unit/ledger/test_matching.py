@@ -16,7 +16,6 @@ from shared.ledger.effects import Kind
 from shared.response import Response
 from shared.steps.match_responses import match_responses
 
-from .conftest import Clock
 from .loading import SCHEMA, gathered, load
 
 TakeIn = Callable[..., Broadcast]
@@ -186,7 +185,7 @@ def test_a_row_that_names_a_broadcast_of_somebody_else_is_not_matched_by_its_urn
 
 
 def test_a_response_that_came_before_its_broadcast_is_matched_when_it_is_there(
-    ledger: Ledger, rs_db: RsDb, clock: Clock, take_in: TakeIn, upload: Any
+    ledger: Ledger, rs_db: RsDb, take_in: TakeIn, upload: Any
 ) -> None:
     take_in(99)  # ids of the ledger and of RS_DB differ
     database = ledger.database

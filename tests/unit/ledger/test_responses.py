@@ -202,7 +202,8 @@ def test_new_rows_come_in_batches_and_none_is_left_out(database: Database, gap: 
     responses.stage(database, file, "load", [(line, numbered(line)) for line in lines[:2000]], ZONE)
     with database.writing() as connection:
         responses.number_new(connection, "load")
-        places, sizes = [], []
+        places: list[str] = []
+        sizes: list[int] = []
         for batch in responses.batches(connection, "load"):
             staged = tables.response_staging
             urns = connection.scalars(select(staged.c.urn).where(batch.rows).order_by(staged.c.place)).all()
