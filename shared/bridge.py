@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Self
 
 from pydantic import SecretStr
@@ -15,12 +14,13 @@ from shared.broadcast import BEFORE_UPLOAD, Broadcast, RouteKind
 from shared.channels import Channels, SftpSiteLogin
 from shared.database import Database
 from shared.errors import BridgeError, SettingsInvalid
-from shared.faststats.ferg_file import FergFiles, Folder
+from shared.faststats.ferg_file import FergFiles
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
 from shared.ledger import Ledger
 from shared.ledger.schema import Schema
+from shared.looks import Looks
 from shared.optimizely.names import Names
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.routes.campaign import BroadcastCampaign
@@ -29,6 +29,7 @@ from shared.optimizely.routes.export_file import ExportFileRoute
 from shared.optimizely.routes.import_job import ImportJobRoute
 from shared.optimizely.routes.route import Route
 from shared.optimizely.routes.sending_batch import SendingBatchRoute
+from shared.places import Place, Places
 from shared.queues import Queues
 from shared.settings import Settings
 from shared.sftp.site import SftpSite
@@ -55,6 +56,11 @@ class Bridge:
     campaign: BroadcastCampaign
     routes: Mapping[RouteKind, Route]
     site: SftpSite
+    places: Places
+    #: Of dropped delivery files, by which one that is whole is told from one that somebody still writes.
+    dropped: Looks
+    #: Where FastStats writes.
+    delivery_files: Place
     lists: Staging
     rejects: Staging
     responses: Staging
@@ -85,6 +91,7 @@ class Bridge:
         )
         names = Names(rest)
         sites = {name: _site(name, login) for name, login in channels.sftp_sites.items()}
+        places = Places(blobs, sites)
         return cls(
             settings=settings,
             channels=channels,
@@ -101,7 +108,7 @@ class Bridge:
                 now=now,
             ),
             rs_db=RsDb(RsDbSchema(settings.database_time_zone)),
-            ferg_files=_ferg_files(settings),
+            ferg_files=_ferg_files(settings, places),
             rest=rest,
             names=names,
             campaign=BroadcastCampaign(rest),
@@ -112,6 +119,9 @@ class Bridge:
                 RouteKind.EXPORT_FILE: ExportFileRoute(sites, channels),
             },
             site=site,
+            places=places,
+            dropped=Looks(),
+            delivery_files=places.of(settings.delivery_files),
             lists=Staging(blobs, settings.staging_container),
             rejects=Staging(blobs, settings.rejects_container),
             responses=Staging(blobs, settings.responses_container),
@@ -165,11 +175,11 @@ class Bridge:
         self.rs_database.close()
 
 
-def _ferg_files(settings: Settings) -> FergFiles | None:
+def _ferg_files(settings: Settings, places: Places) -> FergFiles | None:
     if settings.ferg_files is None:
         return None
     return FergFiles.with_parameters(
-        Folder(Path(settings.ferg_files)),
+        places.of(settings.ferg_files).put,
         delimiter=settings.ferg_delimiter,
         encloser=settings.ferg_encloser,
         date_format=settings.ferg_date_format,

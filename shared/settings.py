@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.connection_string import parse_connection
 from shared.errors import SettingsInvalid
+from shared.place_text import PlaceText
 
 #: Printed in public help pages and scripts of the product, so everybody knows it.
 _KNOWN_PASSWORD: Final = "fa5t5tat5"  # noqa: S105 - named here to be refused
@@ -203,8 +204,11 @@ class Settings(_Environment):
         alias="DATABASE_TIME_ZONE",
         description="Zone of the times in WS_DB and RS_DB: that of their server (Azure SQL: UTC).",
     )
-    delivery_folder: Path = Field(
-        alias="DELIVERY_FOLDER", description="Mounted folder to which FastStats writes its delivery files."
+    delivery_files: PlaceText = Field(
+        alias="DELIVERY_FILES",
+        description="Where FastStats writes its delivery files (docs/delivery-files.md): a mounted folder "
+        "(`/mnt/deliveries`), a folder of a blob container (`container:deliveries/folder`) or of an SFTP site of "
+        "CHANNELS_FILE (`sftp:partner/out/folder`).",
     )
     channels_file: Path | None = Field(
         default=None,
@@ -332,11 +336,11 @@ class Settings(_Environment):
         description="Where responses go (docs/responses.md): `tables` of RS_DB, `files` that an existing FERG reads, "
         "or `both`.",
     )
-    ferg_files: str | None = Field(
+    ferg_files: PlaceText | None = Field(
         default=None,
         validate_default=True,
         alias="FERG_FILES",
-        description="Folder in which FERG finds these files.",
+        description="Place in which FERG finds these files: a mounted folder, `container:…` or `sftp:…`.",
     )
     ferg_delimiter: str = Field(
         default="TAB", alias="FERG_DELIMITER", description="FERG's parameter DELIMITER: a character, or `TAB`."

@@ -12,14 +12,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import batched
-from pathlib import Path
-from typing import Any, Final, Protocol, Self
+from typing import Any, Final, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 from sqlalchemy import Row
 
-from shared.errors import FolderUnavailable, SettingsInvalid
+from shared.errors import SettingsInvalid
 from shared.response_layouts import DATE_PART, DATE_PARTS, ResponseField, ResponseLayout
 
 #: FERG's documented columns, then the one that holds what it looks for in `BroadcasterTransactionId`.
@@ -40,54 +39,29 @@ _LINE_BREAKS: Final = re.compile(r"[\r\n]+")
 _ROWS: Final = 1000
 
 
-class Place(Protocol):
-    """Where files can be put."""
-
-    def put(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Let a file appear there, whole, in place of one of this name.
-
-        Raises:
-            BridgeError: it did not appear, or that is not known.
-        """
-        ...
-
-
-class Folder:
-    """A mounted folder."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def put(self, name: str, chunks: Iterable[bytes]) -> None:
-        """Write beside the file, then rename.
-
-        Raises:
-            FolderUnavailable: it cannot be written.
-        """
-        part = self._path / f".{name}.part"
-        try:
-            with part.open("wb") as stream:
-                stream.writelines(chunks)
-            part.replace(self._path / name)
-        except OSError as error:
-            raise FolderUnavailable(folder=str(self._path), reason=type(error).__name__) from None
-
-
 class FergFiles:
     """The files of one FERG installation.
 
     Args:
-        place: the folder that its parameter FTPURL names.
+        put: leaves a file, by name and content, where its parameter FTPURL looks, in place of one of this name.
         layout: how it reads files: delimiter, quote, the first date format, and the zone of the local times.
     """
 
-    def __init__(self, place: Place, layout: ResponseLayout) -> None:
-        self._place = place
+    def __init__(self, put: Callable[[str, Iterable[bytes]], None], layout: ResponseLayout) -> None:
+        self._put = put
         self._layout = layout
         self._date = _date_writer(layout.date_formats[0], ZoneInfo(layout.time_zone))
 
     @classmethod
-    def with_parameters(cls, place: Place, *, delimiter: str, encloser: str, date_format: str, zone: str) -> Self:
+    def with_parameters(
+        cls,
+        put: Callable[[str, Iterable[bytes]], None],
+        *,
+        delimiter: str,
+        encloser: str,
+        date_format: str,
+        zone: str,
+    ) -> Self:
         """Files as FERG's parameters DELIMITER, ENCLOSER and DATEFORMAT say, with local times of a zone.
 
         Raises:
@@ -97,7 +71,7 @@ class FergFiles:
             layout = ResponseLayout.model_validate(
                 {"DELIMITER": delimiter, "ENCLOSER": encloser, "DATEFORMAT": date_format, "LOCALTIMEZONE": zone}
             )
-            return cls(place, layout)
+            return cls(put, layout)
         except ValidationError as error:
             reasons = "; ".join(str(detail["msg"]) for detail in error.errors(include_url=False, include_input=False))
             raise SettingsInvalid(reason=f"FERG_DELIMITER, FERG_ENCLOSER or FERG_DATE_FORMAT: {reasons}") from None
@@ -110,7 +84,7 @@ class FergFiles:
             columns: names of the details that it has columns for.
             rows: the responses as they are staged.
         """
-        self._place.put(name, self._chunks(columns, rows))
+        self._put(name, self._chunks(columns, rows))
 
     def _chunks(self, columns: Sequence[str], rows: Iterable[Row[Any]]) -> Iterator[bytes]:
         yield self._encoded([[*_COLUMNS, *columns]])

@@ -14,8 +14,9 @@ from shared.ledger.tables import recipient
 from shared.optimizely.response_file import ResponseReader
 from shared.response_layouts import ResponseField, ResponseLayout
 from shared.steps.housekeeping import housekeeping
+from tests.databases import ZONE, Databases
 from tests.flow.conftest import bridge_over, simulator
-from tests.flow.harness import ZONE, Flow
+from tests.flow.harness import Flow
 
 #: The ways that are left when these columns are not in the response files.
 WITHOUT = {
@@ -45,11 +46,11 @@ def test_every_response_finds_its_broadcast_without_the_key_in_the_list(alone: F
 
 
 @pytest.fixture
-def to_files(tmp_path: Path, azurite: Azurite) -> Iterator[Flow]:
+def to_files(tmp_path: Path, azurite: Azurite, databases: Databases) -> Iterator[Flow]:
     """A bridge whose responses leave in files."""
     (tmp_path / "ferg").mkdir()
     settings = {"RESPONSES_TO": "files", "FERG_FILES": str(tmp_path / "ferg")}
-    with simulator(tmp_path) as site, bridge_over(site, tmp_path, azurite, **settings) as made:
+    with simulator(tmp_path) as site, bridge_over(site, tmp_path, azurite, databases, **settings) as made:
         yield made
 
 

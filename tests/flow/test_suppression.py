@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -16,7 +15,6 @@ from shared.channels import Channel, Channels
 from shared.database import Database
 from shared.errors import BridgeError, LeaseLost, OptimizelyRefused, OptimizelyUnavailable
 from shared.ledger import Ledger, tables
-from shared.ledger.schema import Schema
 from shared.ledger.suppressions import KINDS, Suppressions
 from shared.optimizely.rest_answers import BlacklistEntry, ResponseItem, ResponseItems, Unsubscribe
 from shared.rejects import RejectReason
@@ -126,6 +124,7 @@ class Parts:
                         "key": f"J{mailing_id}",
                         "job_id": mailing_id,
                         "state": State.SENT,
+                        "held": False,
                         "version": 1,
                         "attempts": 0,
                         "mailing_id": mailing_id,
@@ -136,12 +135,9 @@ class Parts:
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[Parts]:
-    database = Database(f"sqlite:///{tmp_path / 'ledger.sqlite'}", "RS_DB")
-    Schema(database).migrate()
-    ledger = Ledger.over(database, lease_seconds=60, now=lambda: datetime.now(UTC))
-    yield Parts(Channels({"Newsletter": Channel(suppress=True)}), ledger, PlayedRest())
-    database.close()
+def parts(rs_database: Database) -> Parts:
+    ledger = Ledger.over(rs_database, lease_seconds=60, now=lambda: datetime.now(UTC))
+    return Parts(Channels({"Newsletter": Channel(suppress=True)}), ledger, PlayedRest())
 
 
 def unsubscribes(*names: str, minutes: float = 0) -> list[Unsubscribe]:

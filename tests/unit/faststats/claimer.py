@@ -1,5 +1,6 @@
-"""A process of its own that claims jobs until there are none: `claimer.py <url> <server>`; prints their ids."""
+"""A process of its own that claims jobs until there are none: `claimer.py <server>`; prints their ids."""
 
+import os
 import sys
 from datetime import UTC, datetime
 
@@ -10,8 +11,8 @@ from shared.faststats.ws_db import WsDb
 
 
 def main() -> None:
-    url, server = sys.argv[1:]
-    database = Database(url, "WS_DB")
+    (server,) = sys.argv[1:]
+    database = Database(os.environ["WS_DB"], "WS_DB")
     ws_db = WsDb(
         database, WsDbSchema("Europe/Berlin"), server=server, channels=Channels(), now=lambda: datetime.now(UTC)
     )

@@ -1,12 +1,12 @@
 """WS_DB: every job is claimed once, its command is read with suspicion, its end is written once."""
 
+import os
 import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import delete, event, insert, select, update
+from sqlalchemy import DateTime, column, delete, event, insert, select, table, update
 
 from shared.broadcast import BroadcastRequest, RouteKind, SendMode, job_key
 from shared.channels import Channel, Channels
@@ -196,9 +196,9 @@ def test_processes_that_claim_at_the_same_moment_get_every_job_once(
     wanted = [add_job(age=number) for number in range(40)]
     processes = [
         subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("claimer.py")), ws_url, f"process {number}"],
+            [sys.executable, str(Path(__file__).with_name("claimer.py")), f"process {number}"],
             cwd=ROOT,
-            env={"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": str(ROOT), "WS_DB": ws_url},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -222,6 +222,7 @@ def test_processes_that_claim_at_the_same_moment_get_every_job_once(
             assert queue(ws_database, ws_schema, job_id)["server"] == f"process {number}"
 
 
+@pytest.mark.sqlite
 def test_a_claim_is_one_statement_that_is_right_by_its_condition_alone(
     ws_db: WsDb, add_job: AddJob, ws_database: Database
 ) -> None:
@@ -559,9 +560,11 @@ def test_times_in_the_queue_are_those_of_its_server(ws_db: WsDb, add_job: AddJob
     ws_db.claim()
     ws_db.note(job_id, "line")
     with ws_database.reading() as connection:
-        sent = connection.exec_driver_sql('SELECT "TimeSent" FROM "JobQueue"').scalar_one()
-        noted = connection.exec_driver_sql('SELECT "TimeAdded" FROM "DeliveryJobSummary"').scalar_one()
-    assert sent == noted == "2026-03-01 13:00:00.000000"
+        sent, noted = (
+            connection.execute(select(column(name, DateTime())).select_from(table(of))).scalar_one()
+            for name, of in (("TimeSent", "JobQueue"), ("TimeAdded", "DeliveryJobSummary"))
+        )
+    assert sent == noted == datetime(2026, 3, 1, 13)  # noqa: DTZ001 - as it is in the column
 
 
 def test_the_clean_up_of_faststats_is_not_hindered(
@@ -576,19 +579,15 @@ def test_the_clean_up_of_faststats_is_not_hindered(
     assert ws_db.claimed(after=-1, limit=9) == []
 
 
-def test_a_claimed_job_stays_the_same_broadcast_when_the_zone_setting_changes(tmp_path: Path) -> None:
+def test_a_claimed_job_stays_the_same_broadcast_when_the_zone_setting_changes(
+    ws_database: Database, add_job: AddJob
+) -> None:
+    add_job(state="incomplete", server="ours")
     keys = set()
-    with closing(Database(f"sqlite:///{tmp_path / 'ws.sqlite'}", "WS_DB")) as database:
-        with database.writing() as connection:
-            WsDbSchema("UTC").metadata.create_all(connection)
-            connection.exec_driver_sql(
-                "INSERT INTO JobQueue (JobID, TimeAdded, Priority, State, CancelRequested, SystemName, JobType, "
-                "Server) VALUES (1, '2026-11-01 12:00:00.000000', 1, 'incomplete', 0, 'Demo', 'Broadcast', 'ours')"
-            )
-        for zone in ("UTC", "Europe/Berlin", "America/New_York"):
-            ws_db = WsDb(database, WsDbSchema(zone), server="ours", channels=Channels(), now=lambda: NOW)
-            (job,) = ws_db.claimed(after=0, limit=10)
-            keys.add(job.key)
+    for zone in ("UTC", "Europe/Berlin", "America/New_York"):
+        ws_db = WsDb(ws_database, WsDbSchema(zone), server="ours", channels=Channels(), now=lambda: NOW)
+        (job,) = ws_db.claimed(after=0, limit=10)
+        keys.add(job.key)
     assert len(keys) == 1
 
 

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,8 +12,8 @@ from sqlalchemy import func, select, update
 
 from shared.broadcast import Broadcast
 from shared.database import Database
-from shared.errors import FolderUnavailable, SettingsInvalid, StorageUnavailable
-from shared.faststats.ferg_file import FergFiles, Folder
+from shared.errors import SettingsInvalid, StorageUnavailable
+from shared.faststats.ferg_file import FergFiles
 from shared.faststats.rs_db import RsDb
 from shared.ledger import Ledger, ferg_files, responses, tables
 from shared.ledger.response_files import LoadCounts, ResponseFile, lease_name, record_load
@@ -34,8 +33,8 @@ HEADER = (
 )
 
 
-class Place:
-    """Keeps what is put; can be taken from, as FERG does with RemoveFiles."""
+class Kept:
+    """Keeps what is put, and all that ever was."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -47,9 +46,9 @@ class Place:
         self.puts.append((name, content))
 
 
-def ferg(place: Place | Folder, **parameters: str) -> FergFiles:
+def ferg(place: Kept, **parameters: str) -> FergFiles:
     usual = {"delimiter": "TAB", "encloser": "DOUBLEQUOTE", "date_format": "dd.MM.yyyy HH:mm:ss", "zone": ZONE.key}
-    return FergFiles.with_parameters(place, **usual | parameters)
+    return FergFiles.with_parameters(place.put, **usual | parameters)
 
 
 def load(
@@ -86,7 +85,7 @@ LAYOUT = ResponseLayout.model_validate({"DELIMITER": "TAB", "LOCALTIMEZONE": ZON
 
 
 def test_a_file_has_fergs_documented_columns_in_local_times(ledger: Ledger) -> None:
-    place = Place()
+    place = Kept()
     click = replace(
         OPEN,
         message_type="Click",
@@ -123,9 +122,9 @@ def test_what_is_written_is_read_again_by_the_same_parameters(
 ) -> None:
     if layout is None:
         with pytest.raises(SettingsInvalid, match="FERG_DATE_FORMAT"):
-            ferg(Place(), **parameters)
+            ferg(Kept(), **parameters)
         return
-    place = Place()
+    place = Kept()
     events = [replace(OPEN, urn=f"ü{number}", mailing_id="9", details={"Geo": "ö"}) for number in range(2500)]
     load(ledger.database, gathered(ledger.database, "Response1"), events)
     put_ferg_files(ledger, ferg(place, **parameters))
@@ -136,11 +135,11 @@ def test_what_is_written_is_read_again_by_the_same_parameters(
 @pytest.mark.parametrize("date_format", ["UnixTimeStamp", "ISO8601", "dd.MM.yy", ""])
 def test_a_date_format_that_cannot_be_written_is_refused(date_format: str) -> None:
     with pytest.raises(SettingsInvalid, match="FERG_DATE_FORMAT"):
-        ferg(Place(), date_format=date_format)
+        ferg(Kept(), date_format=date_format)
 
 
 def test_a_value_without_quotes_around_it_holds_no_delimiter(ledger: Ledger) -> None:
-    place = Place()
+    place = Kept()
     load(
         ledger.database, gathered(ledger.database, "Response1"), [replace(OPEN, click_url="a;b", details={"x": "1\n2"})]
     )
@@ -153,7 +152,7 @@ def test_a_value_without_quotes_around_it_holds_no_delimiter(ledger: Ledger) -> 
 def test_a_row_has_the_mailing_under_which_its_broadcast_was_delivered(
     ledger: Ledger, take_in: Callable[..., Broadcast]
 ) -> None:
-    place = Place()
+    place = Kept()
     broadcast = take_in(1, mailing_id=None, campaign_id=500)
     with ledger.database.writing() as connection:
         rs_id = RsDb(SCHEMA).record_prepared(connection, broadcast)
@@ -169,7 +168,7 @@ def test_a_row_has_the_mailing_under_which_its_broadcast_was_delivered(
 
 
 def test_files_that_overlap_leave_every_event_once(ledger: Ledger) -> None:
-    place = Place()
+    place = Kept()
     events = [replace(OPEN, urn=str(number), communication_key="") for number in range(40)]
     for start in range(0, 40, 5):
         load(ledger.database, gathered(ledger.database, f"Response{start}"), events[start : start + 20] * 2)
@@ -182,7 +181,7 @@ def test_files_that_overlap_leave_every_event_once(ledger: Ledger) -> None:
 
 
 def test_a_file_without_new_events_makes_no_file(ledger: Ledger) -> None:
-    place = Place()
+    place = Kept()
     for name in ("Response1", "Response2", "Response3"):
         load(ledger.database, gathered(ledger.database, name), [] if name == "Response3" else [OPEN])
     assert put_ferg_files(ledger, ferg(place)) == 1
@@ -190,7 +189,7 @@ def test_a_file_without_new_events_makes_no_file(ledger: Ledger) -> None:
 
 
 def test_a_load_that_is_rolled_back_leaves_no_file_and_takes_no_event_from_the_next(ledger: Ledger) -> None:
-    place = Place()
+    place = Kept()
 
     def stop() -> None:
         raise ZeroDivisionError
@@ -209,7 +208,7 @@ def test_a_load_that_is_rolled_back_leaves_no_file_and_takes_no_event_from_the_n
 def test_a_file_is_put_again_after_a_crash_with_the_same_name_and_content(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
-    place = Place()
+    place = Kept()
     events = [replace(OPEN, urn=str(number), communication_key="") for number in range(10)]
     load(ledger.database, gathered(ledger.database, "Response1"), events[:5])
 
@@ -233,7 +232,7 @@ def test_a_file_is_put_again_after_a_crash_with_the_same_name_and_content(
 def test_a_place_that_does_not_take_a_file_gets_it_later(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    place = Place()
+    place = Kept()
     load(ledger.database, gathered(ledger.database, "Response1"), [OPEN])
 
     def refuse(*_args: object) -> None:
@@ -247,7 +246,7 @@ def test_a_place_that_does_not_take_a_file_gets_it_later(
 
 
 def test_a_file_that_somebody_else_is_putting_is_left_to_them(ledger: Ledger) -> None:
-    place = Place()
+    place = Kept()
     file = gathered(ledger.database, "Response1")
     load(ledger.database, file, [OPEN])
     with ledger.leases.held(lease_name(file.name), "another"):
@@ -264,32 +263,10 @@ def test_events_that_leave_in_files_only_are_recorded_and_written_to_no_table(le
 
 
 def test_both_ways_tell_of_the_same_events(ledger: Ledger) -> None:
-    place = Place()
+    place = Kept()
     load(ledger.database, gathered(ledger.database, "Response1"), [OPEN, OPEN], tables_too=True)
     put_ferg_files(ledger, ferg(place))
     with ledger.database.reading() as connection:
         assert len(connection.execute(select(SCHEMA.response)).all()) == 2
     (content,) = place.files.values()
     assert len(read(content, LAYOUT)) == 2
-
-
-# A folder
-
-
-def test_a_file_appears_in_its_folder_whole_or_not_at_all(tmp_path: Path) -> None:
-    def broken() -> Iterable[bytes]:
-        yield b"half"
-        raise StorageUnavailable(operation="read", reason="x")
-
-    with pytest.raises(StorageUnavailable):
-        Folder(tmp_path).put("Response_1.csv", broken())
-    assert [path.name for path in tmp_path.glob("Response*")] == []
-    for content in (b"one", b"other"):
-        Folder(tmp_path).put("Response_1.csv", [content[:1], content[1:]])
-        assert (tmp_path / "Response_1.csv").read_bytes() == content
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(FolderUnavailable, match="nowhere"):
-        Folder(tmp_path / "nowhere").put("Response_1.csv", [b"x"])

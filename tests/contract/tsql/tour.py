@@ -1,0 +1,168 @@
+"""A tour through all that the code does with its databases: every statement is sent, in its large form too.
+
+What a flow reaches is reached by a flow; the rest is called one by one.
+"""
+
+from datetime import timedelta
+from zoneinfo import ZoneInfo
+
+from shared.bridge import now
+from shared.broadcast import Broadcast, State
+from shared.faststats.ferg_file import FergFiles
+from shared.ledger import ferg_files, recipients, responses
+from shared.ledger.effects import Kind
+from shared.ledger.leases import Leases
+from shared.ledger.migrations import Migration
+from shared.ledger.response_files import LoadCounts, ResponseFile, record_load
+from shared.ledger.schema import Schema
+from shared.ledger.suppressions import Entry, address_hash
+from shared.rejects import RejectReason
+from shared.response import Response
+from shared.steps import control
+from shared.steps.draw_suppressions import draw_suppressions
+from shared.steps.housekeeping import housekeeping
+from shared.steps.load_responses import move
+from shared.steps.match_responses import match_responses
+from shared.steps.put_ferg_files import put_ferg_files
+from shared.web.status import status
+from tests.flow.harness import Flow, channel, until
+
+#: More than one statement takes.
+_MANY = 2_500
+
+
+def tour(flow: Flow) -> None:
+    """Send every statement."""
+    flow.use(channel(suppress=True))
+    draw_suppressions(flow.bridge)
+    broadcast = flow.run(flow.order(recipients=300))
+    assert broadcast.state is State.CLOSED, broadcast.error
+    flow.collect_responses()
+    draw_suppressions(flow.bridge)
+    _ask_about(flow, broadcast)
+    _stop_another(flow)
+    _have_bad_days(flow)
+    _upload_anew(flow, broadcast)
+    _match_later(flow)
+    _leave_in_files(flow)
+    _suppress_many(flow)
+    housekeeping(flow.bridge)
+    _migrate(flow)
+
+
+def _ask_about(flow: Flow, broadcast: Broadcast) -> None:
+    broadcasts = flow.bridge.ledger.broadcasts
+    status(flow.bridge)
+    assert broadcasts.known([broadcast.key, "J0-00000000"]) == {broadcast.key}
+    assert broadcasts.known([]) == set()
+    assert broadcasts.history(broadcast)
+    assert broadcasts.rejects(broadcast)
+    assert flow.bridge.ledger.effects.of(broadcast)
+    with flow.bridge.rs_database.reading() as connection:
+        assert flow.bridge.rs_db.count_by_type(connection)
+
+
+def _stop_another(flow: Flow) -> None:
+    job_id = flow.order()
+    flow.poll()
+    assert flow.bridge.ws_db is not None
+    flow.bridge.ws_db.note(job_id, "a line for the client")
+    waiting = flow.broadcast(job_id)
+    effects = flow.bridge.ledger.effects
+    effects.forget(effects.intend(waiting, Kind.COPY, "a name", now=now()))
+    control.cancel(flow.bridge, waiting.key, owner="operator")
+    assert flow.run(job_id).state is State.CANCELLED
+
+
+def _have_bad_days(flow: Flow) -> None:
+    """A lease with heartbeats, and response files that cannot be loaded as they are."""
+    ledger = flow.bridge.ledger
+    with Leases(ledger.database, seconds=0.3, now=now).held("tour", "tourist") as lease:
+        assert lease is not None
+        first = lease._expires_at
+        until(lambda: lease._expires_at > first, "a heartbeat")
+        assert ledger.leases.owner("tour") == "tourist"
+    file = _gathered(flow, "bad.csv")
+    ledger.response_files.put_off(file, due_at=now())
+    ledger.response_files.failed(file, code="some-code", sentence="Some sentence.")
+    none = LoadCounts(read=1, loaded=0, known=0, rejected=1, unmatched=0)
+    with ledger.database.writing() as connection:
+        record_load(connection, _gathered(flow, "rejected.csv"), none, {RejectReason.EMAIL_INVALID: 1}, now=now())
+
+
+def _gathered(flow: Flow, name: str) -> ResponseFile:
+    files, moment = flow.bridge.ledger.response_files, now()
+    files.see(name, 1, moment, now=moment)
+    file = files.find(name, 1, moment)
+    assert file is not None
+    assert files.gathered(file, sha256="00", due_at=moment, now=moment)
+    return file
+
+
+def _upload_anew(flow: Flow, broadcast: Broadcast) -> None:
+    database = flow.bridge.rs_database
+    recipients.remove(database, broadcast.id)
+    recipients.add(database, broadcast.id, [(line, f"K{line}", f"U{line}") for line in range(_MANY)])
+    with database.writing() as connection:
+        assert flow.bridge.rs_db.record_prepared(connection, broadcast) == broadcast.rs_broadcast_id
+
+
+def _match_later(flow: Flow) -> None:
+    """Responses that come before their broadcast, and some whose broadcast never comes."""
+    database = flow.bridge.rs_database
+    job_id = flow.order()
+    flow.poll()
+    key = flow.broadcast(job_id).key
+    rows = [Response(message_type="Open", event_time=now(), urn="0", broadcast_key=one) for one in (key, "J0-0")]
+    file = _gathered(flow, "early.csv")
+    responses.clear(database, file)
+    responses.stage(database, file, "early", list(enumerate(rows)), ZoneInfo("UTC"))
+    with database.writing() as connection:
+        move(connection, "early", flow.bridge.rs_db, now=now())
+        both = LoadCounts(read=2, loaded=2, known=0, rejected=0, unmatched=2)
+        record_load(connection, file, both, {}, now=now())
+    match_responses(flow.bridge.ledger, flow.bridge.rs_db)
+    assert flow.run(job_id).state is State.CLOSED
+    match_responses(flow.bridge.ledger, flow.bridge.rs_db)
+    found = flow.bridge.ledger.response_files.get(file.id)
+    assert found is not None
+    assert found.counts is not None
+    assert found.counts.unmatched == 1
+
+
+def _leave_in_files(flow: Flow) -> None:
+    ledger, file = flow.bridge.ledger, _gathered(flow, "ferg.csv")
+    row = Response(message_type="Bounce", event_time=now(), urn="0", details={"BounceType": "HardBounce"})
+    responses.stage(ledger.database, file, "ferg", [(2, row)], ZoneInfo("UTC"))
+    with ledger.database.writing() as connection:
+        move(connection, "ferg", None, now=now())
+        ferg_files.make(connection, file, "ferg", columns=["BounceType"], rows=1, now=now())
+        one = LoadCounts(read=1, loaded=1, known=0, rejected=0, unmatched=1)
+        record_load(connection, file, one, {}, keep_new=True, now=now())
+    left: dict[str, bytes] = {}
+    usual = {"delimiter": "TAB", "encloser": "DOUBLEQUOTE", "date_format": "dd.MM.yyyy HH:mm:ss", "zone": "UTC"}
+    ferg = FergFiles.with_parameters(lambda name, chunks: left.update({name: b"".join(chunks)}), **usual)
+    assert put_ferg_files(ledger, ferg) == 1
+    assert b"HardBounce" in left[ferg_files.name_of(file)]
+
+
+def _suppress_many(flow: Flow) -> None:
+    suppressions = flow.bridge.ledger.suppressions
+    addresses = [f"reader{number}@example.org" for number in range(_MANY)]
+    for kind, pattern in ((RejectReason.UNSUBSCRIBED, "{}"), (RejectReason.BLOCKLISTED, "*{}")):
+        entries = [Entry(address=pattern.format(address)) for address in addresses]
+        for _ in range(2):  # the second time they are there
+            suppressions.add(kind, entries, draw=suppressions.source(kind).draws + 1)
+        suppressions.drawn(suppressions.source(kind), whole=True, now=now())
+        suppressions.failed(kind, code="some-code", now=now())
+    assert len(suppressions.among(1, addresses)) == _MANY
+    hashes = [address_hash(address) for address in addresses]
+    assert suppressions.unasked(1, hashes) == hashes
+    suppressions.asked(1, dict.fromkeys(hashes[:1000], True), now=now())
+    suppressions.forget_bounces(before=now() + timedelta(days=1))
+
+
+def _migrate(flow: Flow) -> None:
+    extra = "CREATE TABLE bridge.extra (id INTEGER NOT NULL)"
+    later = Migration(number=9999, name="later", checksum="0" * 64, breaking=False, statements=(extra,))
+    assert Schema(flow.bridge.rs_database, [later]).migrate() == [later]
