@@ -16,6 +16,7 @@ from shared.bulk.load import BulkLoad
 from shared.channels import Channels, SftpSiteLogin
 from shared.database import Database
 from shared.errors import BridgeError, SettingsInvalid
+from shared.faststats.ferg_file import FergFiles
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
@@ -51,6 +52,8 @@ class Bridge:
     ledger: Ledger
     ws_db: WsDb | None
     rs_db: RsDb
+    #: None where FERG_FILES is left out.
+    ferg_files: FergFiles | None
     rest: OptimizelyRest
     names: Names
     campaign: BroadcastCampaign
@@ -115,6 +118,7 @@ class Bridge:
                 now=now,
             ),
             rs_db=RsDb(RsDbSchema(settings.database_time_zone)),
+            ferg_files=_ferg_files(settings, places),
             rest=rest,
             names=names,
             campaign=BroadcastCampaign(rest),
@@ -179,6 +183,18 @@ class Bridge:
         if self.ws_database is not None:
             self.ws_database.close()
         self.rs_database.close()
+
+
+def _ferg_files(settings: Settings, places: Places) -> FergFiles | None:
+    if settings.ferg_files is None:
+        return None
+    return FergFiles.with_parameters(
+        places.of(settings.ferg_files).put,
+        delimiter=settings.ferg_delimiter,
+        encloser=settings.ferg_encloser,
+        date_format=settings.ferg_date_format,
+        zone=settings.database_time_zone,
+    )
 
 
 def _site(name: str, login: SftpSiteLogin) -> SftpSite:

@@ -9,7 +9,7 @@ import re
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import unquote_plus, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -370,6 +370,41 @@ class Settings(_Environment):
             msg = "BULK_LOAD = bulk insert needs BULK_INSERT_DATA_SOURCE"
             raise ValueError(msg)
         return name
+
+    # Where responses go
+    responses_to: Literal["tables", "files", "both"] = Field(
+        default="tables",
+        alias="RESPONSES_TO",
+        description="Where responses go (docs/responses.md): `tables` of RS_DB, `files` that an existing FERG reads, "
+        "or `both`.",
+    )
+    ferg_files: PlaceText | None = Field(
+        default=None,
+        validate_default=True,
+        alias="FERG_FILES",
+        description="Place in which FERG finds these files: a mounted folder, `container:…` or `sftp:…`.",
+    )
+    ferg_delimiter: str = Field(
+        default="TAB", alias="FERG_DELIMITER", description="FERG's parameter DELIMITER: a character, or `TAB`."
+    )
+    ferg_encloser: str = Field(
+        default="DOUBLEQUOTE",
+        alias="FERG_ENCLOSER",
+        description="FERG's parameter ENCLOSER: `DOUBLEQUOTE` or `NONE`.",
+    )
+    ferg_date_format: str = Field(
+        default="dd.MM.yyyy HH:mm:ss",
+        alias="FERG_DATE_FORMAT",
+        description="FERG's parameter DATEFORMAT. Times are local ones of DATABASE_TIME_ZONE.",
+    )
+
+    @field_validator("ferg_files")
+    @classmethod
+    def _files_have_a_place(cls, place: str | None, settings: ValidationInfo) -> str | None:
+        if place is None and settings.data.get("responses_to") in {"files", "both"}:
+            msg = "say where files for FERG go"
+            raise ValueError(msg)
+        return place
 
     @field_validator("sftp_password")
     @classmethod

@@ -142,7 +142,7 @@ def _transfer(work: Work) -> Broadcast | Later:
     )
 
     def record(connection: Connection) -> dict[str, object]:
-        return {"rs_broadcast_id": broadcast.rs_broadcast_id or bridge.rs_db.record_prepared(connection, broadcast)}
+        return {"rs_broadcast_id": bridge.rs_db.record_prepared(connection, broadcast)}
 
     return work.advance(State.UPLOADED, f"the list is transferred: {transferred.natural_key}", record)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import sqlglot
-from sqlalchemy import Column, Delete, Engine, Insert, Select, Table, Update, event, insert
+from sqlalchemy import Column, Connection, Delete, Engine, Insert, Select, Table, Update, event, insert
 from sqlalchemy.dialects import mssql
 from sqlalchemy.sql import visitors
 from sqlglot import exp
@@ -24,8 +24,9 @@ from shared.database import Database
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
-from shared.ledger.tables import metadata
-from shared.response import AttributedResponse, Response
+from shared.ledger.responses import batches as batches_of_responses
+from shared.ledger.schema import Schema
+from shared.ledger.tables import metadata, response_staging, unmatched_response
 
 FOLDER = Path(__file__).parents[2] / "infra" / "sql"
 SCRIPTS = sorted(FOLDER.glob("*.sql"))
@@ -204,15 +205,24 @@ def test_rights_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
     schema = RsDbSchema("UTC")
     database = Database(f"sqlite:///{tmp_path / 'rs.sqlite'}", "RS_DB")
     rs_db = RsDb(schema)
-    assert public_methods(RsDb) == {"record_prepared", "record_delivered", "add_responses", "count_by_type"}, (
-        "call it below"
-    )
+    assert public_methods(RsDb) == {
+        "record_prepared",
+        "record_delivered",
+        "add_responses",
+        "attribute",
+        "count_by_type",
+    }, "call it below"
+    Schema(database).migrate()
     with database.writing() as connection:
         schema.metadata.create_all(connection)
+        stage_response(connection)
         with needed_rights(database.engine) as needed:
             number = rs_db.record_prepared(connection, broadcast())
             rs_db.record_delivered(connection, broadcast(rs_broadcast_id=number))
-            rs_db.add_responses(connection, [response(number)])
+            assert rs_db.record_prepared(connection, broadcast(rs_broadcast_id=number)) == number
+            (batch,) = batches_of_responses(connection, "load")
+            rs_db.add_responses(connection, batch)
+            rs_db.attribute(connection, unmatched_response.c.response_id > 0)
             assert rs_db.count_by_type(connection) == {"Open": 1}
     database.close()
     check(on_tables_of_faststats("rs_db_roles.sql"), needed)
@@ -240,11 +250,13 @@ def needed_rights(engine: Engine) -> Iterator[dict[str, dict[str, set[str]]]]:
     def look(_connection: Any, statement: Any, *_more: Any) -> None:
         assert isinstance(statement, Select | Insert | Update | Delete)
         for element in visitors.iterate(statement):
-            if isinstance(element, Column):
+            if isinstance(element, Column) and getattr(element.table, "schema", "") is None:
                 needed[element.table.name]["SELECT"].add(element.name)
         if isinstance(statement, Select):
             return
         assert isinstance(statement.table, Table)
+        if statement.table.schema is not None:
+            return  # ours
         rights = needed[statement.table.name]
         rights[type(statement).__name__.upper()].update(changed(statement))
         # On SQL Server the database's own numbers come back by OUTPUT, which reads them.
@@ -261,7 +273,7 @@ def changed(statement: Insert | Update | Delete) -> set[str]:
     if not isinstance(statement, Update):
         return set()
     columns = statement.table.c
-    return {columns[name].name for name in statement.compile().params if name in columns}
+    return {columns[name].name for name in statement._values or {} if isinstance(name, str)}
 
 
 def broadcast(**columns: Any) -> Broadcast:
@@ -280,8 +292,18 @@ def broadcast(**columns: Any) -> Broadcast:
     return Broadcast(id=1, request=request, state=State.UPLOADED, version=1, rows=rows, **times, **columns)
 
 
-def response(broadcast_id: int) -> AttributedResponse:
-    told = Response(message_type="Open", event_time=NOW, email="ann@example.org", details={"Client": "x"})
-    return AttributedResponse(
-        response=told, event_key=b"0" * 16, ordinal=1, rs_broadcast_id=broadcast_id, message_name="Spring"
-    )
+def stage_response(connection: Connection) -> None:
+    """A new response, numbered."""
+    row = {
+        "load_id": "load",
+        "line": 2,
+        "place": 1,
+        "response_file_id": 1,
+        "event_key": b"0" * 16,
+        "message_type": "Open",
+        "event_time": NOW,
+        "event_wall": NOW.replace(tzinfo=None),
+        "details": '{"Client": "x"}',
+    }
+    texts = dict.fromkeys(("broadcast_key", "mailing_id", "email", "urn", "communication_key", "click_url"), "")
+    connection.execute(insert(response_staging).values(**row, **texts))

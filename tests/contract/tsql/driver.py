@@ -326,6 +326,8 @@ def _described(name: str) -> list[tuple[Any, ...]]:
 
 
 def _to_sqlite(value: Any) -> Any:
+    if value is Driver.BinaryNull:  # what SQLAlchemy binds for bytes that are not there
+        return None
     return value.strftime(_TIME_FORMAT) if isinstance(value, datetime) else value
 
 
