@@ -543,6 +543,17 @@ class DatabaseObjectMissing(TerminalError):
     remedy = "Run `bridge setup`; if it lasts, compare the database with the schema map."
 
 
+class SchemaMapMismatch(TerminalError):
+    """The real catalogue of a database is not what the schema map says."""
+
+    code = "schema-map-mismatch"
+    happened = "{database} is not as the schema map says: {differences}."
+    remedy = (
+        "Correct SCHEMA_MAP_FILE (docs/schema-map.md); `bridge doctor` says when it fits. "
+        "Until then no job is claimed and nothing is lost."
+    )
+
+
 class DatabaseValueTooLong(TerminalError):
     """A value does not fit its column."""
 
