@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, insert, select
 
 from shared.broadcast import Broadcast
-from shared.faststats.schema_map import RsDbSchema
+from shared.faststats.schema_map import RsDbSchema, present
 from shared.response import AttributedResponse
 
 
@@ -33,11 +33,16 @@ class RsDb:
         broadcast_id = connection.execute(
             insert(self._schema.broadcasts)
             .values(
-                broadcaster=self._schema.broadcaster,
-                list_name=request.list_name,
-                step_id=request.step_id,
-                run=request.run,
-                parameters=request.parameters,
+                present(
+                    self._schema.broadcasts,
+                    {
+                        "broadcaster": self._schema.broadcaster,
+                        "list_name": request.list_name,
+                        "step_id": request.step_id,
+                        "run": request.run,
+                        "parameters": request.parameters,
+                    },
+                )
             )
             .returning(self._schema.broadcasts.c.id)
         ).scalar_one()
@@ -64,7 +69,7 @@ class RsDb:
         ids = list(
             connection.scalars(
                 insert(self._schema.response).returning(self._schema.response.c.id, sort_by_parameter_order=True),
-                [_response_row(attributed) for attributed in responses],
+                [present(self._schema.response, _response_row(attributed)) for attributed in responses],
             )
         )
         details = [
@@ -83,19 +88,24 @@ class RsDb:
         return {str(row[0]): int(row[1]) for row in connection.execute(wanted)}
 
     def _add_detail(
-        self, connection: Connection, broadcast: Broadcast, broadcast_id: int, action: str, transaction_id: str
+        self, connection: Connection, broadcast: Broadcast, broadcast_id: int, action: str | int, transaction_id: str
     ) -> None:
         rows = broadcast.rows
         connection.execute(
             insert(self._schema.broadcasts_detail).values(
-                broadcast_id=broadcast_id,
-                action_type=action,
-                status=self._schema.completed,
-                parameters=f"BroadcastKey={broadcast.key};CampaignId={broadcast.campaign_id or ''}",
-                broadcaster_transaction_id=transaction_id,
-                recipients_uploaded=rows and rows.uploaded,
-                recipients_rejected=rows and rows.read - rows.uploaded,
-                recipients_broadcast=broadcast.sent,
+                present(
+                    self._schema.broadcasts_detail,
+                    {
+                        "broadcast_id": broadcast_id,
+                        "action_type": action,
+                        "status": self._schema.completed,
+                        "parameters": f"BroadcastKey={broadcast.key};CampaignId={broadcast.campaign_id or ''}",
+                        "broadcaster_transaction_id": transaction_id,
+                        "recipients_uploaded": rows and rows.uploaded,
+                        "recipients_rejected": rows and rows.read - rows.uploaded,
+                        "recipients_broadcast": broadcast.sent,
+                    },
+                )
             )
         )
 

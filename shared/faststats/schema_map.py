@@ -140,19 +140,25 @@ def _objection(key: str, value: object) -> str | None:
     """Why the map cannot say this; None when it can."""
     entry = _ENTRIES.get(key)
     if entry is None:
-        section = key.rpartition(".")[0]
-        known = [name for one in (*_ENTRIES, *_SECTIONS) for above, _, name in [one.rpartition(".")] if above == section]
-        return f"is not known; there are: {', '.join(known)}"
+        section = key[: key.rfind(".") + 1]
+        below = (known[len(section) :] for known in (*_ENTRIES, *_SECTIONS) if known.startswith(section))
+        return f"is not known; there are: {', '.join(dict.fromkeys(name.partition('.')[0] for name in below))}"
     if key.startswith(_VALUES):
         return _value_objection(value)
     if not isinstance(value, str):
         return "is not text in quotes"
-    if key.startswith(_PATHS):
-        try:
-            XmlPath.parse(value)
-        except ValueError as error:
-            return f"is no element path: {error}"
-        return None
+    return _path_objection(value) if key.startswith(_PATHS) else _name_objection(value, entry)
+
+
+def _path_objection(value: str) -> str | None:
+    try:
+        XmlPath.parse(value)
+    except ValueError as error:
+        return f"is no element path: {error}"
+    return None
+
+
+def _name_objection(value: str, entry: spec.Entry) -> str | None:
     if not value:
         return None if entry.without else "cannot be left out: the bridge needs it"
     if not _IDENTIFIER.fullmatch(value) or len(value) > _LONGEST_IDENTIFIER:
