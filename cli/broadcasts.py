@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from cli.wiring import AsJson, SettingsFile, console, opened_bridge
-from shared.broadcast import TRANSITIONS, Broadcast, State
+from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, State
 from shared.steps import control
 from shared.steps import resolve as decisions
 from shared.web.status import status as status_of
@@ -47,8 +47,8 @@ def show(key: Key, settings: SettingsFile = None) -> None:
         found = bridge.ledger.broadcasts.get(key)
         request = found.request
         console.print(
-            f"Broadcast {key} is {found.state}: message “{request.message_name}” to list “{request.list_name}” "
-            f"(channel {request.channel}, route: {request.route}, send: {request.send_mode}).",
+            f"Broadcast {key} is {found.state}: {_what(found)} "
+            f"(from a {request.source}, channel {request.channel}, route: {request.route}, send: {request.send_mode}).",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -148,3 +148,10 @@ def _possible(found: Broadcast) -> list[str]:
 
 def _operator() -> str:
     return f"operator {getpass.getuser()}"[:100]
+
+
+def _what(broadcast: Broadcast) -> str:
+    request = broadcast.request
+    if request.route is RouteKind.EXPORT_FILE:
+        return f"delivery file {request.delivery_file}, exported"
+    return f"message “{request.message_name}” to list “{request.list_name}”"

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from cli.wiring import console, problems
-from shared.broadcast import SEND_MODES, RouteKind, SendMode
-from shared.channels import Channel
+from shared.broadcast import SEND_MODES, RouteKind, SendMode, Source
+from shared.channels import default_send_mode
 
 #: Exit codes besides 0 (it balances) and 1 (it does not).
 _CANNOT_START = 2
@@ -20,6 +20,7 @@ def demo(
         int | None, typer.Option(min=1, help="Recipients in the delivery file.", show_default="10000")
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the delivery file and the recipients' chance.")] = None,
+    intake: Annotated[Source | None, typer.Option(help="How the broadcast comes in.", show_default="job")] = None,
     route: Annotated[
         RouteKind | None, typer.Option(help="How the list gets in and the message out.", show_default="import job")
     ] = None,
@@ -47,18 +48,26 @@ def demo(
 
     out = problems if as_json else console
     place = DemoFolder(folder)
-    if resume and any(option is not None for option in (recipients, seed, route, send)):
+    if resume and any(option is not None for option in (recipients, seed, intake, route, send)):
         raise typer.BadParameter("--resume goes on with what it began with: leave the other options out")
     way = route or RouteKind.IMPORT_JOB
-    mode = send or Channel(route=way).default_send_mode
+    mode = send or default_send_mode(way)
     if mode not in SEND_MODES[way]:
         possible = ", ".join(f"'{one}'" for one in sorted(SEND_MODES[way]))
         raise typer.BadParameter(f"the route '{way}' cannot send '{mode}'; it can: {possible}")
+    if intake is Source.FILE and mode is SendMode.AT_TIME:
+        raise typer.BadParameter("a dropped file names no time: 'at a time' needs a job or the channel")
     try:
         if resume:
             plan = place.go_on()
         else:
-            plan = Plan(recipients=recipients or 10_000, seed=1 if seed is None else seed, route=way, send=mode)
+            plan = Plan(
+                recipients=recipients or 10_000,
+                seed=1 if seed is None else seed,
+                intake=intake or Source.JOB,
+                route=way,
+                send=mode,
+            )
             place.start_anew(plan)
     except DemoFolderError as error:
         problems.print(f"The demo cannot start: {error}.", style="red", highlight=False, markup=False)

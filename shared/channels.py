@@ -194,8 +194,7 @@ class Channel(_Part):
         """What makes Optimizely send, where neither job nor channel says."""
         if self.send is not None:
             return self.send
-        usual = (SendMode.VERIFY_THEN_START, SendMode.AFTER_IMPORT, SendMode.UPLOAD_ONLY)
-        return next(mode for mode in usual if mode in SEND_MODES[self.route])
+        return default_send_mode(self.route)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -241,6 +240,12 @@ class Channel(_Part):
             msg = "drop.message_name is missing; or set send = 'upload only'"
             raise ValueError(msg)
         return self
+
+
+def default_send_mode(route: RouteKind) -> SendMode:
+    """What makes Optimizely send on this route, where nobody says."""
+    usual = (SendMode.VERIFY_THEN_START, SendMode.AFTER_IMPORT, SendMode.UPLOAD_ONLY)
+    return next(mode for mode in usual if mode in SEND_MODES[route])
 
 
 class _File(_Part):

@@ -6,19 +6,18 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from shared.broadcast import RouteKind
 from shared.rejects import DUPLICATES, SUPPRESSED
 
 
 def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
     """Print the closing summary."""
-    broadcast, file, at_list, send, responses = (
-        summary[part] for part in ("broadcast", "delivery_file", "list", "send", "responses")
-    )
+    broadcast, file = summary["broadcast"], summary["delivery_file"]
     console.print()
     console.print(
-        f"Broadcast {broadcast['key']}: message “{broadcast['message_name']}” to list “{broadcast['list_name']}” "
+        f"Broadcast {broadcast['key']}{_addressed(broadcast)} "
         f"is [bold]{broadcast['state']}[/] after {summary['seconds']} s "
-        f"(route: {broadcast['route']}, send: {broadcast['send_mode']}).",
+        f"(intake: {broadcast['source']}, route: {broadcast['route']}, send: {broadcast['send_mode']}).",
         highlight=False,
         soft_wrap=True,
     )
@@ -33,22 +32,7 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
             (file["duplicates"], f"duplicates{_listed(_of(reasons, DUPLICATES))}"),
             (file["suppressed"], f"suppressed before the upload{_listed(_of(reasons, SUPPRESSED))}"),
         ],
-        "Optimizely Campaign, by its own records": [
-            (at_list["rows_in_file"], "rows in the list file"),
-            (at_list["recipients"], "recipients on the list after the import"),
-            (sum(at_list["left_out_by_reason"].values()), f"left out{_listed(at_list['left_out_by_reason'])}"),
-            (send["mails_sent"], "mails sent by the Smart Campaign"),
-            (send["mailed_twice"], "recipients mailed twice"),
-            (responses["events_caused"], f"events caused{_listed(responses['events_caused_by_type'])}"),
-        ],
-        "Responses in RS_DB": [
-            (responses["rows_in_rs_db"], f"rows in Response{_listed(responses['rows_in_rs_db_by_type'])}"),
-            (responses["files_loaded"], "response files loaded"),
-            (responses["rows_read"], "rows read from them"),
-            (responses["rows_loaded"], "loaded"),
-            (responses["rows_known"], "known already, for the files overlap"),
-            (responses["rows_rejected"], "rejected"),
-        ],
+        **(_exported(summary) if summary["exported_rows"] is not None else _sent(summary)),
     }
     for heading, lines in sections.items():
         console.print(f"\n[bold]{heading}[/]")
@@ -67,6 +51,38 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
         console.print(f"  {'[green]✓[/]' if holds else '[bold red]✗[/]'} {check}", highlight=False)
     verdict = "[bold green]It balances.[/]" if summary["balanced"] else "[bold red]It does not balance.[/]"
     console.print(f"\n{verdict}")
+
+
+def _addressed(broadcast: Mapping[str, Any]) -> str:
+    if broadcast["route"] == RouteKind.EXPORT_FILE:
+        return ""
+    return f": message “{broadcast['message_name']}” to list “{broadcast['list_name']}”"
+
+
+def _exported(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, str]]]:
+    return {"SFTP site of the receiver": [(summary["exported_rows"], "rows in the exported file")]}
+
+
+def _sent(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, str]]]:
+    at_list, send, responses = summary["list"], summary["send"], summary["responses"]
+    return {
+        "Optimizely Campaign, by its own records": [
+            (at_list["rows_in_file"], "rows in the list file"),
+            (at_list["recipients"], "recipients on the list after the import"),
+            (sum(at_list["left_out_by_reason"].values()), f"left out{_listed(at_list['left_out_by_reason'])}"),
+            (send["mails_sent"], "mails sent by the Smart Campaign"),
+            (send["mailed_twice"], "recipients mailed twice"),
+            (responses["events_caused"], f"events caused{_listed(responses['events_caused_by_type'])}"),
+        ],
+        "Responses in RS_DB": [
+            (responses["rows_in_rs_db"], f"rows in Response{_listed(responses['rows_in_rs_db_by_type'])}"),
+            (responses["files_loaded"], "response files loaded"),
+            (responses["rows_read"], "rows read from them"),
+            (responses["rows_loaded"], "loaded"),
+            (responses["rows_known"], "known already, for the files overlap"),
+            (responses["rows_rejected"], "rejected"),
+        ],
+    }
 
 
 def _of(rows_by_reason: Mapping[str, int], reasons: Collection[str]) -> dict[str, int]:

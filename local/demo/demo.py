@@ -6,25 +6,22 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from local.azurite import Azurite
-from local.delivery_file_generator import delivery_file_name, write_delivery_file
 from local.demo.folder import ZONE, DemoFolder, Plan
+from local.demo.intake import drop_file, insert_broadcast_job
 from local.demo.processes import Process
 from local.demo.summary import summarize
-from local.faststats import BroadcastJob, count_jobs, create_databases, insert_job
-from shared.bridge import Bridge, now
-from shared.broadcast import RESTING, Broadcast, SendMode, State
+from local.faststats import create_databases
+from shared.bridge import Bridge
+from shared.broadcast import RESTING, Broadcast, SendMode, Source, State
 from shared.database import Database
-from shared.settings import Settings
 
 #: The function app: the folder that holds function_app.py.
 APP = Path(__file__).resolve().parents[2]
-#: How long after the job, by Optimizely's clock, a broadcast is sent that is sent at a time.
-_SENT_AFTER = timedelta(hours=36)
 #: Seconds between two looks.
 _LOOK_SECONDS = 0.5
 #: Seconds without any change after which the demo gives up waiting.
@@ -73,8 +70,6 @@ def running(folder: DemoFolder, plan: Plan, *, tell: Callable[[str], None]) -> I
         parts.callback(ws_database.close)
         create_databases(ws_database, bridge.rs_database, zone=ZONE)
         bridge.set_up()
-        if not count_jobs(ws_database, zone=ZONE):
-            _order_broadcast(ws_database, settings, plan, site["control_url"], tell)
         host = Process(
             "host",
             ["local.host", "--app", str(APP), "--settings", str(folder.settings_file)],
@@ -85,13 +80,20 @@ def running(folder: DemoFolder, plan: Plan, *, tell: Callable[[str], None]) -> I
         parts.callback(host.stop)
         host.wait_ready()
         tell(f"The Functions host is process {host.pid}; its log is {host.log}.")
-        yield Demo(plan, bridge, host, site["control_url"])
+        match plan.intake:
+            case Source.FILE:
+                drop_file(folder, plan, azurite.connection_string, tell)
+            case _:
+                at = datetime.fromisoformat(_simulator_state(site["control_url"])["simulated_time"])
+                insert_broadcast_job(ws_database, folder, plan, settings, at, tell)
+        yield Demo(folder, plan, bridge, host, site["control_url"])
 
 
 class Demo:
     """A demo under way."""
 
-    def __init__(self, plan: Plan, bridge: Bridge, host: Process, control_url: str) -> None:
+    def __init__(self, folder: DemoFolder, plan: Plan, bridge: Bridge, host: Process, control_url: str) -> None:
+        self._folder = folder
         self._plan = plan
         self._bridge = bridge
         self._host = host
@@ -132,6 +134,7 @@ class Demo:
             self._bridge,
             progress.broadcast,
             progress.simulator,
+            exported_rows=self._folder.exported_rows(progress.broadcast.key),
             recipients=self._plan.recipients,
             seed=self._plan.seed,
             seconds=round(progress.seconds, 1),
@@ -163,26 +166,3 @@ def _simulator_state(control_url: str) -> dict[str, Any]:
     with urllib.request.urlopen(f"{control_url}/state", timeout=30) as answer:  # noqa: S310 - loopback
         state: dict[str, Any] = json.load(answer)
     return state
-
-
-def _order_broadcast(
-    ws_database: Database, settings: Settings, plan: Plan, control_url: str, tell: Callable[[str], None]
-) -> None:
-    """Play FastStats: write the delivery file and insert the job."""
-    parameters = ""
-    if plan.send == SendMode.AT_TIME:
-        simulated = datetime.fromisoformat(_simulator_state(control_url)["simulated_time"])
-        parameters = f"SendAt={(simulated + _SENT_AFTER).isoformat(timespec='seconds')}"
-        tell(f"It is to be sent at {simulated + _SENT_AFTER:%Y-%m-%d %H:%M} UTC by Optimizely's clock.")
-    name = delivery_file_name(plan.list_name, plan.seed)
-    write_delivery_file(settings.delivery_folder / name, plan.recipients, plan.seed)
-    job = BroadcastJob(
-        list_name=plan.list_name,
-        message_name=plan.message_name,
-        file_path=rf"D:\Apteco\Publish\Demo\system\Deliveries\{name}",
-        system=settings.system_name,
-        upload_only=plan.send == SendMode.UPLOAD_ONLY,
-        parameters=parameters,
-    )
-    job_id = insert_job(ws_database, job, zone=ZONE, now=now())
-    tell(f"FastStats has written the delivery file {name} and inserted job {job_id} in WS_DB.")

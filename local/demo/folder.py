@@ -7,11 +7,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.broadcast import RouteKind, SendMode
+from shared.broadcast import RouteKind, SendMode, Source
 from shared.settings import Settings
 
 #: Zone of WS_DB and RS_DB in the demo.
 ZONE = "Europe/Berlin"
+#: Container that the demo's channel watches for delivery files.
+DROPPED = "dropped"
+#: App setting that holds the key for the site to which files are exported.
+_PARTNER_KEY = "PARTNER_PRIVATE_KEY"
 
 
 class DemoFolderError(Exception):
@@ -24,7 +28,8 @@ class Plan:
 
     recipients: int
     seed: int
-    #: Words of `RouteKind` and `SendMode`.
+    #: Words of `Source`, `RouteKind` and `SendMode`.
+    intake: str = Source.JOB
     route: str = RouteKind.IMPORT_JOB
     send: str = SendMode.VERIFY_THEN_START
     list_name: str = "Customers"
@@ -46,6 +51,8 @@ class DemoFolder:
         self.logs = self.path / "logs"
         self.settings_file = self.path / "local.settings.json"
         self.summary = self.path / "summary.json"
+        #: A folder on the simulator's SFTP site, which stands for somebody else's.
+        self._partner = self.simulator / "site" / "partner"
         self._channels = self.path / "channels.toml"
         self._plan = self.path / "demo.json"
         self._lock = self.path / "demo.pid"
@@ -61,7 +68,7 @@ class DemoFolder:
             raise DemoFolderError(msg)
         self._refuse_running()
         shutil.rmtree(self.path, ignore_errors=True)
-        for folder in (self.deliveries, self.azurite, self.simulator, self.logs):
+        for folder in (self.deliveries, self.azurite, self.simulator, self.logs, self._partner):
             folder.mkdir(parents=True)
         self._plan.write_text(json.dumps(asdict(plan)))
         self._lock.write_text(str(os.getpid()))
@@ -116,6 +123,7 @@ class DemoFolder:
             "SFTP_PORT": str(simulator["sftp_port"]),
             "SFTP_USER": simulator["sftp_user"],
             "SFTP_PRIVATE_KEY": Path(simulator["private_key_file"]).read_text(),
+            _PARTNER_KEY: Path(simulator["private_key_file"]).read_text(),
             "SFTP_HOST_KEYS": simulator["host_key"],
             "SFTP_RESPONSE_FOLDER": simulator["response_folder"],
             # Simulated hours pass in a second, so everything is looked at often.
@@ -128,7 +136,13 @@ class DemoFolder:
         }
         self.settings_file.touch(mode=0o600)
         self.settings_file.write_text(json.dumps({"IsEncrypted": False, "Values": values}, indent=2))
+        os.environ[_PARTNER_KEY] = values[_PARTNER_KEY]  # secrets of other SFTP sites are no settings of the bridge
         return Settings.model_validate(values)
+
+    def exported_rows(self, broadcast_key: str) -> int | None:
+        """Rows of the exported file of a broadcast; None when there is no such file."""
+        files = list(self._partner.glob(f"*{broadcast_key}*"))
+        return sum(1 for _ in files[0].open("rb")) - 1 if files else None
 
     def _refuse_running(self) -> None:
         try:
@@ -143,13 +157,40 @@ class DemoFolder:
 
 def _channels(plan: Plan, simulator: dict[str, Any]) -> str:
     """The demo's one channel. What only the job can say (a time, upload only) is left out."""
+    sent_by_channel = {SendMode.VERIFY_THEN_START, SendMode.AFTER_IMPORT}
+    if plan.intake == Source.FILE:
+        sent_by_channel.add(SendMode.UPLOAD_ONLY)
     lines = ["[channels.default]", f'route = "{plan.route}"']
-    if plan.send in {SendMode.VERIFY_THEN_START, SendMode.AFTER_IMPORT}:
+    if plan.send in sent_by_channel:
         lines.append(f'send = "{plan.send}"')
+    if plan.route == RouteKind.EXPORT_FILE:
+        lines += [
+            'export_file = { site = "partner", folder = "/partner" }',
+            'fields = { "Kunden ID" = "customer", "Email" = "mail" }',
+            'list_file = { name = "{delivery_file}-{broadcast}.csv", quote_all = true }',
+        ]
+    else:
+        lines += [
+            f'import_job = {{ folder = "{simulator["import_folder"]}" }}',
+            f'closed_loop = {{ folder = "{simulator["closed_loop_folder"]}" }}',
+            "suppress = true",
+            'seed_list = "Seed list"',
+        ]
+    if plan.intake == Source.FILE:
+        lines += [
+            "[channels.default.drop]",
+            f'place = "container:{DROPPED}"',
+            f'list_name = "{plan.list_name}"',
+            f'message_name = "{plan.message_name}"',
+            'urn_column = "Kunden ID"',
+            "settle_seconds = 1",
+        ]
     lines += [
-        f'import_job = {{ folder = "{simulator["import_folder"]}" }}',
-        f'closed_loop = {{ folder = "{simulator["closed_loop_folder"]}" }}',
-        "suppress = true",
-        'seed_list = "Seed list"',
+        "[sftp_sites.partner]",
+        f'host = "{simulator["sftp_host"]}"',
+        f"port = {simulator['sftp_port']}",
+        f'user = "{simulator["sftp_user"]}"',
+        f'host_keys = ["{simulator["host_key"]}"]',
+        f'private_key = "{_PARTNER_KEY}"',
     ]
     return "\n".join([*lines, ""])

@@ -13,11 +13,11 @@ from rich.text import Text
 
 from local.demo.demo import Progress
 from local.demo.folder import ZONE
-from shared.broadcast import ORDER, Broadcast, SendMode, State
+from shared.broadcast import ORDER, Broadcast, RouteKind, SendMode, Source, State
 
 #: What each state means to somebody who has never seen it.
 _MEANING = {
-    State.CLAIMED: "the job is claimed from WS_DB; its delivery file is checked row by row",
+    State.CLAIMED: "it is taken in; its delivery file is checked row by row",
     State.STAGED: "the list is staged; the Smart Campaign is prepared",
     State.PREPARED: "the list is transferred to Optimizely",
     State.UPLOADED: "waiting for Optimizely to import the list",
@@ -32,8 +32,24 @@ _MEANING = {
 }
 
 
+_WAITING: dict[str, str] = {
+    Source.JOB: "The job waits in WS_DB.",
+    Source.CHANNEL: "PeopleStage uploads the delivery file.",
+    Source.FILE: "The delivery file waits in its container.",
+}
+_EXPORTING = {
+    State.STAGED: "the list is staged",
+    State.PREPARED: "the file is uploaded to its receiver",
+    State.UPLOADED: "the file has arrived",
+    State.IMPORTED: "the file has arrived",
+    State.CLOSED: "the file is delivered; nobody is mailed by this broadcast",
+}
+
+
 def _meaning(broadcast: Broadcast) -> str:
     mode, state = broadcast.request.send_mode, broadcast.state
+    if broadcast.request.route is RouteKind.EXPORT_FILE and state in _EXPORTING:
+        return _EXPORTING[state]
     if state is State.CLOSED and mode is SendMode.UPLOAD_ONLY:
         return "the list is ready; nobody is mailed by this broadcast"
     if state is State.IMPORTED and mode is SendMode.AT_TIME:
@@ -62,7 +78,7 @@ def lines(progress: Progress) -> list[str]:
     """The progress as sentences that change only when something happened."""
     broadcast, responses = progress.broadcast, progress.responses
     if broadcast is None:
-        return ["The job waits in WS_DB."]
+        return [_WAITING[progress.plan.intake]]
     said = [f"Broadcast {broadcast.key} is {broadcast.state}: {_meaning(broadcast)}."]
     if responses["files_loaded"]:
         said.append(
@@ -77,7 +93,7 @@ def view(progress: Progress) -> RenderableType:
     broadcast = progress.broadcast
     parts: list[RenderableType] = []
     if broadcast is None:
-        parts.append(Text("The job waits in WS_DB."))
+        parts.append(Text(_WAITING[progress.plan.intake]))
     else:
         parts += [
             _states(broadcast),

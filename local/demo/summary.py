@@ -9,16 +9,19 @@ from datetime import datetime
 from typing import Any
 
 from shared.bridge import Bridge
-from shared.broadcast import Broadcast, SendMode, State
+from shared.broadcast import Broadcast, RouteKind, SendMode, State
 
 
-def summarize(bridge: Bridge, broadcast: Broadcast, simulator: Mapping[str, Any], **facts: object) -> dict[str, Any]:
+def summarize(
+    bridge: Bridge, broadcast: Broadcast, simulator: Mapping[str, Any], *, exported_rows: int | None, **facts: object
+) -> dict[str, Any]:
     """The closing summary as one JSON-ready object.
 
     Args:
         bridge: the demo's bridge.
         broadcast: its broadcast.
         simulator: what the simulator's control address says.
+        exported_rows: rows of the file that was handed over, on the route `export file`.
         facts: what the demo itself knows: recipients, seed, seconds, memory.
 
     Returns:
@@ -36,6 +39,7 @@ def summarize(bridge: Bridge, broadcast: Broadcast, simulator: Mapping[str, Any]
         "broadcast": {
             "key": broadcast.key,
             "state": broadcast.state,
+            "source": broadcast.request.source,
             "list_name": broadcast.request.list_name,
             "message_name": broadcast.request.message_name,
             "route": broadcast.request.route,
@@ -56,6 +60,7 @@ def summarize(bridge: Bridge, broadcast: Broadcast, simulator: Mapping[str, Any]
             "recipients": broadcast.imported or 0,
             "left_out_by_reason": imported.get("skipped", {}),
         },
+        "exported_rows": exported_rows,
         "send": {
             "mails_sent": campaign.get("mails_sent", 0),
             "recipients_mailed": campaign.get("distinct_recipients_mailed", 0),
@@ -90,6 +95,13 @@ def _checks(summary: Mapping[str, Any]) -> dict[str, bool]:
         "rows in the delivery file = uploaded + rejected + duplicates + suppressed": file["rows"]
         == file["uploaded"] + file["rejected"] + file["duplicates"] + file["suppressed"]
         and file["rows"] > 0,
+    }
+    if summary["broadcast"]["route"] == RouteKind.EXPORT_FILE:
+        return checks | {
+            "rows in the exported file = uploaded": summary["exported_rows"] == file["uploaded"],
+            "nobody was mailed": send["mails_sent"] == 0,
+        }
+    checks |= {
         "uploaded = on the list + left out by Optimizely": file["uploaded"]
         == at_list["rows_in_file"]
         == at_list["recipients"] + left_out,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from json import JSONEncoder
 from typing import Final
 
-from shared.optimizely.list_fields import ListPlan
+from shared.optimizely.list_plan import ListPlan
 from shared.rejects import RejectReason
 
 _JSON: Final = JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -6,9 +6,7 @@ the only limit is `LONGEST_VALUE`, which the delivery file checks.
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
-from operator import itemgetter
 from typing import Final, Protocol
 
 from shared.errors import (
@@ -19,7 +17,7 @@ from shared.errors import (
     MappedColumnMissing,
     RequiredFieldMissing,
 )
-from shared.rejects import RejectReason
+from shared.optimizely.list_plan import Column, ListPlan, loosely, position_of
 
 #: List fields of the key columns, unless the channel maps these to others.
 EMAIL, URN, COMMUNICATION_KEY = "Email", "Urn", "CommunicationKey"
@@ -62,99 +60,20 @@ class ListField(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Column:
-    """A column of the list file."""
-
-    name: str
-    #: Where its value stands: in a row of the delivery file, or behind it when every row has the same.
-    position: int
-    #: Whether the list file cannot do without it.
-    needed: bool = True
-    #: The value as it is written, None when it does not fit; no function where any text fits.
-    fit: Callable[[str], str | None] | None = None
-    #: Whether an empty value refuses a row.
-    filled: bool = False
-
-
-class ListPlan:
-    """How rows of a delivery file become rows of a list. Made by `plan_columns`, or by `plan_export`.
-
-    Attributes:
-        list_name: name of the list, for errors.
-        columns: names of the columns that are written, in their order: internal names of fields, and the extra ones.
-        address: position of the address among them.
-        left_out: columns of the delivery file that are not written.
-    """
-
-    def __init__(
-        self, written: Sequence[_Column], *, constants: Sequence[str], address: int, list_name: str, left_out: list[str]
-    ) -> None:
-        self.list_name = list_name
-        self.columns = tuple(column.name for column in written)
-        self.address = address
-        self.left_out = tuple(left_out)
-        self._constants = tuple(constants)
-        positions = [column.position for column in written]
-        # Of one position `itemgetter` gives the value itself; a list has two at the least, an exported file may not.
-        self._pick: Callable[[Sequence[str]], Sequence[str]] = (
-            itemgetter(*positions) if len(positions) > 1 else itemgetter(slice(positions[0], positions[0] + 1))
-        )
-        self._checks = [
-            (index, column.fit or str, column.filled, column.name)
-            for index, column in enumerate(written)
-            if column.fit is not None or column.filled
-        ]
-
-    def row(self, values: Sequence[str]) -> list[str] | RejectReason:
-        """The values of one recipient, as they are written, in the order of `columns`.
-
-        Args:
-            values: a good row of the delivery file: as many values as it has columns, without spaces around them.
-
-        Returns:
-            The values; or why the list cannot take them: `field-type`, `field-missing`. `refused_field` says which
-            field.
-        """
-        cells = self._cells(values)
-        if self._checks and (refused := self._refuse(cells)):
-            return refused[0]
-        return cells
-
-    def refused_field(self, values: Sequence[str]) -> str | None:
-        """Name of the first field for which `row` refuses the row; None when it does not."""
-        refused = self._refuse(self._cells(values))
-        return refused and refused[1]
-
-    def _cells(self, values: Sequence[str]) -> list[str]:
-        return list(self._pick((*values, *self._constants)))
-
-    def _refuse(self, cells: list[str]) -> tuple[RejectReason, str] | None:
-        """Why the row is refused and for which field; a row that is not gets its values as they are written."""
-        for index, fit, filled, name in self._checks:
-            written = fit(cells[index])
-            if written is None:
-                return RejectReason.FIELD_TYPE, name
-            if filled and not written:
-                return RejectReason.FIELD_MISSING, name
-            cells[index] = written
-        return None
-
-
 class _Fields:
     """The fields of a list by name: the very internal name, else loosely the internal, else the display name."""
 
     def __init__(self, fields: Sequence[ListField], list_name: str) -> None:
-        system = set(map(_loosely, _SYSTEM_FIELDS))
-        self.writable = [field for field in fields if _loosely(field.internal_name) not in system]
+        system = set(map(loosely, _SYSTEM_FIELDS))
+        self.writable = [field for field in fields if loosely(field.internal_name) not in system]
         self.list_name = list_name
-        self._by_name = {_loosely(field.display_name): field for field in self.writable}
-        self._by_name |= {_loosely(field.internal_name): field for field in self.writable}
+        self._by_name = {loosely(field.display_name): field for field in self.writable}
+        self._by_name |= {loosely(field.internal_name): field for field in self.writable}
         self._by_name.pop("", None)
         self._by_internal_name = {field.internal_name: field for field in self.writable}
 
     def find(self, name: str) -> ListField | None:
-        return self._by_internal_name.get(name) or self._by_name.get(_loosely(name))
+        return self._by_internal_name.get(name) or self._by_name.get(loosely(name))
 
     def taken(self, field: ListField) -> FieldMapAmbiguous:
         return FieldMapAmbiguous(list=self.list_name, reason=f"two columns for the field {field.internal_name}")
@@ -235,45 +154,6 @@ def plan_columns(  # noqa: PLR0913 - the parts of a delivery file, a list and a 
     )
 
 
-def plan_export(
-    columns: Sequence[str], *, email: int, name: str, field_map: Mapping[str, str], order: Sequence[str]
-) -> ListPlan:
-    """Name the columns of a delivery file as the receiver of an exported file wants them.
-
-    Args:
-        columns: names of the columns of the delivery file.
-        email: position of the address.
-        name: what the file is called in errors.
-        field_map: new name by column of the delivery file; the others keep theirs.
-        order: the new names that are written, in their order; without it all, in the order of the delivery file.
-
-    Returns:
-        The plan. Values are written as they are.
-
-    Raises:
-        ListFileColumnsWrong: `order` names what there is not, or two columns would have one name.
-        MappedColumnMissing: the delivery file lacks a column that the map names.
-    """
-    names = list(columns)
-    for column, new in field_map.items():
-        position = _position(columns, column)
-        if position is None:
-            raise MappedColumnMissing(column=column, field=new)
-        names[position] = new
-    for wanted in order or names:
-        if names.count(wanted) != 1:
-            told = "two columns are" if wanted in names else "no column is"
-            raise ListFileColumnsWrong(list=name, reason=f"{told} named {wanted}")
-    written = [_Column(wanted, names.index(wanted)) for wanted in order or names]
-    return ListPlan(
-        written,
-        constants=(),
-        address=next((place for place, column in enumerate(written) if column.position == email), 0),
-        list_name=name,
-        left_out=[column for column, new in zip(columns, names, strict=True) if new not in (order or names)],
-    )
-
-
 # The parts of a plan: columns of the list file by the internal name of their field
 
 
@@ -281,7 +161,7 @@ def _mapped(columns: Sequence[str], field_map: Mapping[str, str], known: _Fields
     """The fields that the channel's map gives to columns, by position of the column."""
     mapped: dict[int, ListField] = {}
     for column, name in field_map.items():
-        position = _position(columns, column)
+        position = position_of(columns, column)
         if position is None:
             raise MappedColumnMissing(column=column, field=name)
         field = known.find(name)
@@ -295,20 +175,20 @@ def _mapped(columns: Sequence[str], field_map: Mapping[str, str], known: _Fields
     return mapped
 
 
-def _keys(keys: Mapping[str, int], mapped: Mapping[int, ListField], known: _Fields) -> dict[str, _Column]:
-    planned: dict[str, _Column] = {}
+def _keys(keys: Mapping[str, int], mapped: Mapping[int, ListField], known: _Fields) -> dict[str, Column]:
+    planned: dict[str, Column] = {}
     for key, position in keys.items():
         field = mapped.get(position) or known.find(key)
         if field is None:
             raise ListFieldMissing(list=known.list_name, field=key)
         # The delivery file has a value for every key.
-        column = _Column(field.internal_name, position, fit=_fit(field.type))
+        column = Column(field.internal_name, position, fit=_fit(field.type))
         if planned.setdefault(field.internal_name, column).position != position:
             raise known.taken(field)
     return planned
 
 
-def _fixed(fixed: Mapping[str, str], behind: int, planned: Mapping[str, _Column], known: _Fields) -> dict[str, _Column]:
+def _fixed(fixed: Mapping[str, str], behind: int, planned: Mapping[str, Column], known: _Fields) -> dict[str, Column]:
     made = {}
     for position, (name, value) in enumerate(fixed.items(), behind):
         field = known.find(name)
@@ -319,28 +199,26 @@ def _fixed(fixed: Mapping[str, str], behind: int, planned: Mapping[str, _Column]
         fit = _fit(field.type)
         if fit is not None and fit(value) != value:
             raise ListFieldMissing(list=known.list_name, field=f"{name} that takes {value!r}")
-        made[field.internal_name] = _Column(field.internal_name, position)
+        made[field.internal_name] = Column(field.internal_name, position)
     return made
 
 
-def _extras(
-    extra: Mapping[str, str], behind: int, planned: Mapping[str, _Column], known: _Fields
-) -> dict[str, _Column]:
+def _extras(extra: Mapping[str, str], behind: int, planned: Mapping[str, Column], known: _Fields) -> dict[str, Column]:
     made = {}
     for position, name in enumerate(extra, behind):
         field = known.find(name)
         key = name if field is None else field.internal_name
         if key in planned:
             raise ListFileColumnsWrong(list=known.list_name, reason=f"{name} is there twice")
-        made[key] = _Column(name, position)
+        made[key] = Column(name, position)
     return made
 
 
 def _others(
     columns: Sequence[str], keys: set[int], mapped: Mapping[int, ListField], taken: set[str], known: _Fields
-) -> tuple[dict[str, _Column], list[str]]:
+) -> tuple[dict[str, Column], list[str]]:
     """The columns that are no keys, and names of those that have no field."""
-    made: dict[str, _Column] = {}
+    made: dict[str, Column] = {}
     left_out = []
     by_map = {field.internal_name for field in mapped.values()}
     for position, column in enumerate(columns):
@@ -354,20 +232,20 @@ def _others(
                 continue
         elif field.internal_name in taken:
             raise known.taken(field)
-        made[field.internal_name] = _Column(
+        made[field.internal_name] = Column(
             field.internal_name, position, needed=field.required, fit=_fit(field.type), filled=field.required
         )
     return made, left_out
 
 
 def _ordered(
-    planned: Mapping[str, _Column], order: Sequence[str], extras: Mapping[str, _Column], known: _Fields
-) -> dict[str, _Column]:
-    ordered: dict[str, _Column] = {}
-    by_extra = {_loosely(column.name): key for key, column in extras.items()}
+    planned: Mapping[str, Column], order: Sequence[str], extras: Mapping[str, Column], known: _Fields
+) -> dict[str, Column]:
+    ordered: dict[str, Column] = {}
+    by_extra = {loosely(column.name): key for key, column in extras.items()}
     for name in order:
         field = known.find(name)
-        key = by_extra.get(_loosely(name), "" if field is None else field.internal_name)
+        key = by_extra.get(loosely(name), "" if field is None else field.internal_name)
         if key not in planned:
             raise ListFileColumnsWrong(list=known.list_name, reason=f"nothing fills {name}")
         if key in ordered:
@@ -433,19 +311,3 @@ _FITS: Final[dict[str, Callable[[str], str | None]]] = {
     "TIMESTAMP": _timestamp,
     "BOOLEAN": _boolean,
 }
-
-
-# Names
-
-
-def _position(columns: Sequence[str], wanted: str) -> int | None:
-    """Position of the column of the very name, else of the first that is loosely named so."""
-    if wanted in columns:
-        return columns.index(wanted)
-    loosely = [_loosely(column) for column in columns]
-    return loosely.index(_loosely(wanted)) if _loosely(wanted) in loosely else None
-
-
-def _loosely(name: str) -> str:
-    """A name as it is compared: `First Name` is `first_name`."""
-    return re.sub(r"[\s_-]", "", name).casefold()

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from shared.channels import ListFileLayout
 from shared.errors import ListFileColumnsWrong
-from shared.optimizely.list_fields import ListPlan
+from shared.optimizely.list_plan import ListPlan
 from shared.rejects import RejectReason
 
 #: What the file begins with and the codec of its lines, where that is not the encoding itself.

@@ -30,8 +30,9 @@ def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id:
     Args:
         bridge: the bridge.
         key: the broadcast's key.
-        started: true to follow the send; false to start it, after one more look at its status, or to upload
-            anew when its list was not verified, or when Optimizely starts by itself.
+        started: true to follow the send, or to close an export that its receiver has; false to start it, after one
+            more look at its status, or to upload anew when its list was not verified, or when Optimizely starts by
+            itself.
         owner: who decided; kept in the history.
         campaign_id: the Smart Campaign that was started, where the bridge could not tell.
 
@@ -42,6 +43,9 @@ def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id:
     broadcast = bridge.ledger.broadcasts.get(key)
     if broadcast.state is not State.NEEDS_OPERATOR:
         raise IllegalTransition(broadcast=key, state=broadcast.state, to="resolved")
+    if started and broadcast.request.route is RouteKind.EXPORT_FILE:
+        note = "an operator said that the receiver has the file"
+        return _go_on(bridge, broadcast, State.IMPORTED, owner, note)
     if started:
         known = campaign_id or broadcast.campaign_id
         if known is None:

@@ -16,9 +16,11 @@ from shared.errors import DeliveryFileMissing, NoRecipients, RowsUnaccounted
 from shared.faststats.delivery_file import DeliveryFile
 from shared.faststats.reject_file import RejectFile
 from shared.ledger.suppressions import Suppressions
+from shared.optimizely.exported_columns import plan_export
 from shared.optimizely.list_chunks import JsonRows
-from shared.optimizely.list_fields import ListPlan, plan_columns, plan_export
+from shared.optimizely.list_fields import plan_columns
 from shared.optimizely.list_file import CsvRows, ListRows
+from shared.optimizely.list_plan import ListPlan
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
 from shared.steps.work import Work
 

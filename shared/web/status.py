@@ -30,6 +30,7 @@ def _broadcast(broadcast: Broadcast) -> dict[str, Any]:
     rows, request = broadcast.rows, broadcast.request
     return {
         "key": broadcast.key,
+        "source": request.source,
         "job": request.job_id,
         "list_name": request.list_name,
         "message_name": request.message_name,

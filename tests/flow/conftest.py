@@ -26,10 +26,10 @@ def simulator(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def bridge_over(site: dict[str, Any], folder: Path, azurite: Azurite) -> Iterator[Flow]:
+def bridge_over(site: dict[str, Any], folder: Path, azurite: Azurite, **more: str) -> Iterator[Flow]:
     """A bridge with databases and queues of its own."""
     (folder / "deliveries").mkdir()
-    bridge = Bridge.from_settings(make_settings(folder, azurite.connection_string, site))
+    bridge = Bridge.from_settings(make_settings(folder, azurite.connection_string, site, **more))
     assert bridge.ws_database is not None
     create_databases(bridge.ws_database, bridge.rs_database, zone=ZONE)
     bridge.set_up()

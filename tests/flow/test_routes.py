@@ -9,8 +9,13 @@ from shared.broadcast import SEND_MODES, RouteKind, SendMode, State
 from shared.steps import control
 from tests.flow.harness import Flow, channel, until
 
-#: One by one, in the order of the page on channels.
-WAYS = [(route, mode) for route in RouteKind for mode in SendMode if mode in SEND_MODES[route]]
+#: One by one, in the order of the page on channels. What is exported has tests of its own.
+WAYS = [
+    (route, mode)
+    for route in RouteKind
+    for mode in SendMode
+    if mode in SEND_MODES[route] and route is not RouteKind.EXPORT_FILE
+]
 
 
 def order(flow: Flow, route: RouteKind, mode: SendMode, **more: Any) -> int:

@@ -72,6 +72,24 @@ def test_a_file_names_channels_and_leaves_out_what_is_as_usual(tmp_path: Path) -
             '[channels.x]\nroute = "closed loop"\nclosed_loop = { mailing_column = "" }',
             "a closed loop needs the mailing id",
         ),
+        ('[channels.x]\nroute = "export file"', "needs export_file.site"),
+        (
+            '[channels.x]\nroute = "export file"\nexport_file = { site = "p" }\nlist_file = { name = "{broadcast}" }',
+            "channel x: there is no [sftp_sites.p]",
+        ),
+        ('[channels.x]\nroute = "export file"\nexport_file = { site = "p" }', "without {list_id} and {mailing}"),
+        (
+            """[channels.x]
+            route = "export file"
+            suppress = true
+            export_file = { site = "p" }
+            list_file = { name = "{broadcast}" }""",
+            "suppress is not possible",
+        ),
+        ('[sftp_sites.p]\nhost = "h"\nuser = "u"\nhost_keys = ["k"]', "give private_key or password"),
+        ('[sftp_sites.p]\nhost = "h"\nuser = "u"\nhost_keys = []\npassword = "P"', "sftp_sites.p.host_keys: "),
+        ('[channels.x.drop]\nplace = "/in"', "drop.list_name is missing"),
+        ('[channels.x.drop]\nplace = "/in"\nlist_name = "Customers"', "drop.message_name is missing"),
         ("[channels.x", "is no TOML"),
         (b"[channels.\xff]", "is no TOML"),
     ],

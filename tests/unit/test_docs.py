@@ -79,7 +79,7 @@ def test_a_command_without_settings_says_which_are_missing(monkeypatch: pytest.M
         monkeypatch.delenv(name, raising=False)
     result = CliRunner().invoke(app, ["broadcasts"])
     assert result.exit_code == 1
-    assert "WS_DB" in result.stderr
+    assert "RS_DB" in result.stderr
     assert "settings-invalid" in result.stderr
 
 

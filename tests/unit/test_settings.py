@@ -23,7 +23,7 @@ GOOD = {
     "SFTP_PRIVATE_KEY": "-----BEGIN",
     "SFTP_HOST_KEYS": "SHA256:abc",
 }
-REQUIRED = sorted(GOOD.keys() - {"AzureWebJobsStorage", "SFTP_PRIVATE_KEY"})
+REQUIRED = sorted(GOOD.keys() - {"AzureWebJobsStorage", "SFTP_PRIVATE_KEY", "WS_DB"})
 
 #: A setting and a value that it must refuse. The values are such that their text is in no message by chance.
 WRONG = [

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.optimizely.list_fields import ListPlan, plan_columns
+from shared.optimizely.list_fields import plan_columns
+from shared.optimizely.list_plan import ListPlan
 
 
 @dataclass(frozen=True)
