@@ -4,7 +4,9 @@ import typer
 
 from cli.broadcasts import broadcast, broadcasts, status
 from cli.demo import demo
+from cli.doctor import doctor
 from cli.reference import errors, settings
+from cli.schema_map import schema_map
 from cli.send_test import send_test
 from cli.setup import setup
 
@@ -16,6 +18,8 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(setup)
+app.command()(doctor)
+app.add_typer(schema_map, name="schema-map")
 app.command()(status)
 app.command()(broadcasts)
 app.add_typer(broadcast, name="broadcast")

@@ -33,13 +33,18 @@ console = Console(width=None if sys.stdout.isatty() else _WIDTH)
 problems = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH)
 
 
+def take_settings(settings_file: Path | None) -> None:
+    """Put the app settings of a local.settings.json into the environment, which wins."""
+    if settings_file is not None:
+        for name, value in json.loads(settings_file.read_text())["Values"].items():
+            os.environ.setdefault(name, value)
+
+
 @contextmanager
 def opened_bridge(settings_file: Path | None) -> Iterator[Bridge]:
     """The bridge of the app settings; an error of the catalogue ends the command with exit code 1."""
+    take_settings(settings_file)
     try:
-        if settings_file is not None:
-            for name, value in json.loads(settings_file.read_text())["Values"].items():
-                os.environ.setdefault(name, value)
         bridge = Bridge.from_settings(Settings.load())
         try:
             yield bridge

@@ -76,3 +76,8 @@ def parse_command(text: str | None) -> Element:
         msg = "it is not well-formed XML"
         raise CommandUnreadable(msg) from None
     return root
+
+
+def whole_number(text: str) -> int | None:
+    """A number as commands write it; None when it is none, or larger than a column can hold."""
+    return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None

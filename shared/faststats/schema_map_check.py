@@ -183,7 +183,7 @@ def _catalogue(connection: Connection, schema: MappedSchema) -> dict[str, _Colum
     inspector: Inspector = inspect(connection)
     mapped = schema.names.name(f"{schema.spec.key}.schema") or None
     found = _columns_by_table(inspector, mapped, names.values())
-    if mapped is None and inspector.default_schema_name not in {None, _LAST_SCHEMA}:
+    if mapped is None and connection.dialect.name == "mssql" and inspector.default_schema_name != _LAST_SCHEMA:
         found = _columns_by_table(inspector, _LAST_SCHEMA, names.values()) | found
     return {key: found[name.casefold()] for key, name in names.items() if name.casefold() in found}
 

@@ -545,18 +545,15 @@ PS_DB: Final = DatabaseSpec(
             published=True,
             inserted=False,
             columns=(
-                Column(key="id", default="Id", published=True, kind=Kind.NUMBER, written=False, primary_key=True),
                 Column(
                     key="date_added",
                     default="DateAdded",
                     published=True,
                     kind=Kind.TIME,
                     written=False,
-                    without="every command is searched, not only the recent ones",
+                    without="every command is searched, and of several for one file any is taken",
                 ),
-                Column(
-                    key="command", default="Command", published=True, kind=Kind.TEXT, written=False, nullable=True
-                ),
+                Column(key="command", default="Command", published=True, kind=Kind.TEXT, written=False, nullable=True),
             ),
         ),
     ),

@@ -34,12 +34,13 @@ from sqlalchemy import (
     type_coerce,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from shared.broadcast import SEND_MODES, Broadcast, BroadcastRequest, RouteKind, SendMode, State, job_key
 from shared.channels import DEFAULT, Channels
 from shared.database import Database
 from shared.errors import BridgeError, JobCommandInvalid, SendModeImpossible
-from shared.faststats.command_xml import LONGEST_COMMAND, CommandUnreadable, XmlPath, parse_command
+from shared.faststats.command_xml import LONGEST_COMMAND, CommandUnreadable, XmlPath, parse_command, whole_number
 from shared.faststats.schema_map import WsDbSchema, present
 from shared.faststats.schema_map_check import SchemaCheck
 
@@ -56,7 +57,7 @@ MOST_AT_ONCE: Final = 50
 #: How often in a row other pollers may take the chosen jobs away before this one leaves the rest for its next run.
 _LOST_RACES: Final = 5
 #: Rows that another poller holds are passed by, not waited for. Babelfish waits, and SQLite has one writer at a time.
-_PASS_LOCKED: Final = "WITH (READPAST, UPDLOCK, ROWLOCK)"
+_HINTS: Final = "WITH (READPAST, UPDLOCK, ROWLOCK)"
 #: Behind the name of the bridge while the job is not in the ledger.
 _CLAIMING: Final = " (claiming)"
 #: Longest line of the delivery job summary.
@@ -82,6 +83,11 @@ class Job:
     def key(self) -> str:
         """Natural key of the broadcast that the job asks for."""
         return job_key(self.system, self.id, self.time_added)
+
+
+def longest_written(server: str) -> dict[str, int]:
+    """Characters of what the settings let the bridge write to WS_DB, by `table.column`."""
+    return {"job_queue.server": len(server + _CLAIMING)}
 
 
 class WsDb:
@@ -116,7 +122,7 @@ class WsDb:
         self._channels = channels
         self._now = now
         #: Whether WS_DB is as the schema map says.
-        self.check = SchemaCheck(database, schema, {"job_queue.server": len(self._claiming)})
+        self.check = SchemaCheck(database, schema, longest_written(server))
 
     # The queue
 
@@ -134,24 +140,26 @@ class WsDb:
             The claimed jobs, in that order.
         """
         self.check.require()
-        queue, states = self._schema.job_queue, self._schema.states
-        chosen = self._chosen(min(most, MOST_AT_ONCE), cancelled=False, hint=_PASS_LOCKED)
-        claimed = (
-            update(queue)
-            .with_hint(_PASS_LOCKED, dialect_name="mssql")
-            .where(queue.c.job_id.in_(chosen), queue.c.state == states.waiting)
-            .values(present(queue, {"state": states.claimed, "server": self._claiming, "time_sent": self._now()}))
-            .returning(queue.c.job_id)
-        )
         for _ in range(_LOST_RACES):
             with self._database.writing() as connection:
-                ids = connection.scalars(claimed).all()
+                ids = connection.scalars(self._claim(min(most, MOST_AT_ONCE))).all()
             if ids:
-                return self._jobs(queue.c.job_id.in_(ids))
+                return self._jobs(self._schema.job_queue.c.job_id.in_(ids))
             with self._database.reading() as connection:
                 if connection.scalar(self._chosen(1, cancelled=False)) is None:
                     break
         return []
+
+    def _claim(self, most: int) -> ReturningUpdate[tuple[int]]:
+        queue, states = self._schema.job_queue, self._schema.states
+        chosen = self._chosen(most, cancelled=False, hint=_HINTS)
+        return (
+            update(queue)
+            .with_hint(_HINTS, dialect_name="mssql")
+            .where(queue.c.job_id.in_(chosen), queue.c.state == states.waiting)
+            .values(present(queue, {"state": states.claimed, "server": self._claiming, "time_sent": self._now()}))
+            .returning(queue.c.job_id)
+        )
 
     def orphans(self, *, after: int, claimed_before: datetime) -> list[Job]:
         """Jobs that this bridge has claimed, but that did not reach the ledger: somebody stopped in between.
@@ -201,9 +209,9 @@ class WsDb:
             return 0
         cancelled = (
             update(queue)
-            .with_hint(_PASS_LOCKED, dialect_name="mssql")
+            .with_hint(_HINTS, dialect_name="mssql")
             .where(
-                queue.c.job_id.in_(self._chosen(MOST_AT_ONCE, cancelled=True, hint=_PASS_LOCKED)),
+                queue.c.job_id.in_(self._chosen(MOST_AT_ONCE, cancelled=True, hint=_HINTS)),
                 queue.c.state == states.waiting,
                 queue.c.cancel_requested != 0,
             )
@@ -319,8 +327,8 @@ class WsDb:
             list_name=list_name,
             message_name=message_name,
             delivery_file=file_name,
-            step_id=_number(text(paths.step_id)),
-            run=_number(text(paths.run)),
+            step_id=whole_number(text(paths.step_id)),
+            run=whole_number(text(paths.run)),
             parameters=text(paths.parameters),
             channel=channel,
             route=self._channels[channel].route,
@@ -370,9 +378,7 @@ class WsDb:
         if "cancel_requested" in queue.c:
             asked.append(queue.c.cancel_requested != 0)
         with self._database.reading() as connection:
-            return (
-                connection.scalar(select(queue.c.job_id).where(queue.c.job_id == job_id, or_(*asked))) is not None
-            )
+            return connection.scalar(select(queue.c.job_id).where(queue.c.job_id == job_id, or_(*asked))) is not None
 
     def note(self, job_id: int, message: str) -> None:
         """Write a line to the delivery job summary of a job of this bridge, which the client shows."""
@@ -380,6 +386,10 @@ class WsDb:
         if self._schema.delivery_job_summary is not None:
             with self._database.writing() as connection:
                 self._add_line(connection, job_id, message)
+
+    def note_progress(self, job_id: int, broadcast: Broadcast) -> None:
+        """Write to the delivery job summary how far the broadcast of a job is."""
+        self.note(job_id, _in_words(broadcast, {}))
 
     def report(self, broadcast: Broadcast, reasons: Mapping[str, int]) -> None:
         """Write the end of a broadcast to its job, or what an operator has to do; doing it twice is harmless.
@@ -475,10 +485,6 @@ def _parameters(text: str) -> dict[str, str]:
     """The channel's parameters by name; case and spaces of names do not count."""
     pairs = (pair.partition("=") for pair in text.split(";"))
     return {"".join(name.split()).lower(): value.strip() for name, separator, value in pairs if separator}
-
-
-def _number(text: str) -> int | None:
-    return int(text) if re.fullmatch(r"-?\d{1,18}", text) else None
 
 
 def _in_words(broadcast: Broadcast, reasons: Mapping[str, int]) -> str:

@@ -227,6 +227,7 @@ class Flow:
         """State and results of a job, as its client reads them."""
         schema = WsDbSchema(ZONE)
         queue, results = schema.job_queue, schema.results
+        assert results is not None
         with self.ws_database.reading() as connection:
             state = connection.scalar(select(queue.c.state).where(queue.c.job_id == job_id))
             text = connection.scalar(select(results.c.results).where(results.c.job_id == job_id))
