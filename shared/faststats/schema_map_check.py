@@ -210,14 +210,12 @@ def _fills_itself(real: ReflectedColumn, columns: _Columns) -> bool:
     return keys == [real] and type(real["type"]) is types.INTEGER
 
 
-def _largest(kind: types.TypeEngine[Any]) -> int | float:
+def _largest(kind: types.TypeEngine[Any]) -> int:
     for family, largest in _LARGEST:
         if isinstance(kind, family):
             return largest
     precision, scale = getattr(kind, "precision", None), getattr(kind, "scale", None)
-    if isinstance(kind, types.Float) or precision is None:
-        return float("inf")
-    return int(10 ** (precision - (scale or 0))) - 1
+    return 2**63 - 1 if precision is None else int(10 ** (precision - (scale or 0))) - 1
 
 
 def _type_name(real: ReflectedColumn) -> str:

@@ -7,9 +7,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from hypothesis import given
@@ -19,11 +21,12 @@ from sqlalchemy import Table, delete, event, insert, select, update
 from shared.broadcast import BroadcastRequest, RouteKind, SendMode, State, job_key
 from shared.channels import Channel, Channels
 from shared.database import Database
-from shared.errors import ChannelUnknown, JobCommandInvalid, SendModeImpossible
-from shared.faststats.schema_map import WsDbSchema
+from shared.errors import ChannelUnknown, DatabaseUnavailable, JobCommandInvalid, SendModeImpossible
+from shared.faststats.schema_map import SchemaMap, WsDbSchema
 from shared.faststats.ws_db import MOST_AT_ONCE, Job, WsDb
 
 from .conftest import NOW, ZONE
+from .test_rs_db import BROADCAST
 
 ROOT = Path(__file__).parents[3]
 AddJob = Callable[..., int]
@@ -46,6 +49,10 @@ def command(**elements: str | None) -> str:
     }
     details = "".join(f"<{name}>{text}</{name}>" for name, text in texts.items() if text is not None)
     return f"<DeliveryCommand><BroadcastActionDetails>{details}</BroadcastActionDetails></DeliveryCommand>"
+
+
+LAUGHS = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(9))
+LAUGHS_COMMAND = f'<!DOCTYPE x [<!ENTITY a0 "ha">{LAUGHS}]><DeliveryCommand>&a9;</DeliveryCommand>'
 
 
 def job(text: str | None) -> Job:
@@ -271,7 +278,7 @@ def test_a_fresh_claim_is_no_orphan(ws_db: WsDb, add_job: AddJob) -> None:
 
 
 def test_orphans_are_found_by_any_poller_of_the_bridge_page_by_page(
-    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+    add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
 ) -> None:
     for _ in range(MOST_AT_ONCE + 1):
         add_job(state="incomplete", server="this bridge (claiming)", time_sent=None)
@@ -589,9 +596,6 @@ def test_names_and_paths_may_be_as_long_as_the_ledger_has_room_for(ws_db: WsDb) 
     assert (request.delivery_file, request.list_name, len(request.parameters)) == (long, long, 9999)
 
 
-LAUGHS = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(9))
-
-
 @pytest.mark.parametrize(
     "prolog",
     [
@@ -638,6 +642,191 @@ def test_a_command_of_absurd_depth_does_no_harm(ws_db: WsDb) -> None:
 
 
 # The end
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("<a>" + "x" * 50_000_000 + "</a>", "it is longer than 1000000 characters"),
+        (LAUGHS_COMMAND, "it is not well-formed XML"),
+        (None, "it has none"),
+    ],
+    ids=["fifty megabytes", "a bomb", "NULL"],
+)
+def test_a_command_that_nobody_should_read_is_not_read_whole_and_its_job_refused(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema, text: str | None, reason: str
+) -> None:
+    bad, good = add_job(age=5, command=text), add_job(command=command())
+    jobs = ws_db.claim(5)
+    assert [one.id for one in jobs] == [bad, good]
+    assert len(jobs[0].command or "") <= 1_000_001
+    with pytest.raises(JobCommandInvalid, match=reason) as caught:
+        ws_db.request(jobs[0])
+    ws_db.refuse(jobs[0], caught.value)
+    assert queue(ws_database, ws_schema, bad)["state"] == "done"
+    assert ws_db.request(jobs[1]).list_name == "Newsletter"
+
+
+def test_a_job_with_several_commands_is_refused(open_database: Callable[[str], Database], tmp_path: Path) -> None:
+    schema = WsDbSchema(ZONE)
+    database = open_database(f"sqlite:///{tmp_path / 'several.sqlite'}")
+    with database.writing() as connection:
+        schema.job_queue.create(connection)
+        connection.exec_driver_sql('CREATE TABLE "JobQueueCommands" ("JobId" INTEGER, "Command" TEXT)')
+        table(schema, "results").create(connection)
+        table(schema, "delivery_job_summary").create(connection)
+        row = {"time_added": NOW, "priority": 5, "state": "unassigned", "system_name": "S", "job_type": "Broadcast"}
+        connection.execute(insert(schema.job_queue).values(row))
+        connection.execute(insert(schema.commands), [{"job_id": 1, "command": command()} for _ in range(2)])
+    ws_db = WsDb(database, schema, server="b", channels=Channels(), now=lambda: NOW)
+    (claimed,) = ws_db.claim(5)
+    with pytest.raises(JobCommandInvalid, match="it has several"):
+        ws_db.request(claimed)
+
+
+@pytest.mark.parametrize("system", ["a" * 101, "a\nb"], ids=["long", "two lines"])
+def test_a_job_of_a_system_that_the_ledger_has_no_room_for_is_refused(ws_db: WsDb, system: str) -> None:
+    with pytest.raises(JobCommandInvalid, match="the name of its system is not one line of at most 100 characters"):
+        ws_db.request(replace(job(command()), system=system))
+
+
+def test_a_refused_job_says_why_and_what_to_do(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id = add_job()
+    (claimed,) = ws_db.claim()
+    error = ChannelUnknown(channel="x")
+    ws_db.refuse(claimed, error)
+    row = queue(ws_database, ws_schema, job_id)
+    assert (row["state"], row["server"], row["time_finished"]) == ("done", "this bridge", NOW)
+    (result,) = rows(ws_database, table(ws_schema, "results"))
+    assert "<ErrorCode>channel-unknown</ErrorCode>" in result["results"]
+    assert error.remedy in result["results"]
+    (line,) = rows(ws_database, table(ws_schema, "delivery_job_summary"))
+    assert line["message"] == str(error)
+
+
+def test_the_end_of_a_broadcast_tells_its_list_counts_reasons_campaign_and_error(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id = add_job()
+    ws_db.claim()
+    broadcast = replace(
+        BROADCAST,
+        request=replace(BROADCAST.request, job_id=job_id),
+        state=State.FAILED,
+        imported=6,
+        sent=5,
+        error_code="some-code",
+        error="It broke. Mend it.",
+    )
+    ws_db.report(broadcast, {"address-invalid": 2, "duplicate": 1})
+    (result,) = rows(ws_database, table(ws_schema, "results"))
+    told = {one.tag: one.text for one in fromstring(result["results"])}
+    assert told == {
+        "BroadcastKey": broadcast.key,
+        "State": "failed",
+        "ListName": "Newsletter",
+        "MessageName": "Spring",
+        "ErrorCode": "some-code",
+        "Error": "It broke. Mend it.",
+        "CampaignId": "500",
+        "MailingId": "900",
+        "RowsRead": "10",
+        "RecipientsUploaded": "6",
+        "RecipientsRejected": "2",
+        "Duplicates": "1",
+        "Suppressed": "1",
+        "RejectReasons": "address-invalid=2;duplicate=1",
+        "RecipientsImported": "6",
+        "RecipientsBroadcast": "5",
+    }
+    (line,) = rows(ws_database, table(ws_schema, "delivery_job_summary"))
+    assert line["message"] == (
+        f"Broadcast {broadcast.key} is failed. 6 of 10 rows for the list. Not uploaded: 2 address-invalid, "
+        "1 duplicate. Sent to 5 recipients by Smart Campaign 500. It broke. Mend it. [some-code]"
+    )
+
+
+def test_a_parked_broadcast_leaves_its_job_open_and_says_what_to_do(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id = add_job()
+    ws_db.claim()
+    parked = replace(
+        BROADCAST,
+        request=replace(BROADCAST.request, job_id=job_id),
+        state=State.NEEDS_OPERATOR,
+        error_code="some-code",
+        error="Look.",
+    )
+    ws_db.report(parked, {})
+    assert queue(ws_database, ws_schema, job_id)["state"] == "incomplete"
+    (line,) = rows(ws_database, table(ws_schema, "delivery_job_summary"))
+    assert line["message"].endswith("Look. [some-code]")
+
+
+def test_state_results_and_line_stand_or_fall_together(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id = add_job()
+    ws_db.claim()
+    with ws_database.writing() as connection:
+        connection.exec_driver_sql('ALTER TABLE "DeliveryJobSummary" RENAME TO "Gone"')
+    with pytest.raises(DatabaseUnavailable):
+        ws_db.finish(job_id, {"State": "closed"}, line="line")
+    assert queue(ws_database, ws_schema, job_id)["state"] == "incomplete"
+    assert rows(ws_database, table(ws_schema, "results")) == []
+
+
+def test_a_line_has_no_more_characters_than_its_column(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id = add_job()
+    ws_db.claim()
+    ws_db.note(job_id, "ä" * 1000)
+    ws_db.note(job_id, "ä" * 1001)
+    lines = [line["message"] for line in rows(ws_database, table(ws_schema, "delivery_job_summary"))]
+    assert lines == ["ä" * 1000, "ä" * 999 + "…"]
+
+
+def test_results_are_xml_whatever_is_in_them(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
+) -> None:
+    job_id = add_job()
+    ws_db.claim()
+    ws_db.finish(job_id, {"Error": "a\x00b\x0b\ud800<&>\uffff😀"})
+    (result,) = rows(ws_database, table(ws_schema, "results"))
+    assert fromstring(result["results"]).findtext("Error") == "a\ufffdb\ufffd\ufffd<&>\ufffd😀"
+
+
+def test_a_state_of_its_own_for_failed_jobs_is_used(
+    ws_database: Database, add_job: AddJob, ws_schema: WsDbSchema
+) -> None:
+    schema = WsDbSchema(ZONE, SchemaMap({"ws_db.states.failed": "broken"}))
+    ws_db = WsDb(ws_database, schema, server="b", channels=Channels(), now=lambda: NOW)
+    job_id = add_job()
+    ws_db.claim()
+    ws_db.finish(job_id, {}, state=State.FAILED)
+    assert queue(ws_database, ws_schema, job_id)["state"] == "broken"
+
+
+def test_states_and_types_can_be_numbers(open_database: Callable[[str], Database], tmp_path: Path) -> None:
+    states = {f"ws_db.states.{key}": number for number, key in enumerate(("waiting", "claimed", "done", "cancelled"))}
+    names = SchemaMap(states | {"ws_db.states.failed": 9, "ws_db.job_types.broadcast": 17})
+    schema = WsDbSchema(ZONE, names)
+    database = open_database(f"sqlite:///{tmp_path / 'numbers.sqlite'}")
+    row = {"time_added": NOW, "priority": 5, "state": 0, "cancel_requested": 0, "system_name": "S"}
+    with database.writing() as connection:
+        schema.metadata.create_all(connection)
+        connection.execute(insert(schema.job_queue).values(**row, job_type=16))
+        connection.execute(insert(schema.job_queue).values(**row, job_type=17))
+    ws_db = WsDb(database, schema, server="b", channels=Channels(), now=lambda: NOW)
+    (claimed,) = ws_db.claim(5)
+    assert claimed.id == 2
+    assert queue(database, schema, 2)["state"] == 1
+    ws_db.finish(2, {}, state=State.CANCELLED)
+    assert queue(database, schema, 2)["state"] == 3
 
 
 def test_a_finished_job_has_its_results(
@@ -763,7 +952,8 @@ def test_a_claimed_job_stays_the_same_broadcast_when_the_zone_setting_changes(tm
             WsDbSchema("UTC").metadata.create_all(connection)
             connection.exec_driver_sql(
                 "INSERT INTO JobQueue (JobID, TimeAdded, Priority, State, CancelRequested, SystemName, JobType, "
-                "Server) VALUES (1, '2026-11-01 12:00:00.000000', 1, 'incomplete', 0, 'Demo', 'Broadcast', 'ours (claiming)')"
+                "Server) VALUES (1, '2026-11-01 12:00:00.000000', 1, 'incomplete', 0, 'Demo', 'Broadcast', "
+                "'ours (claiming)')"
             )
         for zone in ("UTC", "Europe/Berlin", "America/New_York"):
             ws_db = WsDb(database, WsDbSchema(zone), server="ours", channels=Channels(), now=lambda: NOW)
