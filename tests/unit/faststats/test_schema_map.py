@@ -321,7 +321,11 @@ def test_a_row_has_only_what_its_table_has_room_for() -> None:
 
 
 def test_the_page_can_be_used_as_a_file_and_means_the_same(tmp_path: Path) -> None:
-    changed = {"ws_db.job_queue.state": "Größe", "ws_db.job_queue.priority": "", "rs_db.values.completed": "OK"}
+    changed: dict[str, object] = {
+        "ws_db.job_queue.state": "Größe",
+        "ws_db.job_queue.priority": "",
+        "rs_db.values.completed": "OK",
+    }
     numbers = {
         f"ws_db.states.{key}": number
         for number, key in enumerate(("waiting", "claimed", "done", "failed", "cancelled"))

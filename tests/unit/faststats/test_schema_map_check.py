@@ -227,6 +227,44 @@ def test_a_database_that_does_not_answer_is_another_matter(open_database: Open, 
 
 # Types of SQL Server
 
+#: As the reflection makes them; their constructors have no types.
+SQL_SERVER: Any = mssql
+NUMBER, TEXT, TIME = schema_map_spec.Kind.NUMBER, schema_map_spec.Kind.TEXT, schema_map_spec.Kind.TIME
+HOLD_IT: dict[schema_map_spec.Kind, list[Any]] = {
+    NUMBER: [
+        SQL_SERVER.BIGINT(),
+        SQL_SERVER.INTEGER(),
+        SQL_SERVER.NUMERIC(18, 0),
+        SQL_SERVER.DECIMAL(10, 0),
+        types.NUMERIC(),
+    ],
+    TIME: [SQL_SERVER.DATETIME(), SQL_SERVER.DATETIME2(3), SQL_SERVER.SMALLDATETIME()],
+    TEXT: [
+        SQL_SERVER.NVARCHAR(),
+        SQL_SERVER.VARCHAR(50),
+        SQL_SERVER.NTEXT(),
+        SQL_SERVER.XML(),
+        SQL_SERVER.NCHAR(50),
+    ],
+}
+CANNOT_HOLD_IT: dict[schema_map_spec.Kind, list[Any]] = {
+    NUMBER: [
+        SQL_SERVER.TINYINT(),
+        SQL_SERVER.SMALLINT(),
+        SQL_SERVER.BIT(),
+        SQL_SERVER.NUMERIC(9, 0),
+        SQL_SERVER.FLOAT(),
+    ],
+    TIME: [SQL_SERVER.DATETIMEOFFSET(), SQL_SERVER.DATE(), SQL_SERVER.TIMESTAMP()],
+    TEXT: [
+        SQL_SERVER.VARCHAR(49),
+        SQL_SERVER.VARBINARY(),
+        SQL_SERVER.SQL_VARIANT(),
+        SQL_SERVER.UNIQUEIDENTIFIER(),
+        types.NullType(),
+    ],
+}
+
 
 def fits(kind: types.TypeEngine[Any], column: schema_map_spec.Column, **more: Any) -> list[str]:
     real = {"x": {"name": "X", "type": kind, "nullable": True, "default": None} | more}
@@ -244,31 +282,13 @@ def column(kind: schema_map_spec.Kind, **more: Any) -> schema_map_spec.Column:
     return schema_map_spec.Column(key="x", default="X", kind=kind, nullable=True, **more)
 
 
-@pytest.mark.parametrize(
-    ("kind", "real"),
-    [
-        *((schema_map_spec.Kind.NUMBER, real) for real in (mssql.BIGINT(), mssql.INTEGER(), mssql.NUMERIC(18, 0))),
-        *((schema_map_spec.Kind.NUMBER, real) for real in (mssql.DECIMAL(10, 0), types.NUMERIC())),
-        *((schema_map_spec.Kind.TIME, real) for real in (mssql.DATETIME(), mssql.DATETIME2(3), mssql.SMALLDATETIME())),
-        *((schema_map_spec.Kind.TEXT, real) for real in (mssql.NVARCHAR(), mssql.VARCHAR(50), mssql.NTEXT())),
-        *((schema_map_spec.Kind.TEXT, real) for real in (mssql.XML(), mssql.NCHAR(50))),
-    ],
-    ids=repr,
-)
+@pytest.mark.parametrize(("kind", "real"), [(kind, real) for kind in HOLD_IT for real in HOLD_IT[kind]], ids=repr)
 def test_types_of_sql_server_that_hold_it_fit(kind: schema_map_spec.Kind, real: types.TypeEngine[Any]) -> None:
     assert fits(real, column(kind, length=50)) == []
 
 
 @pytest.mark.parametrize(
-    ("kind", "real"),
-    [
-        *((schema_map_spec.Kind.NUMBER, real) for real in (mssql.TINYINT(), mssql.SMALLINT(), mssql.BIT())),
-        *((schema_map_spec.Kind.NUMBER, real) for real in (mssql.NUMERIC(9, 0), mssql.FLOAT())),
-        *((schema_map_spec.Kind.TIME, real) for real in (mssql.DATETIMEOFFSET(), mssql.DATE(), mssql.TIMESTAMP())),
-        *((schema_map_spec.Kind.TEXT, real) for real in (mssql.VARCHAR(49), mssql.VARBINARY(), mssql.SQL_VARIANT())),
-        *((schema_map_spec.Kind.TEXT, real) for real in (mssql.UNIQUEIDENTIFIER(), types.NullType())),
-    ],
-    ids=repr,
+    ("kind", "real"), [(kind, real) for kind in CANNOT_HOLD_IT for real in CANNOT_HOLD_IT[kind]], ids=repr
 )
 def test_types_of_sql_server_that_cannot_hold_it_are_told(
     kind: schema_map_spec.Kind, real: types.TypeEngine[Any]
@@ -283,7 +303,7 @@ def test_types_of_sql_server_that_cannot_hold_it_are_told(
         ({"nullable": False, "default": "((0))"}, 0),
         ({"nullable": False, "identity": {"start": 1, "increment": 1}}, 0),
         ({"nullable": False, "computed": {"sqltext": "1", "persisted": False}}, 0),
-        ({"nullable": False, "type": mssql.TIMESTAMP()}, 0),
+        ({"nullable": False, "type": SQL_SERVER.TIMESTAMP()}, 0),
         ({"nullable": True}, 0),
     ],
 )

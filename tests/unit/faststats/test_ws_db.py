@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Table, delete, event, insert, select, update
 
+from bench.pollers import race
 from shared.broadcast import BroadcastRequest, RouteKind, SendMode, State, job_key
 from shared.channels import Channel, Channels
 from shared.database import Database
@@ -209,36 +210,42 @@ def test_pollers_that_claim_at_the_same_moment_get_every_job_once(
         assert queue(ws_database, ws_schema, job_id)["state"] == "unassigned"
 
 
-def test_processes_that_claim_at_the_same_moment_get_every_job_once(
+@pytest.mark.slow
+def test_ten_processes_share_the_jobs_and_each_job_goes_to_one(ws_url: str) -> None:
+    """As `bench/pollers.py` with 10,000 jobs."""
+    run = race(ws_url, pollers=10, jobs=1000)
+    assert run.faults() == []
+
+
+def test_what_a_process_had_claimed_when_it_was_killed_is_found_by_the_next(
     ws_url: str, ws_schema: WsDbSchema, ws_database: Database, add_job: AddJob
 ) -> None:
-    wanted = [add_job(age=number) for number in range(40)]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("claimer.py")), ws_url, f"process {number}", "3"],
-            cwd=ROOT,
-            env={"PYTHONPATH": str(ROOT)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(3)
-    ]
-    for process in processes:
-        assert process.stdout
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin
-        process.stdin.write("go\n")
-        process.stdin.flush()
-    ended = [process.communicate(timeout=60) for process in processes]
-    assert [process.returncode for process in processes] == [0, 0, 0], ended
-    shares = [[int(line) for line in out.split()] for out, _ in ended]
-    assert sorted(job_id for share in shares for job_id in share) == sorted(wanted)
-    for number, share in enumerate(shares):
-        for job_id in share:
-            assert queue(ws_database, ws_schema, job_id)["server"] == f"process {number} (claiming)"
+    for _ in range(100):
+        add_job()
+    poller = subprocess.Popen(
+        [sys.executable, str(ROOT / "bench" / "pollers.py"), "--poll", "this bridge"],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "POLLERS_WS_DB": ws_url},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with poller:
+        assert poller.stdin
+        assert poller.stdout
+        assert poller.stdout.readline() == "ready\n"
+        poller.stdin.write("go\n")
+        poller.stdin.flush()
+        assert poller.stdout.readline().strip().isdigit()
+        poller.kill()
+    later = datetime.now(UTC) + timedelta(hours=1)
+    heir = WsDb(ws_database, ws_schema, server="this bridge", channels=Channels(), now=lambda: later)
+    claimed = [row["job_id"] for row in rows(ws_database, ws_schema.job_queue) if row["state"] == "incomplete"]
+    found: list[int] = []
+    while page := orphans(heir, after=found[-1] if found else -1, claimed_before=later):
+        found += page
+    assert found == sorted(claimed)
+    assert found
 
 
 def test_a_claim_is_one_statement_that_is_right_by_its_condition_alone(
