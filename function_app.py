@@ -23,8 +23,8 @@ app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
 
 @cache
 def bridge() -> Bridge:
-    """The bridge of this process, wired at the first invocation."""
-    return Bridge.from_settings(Settings.load())
+    """The bridge of this process, wired at the first invocation. Until it can start, every invocation fails anew."""
+    return Bridge.started(Settings.load())
 
 
 @app.timer_trigger(arg_name="timer", schedule="%POLL_JOBS_SCHEDULE%")

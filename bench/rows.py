@@ -17,8 +17,9 @@ from shared.channels import ListFileLayout
 from shared.faststats.delivery_file import DeliveryFile
 from shared.optimizely.list_fields import plan_columns
 from shared.optimizely.list_file import CsvRows
-from shared.optimizely.response_file import ResponseLayout, ResponseReader
+from shared.optimizely.response_file import ResponseReader
 from shared.optimizely.rest_answers import RecipientListField
+from shared.response_layouts import ResponseLayout
 
 _REPEATS = 3
 _REQUEST = BroadcastRequest(
@@ -45,7 +46,7 @@ _FIELDS = [
         ("LoyaltyPoints", "INTEGER"),
     )
 ]
-_LAYOUT = ResponseLayout(delimiter=";", encoding="utf-8-sig", date_format="dd.MM.yyyy HH:mm", time_zone="Europe/Berlin")
+_LAYOUT = ResponseLayout()
 _RESPONSES = (
     b"Email;Urn;CommunicationKey;MessageType;DeliveryDate;ClickUrl;ClickDate;EventTriggeredDate;"
     b"MailingId;BroadcastKey\n"

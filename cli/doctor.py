@@ -7,7 +7,7 @@ from functools import partial
 import typer
 from pydantic import SecretStr
 
-from cli.wiring import SettingsFile, console, take_settings
+from cli.wiring import SettingsFile, console, take_in
 from shared.bridge import export_sites, optimizely_rest, optimizely_site
 from shared.channels import Channels
 from shared.database import Database
@@ -29,7 +29,7 @@ def doctor(settings: SettingsFile = None) -> None:
 
     Nothing is changed. Exit status: 0 when all is well, 1 when anything is not.
     """
-    take_settings(settings)
+    take_in(settings)
     ill = 0
     for what, is_well, told in _examine():
         ill += not is_well

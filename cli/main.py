@@ -3,9 +3,11 @@
 import typer
 
 from cli.broadcasts import broadcast, broadcasts, status
+from cli.db import db
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.reference import errors, settings
+from cli.responses import responses
 from cli.schema_map import schema_map
 from cli.send_test import send_test
 from cli.setup import setup
@@ -20,9 +22,11 @@ app.command()(demo)
 app.command()(setup)
 app.command()(doctor)
 app.add_typer(schema_map, name="schema-map")
+app.add_typer(db, name="db")
 app.command()(status)
 app.command()(broadcasts)
 app.add_typer(broadcast, name="broadcast")
+app.add_typer(responses, name="responses")
 app.command("test-send")(send_test)
 app.command()(settings)
 app.command()(errors)

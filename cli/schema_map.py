@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cli.wiring import SettingsFile, problems, take_settings
+from cli.wiring import SettingsFile, problems, take_in
 from shared.errors import SettingsInvalid
 from shared.faststats.schema_map import SchemaMap
 from shared.faststats.schema_map_spec import DATABASES, Entry
@@ -35,7 +35,7 @@ def show(
     settings: SettingsFile = None,
 ) -> None:
     """Print the schema map as TOML, with what is known of each name."""
-    take_settings(settings)
+    take_in(settings)
     named = os.environ.get("SCHEMA_MAP_FILE")
     try:
         names = SchemaMap.load(file or (Path(named) if named else None))

@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -33,23 +33,27 @@ console = Console(width=None if sys.stdout.isatty() else _WIDTH)
 problems = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH)
 
 
-def take_settings(settings_file: Path | None) -> None:
-    """Put the app settings of a local.settings.json into the environment, which wins."""
+@contextmanager
+def opened_bridge(settings_file: Path | None) -> Iterator[Bridge]:
+    """The bridge of the app settings; an error of the catalogue ends the command with exit code 1."""
+    with told_errors():
+        take_in(settings_file)
+        with closing(Bridge.started(Settings.load())) as bridge:
+            yield bridge
+
+
+def take_in(settings_file: Path | None) -> None:
+    """Put the values of a local.settings.json into the environment, which wins."""
     if settings_file is not None:
         for name, value in json.loads(settings_file.read_text())["Values"].items():
             os.environ.setdefault(name, value)
 
 
 @contextmanager
-def opened_bridge(settings_file: Path | None) -> Iterator[Bridge]:
-    """The bridge of the app settings; an error of the catalogue ends the command with exit code 1."""
-    take_settings(settings_file)
+def told_errors() -> Iterator[None]:
+    """An error of the catalogue is printed and ends the command with exit code 1."""
     try:
-        bridge = Bridge.from_settings(Settings.load())
-        try:
-            yield bridge
-        finally:
-            bridge.close()
+        yield
     except BridgeError as error:
         problems.print(str(error), style="red", highlight=False, markup=False)
         raise typer.Exit(1) from None

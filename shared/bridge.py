@@ -13,16 +13,15 @@ from pydantic import SecretStr
 from shared.broadcast import BEFORE_UPLOAD, Broadcast, RouteKind
 from shared.channels import Channels, SftpSiteLogin
 from shared.database import Database
-from shared.errors import SettingsInvalid
+from shared.errors import BridgeError, SettingsInvalid
 from shared.faststats.ps_db import PsDb
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.schema_map_check import SchemaCheck
 from shared.faststats.ws_db import WsDb
 from shared.ledger import Ledger
-from shared.ledger.tables import create_tables
+from shared.ledger.schema import Schema
 from shared.optimizely.names import Names
-from shared.optimizely.response_file import ResponseLayout
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.routes.campaign import BroadcastCampaign
 from shared.optimizely.routes.closed_loop import ClosedLoopRoute
@@ -58,7 +57,6 @@ class Bridge:
     campaign: BroadcastCampaign
     routes: Mapping[RouteKind, Route]
     site: SftpSite
-    response_layout: ResponseLayout
     lists: Staging
     rejects: Staging
     responses: Staging
@@ -107,23 +105,36 @@ class Bridge:
                 RouteKind.EXPORT_FILE: ExportFileRoute(sites, channels),
             },
             site=site,
-            response_layout=ResponseLayout(
-                delimiter=settings.response_delimiter,
-                encoding=settings.response_encoding,
-                date_format=settings.response_date_format,
-                time_zone=settings.response_time_zone,
-            ),
             lists=Staging(blobs, settings.staging_container),
             rejects=Staging(blobs, settings.rejects_container),
             responses=Staging(blobs, settings.responses_container),
             queues=Queues(queue_service(settings)),
         )
 
+    @classmethod
+    def started(cls, settings: Settings) -> Self:
+        """Wire the bridge for work, once in a process, and make sure that the tables of the ledger are this code's.
+
+        Raises:
+            SchemaOutOfDate: they lack a migration.
+            SchemaTooNew: they have one that this code cannot work with.
+        """
+        bridge = cls.from_settings(settings)
+        try:
+            Schema(bridge.rs_database).check()
+        except BridgeError:
+            bridge.close()
+            raise
+        return bridge
+
     def set_up(self) -> None:
-        """Create what the bridge itself owns and what is not there yet: containers and the tables of the ledger."""
+        """Create what the bridge itself owns and what is not there yet: containers and the tables of the ledger.
+
+        The login needs the right to change the tables only where a migration is pending.
+        """
         for container in (self.lists, self.rejects, self.responses):
             container.create_container()
-        create_tables(self.rs_database)
+        Schema(self.rs_database).migrate()
 
     def send_on(self, broadcast: Broadcast, delay: timedelta = timedelta()) -> None:
         """Put the broadcast on the queue of the step that its state needs.

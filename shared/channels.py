@@ -1,4 +1,4 @@
-"""Channels: how broadcasts of one kind are carried. Pure but for the reading of the file.
+"""Channels: how broadcasts of one kind are carried, and their responses. Pure but for the reading of the file.
 
 A channel is named after the PeopleStage or FastStats channel that it serves. The file `CHANNELS_FILE`
 (TOML, `docs/channels.md`) gives each its settings; what it leaves out has the default that is written
@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from shared.broadcast import SEND_MODES, RouteKind, SendMode
 from shared.errors import ChannelUnknown, SettingsInvalid
+from shared.response_layouts import ResponseLayout
 
 #: Name of the channel of jobs that name none.
 DEFAULT = "default"
@@ -249,6 +250,9 @@ def default_send_mode(route: RouteKind) -> SendMode:
 
 
 class _File(_Part):
+    responses: Mapping[Annotated[str, Field(min_length=1, max_length=100)], ResponseLayout] = Field(
+        default_factory=dict
+    )
     channels: Mapping[Annotated[str, Field(min_length=1, max_length=100)], Channel] = Field(default_factory=dict)
     sftp_sites: Mapping[Annotated[str, Field(min_length=1, pattern=r"[A-Za-z0-9._-]+$")], SftpSiteLogin] = Field(
         default_factory=dict
@@ -270,15 +274,18 @@ class Channels:
     Args:
         channels: the channels; `default` is added when it is missing.
         sftp_sites: the SFTP sites that they name, other than Optimizely's.
+        responses: layouts of response files by name; without any there is one, `default`.
     """
 
     def __init__(
         self,
         channels: Mapping[str, Channel] | None = None,
         sftp_sites: Mapping[str, SftpSiteLogin] | None = None,
+        responses: Mapping[str, ResponseLayout] | None = None,
     ) -> None:
         self._channels = MappingProxyType({DEFAULT: Channel(), **(channels or {})})
         self.sftp_sites = MappingProxyType(dict(sftp_sites or {}))
+        self.responses = MappingProxyType(dict(responses or {DEFAULT: ResponseLayout()}))
 
     @classmethod
     def load(cls, file: Path | None) -> Self:
@@ -291,7 +298,7 @@ class Channels:
             return cls()
         try:
             content = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-            return cls(content.channels, content.sftp_sites)
+            return cls(content.channels, content.sftp_sites, content.responses)
         except OSError as error:
             raise SettingsInvalid(reason=f"CHANNELS_FILE {file} cannot be read ({type(error).__name__})") from None
         except ValidationError as error:

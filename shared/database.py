@@ -24,6 +24,7 @@ from shared.connection_string import EntraLogin, SqliteFile, SqlServer, parse_co
 from shared.entra_token import ACCESS_TOKEN_ATTRIBUTE, EntraTokens
 from shared.errors import BridgeError, DatabaseUnavailable, SettingsInvalid
 from shared.odbc_driver import find_driver, load_pyodbc
+from shared.sql_server_dialect import DIALECT
 from shared.sql_server_errors import meaning, passes_soon, sqlstate, without_text
 
 #: How long a connection waits for somebody else's lock.
@@ -208,7 +209,7 @@ def _sql_server_engine(server: SqlServer, name: str, tokens: EntraTokens) -> Eng
         )
 
     engine = create_engine(
-        "mssql+pyodbc://",
+        f"{DIALECT}://",
         creator=connect,
         hide_parameters=True,
         pool_pre_ping=True,

@@ -540,7 +540,7 @@ class DatabaseObjectMissing(TerminalError):
 
     code = "database-object-missing"
     happened = "A table or column that the bridge uses is not in {database} (error {number})."
-    remedy = "Run `bridge setup`; if it lasts, compare the database with the schema map."
+    remedy = "Run `bridge db status`; if nothing is pending, compare the database with the schema map."
 
 
 class SchemaMapMismatch(TerminalError):
@@ -560,6 +560,41 @@ class DatabaseValueTooLong(TerminalError):
     code = "database-value-too-long"
     happened = "A value is too long or too large for its column in {database} (error {number})."
     remedy = "Nothing was written. Compare the widths of the columns with the schema map."
+
+
+class SchemaOutOfDate(TerminalError):
+    """The bridge's tables lack a migration that this code needs."""
+
+    code = "schema-out-of-date"
+    happened = "The bridge's tables in {database} are older than this code: migration {number} ({name}) is missing."
+    remedy = "Run `bridge db migrate` with a login that may change them (docs/migrations.md). Nothing was begun."
+
+
+class SchemaTooNew(TerminalError):
+    """The bridge's tables have a migration after which this code cannot work any more."""
+
+    code = "schema-too-new"
+    happened = "The bridge's tables in {database} are too new for this code since migration {number} ({name})."
+    remedy = "Deploy the code that brought the migration: migrations go forward only. Nothing was begun."
+
+
+class MigrationChanged(TerminalError):
+    """A migration that was applied is not the one that this code has under its number."""
+
+    code = "migration-changed"
+    happened = "The database {database} has migration {number} ({name}) in another form than this code."
+    remedy = (
+        "Nothing was changed. A migration that was applied must not be edited: restore its file, and add a new "
+        "migration for what shall be different."
+    )
+
+
+class MigrationFailed(TerminalError):
+    """The database refused a statement of a migration."""
+
+    code = "migration-failed"
+    happened = "Migration {number} ({name}) failed at its statement {statement}: {reason}."
+    remedy = "Nothing of it was applied. Mend the cause and run `bridge db migrate` again; `--plan` prints its SQL."
 
 
 class OdbcDriverMissing(TerminalError):

@@ -71,15 +71,6 @@ def _marker(template: str) -> str:
     return template
 
 
-def _encoding(name: str) -> str:
-    try:
-        "a".encode(name)  # unlike `codecs.lookup`, this refuses codecs that are not of text
-    except (LookupError, ValueError):
-        msg = "there is no text encoding of this name"
-        raise ValueError(msg) from None
-    return name
-
-
 def _connection(value: SecretStr) -> SecretStr:
     if _KNOWN_PASSWORD in unquote_plus(value.get_secret_value()):
         msg = "the publicly known default password of the product must not be used: change it"
@@ -93,8 +84,8 @@ HttpsAddress = Annotated[str, AfterValidator(_encrypted_or_loopback)]
 Connection = Annotated[SecretStr, AfterValidator(_connection)]
 
 
-class Settings(BaseSettings):
-    """The app settings. A field's alias is the setting's name, its description what it is for."""
+class _Environment(BaseSettings):
+    """Settings in the environment."""
 
     model_config = SettingsConfigDict(
         extra="ignore",
@@ -105,6 +96,32 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         frozen=True,
     )
+
+    @classmethod
+    def load(cls) -> Self:
+        """The settings from the environment.
+
+        Raises:
+            SettingsInvalid: with every setting that is missing or wrong, and never a value.
+        """
+        try:
+            return cls()
+        except ValidationError as error:
+            reasons = "; ".join(
+                f"{'.'.join(map(str, detail['loc'])) or 'storage'}: {detail['msg']}"
+                for detail in error.errors(include_url=False, include_input=False)
+            )
+            raise SettingsInvalid(reason=reasons) from None
+
+
+class RsDbSettings(_Environment):
+    """RS_DB alone: whoever migrates the tables needs to know no other setting."""
+
+    rs_db: Connection = Field(alias="RS_DB")
+
+
+class Settings(_Environment):
+    """The app settings. A field's alias is the setting's name, its description what it is for."""
 
     # Storage
     storage_connection: SecretStr | None = Field(
@@ -313,38 +330,11 @@ class Settings(BaseSettings):
     )
 
     # Response files
-    response_file_pattern: str = Field(
-        default="Response*",
-        alias="RESPONSE_FILE_PATTERN",
-        description="Names of response files (`*` and `?`).",
-    )
     response_file_marker: Annotated[str, AfterValidator(_marker)] | None = Field(
         default=None,
         alias="RESPONSE_FILE_MARKER",
         description="Name of the file that says that a response file is complete, such as `{name}.done`. "
         "Without it a file is complete when it is the same at two looks.",
-    )
-    response_delimiter: str = Field(
-        default=";",
-        min_length=1,
-        max_length=1,
-        alias="RESPONSE_DELIMITER",
-        description="Delimiter of response files.",
-    )
-    response_encoding: Annotated[str, AfterValidator(_encoding)] = Field(
-        default="utf-8-sig",
-        alias="RESPONSE_ENCODING",
-        description="Encoding of response files (Python's name).",
-    )
-    response_date_format: str = Field(
-        default="dd.MM.yyyy HH:mm",
-        alias="RESPONSE_DATE_FORMAT",
-        description="Date format of response files, written as FERG writes it.",
-    )
-    response_time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
-        default="Europe/Berlin",
-        alias="RESPONSE_TIME_ZONE",
-        description="Zone of the local times in response files.",
     )
 
     @field_validator("sftp_password")
@@ -361,22 +351,6 @@ class Settings(BaseSettings):
             msg = "give AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and __queueServiceUri"
             raise ValueError(msg)
         return self
-
-    @classmethod
-    def load(cls) -> Self:
-        """The settings from the environment.
-
-        Raises:
-            SettingsInvalid: with every setting that is missing or wrong, and never a value.
-        """
-        try:
-            return cls()  # type: ignore[call-arg]  # the values come from the environment
-        except ValidationError as error:
-            reasons = "; ".join(
-                f"{'.'.join(map(str, detail['loc'])) or 'storage'}: {detail['msg']}"
-                for detail in error.errors(include_url=False, include_input=False)
-            )
-            raise SettingsInvalid(reason=reasons) from None
 
 
 @cache

@@ -1,14 +1,27 @@
 """Fixtures for every test."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from local.azurite import Azurite
+from shared.database import Database
+from tests.databases import Databases, ServerDatabases, ServerUnfit, copied, on_server, sqlite_files
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--database-url",
+        metavar="CONNECTION",
+        help="run the database tests and the flow on this SQL Server, Azure SQL or Babelfish, in databases of their "
+        "own; a SQLAlchemy URL or a connection string of a database where the login may enter, such as master",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "slow: takes more than five seconds (leave out with -m 'not slow')")
+    config.addinivalue_line("markers", "sqlite: about SQLite itself; uses its files whatever --database-url says")
 
 
 @pytest.fixture(scope="session")
@@ -16,3 +29,52 @@ def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
     """One Azurite for the whole run; tests use queues, containers and host ids of their own."""
     with Azurite(tmp_path_factory.mktemp("azurite")) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def empty_files(tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """SQLite files to copy."""
+    return sqlite_files(tmp_path_factory.mktemp("databases"))
+
+
+@pytest.fixture(scope="session")
+def server_databases(request: pytest.FixtureRequest) -> Iterator[ServerDatabases]:
+    """This worker's databases on the server of `--database-url`."""
+    try:
+        with on_server(request.config.getoption("--database-url")) as made:
+            yield made
+    except ServerUnfit as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def databases(request: pytest.FixtureRequest, tmp_path: Path, empty_files: Databases) -> Databases:
+    """WS_DB and RS_DB with their tables, the bridge's among them, and without a row."""
+    if request.config.getoption("--database-url") is None or request.node.get_closest_marker("sqlite"):
+        return copied(empty_files, tmp_path)
+    server: ServerDatabases = request.getfixturevalue("server_databases")
+    return server.emptied()
+
+
+@pytest.fixture
+def opened() -> Iterator[Callable[[str, str], Database]]:
+    """Opens a database by its connection string and its name in messages, and closes it after the test."""
+    every: list[Database] = []
+
+    def open_one(connection: str, name: str) -> Database:
+        every.append(Database(connection, name))
+        return every[-1]
+
+    yield open_one
+    for database in every:
+        database.close()
+
+
+@pytest.fixture
+def ws_database(databases: Databases, opened: Callable[[str, str], Database]) -> Database:
+    return opened(databases.ws, "WS_DB")
+
+
+@pytest.fixture
+def rs_database(databases: Databases, opened: Callable[[str, str], Database]) -> Database:
+    return opened(databases.rs, "RS_DB")

@@ -2,6 +2,12 @@
 
 They stand in the response database so that response rows, rows of `Broadcasts` and the record that
 they were written commit in one transaction.
+
+The numbered migrations make them (`migrations`, docs/migrations.md); a test holds both equal. What people write, names
+of files and texts from them are `Unicode` (NVARCHAR on SQL Server, which makes `?` of what another type has no room
+for); keys, states, codes and hashes that the bridge makes are `String` or binary. SQL Server orders a table's rows by
+its primary key: what only ever grows has a number or a load that grows; what is looked up by a hash is ordered by it,
+for it is never asked for otherwise and a second index would cost more than the order.
 """
 
 from sqlalchemy import (
@@ -15,16 +21,40 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
+    Unicode,
+    UnicodeText,
     UniqueConstraint,
 )
+from sqlalchemy.dialects.mssql import BINARY
 
-from shared.database import Database, UtcDateTime
+from shared.database import UtcDateTime
 
-metadata = MetaData(schema="bridge")
+#: Names that do not depend on the server, so that a later migration can say which one it means.
+_NAMES = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+metadata = MetaData(schema="bridge", naming_convention=_NAMES)
 
 #: SQLite makes only `INTEGER` primary keys grow by themselves.
 _Id = BigInteger().with_variant(Integer, "sqlite")
+#: SQL Server would make `VARBINARY` of it, which is longer by two bytes a row.
+_Hash = LargeBinary(16).with_variant(BINARY(16), "mssql")
+
+#: The migrations that were applied.
+migration = Table(
+    "migration",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(100), nullable=False),
+    #: SHA-256 of its file.
+    Column("checksum", String(64), nullable=False),
+    #: Whether code that does not know it cannot work any more.
+    Column("breaking", Boolean, nullable=False),
+    Column("applied_at", UtcDateTime, nullable=False),
+)
 
 #: One row a broadcast. `shared.broadcast` says what the columns mean.
 broadcast = Table(
@@ -35,17 +65,17 @@ broadcast = Table(
     Column("source", String(20), nullable=False),
     Column("job_id", BigInteger),
     Column("held", Boolean, nullable=False),
-    Column("system", String(100), nullable=False),
-    Column("list_name", String(255), nullable=False),
-    Column("message_name", String(255), nullable=False),
-    Column("delivery_file", String(400), nullable=False),
-    Column("urn_column", String(255), nullable=False),
-    Column("email_column", String(255), nullable=False),
-    Column("communication_key_column", String(255), nullable=False),
+    Column("system", Unicode(100), nullable=False),
+    Column("list_name", Unicode(255), nullable=False),
+    Column("message_name", Unicode(255), nullable=False),
+    Column("delivery_file", Unicode(400), nullable=False),
+    Column("urn_column", Unicode(255), nullable=False),
+    Column("email_column", Unicode(255), nullable=False),
+    Column("communication_key_column", Unicode(255), nullable=False),
     Column("step_id", BigInteger),
     Column("run", BigInteger),
-    Column("parameters", Text, nullable=False),
-    Column("channel", String(100), nullable=False),
+    Column("parameters", UnicodeText, nullable=False),
+    Column("channel", Unicode(100), nullable=False),
     Column("route", String(20), nullable=False),
     Column("send_mode", String(20), nullable=False),
     Column("send_at", UtcDateTime),
@@ -71,11 +101,11 @@ broadcast = Table(
     Column("rs_broadcast_id", BigInteger),
     Column("ended_in", String(20)),
     Column("error_code", String(64)),
-    Column("error", String(2000)),
+    Column("error", Unicode(2000)),
     Column("cancel_requested_at", UtcDateTime),
     Column("reported_at", UtcDateTime),
     Column("released_at", UtcDateTime),
-    Index("ix_broadcast_state_due", "state", "due_at"),
+    Index(None, "state", "due_at"),
 )
 
 #: Every change of state of every broadcast; only ever appended to.
@@ -87,8 +117,8 @@ history = Table(
     Column("at", UtcDateTime, nullable=False),
     Column("from_state", String(20)),
     Column("to_state", String(20), nullable=False),
-    Column("owner", String(100), nullable=False),
-    Column("note", String(2000), nullable=False),
+    Column("owner", Unicode(100), nullable=False),
+    Column("note", Unicode(2000), nullable=False),
 )
 
 #: One row for each thing done to the outside world that must not happen twice.
@@ -98,14 +128,14 @@ effect = Table(
     Column("id", _Id, primary_key=True),
     Column("broadcast_id", ForeignKey(broadcast.c.id), nullable=False),
     Column("kind", String(20), nullable=False),
-    Column("natural_key", String(400), nullable=False),
+    Column("natural_key", Unicode(400), nullable=False),
     Column("intended_at", UtcDateTime, nullable=False),
     #: When it was last tried, and how often.
     Column("tried_at", UtcDateTime),
     Column("tries", Integer, nullable=False),
     Column("done_at", UtcDateTime),
     #: What was seen before and after, as JSON: numbers, names of files and campaigns, server times.
-    Column("evidence", Text, nullable=False),
+    Column("evidence", UnicodeText, nullable=False),
     UniqueConstraint("broadcast_id", "kind"),
 )
 
@@ -113,8 +143,9 @@ effect = Table(
 lease = Table(
     "lease",
     metadata,
-    Column("name", String(400), primary_key=True),
-    Column("owner", String(100), nullable=False),
+    #: `response-file:` and the name of one is the longest; 900 bytes are all that the key may have.
+    Column("name", Unicode(450), primary_key=True),
+    Column("owner", Unicode(100), nullable=False),
     Column("expires_at", UtcDateTime),
 )
 
@@ -123,7 +154,7 @@ response_file = Table(
     "response_file",
     metadata,
     Column("id", _Id, primary_key=True),
-    Column("name", String(400), nullable=False),
+    Column("name", Unicode(400), nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("modified", UtcDateTime, nullable=False),
     Column("state", String(20), nullable=False),
@@ -139,11 +170,11 @@ response_file = Table(
     Column("rows_rejected", BigInteger),
     Column("rows_unmatched", BigInteger),
     #: Rows loaded by message type, as JSON.
-    Column("by_type", Text),
+    Column("by_type", UnicodeText),
     Column("error_code", String(64)),
-    Column("error", String(2000)),
+    Column("error", Unicode(2000)),
     UniqueConstraint("name", "size", "modified"),
-    Index("ix_response_file_state_due", "state", "due_at"),
+    Index(None, "state", "due_at"),
 )
 
 #: Rejected rows by reason, of a broadcast's delivery file or of a response file.
@@ -164,27 +195,27 @@ response_staging = Table(
     Column("load_id", String(36), primary_key=True),
     Column("line", BigInteger, primary_key=True),
     Column("response_file_id", BigInteger, nullable=False, index=True),
-    Column("event_key", LargeBinary(16), nullable=False),
+    Column("event_key", _Hash, nullable=False),
     #: Rank of the row among its equals in the file; set when the file is whole.
     Column("ordinal", Integer),
     Column("broadcast_key", String(64), nullable=False),
     Column("mailing_id", String(64), nullable=False),
-    Column("email", String(320), nullable=False),
-    Column("urn", String(255), nullable=False),
+    Column("email", Unicode(320), nullable=False),
+    Column("urn", Unicode(255), nullable=False),
     Column("communication_key", String(64), nullable=False),
-    Column("message_type", String(50), nullable=False),
+    Column("message_type", Unicode(50), nullable=False),
     Column("event_time", UtcDateTime, nullable=False),
     Column("delivery_date", UtcDateTime),
-    Column("click_url", String(2000), nullable=False),
+    Column("click_url", Unicode(2000), nullable=False),
     Column("click_date", UtcDateTime),
-    Column("details", Text, nullable=False),
+    Column("details", UnicodeText, nullable=False),
 )
 
 #: The events that are in `Response`: key and ordinal (rule 6), and the row that tells of it.
 response_event = Table(
     "response_event",
     metadata,
-    Column("event_key", LargeBinary(16), primary_key=True),
+    Column("event_key", _Hash, primary_key=True),
     Column("ordinal", Integer, primary_key=True),
     Column("response_id", BigInteger, nullable=False),
 )
@@ -193,7 +224,7 @@ response_event = Table(
 suppression = Table(
     "suppression",
     metadata,
-    Column("address_hash", LargeBinary(16), primary_key=True),
+    Column("address_hash", _Hash, primary_key=True),
     #: The recipient list that it concerns; 0: every list.
     Column("list_id", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", String(20), primary_key=True),
@@ -201,15 +232,15 @@ suppression = Table(
     Column("since", UtcDateTime),
     #: Number of the last complete draw that saw it.
     Column("draw", Integer, nullable=False),
-    Index("ix_suppression_kind_draw", "kind", "draw"),
+    Index(None, "kind", "draw"),
 )
 
 #: Entries of the blocklist with wildcards, which no hash can stand for.
 suppression_pattern = Table(
     "suppression_pattern",
     metadata,
-    Column("pattern_hash", LargeBinary(16), primary_key=True),
-    Column("pattern", String(510), nullable=False),
+    Column("pattern_hash", _Hash, primary_key=True),
+    Column("pattern", Unicode(510), nullable=False),
     Column("draw", Integer, nullable=False),
 )
 
@@ -236,15 +267,6 @@ suppression_bounce = Table(
     "suppression_bounce",
     metadata,
     Column("mailing_id", BigInteger, primary_key=True, autoincrement=False),
-    Column("address_hash", LargeBinary(16), primary_key=True),
+    Column("address_hash", _Hash, primary_key=True),
     Column("asked_at", UtcDateTime, nullable=False, index=True),
 )
-
-
-def create_tables(database: Database) -> None:
-    """Create the tables that are not there yet."""
-    if database.engine.dialect.name == "mssql":
-        msg = "SQL Server gets its tables by numbered migrations, not from here"
-        raise NotImplementedError(msg)
-    with database.writing() as connection:
-        metadata.create_all(connection)

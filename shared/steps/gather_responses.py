@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from shared.bridge import Bridge, new_owner, now
 from shared.errors import BridgeError, ResponseFileChanged
 from shared.ledger.response_files import FileState, ResponseFile, lease_name
+from shared.response_layouts import layout_of
 from shared.sftp.site import RemoteFile, SftpSession
 from shared.telemetry import log
 
@@ -41,18 +42,16 @@ def gather_responses(bridge: Bridge) -> int:
 
 def _candidates(bridge: Bridge, session: SftpSession) -> Iterator[tuple[RemoteFile, bool]]:
     """The response files on the site that may be taken, and whether their markers say that they are complete."""
-    folder, pattern = bridge.settings.sftp_response_folder, bridge.settings.response_file_pattern
-    marker = bridge.settings.response_file_marker
-    if marker is None:
-        for remote in session.list_files(folder, pattern):
-            yield remote, False
-        return
-    # Markers first: the files of those that are there now are complete, so what is listed then is what they are.
-    markers = {file.name for file in session.list_files(folder, marker.format(name=pattern))}
-    for remote in session.list_files(folder, pattern):
+    folder, marker = bridge.settings.sftp_response_folder, bridge.settings.response_file_marker
+    # Two looks, markers first: the files of those that are there now are complete, so what is listed then is what they
+    # are.
+    markers = {file.name for file in session.list_files(folder, marker.format(name="*"))} if marker else set[str]()
+    for remote in session.list_files(folder, "*"):
+        if layout_of(remote.name, bridge.channels.responses) is None:
+            continue
         # A marker's name may look like that of a response file.
-        if remote.name not in markers and marker.format(name=remote.name) in markers:
-            yield remote, True
+        if marker is None or (remote.name not in markers and marker.format(name=remote.name) in markers):
+            yield remote, marker is not None
 
 
 def _take(bridge: Bridge, session: SftpSession, remote: RemoteFile, *, complete: bool) -> bool:

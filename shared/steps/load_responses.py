@@ -6,11 +6,19 @@ from datetime import timedelta
 from itertools import batched
 
 from shared.bridge import Bridge, new_owner, now
-from shared.errors import BridgeError, RowsUnaccounted, TerminalError, TransientError, UnexpectedError
+from shared.errors import (
+    BridgeError,
+    ResponseFileLayout,
+    RowsUnaccounted,
+    TerminalError,
+    TransientError,
+    UnexpectedError,
+)
 from shared.ledger import responses
 from shared.ledger.leases import HeldLease
 from shared.ledger.response_files import FileState, LoadCounts, ResponseFile, lease_name, record_load
 from shared.optimizely.response_file import ResponseReader
+from shared.response_layouts import layout_of
 from shared.steps.work import LONGEST_PAUSE
 from shared.telemetry import log, place_of
 
@@ -70,7 +78,10 @@ def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
 def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     responses.clear(bridge.rs_database, file)
     load_id = str(uuid.uuid4())
-    reader = ResponseReader(bridge.responses.chunks(file.blob), bridge.response_layout, name=file.name)
+    found = layout_of(file.name, bridge.channels.responses)
+    if found is None:
+        raise ResponseFileLayout(file=file.name, reason="no layout of the channels file is for its name")
+    reader = ResponseReader(bridge.responses.chunks(file.blob), found[1], name=file.name)
     for batch in batched(reader, _BATCH, strict=False):
         responses.stage(bridge.rs_database, file, load_id, batch)
     with bridge.rs_database.writing() as connection:

@@ -1,4 +1,4 @@
-"""Bridges over real parts: Azurite, the simulator with its SFTP site, SQLite."""
+"""Bridges over real parts: Azurite, the simulator with its SFTP site, databases."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,9 +10,9 @@ from azure.storage.queue import QueueServiceClient
 
 from local.azurite import Azurite
 from local.demo.processes import Process
-from local.faststats import create_databases
 from shared.bridge import Bridge
-from tests.flow.harness import ZONE, Flow, make_settings
+from tests.databases import Databases
+from tests.flow.harness import Flow, make_settings
 
 
 @contextmanager
@@ -26,13 +26,14 @@ def simulator(folder: Path) -> Iterator[dict[str, Any]]:
 
 
 @contextmanager
-def bridge_over(site: dict[str, Any], folder: Path, azurite: Azurite, **more: str) -> Iterator[Flow]:
-    """A bridge with databases and queues of its own."""
+def bridge_over(
+    site: dict[str, Any], folder: Path, azurite: Azurite, databases: Databases, **more: str
+) -> Iterator[Flow]:
+    """A bridge with queues and containers of its own; `more` are further settings."""
     (folder / "deliveries").mkdir()
-    bridge = Bridge.from_settings(make_settings(folder, azurite.connection_string, site, **more))
-    assert bridge.ws_database is not None
-    create_databases(bridge.ws_database, bridge.rs_database, zone=ZONE)
-    bridge.set_up()
+    bridge = Bridge.from_settings(make_settings(folder, azurite.connection_string, site, databases, **more))
+    for container in (bridge.lists, bridge.rejects, bridge.responses):
+        container.create_container()
     with QueueServiceClient.from_connection_string(azurite.connection_string) as queues:
         yield Flow(bridge, site, queues, folder)
     bridge.close()
@@ -46,9 +47,9 @@ def shared_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
 
 
 @pytest.fixture
-def flow(tmp_path: Path, azurite: Azurite, shared_simulator: dict[str, Any]) -> Iterator[Flow]:
+def flow(tmp_path: Path, azurite: Azurite, shared_simulator: dict[str, Any], databases: Databases) -> Iterator[Flow]:
     """A bridge whose simulator others use too."""
-    with bridge_over(shared_simulator, tmp_path, azurite) as made:
+    with bridge_over(shared_simulator, tmp_path, azurite, databases) as made:
         yield made
 
 
@@ -60,7 +61,7 @@ def slow_flow(alone: Flow) -> Flow:
 
 
 @pytest.fixture
-def alone(tmp_path: Path, azurite: Azurite) -> Iterator[Flow]:
+def alone(tmp_path: Path, azurite: Azurite, databases: Databases) -> Iterator[Flow]:
     """A bridge with a simulator of its own, for tests of responses."""
-    with simulator(tmp_path) as site, bridge_over(site, tmp_path, azurite) as made:
+    with simulator(tmp_path) as site, bridge_over(site, tmp_path, azurite, databases) as made:
         yield made

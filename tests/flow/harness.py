@@ -1,4 +1,4 @@
-"""A whole bridge over real parts: Azurite, the simulator with its SFTP site, SQLite. Steps are called from here."""
+"""A whole bridge over real parts: Azurite, the simulator with its SFTP site, databases. Steps are called from here."""
 
 import base64
 import json
@@ -32,8 +32,8 @@ from shared.steps.monitor_import import monitor_import
 from shared.steps.poll_jobs import poll_jobs
 from shared.steps.upload_list import _prepare, _stage, _transfer, upload_list
 from shared.steps.work import carry_on
+from tests.databases import ZONE, Databases
 
-ZONE = "Europe/Berlin"
 #: Seconds within which a condition must come true; generous, for machines are slow at times.
 PATIENCE = 90
 
@@ -234,7 +234,7 @@ class Flow:
         return str(state), {one.tag: one.text or "" for one in fromstring(text)} if text else {}
 
 
-def make_settings(folder: Path, storage: str, site: dict[str, Any], **more: str) -> Settings:
+def make_settings(folder: Path, storage: str, site: dict[str, Any], databases: Databases, **more: str) -> Settings:
     """Settings of a bridge of its own."""
     tag = uuid.uuid4().hex[:12]
     return Settings.model_validate(
@@ -247,8 +247,8 @@ def make_settings(folder: Path, storage: str, site: dict[str, Any], **more: str)
             "REJECTS_CONTAINER": f"rejects-{tag}",
             "RESPONSES_CONTAINER": f"responses-{tag}",
             "SYSTEM_NAME": "Test",
-            "WS_DB": f"sqlite:///{folder / 'WS_Test.sqlite'}",
-            "RS_DB": f"sqlite:///{folder / 'RS_Test.sqlite'}",
+            "WS_DB": databases.ws,
+            "RS_DB": databases.rs,
             "DATABASE_TIME_ZONE": ZONE,
             "DELIVERY_FOLDER": str(folder / "deliveries"),
             "OPTIMIZELY_REST_URL": site["rest_url"],

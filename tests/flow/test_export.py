@@ -14,6 +14,7 @@ from shared.optimizely.routes import handover
 from shared.sftp.site import SftpSession
 from shared.steps.control import cancel
 from shared.steps.resolve import resolve
+from tests.databases import Databases
 from tests.flow.conftest import bridge_over
 from tests.flow.harness import Flow, make_settings
 from tests.unit.sftp.conftest import loop, start
@@ -61,10 +62,12 @@ def receiver(start: Start, monkeypatch: pytest.MonkeyPatch) -> Server:
 
 
 @pytest.fixture
-def exporting(tmp_path: Path, azurite: Azurite, shared_simulator: dict[str, Any], receiver: Server) -> Iterator[Flow]:
+def exporting(
+    tmp_path: Path, azurite: Azurite, shared_simulator: dict[str, Any], receiver: Server, databases: Databases
+) -> Iterator[Flow]:
     """A bridge whose default channel exports."""
     channels = write_channels(tmp_path, receiver, HOST_KEY.get_fingerprint())
-    with bridge_over(shared_simulator, tmp_path, azurite, CHANNELS_FILE=channels) as flow:
+    with bridge_over(shared_simulator, tmp_path, azurite, databases, CHANNELS_FILE=channels) as flow:
         yield flow
 
 
@@ -154,10 +157,10 @@ def test_an_operator_says_whether_the_receiver_has_a_file_of_which_nobody_knows(
 
 
 def test_a_receiver_with_another_host_key_gets_nothing(
-    tmp_path: Path, azurite: Azurite, shared_simulator: dict[str, Any], receiver: Server
+    tmp_path: Path, azurite: Azurite, shared_simulator: dict[str, Any], receiver: Server, databases: Databases
 ) -> None:
     channels = write_channels(tmp_path, receiver, OTHER_KEY.get_fingerprint())
-    with bridge_over(shared_simulator, tmp_path, azurite, CHANNELS_FILE=channels) as flow:
+    with bridge_over(shared_simulator, tmp_path, azurite, databases, CHANNELS_FILE=channels) as flow:
         job_id = flow.order()
         flow.poll()
         broadcast = flow.run(job_id)
@@ -170,10 +173,11 @@ def test_a_secret_that_is_not_there_is_named_at_the_start(
     azurite: Azurite,
     shared_simulator: dict[str, Any],
     receiver: Server,
+    databases: Databases,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     channels = write_channels(tmp_path, receiver, HOST_KEY.get_fingerprint())
     monkeypatch.delenv("PARTNER_KEY")
-    settings = make_settings(tmp_path, azurite.connection_string, shared_simulator, CHANNELS_FILE=channels)
+    settings = make_settings(tmp_path, azurite.connection_string, shared_simulator, databases, CHANNELS_FILE=channels)
     with pytest.raises(SettingsInvalid, match="app setting PARTNER_KEY, which is not there"):
         Bridge.from_settings(settings)

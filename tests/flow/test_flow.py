@@ -8,7 +8,8 @@ from shared.steps.load_responses import load_responses
 from shared.steps.monitor_import import monitor_import
 from shared.steps.poll_jobs import poll_jobs
 from shared.steps.upload_list import upload_list
-from tests.flow.harness import ZONE, Flow
+from tests.databases import ZONE
+from tests.flow.harness import Flow
 
 
 def test_a_broadcast_goes_out_and_every_response_comes_back(alone: Flow) -> None:

@@ -4,7 +4,6 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import cast
 
 import pytest
@@ -125,6 +124,7 @@ class Parts:
                         "key": f"J{mailing_id}",
                         "job_id": mailing_id,
                         "state": State.SENT,
+                        "held": False,
                         "version": 1,
                         "attempts": 0,
                         "mailing_id": mailing_id,
@@ -135,12 +135,9 @@ class Parts:
 
 
 @pytest.fixture
-def parts(tmp_path: Path) -> Iterator[Parts]:
-    database = Database(f"sqlite:///{tmp_path / 'ledger.sqlite'}", "RS_DB")
-    tables.create_tables(database)
-    ledger = Ledger.over(database, lease_seconds=60, now=lambda: datetime.now(UTC))
-    yield Parts(Channels({"Newsletter": Channel(suppress=True)}), ledger, PlayedRest())
-    database.close()
+def parts(rs_database: Database) -> Parts:
+    ledger = Ledger.over(rs_database, lease_seconds=60, now=lambda: datetime.now(UTC))
+    return Parts(Channels({"Newsletter": Channel(suppress=True)}), ledger, PlayedRest())
 
 
 def unsubscribes(*names: str, minutes: float = 0) -> list[Unsubscribe]:

@@ -46,8 +46,8 @@ WRONG = [
     ("DATABASE_TIME_ZONE", "Nowhere/Qqq"),
     ("DATABASE_TIME_ZONE", "../../etc/qqq"),
     ("DATABASE_TIME_ZONE", "Europe"),
-    ("RESPONSE_TIME_ZONE", "Europe/Berlin "),
-    ("RESPONSE_TIME_ZONE", "tzdata.zi"),
+    ("DATABASE_TIME_ZONE", "Europe/Berlin "),
+    ("DATABASE_TIME_ZONE", "tzdata.zi"),
     ("JOBS_PER_POLL", "0"),
     ("JOBS_PER_POLL", "1001"),
     ("JOBS_PER_POLL", "qqq"),
@@ -72,14 +72,11 @@ WRONG = [
     ("MAX_ATTEMPTS", "0"),
     ("MAX_ATTEMPTS", "2.5"),
     ("RETRY_SECONDS", "0"),
-    ("RESPONSE_DELIMITER", "qqq"),
     ("RESPONSE_FILE_MARKER", "qqq"),
     ("RESPONSE_FILE_MARKER", "{name}"),
     ("RESPONSE_FILE_MARKER", "../{name}.qqq"),
     ("RESPONSE_FILE_MARKER", "{name!r}.qqq"),
     ("RESPONSE_FILE_MARKER", "{name}{name}.qqq"),
-    ("RESPONSE_ENCODING", "qqq-8"),
-    ("RESPONSE_ENCODING", "rot13"),
 ]
 
 
@@ -104,7 +101,6 @@ def test_good_settings_are_read_and_the_others_have_their_defaults() -> None:
     assert settings.delivery_folder == Path("/data/deliveries")
     assert settings.optimizely_client_id == 4711
     assert settings.optimizely_rest_url == "https://api.campaign.episerver.net/rest"
-    assert settings.response_time_zone == "Europe/Berlin"
     assert settings.jobs_per_poll == 20
 
 

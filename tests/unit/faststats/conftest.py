@@ -1,8 +1,7 @@
-"""WS_DB and RS_DB as SQLite files, with the tables of the schema map."""
+"""The job queue of WS_DB, and jobs for it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -11,40 +10,24 @@ from shared.channels import Channels
 from shared.database import Database
 from shared.faststats.schema_map import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
+from tests.databases import ZONE, Databases
 
-ZONE = "Europe/Berlin"
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def ws_url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'ws.sqlite'}"
+def ws_url(databases: Databases) -> str:
+    return databases.ws
 
 
 @pytest.fixture
-def open_database() -> Iterator[Callable[[str], Database]]:
-    opened: list[Database] = []
-
-    def open_one(url: str) -> Database:
-        opened.append(Database(url, "TEST"))
-        return opened[-1]
-
-    yield open_one
-    for database in opened:
-        database.close()
+def open_database(opened: Callable[[str, str], Database]) -> Callable[[str], Database]:
+    return lambda url: opened(url, "TEST")
 
 
 @pytest.fixture
 def ws_schema() -> WsDbSchema:
     return WsDbSchema(ZONE)
-
-
-@pytest.fixture
-def ws_database(open_database: Callable[[str], Database], ws_url: str, ws_schema: WsDbSchema) -> Database:
-    database = open_database(ws_url)
-    with database.writing() as connection:
-        ws_schema.metadata.create_all(connection)
-    return database
 
 
 @pytest.fixture
@@ -80,11 +63,3 @@ def add_job(ws_database: Database, ws_schema: WsDbSchema) -> Callable[..., int]:
 @pytest.fixture
 def rs_schema() -> RsDbSchema:
     return RsDbSchema(ZONE)
-
-
-@pytest.fixture
-def rs_database(open_database: Callable[[str], Database], tmp_path: Path, rs_schema: RsDbSchema) -> Database:
-    database = open_database(f"sqlite:///{tmp_path / 'rs.sqlite'}")
-    with database.writing() as connection:
-        rs_schema.metadata.create_all(connection)
-    return database

@@ -13,8 +13,9 @@ from shared.database import Database
 from shared.errors import SchemaMapMismatch
 from shared.faststats.ps_db import DeliveryCommand, PsDb
 from shared.faststats.schema_map import PsDbSchema, SchemaMap
+from tests.databases import ZONE
 
-from .conftest import NOW, ZONE
+from .conftest import NOW
 
 GUID = UUID("66ce38fd-191a-48b9-885f-eca1bac20803")
 DELIVERY = UUID("e48c3fd3-7317-4637-aeac-4fa1505273ac")

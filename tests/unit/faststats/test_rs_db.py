@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import DateTime, column, select, table
 
 from shared.broadcast import Broadcast, BroadcastRequest, RowCounts, SendMode, State
 from shared.database import Database
@@ -82,19 +82,18 @@ def test_an_upload_is_recorded_as_faststats_records_its_own(
             "parameters": "a=b;c=d",
         }
     ]
-    assert rows(rs_database, rs_schema.broadcasts_detail) == [
-        {
-            "id": 1,
-            "broadcast_id": broadcast_id,
-            "action_type": "Prepared",
-            "status": "Completed",
-            "parameters": "BroadcastKey=J7-00000000;CampaignId=500",
-            "broadcaster_transaction_id": "J7-00000000",
-            "recipients_uploaded": 6,
-            "recipients_rejected": 4,
-            "recipients_broadcast": None,
-        }
-    ]
+    (detail,) = rows(rs_database, rs_schema.broadcasts_detail)
+    assert detail == {
+        "id": detail["id"],
+        "broadcast_id": broadcast_id,
+        "action_type": "Prepared",
+        "status": "Completed",
+        "parameters": "BroadcastKey=J7-00000000;CampaignId=500",
+        "broadcaster_transaction_id": "J7-00000000",
+        "recipients_uploaded": 6,
+        "recipients_rejected": 4,
+        "recipients_broadcast": None,
+    }
 
 
 def test_what_was_sent_is_recorded_with_the_mailing_that_responses_carry(
@@ -147,8 +146,8 @@ def test_everything_stands_or_falls_with_the_transaction_of_the_caller(
 
     with pytest.raises(ZeroDivisionError):
         write_then_fail()
-    for table in rs_schema.metadata.sorted_tables:
-        assert rows(rs_database, table) == []
+    for one in rs_schema.metadata.sorted_tables:
+        assert rows(rs_database, one) == []
 
 
 def test_ids_come_back_in_the_order_of_the_responses(rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema) -> None:
@@ -189,11 +188,13 @@ def test_times_are_those_of_the_server_of_the_database(
     response = replace(OPEN, event_time=summer, delivery_date=summer - timedelta(hours=1), click_date=summer)
     with rs_database.writing() as connection:
         rs_db.add_responses(connection, attributed([response]))
+    names = ("EventTriggeredDate", "DeliveryDate", "ClickDate")
     with rs_database.reading() as connection:
-        walls = connection.exec_driver_sql(
-            'SELECT "EventTriggeredDate", "DeliveryDate", "ClickDate" FROM "Response"'
+        walls = connection.execute(
+            select(*(column(name, DateTime()) for name in names)).select_from(table("Response"))
         ).one()
-    assert tuple(walls) == ("2026-07-02 00:30:00.000000", "2026-07-01 23:30:00.000000", "2026-07-02 00:30:00.000000")
+    half_past_midnight = datetime(2026, 7, 2, 0, 30)  # noqa: DTZ001 - as it is in the columns
+    assert tuple(walls) == (half_past_midnight, half_past_midnight - timedelta(hours=1), half_past_midnight)
     (row,) = rows(rs_database, rs_schema.response)
     assert row["event_triggered_date"] == summer
 

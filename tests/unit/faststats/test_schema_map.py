@@ -28,8 +28,9 @@ from shared.faststats.ps_db import PsDb
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema, present
 from shared.faststats.ws_db import WsDb
+from tests.databases import ZONE
 
-from .conftest import NOW, ZONE
+from .conftest import NOW
 from .test_rs_db import BROADCAST, OPEN, attributed
 
 SECTIONS = {section: entries for database in spec.DATABASES for section, entries in database.sections()}

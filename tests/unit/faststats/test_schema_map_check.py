@@ -13,8 +13,7 @@ from shared.errors import DatabaseUnavailable, SchemaMapMismatch
 from shared.faststats import schema_map_check, schema_map_spec
 from shared.faststats.schema_map import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.schema_map_check import SchemaCheck
-
-from .conftest import ZONE
+from tests.databases import ZONE
 
 Open = Callable[[str], Database]
 

@@ -6,7 +6,6 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,7 +15,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import Table, delete, event, insert, select, update
+from sqlalchemy import DateTime, Table, column, delete, event, insert, select, table, update
 
 from bench.pollers import race
 from shared.broadcast import BroadcastRequest, RouteKind, SendMode, State, job_key
@@ -25,8 +24,9 @@ from shared.database import Database
 from shared.errors import ChannelUnknown, DatabaseUnavailable, JobCommandInvalid, SendModeImpossible
 from shared.faststats.schema_map import SchemaMap, WsDbSchema
 from shared.faststats.ws_db import MOST_AT_ONCE, Job, WsDb
+from tests.databases import ZONE
 
-from .conftest import NOW, ZONE
+from .conftest import NOW
 from .test_rs_db import BROADCAST
 
 ROOT = Path(__file__).parents[3]
@@ -78,7 +78,7 @@ def orphans(ws_db: WsDb, *, after: int = -1, claimed_before: datetime = NOW + ti
     return [one.id for one in ws_db.orphans(after=after, claimed_before=claimed_before)]
 
 
-def table(schema: WsDbSchema, key: str) -> Table:
+def mapped(schema: WsDbSchema, key: str) -> Table:
     return schema.tables[key]
 
 
@@ -248,6 +248,7 @@ def test_what_a_process_had_claimed_when_it_was_killed_is_found_by_the_next(
     assert found
 
 
+@pytest.mark.sqlite
 def test_a_claim_is_one_statement_that_is_right_by_its_condition_alone(
     ws_db: WsDb, add_job: AddJob, ws_database: Database
 ) -> None:
@@ -425,8 +426,8 @@ def test_a_job_that_was_cancelled_while_it_waited_is_ended(
     assert ws_db.end_cancelled() == 1
     row = queue(ws_database, ws_schema, cancelled)
     assert (row["state"], row["time_finished"]) == ("cancel", NOW)
-    assert [result["job_id"] for result in rows(ws_database, table(ws_schema, "results"))] == [cancelled]
-    (line,) = rows(ws_database, table(ws_schema, "delivery_job_summary"))
+    assert [result["job_id"] for result in rows(ws_database, mapped(ws_schema, "results"))] == [cancelled]
+    (line,) = rows(ws_database, mapped(ws_schema, "delivery_job_summary"))
     assert (line["job_id"], line["message"]) == (cancelled, "It was cancelled before it was taken.")
     assert {queue(ws_database, ws_schema, one)["state"] for one in (waiting, cube)} == {"unassigned"}
     assert ws_db.end_cancelled() == 0
@@ -680,8 +681,8 @@ def test_a_job_with_several_commands_is_refused(open_database: Callable[[str], D
     with database.writing() as connection:
         schema.job_queue.create(connection)
         connection.exec_driver_sql('CREATE TABLE "JobQueueCommands" ("JobId" INTEGER, "Command" TEXT)')
-        table(schema, "results").create(connection)
-        table(schema, "delivery_job_summary").create(connection)
+        mapped(schema, "results").create(connection)
+        mapped(schema, "delivery_job_summary").create(connection)
         row = {"time_added": NOW, "priority": 5, "state": "unassigned", "system_name": "S", "job_type": "Broadcast"}
         connection.execute(insert(schema.job_queue).values(row))
         connection.execute(insert(schema.commands), [{"job_id": 1, "command": command()} for _ in range(2)])
@@ -706,10 +707,10 @@ def test_a_refused_job_says_why_and_what_to_do(
     ws_db.refuse(claimed, error)
     row = queue(ws_database, ws_schema, job_id)
     assert (row["state"], row["server"], row["time_finished"]) == ("done", "this bridge", NOW)
-    (result,) = rows(ws_database, table(ws_schema, "results"))
+    (result,) = rows(ws_database, mapped(ws_schema, "results"))
     assert "<ErrorCode>channel-unknown</ErrorCode>" in result["results"]
     assert error.remedy in result["results"]
-    (line,) = rows(ws_database, table(ws_schema, "delivery_job_summary"))
+    (line,) = rows(ws_database, mapped(ws_schema, "delivery_job_summary"))
     assert line["message"] == str(error)
 
 
@@ -728,7 +729,7 @@ def test_the_end_of_a_broadcast_tells_its_list_counts_reasons_campaign_and_error
         error="It broke. Mend it.",
     )
     ws_db.report(broadcast, {"address-invalid": 2, "duplicate": 1})
-    (result,) = rows(ws_database, table(ws_schema, "results"))
+    (result,) = rows(ws_database, mapped(ws_schema, "results"))
     told = {one.tag: one.text for one in fromstring(result["results"])}
     assert told == {
         "BroadcastKey": broadcast.key,
@@ -748,7 +749,7 @@ def test_the_end_of_a_broadcast_tells_its_list_counts_reasons_campaign_and_error
         "RecipientsImported": "6",
         "RecipientsBroadcast": "5",
     }
-    (line,) = rows(ws_database, table(ws_schema, "delivery_job_summary"))
+    (line,) = rows(ws_database, mapped(ws_schema, "delivery_job_summary"))
     assert line["message"] == (
         f"Broadcast {broadcast.key} is failed. 6 of 10 rows for the list. Not uploaded: 2 address-invalid, "
         "1 duplicate. Sent to 5 recipients by Smart Campaign 500. It broke. Mend it. [some-code]"
@@ -769,7 +770,7 @@ def test_a_parked_broadcast_leaves_its_job_open_and_says_what_to_do(
     )
     ws_db.report(parked, {})
     assert queue(ws_database, ws_schema, job_id)["state"] == "incomplete"
-    (line,) = rows(ws_database, table(ws_schema, "delivery_job_summary"))
+    (line,) = rows(ws_database, mapped(ws_schema, "delivery_job_summary"))
     assert line["message"].endswith("Look. [some-code]")
 
 
@@ -783,7 +784,7 @@ def test_state_results_and_line_stand_or_fall_together(
     with pytest.raises(DatabaseUnavailable):
         ws_db.finish(job_id, {"State": "closed"}, line="line")
     assert queue(ws_database, ws_schema, job_id)["state"] == "incomplete"
-    assert rows(ws_database, table(ws_schema, "results")) == []
+    assert rows(ws_database, mapped(ws_schema, "results")) == []
 
 
 def test_a_line_has_no_more_characters_than_its_column(
@@ -793,7 +794,7 @@ def test_a_line_has_no_more_characters_than_its_column(
     ws_db.claim()
     ws_db.note(job_id, "ä" * 1000)
     ws_db.note(job_id, "ä" * 1001)
-    lines = [line["message"] for line in rows(ws_database, table(ws_schema, "delivery_job_summary"))]
+    lines = [line["message"] for line in rows(ws_database, mapped(ws_schema, "delivery_job_summary"))]
     assert lines == ["ä" * 1000, "ä" * 999 + "…"]
 
 
@@ -803,7 +804,7 @@ def test_results_are_xml_whatever_is_in_them(
     job_id = add_job()
     ws_db.claim()
     ws_db.finish(job_id, {"Error": "a\x00b\x0b\ud800<&>\uffff😀"})
-    (result,) = rows(ws_database, table(ws_schema, "results"))
+    (result,) = rows(ws_database, mapped(ws_schema, "results"))
     assert fromstring(result["results"]).findtext("Error") == "a\ufffdb\ufffd\ufffd<&>\ufffd😀"
 
 
@@ -844,7 +845,7 @@ def test_a_finished_job_has_its_results(
     ws_db.finish(job_id, {"State": "closed", "Error": 'a < b & "c"', "BroadcastId": None, "RowsRead": 0})
     row = queue(ws_database, ws_schema, job_id)
     assert (row["state"], row["time_finished"]) == ("done", NOW)
-    (result,) = rows(ws_database, table(ws_schema, "results"))
+    (result,) = rows(ws_database, mapped(ws_schema, "results"))
     assert result == {
         "job_id": job_id,
         "results": '<BroadcastResults><State>closed</State><Error>a &lt; b &amp; "c"</Error>'
@@ -859,7 +860,7 @@ def test_a_job_that_is_finished_twice_has_the_last_results(
     ws_db.claim()
     ws_db.finish(job_id, {"State": "failed"})
     ws_db.finish(job_id, {"State": "closed"})
-    (result,) = rows(ws_database, table(ws_schema, "results"))
+    (result,) = rows(ws_database, mapped(ws_schema, "results"))
     assert result["results"] == "<BroadcastResults><State>closed</State></BroadcastResults>"
 
 
@@ -876,7 +877,7 @@ def test_the_job_of_another_server_is_not_touched(
 ) -> None:
     job_id = add_job(**columns)
     with ws_database.writing() as connection:
-        connection.execute(insert(table(ws_schema, "results")).values(job_id=job_id, results="theirs"))
+        connection.execute(insert(mapped(ws_schema, "results")).values(job_id=job_id, results="theirs"))
     before = [rows(ws_database, table) for table in ws_schema.metadata.sorted_tables]
     ws_db.finish(job_id, {"State": "closed"})
     ws_db.finish(job_id, {"State": "cancelled"}, state=State.CANCELLED)
@@ -887,8 +888,8 @@ def test_the_job_of_another_server_is_not_touched(
 def test_a_job_that_was_cleared_away_does_no_harm(ws_db: WsDb, ws_database: Database, ws_schema: WsDbSchema) -> None:
     ws_db.finish(99, {"State": "closed"})
     ws_db.note(99, "line")
-    assert rows(ws_database, table(ws_schema, "results")) == []
-    assert rows(ws_database, table(ws_schema, "delivery_job_summary")) == []
+    assert rows(ws_database, mapped(ws_schema, "results")) == []
+    assert rows(ws_database, mapped(ws_schema, "delivery_job_summary")) == []
     assert not ws_db.cancel_requested(99)
 
 
@@ -923,7 +924,7 @@ def test_lines_for_the_client_are_added_each_with_its_time(
     ws_db.claim()
     ws_db.note(job_id, "one")
     ws_db.note(job_id, "two; 'quoted' ä")
-    lines = rows(ws_database, table(ws_schema, "delivery_job_summary"))
+    lines = rows(ws_database, mapped(ws_schema, "delivery_job_summary"))
     assert [(line["job_id"], line["time_added"], line["message"]) for line in lines] == [
         (job_id, NOW, "one"),
         (job_id, NOW, "two; 'quoted' ä"),
@@ -935,9 +936,11 @@ def test_times_in_the_queue_are_those_of_its_server(ws_db: WsDb, add_job: AddJob
     ws_db.claim()
     ws_db.note(job_id, "line")
     with ws_database.reading() as connection:
-        sent = connection.exec_driver_sql('SELECT "TimeSent" FROM "JobQueue"').scalar_one()
-        noted = connection.exec_driver_sql('SELECT "TimeAdded" FROM "DeliveryJobSummary"').scalar_one()
-    assert sent == noted == "2026-03-01 13:00:00.000000"
+        sent, noted = (
+            connection.execute(select(column(name, DateTime())).select_from(table(of))).scalar_one()
+            for name, of in (("TimeSent", "JobQueue"), ("TimeAdded", "DeliveryJobSummary"))
+        )
+    assert sent == noted == datetime(2026, 3, 1, 13)  # noqa: DTZ001 - as it is in the column
 
 
 def test_the_clean_up_of_faststats_is_not_hindered(
@@ -947,25 +950,20 @@ def test_the_clean_up_of_faststats_is_not_hindered(
     ws_db.claim()
     ws_db.finish(job_id, {"State": "closed"})
     with ws_database.writing() as connection:
-        for cleared in (table(ws_schema, "results"), ws_schema.commands, ws_schema.job_queue):
+        for cleared in (mapped(ws_schema, "results"), ws_schema.commands, ws_schema.job_queue):
             connection.execute(delete(cleared))
     assert orphans(ws_db) == []
 
 
-def test_a_claimed_job_stays_the_same_broadcast_when_the_zone_setting_changes(tmp_path: Path) -> None:
+def test_a_claimed_job_stays_the_same_broadcast_when_the_zone_setting_changes(
+    ws_database: Database, add_job: AddJob
+) -> None:
+    add_job(state="incomplete", server="ours (claiming)")
     keys = set()
-    with closing(Database(f"sqlite:///{tmp_path / 'ws.sqlite'}", "WS_DB")) as database:
-        with database.writing() as connection:
-            WsDbSchema("UTC").metadata.create_all(connection)
-            connection.exec_driver_sql(
-                "INSERT INTO JobQueue (JobID, TimeAdded, Priority, State, CancelRequested, SystemName, JobType, "
-                "Server) VALUES (1, '2026-11-01 12:00:00.000000', 1, 'incomplete', 0, 'Demo', 'Broadcast', "
-                "'ours (claiming)')"
-            )
-        for zone in ("UTC", "Europe/Berlin", "America/New_York"):
-            ws_db = WsDb(database, WsDbSchema(zone), server="ours", channels=Channels(), now=lambda: NOW)
-            (job,) = ws_db.orphans(after=0, claimed_before=NOW)
-            keys.add(job.key)
+    for zone in ("UTC", "Europe/Berlin", "America/New_York"):
+        ws_db = WsDb(ws_database, WsDbSchema(zone), server="ours", channels=Channels(), now=lambda: NOW)
+        (job,) = ws_db.orphans(after=0, claimed_before=NOW)
+        keys.add(job.key)
     assert len(keys) == 1
 
 

@@ -1,10 +1,8 @@
-"""The ledger over real SQLite files, with a clock that only the test moves."""
+"""The ledger over a real RS_DB, with a clock that only the test moves."""
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,10 +10,8 @@ from sqlalchemy import update
 
 from shared.broadcast import Broadcast, BroadcastRequest, SendMode, State
 from shared.database import Database
-from shared.faststats.schema_map import RsDbSchema
 from shared.ledger import Ledger, tables
-
-ZONE = "Europe/Berlin"
+from tests.databases import Databases
 
 
 class Clock:
@@ -37,35 +33,15 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(scope="session")
-def empty_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """RS_DB and the ledger, without a row."""
-    path = tmp_path_factory.mktemp("ledger") / "empty.sqlite"
-    database = Database(f"sqlite:///{path}", "RS_DB")
-    with database.writing() as connection:
-        RsDbSchema(ZONE).metadata.create_all(connection)
-    tables.create_tables(database)
-    database.close()
-    return path
+@pytest.fixture
+def url(databases: Databases) -> str:
+    return databases.rs
 
 
 @pytest.fixture
-def url(tmp_path: Path, empty_file: Path) -> str:
-    return f"sqlite:///{shutil.copy(empty_file, tmp_path / 'rs.sqlite')}"
-
-
-@pytest.fixture
-def open_database(url: str) -> Iterator[Callable[[], Database]]:
+def open_database(url: str, opened: Callable[[str, str], Database]) -> Callable[[], Database]:
     """Opens the database once more, as another process would."""
-    opened: list[Database] = []
-
-    def open_one() -> Database:
-        opened.append(Database(url, "RS_DB"))
-        return opened[-1]
-
-    yield open_one
-    for database in opened:
-        database.close()
+    return lambda: opened(url, "RS_DB")
 
 
 @pytest.fixture

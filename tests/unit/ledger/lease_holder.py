@@ -1,5 +1,6 @@
-"""A process of its own that holds a lease until it is killed: `lease_holder.py <url> <name> <owner> <seconds>`."""
+"""A process of its own that holds a lease until it is killed: `lease_holder.py <name> <owner> <seconds>`."""
 
+import os
 import sys
 from datetime import UTC, datetime
 
@@ -8,8 +9,8 @@ from shared.ledger.leases import Leases
 
 
 def main() -> None:
-    url, name, owner, seconds = sys.argv[1:]
-    leases = Leases(Database(url, "RS_DB"), seconds=float(seconds), now=lambda: datetime.now(UTC))
+    name, owner, seconds = sys.argv[1:]
+    leases = Leases(Database(os.environ["RS_DB"], "RS_DB"), seconds=float(seconds), now=lambda: datetime.now(UTC))
     with leases.held(name, owner) as lease:
         print("held" if lease else "not held", flush=True)  # noqa: T201 - the test waits for it
         sys.stdin.readline()

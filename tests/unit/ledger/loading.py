@@ -1,9 +1,10 @@
 """Loads response files as `shared/steps/load_responses.py` does, from events instead of a file.
 
-As a program: `loading.py <url> <file of files, as JSON>`, for a load in a process of its own.
+As a program: `loading.py <file of files, as JSON>`, for a load in a process of its own.
 """
 
 import json
+import os
 import sys
 import uuid
 from collections import Counter
@@ -82,8 +83,8 @@ def numbered(number: int) -> Response:
 
 
 def main() -> None:
-    url, path = sys.argv[1:]
-    database = Database(url, "RS_DB")
+    (path,) = sys.argv[1:]
+    database = Database(os.environ["RS_DB"], "RS_DB")
     files: list[list[int]] = json.loads(Path(path).read_text())
     print("ready", flush=True)  # noqa: T201 - the test waits for it
     sys.stdin.readline()

@@ -8,7 +8,7 @@ from itertools import pairwise, product
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, event, func, insert, select
+from sqlalchemy import delete, event, insert
 
 from shared.broadcast import ENDED, ORDER, RESTING, TRANSITIONS, Broadcast, BroadcastRequest, RowCounts, SendMode, State
 from shared.database import Database
@@ -379,13 +379,3 @@ def test_the_oldest_unreported_ends_come_first_and_no_more_than_asked(ledger: Le
     for job_id in (1, 2, 3):
         take_in(job_id, state=State.CLOSED)
     assert [one.request.job_id for one in ledger.broadcasts.unreported(2)] == [1, 2]
-
-
-# Tables
-
-
-def test_creating_the_tables_again_keeps_what_is_in_them(ledger: Ledger, take_in: TakeIn) -> None:
-    take_in(1)
-    tables.create_tables(ledger.database)
-    with ledger.database.reading() as connection:
-        assert connection.execute(select(func.count()).select_from(tables.broadcast)).scalar_one() == 1

@@ -79,7 +79,7 @@ def test_an_intent_for_a_broadcast_that_the_ledger_does_not_have_is_refused(
     ledger: Ledger, take_in: TakeIn, clock: Clock
 ) -> None:
     with pytest.raises(IntegrityError):
-        ledger.effects.intend(replace(take_in(), id=99), Kind.COPY, "key", now=clock())
+        ledger.effects.intend(replace(take_in(), id=-1), Kind.COPY, "key", now=clock())
 
 
 def test_what_was_never_intended_is_not_found(ledger: Ledger, take_in: TakeIn, clock: Clock) -> None:

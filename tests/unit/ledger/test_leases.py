@@ -1,5 +1,6 @@
 """Leases: one live owner, and nobody owns for ever what he cannot work on any more."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -318,9 +319,9 @@ def test_what_is_given_back_in_a_transaction_that_fails_is_kept(leases: Leases, 
 def test_the_lease_of_a_killed_process_is_taken_over_and_not_before(url: str, database: Database) -> None:
     leases = Leases(database, seconds=3, now=lambda: datetime.now(UTC))
     with subprocess.Popen(
-        [sys.executable, str(Path(__file__).with_name("lease_holder.py")), url, "broadcast:J1", "process", "3"],
+        [sys.executable, str(Path(__file__).with_name("lease_holder.py")), "broadcast:J1", "process", "3"],
         cwd=ROOT,
-        env={"PYTHONPATH": str(ROOT)},
+        env=os.environ | {"PYTHONPATH": str(ROOT), "RS_DB": url},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import random
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, Row, delete, func, select
+from sqlalchemy import Connection, DateTime, Row, column, delete, func, select, table
 
 from shared.broadcast import Broadcast
 from shared.database import Database
@@ -327,9 +328,9 @@ def test_processes_that_load_overlapping_files_at_once_end_in_the_same_rows(
         path.write_text(json.dumps(own))
         processes.append(
             subprocess.Popen(
-                [sys.executable, str(Path(__file__).with_name("loading.py")), url, str(path)],
+                [sys.executable, str(Path(__file__).with_name("loading.py")), str(path)],
                 cwd=ROOT,
-                env={"PYTHONPATH": str(ROOT)},
+                env=os.environ | {"PYTHONPATH": str(ROOT), "RS_DB": url},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -407,11 +408,13 @@ def test_a_response_is_written_with_all_that_its_file_told(database: Database, s
     }
     with database.reading() as connection:
         details = connection.execute(select(SCHEMA.response_details)).all()
-        wall = connection.exec_driver_sql('SELECT "EventTriggeredDate" FROM "Response"').scalar_one()
+        wall = connection.execute(
+            select(column("EventTriggeredDate", DateTime())).select_from(table("Response"))
+        ).scalar_one()
     assert {(one.id, one.name, one.value) for one in details} == {
         (row.id, name, value) for name, value in click.details.items()
     }
-    assert wall == "2026-07-01 12:30:00.000000", "times are those of the server's zone"
+    assert wall == datetime(2026, 7, 1, 12, 30), "times are those of the server's zone"  # noqa: DTZ001
 
 
 def test_staged_rows_come_back_as_they_were_read(database: Database) -> None:

@@ -131,6 +131,7 @@ def test_blank_and_endless_entries_are_passed_over(suppressions: Suppressions) -
     assert suppressions.add(BLOCKLISTED, entries("", "  ", "a" * 600 + "*"), draw=1) == 0
 
 
+@pytest.mark.sqlite
 def test_no_address_stands_in_the_database(suppressions: Suppressions, database: Database, url: str) -> None:
     suppressions.add(UNSUBSCRIBED, entries("secret.reader@example.org"), draw=1)
     suppressions.add(BLOCKLISTED, entries("hidden.reader@example.org", "*@shown.example"), draw=1)

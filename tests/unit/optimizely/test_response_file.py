@@ -4,21 +4,20 @@ import csv
 import io
 import tracemalloc
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.errors import ResponseFileLayout, SettingsInvalid
-from shared.optimizely.response_file import ResponseLayout, ResponseReader, date_reader
+from shared.errors import ResponseFileLayout
+from shared.optimizely.response_file import ResponseReader
 from shared.rejects import RejectReason
 from shared.response import Response
+from shared.response_layouts import ResponseLayout
 
-FORMAT = "dd.MM.yyyy HH:mm"
-LAYOUT = ResponseLayout(delimiter=";", encoding="utf-8-sig", date_format=FORMAT, time_zone="Europe/Berlin")
+LAYOUT = ResponseLayout(date_formats=("dd.MM.yyyy HH:mm",))
 HEADER = (
     "Email;Urn;CommunicationKey;MessageType;DeliveryDate;ClickUrl;ClickDate;EventTriggeredDate;"
     "MailingId;BroadcastKey;BounceType;UserAgent"
@@ -29,7 +28,7 @@ KIB = 1024
 
 
 def reader(content: bytes | str, *, size: int = 1 << 20, **layout: Any) -> ResponseReader:
-    chosen = ResponseLayout(**{name: layout.get(name, getattr(LAYOUT, name)) for name in LAYOUT.__slots__})
+    chosen = ResponseLayout(**LAYOUT.model_dump() | layout)
     data = content.encode(chosen.encoding) if isinstance(content, str) else content
     chunks = (data[start : start + size] for start in range(0, len(data), size))
     return ResponseReader(chunks, chosen, name="Responses.csv")
@@ -108,6 +107,15 @@ def test_only_type_time_and_one_key_are_needed() -> None:
 
 @pytest.mark.parametrize(
     ("written", "kept"),
+    [("HardBounce", "Bounce"), ("broadcastoptout", "Unsubscription"), ("gelesen", "Open"), ("Click", "Klick")],
+)
+def test_a_type_by_another_name_gets_ours_and_its_word_is_kept(written: str, kept: str) -> None:
+    row = only(lines(OPEN.replace("Open", written)), types={"Gelesen": "Open", "CLICK": "Klick"})
+    assert (row.message_type, row.details) == (kept, {"MessageTypeInFile": written})
+
+
+@pytest.mark.parametrize(
+    ("written", "kept"),
     [("OPEN", "Open"), ("unsubscription", "Unsubscription"), ("Blocked", "Blocked"), ("ÖFF", "ÖFF")],
 )
 def test_known_types_get_their_spelling_and_others_are_kept(written: str, kept: str) -> None:
@@ -116,7 +124,7 @@ def test_known_types_get_their_spelling_and_others_are_kept(written: str, kept: 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("last", ["", "end", "blank"])
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "cp1252", "utf-16"])
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1252", "iso-8859-15", "utf-16"])
 def test_line_ends_encodings_and_a_missing_last_end_make_no_difference(end: str, last: str, encoding: str) -> None:
     content = lines(OPEN, OPEN.replace("Open", "Öffnung"), end=end)
     content = {"": content.removesuffix(end), "end": content, "blank": content + end * 3}[last]
@@ -126,8 +134,60 @@ def test_line_ends_encodings_and_a_missing_last_end_make_no_difference(end: str,
     ]
 
 
-def test_a_bom_does_no_harm_where_none_is_expected() -> None:
-    assert only("\ufeff" + lines(OPEN), encoding="utf-8").email == "anna@example.org"
+@pytest.mark.parametrize("encoding", ["utf-8", "windows-1252", "utf-16"])
+@pytest.mark.parametrize("written", ["utf-8-sig", "utf-16", "utf-16-be"])
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_bom_says_what_a_file_is_whatever_its_layout_says(encoding: str, written: str, size: int) -> None:
+    text = lines(OPEN.replace("anna", "änna"))
+    content = ("\ufeff" + text).encode(written) if written == "utf-16-be" else text.encode(written)
+    ((_, row),) = reader(content, size=size, encoding=encoding).rows()
+    assert isinstance(row, Response)
+    assert row.email == "änna@example.org"
+
+
+def test_utf_16_without_a_bom_is_as_windows_writes_it() -> None:
+    assert only(lines(OPEN).encode("utf-16-le"), encoding="utf-16").email == "anna@example.org"
+
+
+def test_columns_are_found_by_the_names_of_the_layout_and_the_first_of_several_counts() -> None:
+    fields = {
+        "MailingId": ("MAILING_ID", "SendId"),
+        "EventTriggeredDate": ("TIMESTAMP",),
+        "DeliveryDate": ("TIMESTAMP",),
+    }
+    content = "urn;SendId;Mailing ID;Timestamp;MessageType\n7;2;1;01.03.2026 12:30;Open\n"
+    source = reader(content, fields=fields)
+    assert source.fields == {
+        "Urn": "urn",
+        "MailingId": "Mailing ID",
+        "MessageType": "MessageType",
+        "EventTriggeredDate": "Timestamp",
+        "DeliveryDate": "Timestamp",
+    }
+    ((_, row),) = source
+    assert (row.mailing_id, row.event_time, row.delivery_date, row.details) == ("1", NOON, NOON, {"SendId": "2"})
+    assert source.details == ("SendId",)
+
+
+def test_a_file_without_a_header_has_the_columns_of_its_layout() -> None:
+    columns = ("Urn", "MessageType", "EventTriggeredDate", "Reason")
+    rows = read("7;Open;01.03.2026 12:30;\n8;Open;01.03.2026 12:30;full\n", columns=columns)
+    assert [(line, row.urn, row.details) for line, row in rows if isinstance(row, Response)] == [
+        (1, "7", {}),
+        (2, "8", {"Reason": "full"}),
+    ]
+
+
+def test_a_file_of_one_type_needs_no_column_for_it_and_keeps_one_that_it_has() -> None:
+    assert only("Urn;EventTriggeredDate\n7;01.03.2026 12:30\n", message_type="Click").message_type == "Click"
+    row = only("Urn;EventTriggeredDate;MessageType\n7;01.03.2026 12:30;x\n", message_type="Click")
+    assert (row.message_type, row.details) == ("Click", {"MessageType": "x"})
+
+
+@pytest.mark.parametrize(("quote", "other"), [("'", '"'), ("", '"')])
+def test_another_quote_or_none_leaves_the_usual_one_as_data(quote: str, other: str) -> None:
+    row = OPEN + f"{quote}a{quote}" if quote else OPEN + f"{other}a"
+    assert only(lines(row), quote=quote).details == {"UserAgent": "a" if quote else '"a'}
 
 
 @pytest.mark.parametrize("delimiter", [",", "\t", "|"])
@@ -171,7 +231,7 @@ def test_a_header_that_is_no_text_is_refused() -> None:
 
 
 def test_a_file_whose_rows_cannot_be_told_apart_is_refused() -> None:
-    with pytest.raises(ResponseFileLayout, match="no utf-16 text"):
+    with pytest.raises(ResponseFileLayout, match="no utf-16-le text"):
         read(lines(OPEN).encode("utf-16") + b"x", encoding="utf-16")
 
 
@@ -334,73 +394,6 @@ def test_every_row_is_accounted_for_whatever_is_in_it(text: str, size: int) -> N
     rows = read(lines(OPEN) + text + "\n" + OPEN + "\n", size=size)
     assert isinstance(rows[0][1], Response)
     assert [line for line, _ in rows] == sorted({line for line, _ in rows})
-
-
-# Times
-
-
-@pytest.mark.parametrize(
-    ("local", "utc"),
-    [
-        ("29.03.2026 01:59", "2026-03-29 00:59"),  # the last minute before the clock is put forward
-        ("29.03.2026 02:00", "2026-03-29 01:00"),  # does not exist: what 03:00 is called after the change
-        ("29.03.2026 02:30", "2026-03-29 01:30"),  # does not exist: what 03:30 is called
-        ("29.03.2026 03:30", "2026-03-29 01:30"),
-        ("25.10.2026 01:59", "2026-10-24 23:59"),
-        ("25.10.2026 02:30", "2026-10-25 00:30"),  # exists twice: the first
-        ("25.10.2026 03:00", "2026-10-25 02:00"),
-        ("01.01.2026 00:00", "2025-12-31 23:00"),
-    ],
-)
-def test_the_hours_in_which_the_clock_changes(local: str, utc: str) -> None:
-    assert only(lines(OPEN.replace("01.03.2026 12:30", local))).event_time == datetime.fromisoformat(utc + "Z")
-
-
-@given(
-    st.datetimes(datetime(1970, 1, 2), datetime(2099, 12, 30)),  # noqa: DTZ001 - local times
-    st.sampled_from(["Europe/Berlin", "UTC", "Asia/Kolkata", "America/New_York"]),
-)
-def test_a_time_means_the_same_moment_every_time(local: datetime, zone: str) -> None:
-    local = local.replace(second=0, microsecond=0)
-    moment = date_reader(FORMAT, zone)(f"{local:%d.%m.%Y %H:%M}")
-    assert moment is not None
-    assert moment.tzinfo is UTC
-    back = moment.astimezone(ZoneInfo(zone)).replace(tzinfo=None)
-    assert back in {local, local + timedelta(hours=1), local + timedelta(minutes=30)}
-
-
-@pytest.mark.parametrize(
-    ("date_format", "text"),
-    [
-        ("dd.MM.yyyy HH:mm:ss", "01.03.2026 12:30:15"),
-        ("yyyy-MM-dd HH:mm:ss", "2026-03-01 12:30:15"),
-        ("MM/dd/yyyy (HH*mm*ss)", "03/01/2026 (12*30*15)"),
-        ("yyyyMMddHHmmss", "20260301123015"),
-    ],
-)
-def test_formats_with_seconds(date_format: str, text: str) -> None:
-    assert date_reader(date_format, "UTC")(text) == datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
-
-
-def test_a_format_of_days_means_their_first_minute() -> None:
-    assert date_reader("dd.MM.yyyy", "UTC")("01.03.2026") == datetime(2026, 3, 1, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    "date_format",
-    [
-        "",
-        "dd.MM.yy HH:mm",
-        "d.M.yyyy H:mm",
-        "dd.MM.yyyy hh:mm tt",
-        "dd.MM.yyyy HH",
-        "dd.MM.yyyy HH:mm HH",
-        "UnixTimeStamp",
-    ],
-)
-def test_a_format_with_other_parts_is_refused_at_once(date_format: str) -> None:
-    with pytest.raises(SettingsInvalid, match="RESPONSE_DATE_FORMAT"):
-        ResponseLayout(delimiter=";", encoding="utf-8", date_format=date_format, time_zone="UTC")
 
 
 # Memory

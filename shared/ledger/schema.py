@@ -1,0 +1,235 @@
+"""The bridge's tables in one database: which migrations it has, which it lacks, and how it gets them.
+
+Each migration is applied under a lock, in a transaction of its own together with its record. So it does not matter how
+often it is asked for, nor how many ask at once, and what fails leaves nothing behind.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import Connection, Insert, func, insert, inspect, select
+from sqlalchemy.exc import DBAPIError
+
+from shared.database import Database
+from shared.errors import DatabaseUnavailable, MigrationChanged, MigrationFailed, SchemaOutOfDate, SchemaTooNew
+from shared.ledger.migrations import Migration, known_migrations
+from shared.ledger.tables import metadata
+from shared.ledger.tables import migration as table
+
+#: The end of the transaction gives it back. SQLite needs none: it lets one transaction write at a time.
+_LOCK: Final = (
+    "DECLARE @got INT; EXEC @got = sp_getapplock @Resource = N'bridge.migration', @LockMode = N'Exclusive', "
+    "@LockOwner = N'Transaction', @LockTimeout = 600000;"
+)
+#: Afterwards nothing of a script is executed any more, whatever runs it: its transaction is gone.
+_STOP_AFTER_ERROR: Final = "IF @@TRANCOUNT = 0 SET NOEXEC ON"
+
+
+class Standing(StrEnum):
+    """How a migration stands in a database."""
+
+    APPLIED = "applied"
+    PENDING = "pending"
+    CHANGED = "changed"  #: applied, but not as this code has it
+    UNKNOWN = "unknown"  #: applied by newer code, beside which this code can work
+    TOO_NEW = "too new"  #: applied by newer code; this code cannot work any more
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One migration of a database or of this code."""
+
+    number: int
+    name: str
+    standing: Standing
+    #: None while it is pending.
+    applied_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Applied:
+    """A row of the table `migration`."""
+
+    number: int
+    name: str
+    checksum: str
+    breaking: bool
+    applied_at: datetime
+
+
+class Schema:
+    """The bridge's tables in one database.
+
+    Args:
+        database: the response database.
+        migrations: what the code knows, in order; None: every migration that there is for this kind of database.
+    """
+
+    def __init__(self, database: Database, migrations: Sequence[Migration] | None = None) -> None:
+        self._database = database
+        self._dialect = database.engine.dialect
+        self._known = known_migrations(self._dialect.name) if migrations is None else tuple(migrations)
+
+    def check(self) -> None:
+        """Make sure that this code can work with the tables; one short query.
+
+        Raises:
+            SchemaOutOfDate: they lack a migration.
+            SchemaTooNew: they have one that this code does not know and cannot work with.
+        """
+        for line in self.status():
+            match line.standing:
+                case Standing.PENDING:
+                    raise SchemaOutOfDate(database=self._database.name, number=line.number, name=line.name)
+                case Standing.TOO_NEW:
+                    raise SchemaTooNew(database=self._database.name, number=line.number, name=line.name)
+
+    def status(self) -> list[Line]:
+        """Every migration of the database and of this code, in order."""
+        with self._database.reading() as connection:
+            applied = {one.number: one for one in self._applied(connection)}
+        known = {one.number: one for one in self._known}
+        lines = [
+            Line(one.number, one.name, _standing(known.get(one.number), one), one.applied_at)
+            for one in applied.values()
+        ]
+        lines += [
+            Line(one.number, one.name, Standing.PENDING, None) for one in self._known if one.number not in applied
+        ]
+        return sorted(lines, key=lambda line: line.number)
+
+    def pending(self) -> list[Migration]:
+        """The migrations that the database lacks, in order.
+
+        Raises:
+            MigrationChanged: one that it has is not as this code has it.
+        """
+        with self._database.reading() as connection:
+            return self._pending(connection)
+
+    def migrate(self) -> list[Migration]:
+        """Apply what is pending; whoever applies the same at once waits.
+
+        Returns:
+            What was applied here: nothing where somebody else was faster.
+
+        Raises:
+            MigrationChanged: a migration that the database has is not as this code has it.
+            MigrationFailed: the database refused a statement; that migration is undone, those before it are kept.
+            DatabaseUnavailable: somebody else applies migrations and does not get ready.
+        """
+        done = []
+        while migration := self._apply_next():
+            done.append(migration)
+        return done
+
+    def plan(self) -> str:
+        """What `migrate` would do, as a script that a database administrator can read, and run instead.
+
+        It stops at its first error, and undoes the migration that the error is in.
+
+        Raises:
+            MigrationChanged: a migration that the database has is not as this code has it.
+        """
+        pending = self.pending()
+        if self._dialect.name == "mssql":
+            return "\nGO\n\n".join([*self._sql_server_plan(pending), ""]) if pending else ""
+        return "".join(f"{part};\n\n" for migration in pending for part in self._sqlite_plan(migration))
+
+    # Applying
+
+    def _apply_next(self) -> Migration | None:
+        if not self.pending():
+            return None  # and no right to change anything is needed
+        with self._database.writing() as connection:
+            self._lock(connection)
+            pending = self._pending(connection)
+            if not pending:
+                return None
+            migration = pending[0]
+            for number, statement in enumerate(migration.statements, 1):
+                try:
+                    connection.exec_driver_sql(statement)
+                except DBAPIError as error:
+                    # Texts of SQLite name tables and columns only; those of SQL Server are numbers by now.
+                    reason = str(error.orig.args[-1]) if error.orig and error.orig.args else type(error).__name__
+                    raise MigrationFailed(
+                        number=migration.number, name=migration.name, statement=number, reason=reason
+                    ) from None
+            connection.execute(self._record(migration))
+        return migration
+
+    def _lock(self, connection: Connection) -> None:
+        if self._dialect.name != "mssql":
+            return
+        if int(connection.exec_driver_sql(f"SET NOCOUNT ON; {_LOCK} SELECT @got").scalar_one()) < 0:
+            raise DatabaseUnavailable(database=self._database.name, reason="somebody else applies migrations")
+
+    def _pending(self, connection: Connection) -> list[Migration]:
+        applied = {one.number: one for one in self._applied(connection)}
+        for migration in self._known:
+            if migration.number in applied and applied[migration.number].checksum != migration.checksum:
+                raise MigrationChanged(
+                    database=self._database.name, number=migration.number, name=applied[migration.number].name
+                )
+        return [migration for migration in self._known if migration.number not in applied]
+
+    def _applied(self, connection: Connection) -> list[_Applied]:
+        schema = metadata.schema if self._dialect.name == "mssql" else None
+        if not inspect(connection).has_table(table.name, schema=schema):
+            return []
+        rows = connection.execute(select(table).order_by(table.c.number)).all()
+        return [_Applied(**row._asdict()) for row in rows]
+
+    def _record(self, migration: Migration) -> Insert:
+        """The row of `migration`, with the time of the database, as a script has no other."""
+        now = func.sysutcdatetime() if self._dialect.name == "mssql" else func.strftime("%Y-%m-%d %H:%M:%f000", "now")
+        return insert(table).values(
+            number=migration.number,
+            name=migration.name,
+            checksum=migration.checksum,
+            breaking=migration.breaking,
+            applied_at=now,
+        )
+
+    # Planning
+
+    def _sql_server_plan(self, pending: Sequence[Migration]) -> Iterator[str]:
+        yield "SET XACT_ABORT ON"
+        for migration in pending:
+            yield (
+                f"-- {migration.title}\nBEGIN TRANSACTION;\n{_LOCK}\n"
+                "IF @got < 0 BEGIN RAISERROR('Somebody else applies migrations.', 16, 1); ROLLBACK TRANSACTION; END"
+            )
+            for statement in (*migration.statements, self._literal(self._record(migration))):
+                yield _STOP_AFTER_ERROR
+                yield statement
+            yield _STOP_AFTER_ERROR
+            yield "COMMIT TRANSACTION"
+        yield "SET NOEXEC OFF"
+
+    def _sqlite_plan(self, migration: Migration) -> Iterator[str]:
+        yield f"-- {migration.title}\nBEGIN IMMEDIATE"
+        yield from migration.statements
+        yield self._literal(self._record(migration))
+        yield "COMMIT"
+
+    def _literal(self, statement: Insert) -> str:
+        schemas = {} if self._dialect.name == "mssql" else {metadata.schema: None}
+        return str(
+            statement.compile(
+                dialect=self._dialect,
+                schema_translate_map=schemas,
+                render_schema_translate=bool(schemas),
+                compile_kwargs={"literal_binds": True},
+            )
+        )
+
+
+def _standing(known: Migration | None, applied: _Applied) -> Standing:
+    if known is None:
+        return Standing.TOO_NEW if applied.breaking else Standing.UNKNOWN
+    return Standing.APPLIED if known.checksum == applied.checksum else Standing.CHANGED

@@ -1,0 +1,198 @@
+"""How response files are written: their names, columns, dates and types. Pure.
+
+One layout for each kind of file, in the channels file under `[responses.<name>]` (docs/response-files.md): Optimizely
+agrees them per client. What a layout leaves out has the documented default of FERG's parameters for Optimizely (section
+5.3 of the Apteco reference). FERG's own parameter names are accepted as they are, so that its list can be copied.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+
+
+class ResponseField(StrEnum):
+    """What a column of a response file can be; the value is its documented header name."""
+
+    EMAIL = "Email"
+    URN = "Urn"
+    COMMUNICATION_KEY = "CommunicationKey"
+    BROADCAST_KEY = "BroadcastKey"  #: the list field of the bridge that comes back with every response
+    MAILING_ID = "MailingId"
+    MESSAGE_TYPE = "MessageType"
+    CLICK_URL = "ClickUrl"
+    EVENT_TIME = "EventTriggeredDate"
+    DELIVERY_DATE = "DeliveryDate"
+    CLICK_DATE = "ClickDate"
+
+
+#: FERG's parameters that name a column.
+_FERG_COLUMNS: Final[Mapping[str, ResponseField]] = {
+    "EMAILCOLUMNNAME": ResponseField.EMAIL,
+    "URNCOLUMNNAME": ResponseField.URN,
+    "COMMUNICATIONKEYCOLUMNNAME": ResponseField.COMMUNICATION_KEY,
+    "SENDIDCOLUMNNAME": ResponseField.MAILING_ID,
+    "TYPECOLUMNNAME": ResponseField.MESSAGE_TYPE,
+    "CLICKURLCOLUMNNAME": ResponseField.CLICK_URL,
+    "EVENTTRIGGEREDDATECOLUMNNAME": ResponseField.EVENT_TIME,
+    "DELIVERYDATECOLUMNNAME": ResponseField.DELIVERY_DATE,
+    "CLICKDATECOLUMNNAME": ResponseField.CLICK_DATE,
+}
+#: Parameters that change nothing here: every type and column is kept, files are looked for by a schedule.
+_FERG_WITHOUT_EFFECT: Final = frozenset(
+    {
+        *("TYPE", "RUNCOLUMNNAME", "MESSAGENAMECOLUMNNAME", "ADDITIONALFIELDS", "REMOVEFILES"),
+        *("MAXRETRIES", "READACCESSRETRIES", "LOOKUPBROADCASTIDSONTHEFLY", "EXECUTIONBUFFER", "EXECUTIONTAG"),
+    }
+)
+#: Parameters that hold or name a secret, and the settings in their place.
+_FERG_SECRETS: Final[Mapping[str, str]] = {
+    "FTPURL": "SFTP_HOST, SFTP_USER and SFTP_RESPONSE_FOLDER",
+    "PEMPRIVATEKEY": "SFTP_PRIVATE_KEY",
+}
+_FERG_DELIMITERS: Final = {"TAB": "\t", "COMMA": ",", "SEMICOLON": ";", "PIPE": "|", "SPACE": " "}
+_FERG_ENCLOSERS: Final = {"DOUBLEQUOTE": '"', "SINGLEQUOTE": "'", "NONE": ""}
+
+#: Words that stand for a whole date format.
+UNIX_SECONDS, UNIX_MILLISECONDS, ISO_8601 = "UnixTimeStamp", "UnixTimeStampMilliseconds", "ISO8601"
+_WORDS: Final = frozenset({UNIX_SECONDS, UNIX_MILLISECONDS, ISO_8601})
+#: Parts of a date format as FERG writes it, the greatest first.
+DATE_PARTS: Final = ("yyyy", "MM", "dd", "HH", "mm", "ss")
+DATE_PART: Final = re.compile("(yyyy|MM|dd|HH|mm|ss|[A-Za-z])")
+#: A date, a minute, a second: how many of the parts a format may have.
+_DATE_LENGTHS: Final = (3, 5, 6)
+_LONGEST_TYPE: Final = 50
+#: No zone is farther from UTC.
+_MOST_HOURS: Final = 26
+
+
+def _date_format(text: str) -> str:
+    parts = DATE_PART.findall(text)
+    if text not in _WORDS and (len(parts) not in _DATE_LENGTHS or set(parts) != set(DATE_PARTS[: len(parts)])):
+        words = ", ".join(sorted(_WORDS))
+        msg = f"a date format has yyyy, MM and dd once each, then HH and mm, then ss; or it is one of {words}"
+        raise ValueError(msg)
+    return text
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ValueError, LookupError, OSError):
+        msg = "there is no time zone of this name"
+        raise ValueError(msg) from None
+    return name
+
+
+def _character(value: object, words: Mapping[str, str]) -> object:
+    return words.get(value.upper(), value) if isinstance(value, str) else value
+
+
+class ResponseLayout(BaseModel):
+    """How the response files of one kind are written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    #: Patterns of their names (`*` and `?`).
+    names: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] = ("Response*",)
+    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"[^\r\n\"']")] = ";"
+    #: Quote around values; empty: a quotation mark is data.
+    quote: Literal['"', "'", ""] = '"'
+    #: UTF-8 and UTF-16 may begin with a BOM, which says of a file that it is the one or the other.
+    encoding: Literal["utf-8", "utf-16", "windows-1252", "iso-8859-1", "iso-8859-15"] = "utf-8"
+    #: Names of the columns of files without a header, in their order; empty: the first line has them.
+    columns: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = ()
+    #: Names that a column may have, by what it is. Case, spaces, `_` and `-` do not count.
+    fields: Mapping[ResponseField, tuple[str, ...]] = Field(default_factory=dict)
+    #: The message type of all rows, for files that hold one type only.
+    message_type: Annotated[str, Field(max_length=_LONGEST_TYPE)] = ""
+    #: Message type by the word that the files have for it. Case does not count.
+    types: Mapping[str, Annotated[str, Field(min_length=1, max_length=_LONGEST_TYPE)]] = Field(default_factory=dict)
+    #: Formats of dates, tried in this order: as FERG writes them, or `UnixTimeStamp` (seconds),
+    #: `UnixTimeStampMilliseconds`, `ISO8601`.
+    date_formats: Annotated[tuple[Annotated[str, AfterValidator(_date_format)], ...], Field(min_length=1)] = (
+        "dd.MM.yyyy HH:mm",
+        "dd.MM.yyyy HH:mm:ss",
+    )
+    #: Zone of the local times, as far as they tell none.
+    time_zone: Annotated[str, AfterValidator(_time_zone)] = "Europe/Berlin"
+    #: Hours that are added to local times before they are taken for times of the zone.
+    date_offset: Annotated[float, Field(ge=-_MOST_HOURS, le=_MOST_HOURS)] = 0
+
+    def aliases(self, field: ResponseField) -> tuple[str, ...]:
+        """Names that the column of a field may have."""
+        return self.fields.get(field) or (field.value,)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_ferg(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the file says
+        """Translate FERG's parameters; ours win over them."""
+        if not isinstance(given, Mapping):
+            return given
+        ours: dict[str, Any] = {}
+        fields: dict[str, Any] = {}
+        for name, value in given.items():
+            parameter = str(name).upper()
+            if parameter in _FERG_SECRETS:
+                msg = f"{name} is given by the app settings {_FERG_SECRETS[parameter]}"
+                raise ValueError(msg)
+            if parameter in _FERG_COLUMNS:
+                fields[_FERG_COLUMNS[parameter]] = (value,)
+            elif parameter in _FERG_TRANSLATIONS and name not in cls.model_fields:
+                ours |= _FERG_TRANSLATIONS[parameter](value)
+            elif parameter not in _FERG_WITHOUT_EFFECT:
+                ours[str(name)] = value
+        if "delimiter" in ours:
+            ours["delimiter"] = _character(ours["delimiter"], _FERG_DELIMITERS)
+        if "quote" in ours:
+            ours["quote"] = _character(ours["quote"], _FERG_ENCLOSERS)
+        if fields:
+            ours["fields"] = {**fields, **(ours.get("fields") or {})}
+        return ours
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.delimiter == self.quote:
+            msg = "delimiter and quote are the same"
+            raise ValueError(msg)
+        loosely = [loosely_named(name) for name in self.columns]
+        if len(set(loosely)) < len(loosely):
+            msg = "columns: a name stands there twice"
+            raise ValueError(msg)
+        shapes: dict[str, str] = {}
+        for date_format in self.date_formats:
+            shape = DATE_PART.sub(lambda part: "0" * len(part[0]), date_format)
+            if shapes.setdefault(shape, date_format) != date_format:
+                msg = f"date_formats: a date could be read as {shapes[shape]} and as {date_format}"
+                raise ValueError(msg)
+        if {UNIX_SECONDS, UNIX_MILLISECONDS} <= set(self.date_formats):
+            msg = f"date_formats: a number could be {UNIX_SECONDS} and {UNIX_MILLISECONDS}"
+            raise ValueError(msg)
+        return self
+
+
+_FERG_TRANSLATIONS: Final[Mapping[str, Callable[[Any], Mapping[str, Any]]]] = {
+    "FILEPATTERN": lambda value: {"names": (value,)},
+    "DELIMITER": lambda value: {"delimiter": value},
+    "ENCLOSER": lambda value: {"quote": value},
+    "DATEFORMAT": lambda value: {"date_formats": (value,)},
+    "DATEOFFSET": lambda value: {"date_offset": value},
+    "LOCALTIMEZONE": lambda value: {"time_zone": value},
+}
+
+
+def layout_of(name: str, layouts: Mapping[str, ResponseLayout]) -> tuple[str, ResponseLayout] | None:
+    """The layout of a file, and what it is called: the first one a pattern of which the file's name has."""
+    for called, layout in layouts.items():
+        if any(fnmatchcase(name, pattern) for pattern in layout.names):
+            return called, layout
+    return None
+
+
+def loosely_named(name: str) -> str:
+    """A name as it is compared: `Communication Key` is `CommunicationKey`."""
+    return re.sub(r"[\s_-]", "", name).casefold()

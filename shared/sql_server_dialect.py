@@ -1,0 +1,91 @@
+"""SQLAlchemy's dialect for SQL Server by pyodbc, but that NULLs are written into statements and never bound.
+
+For a bound None the driver asks the server which type it has (`sp_describe_undeclared_parameters`): a round trip for
+each, and where the server cannot deduce the type an error, which pyodbc passes over in silence. Under XACT_ABORT that
+error has rolled the transaction back: what was written before it would be lost, and what comes after it kept.
+"""
+
+import re
+from collections.abc import Sequence
+from itertools import compress, groupby
+from typing import Any, Final
+
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.mssql.pyodbc import MSDialect_pyodbc
+from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
+
+#: For URLs.
+DIALECT: Final = "mssql+bridge"
+#: A place for a parameter, or what may hold a question mark that is none: texts, names, comments.
+_TOKEN: Final = re.compile(r"\?|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\[(?:[^\]]|\]\])*\]|--[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+class SqlServerDialect(MSDialect_pyodbc):
+    """Binds what is there. Where rows are many, those with NULLs in the same places go together, in their order."""
+
+    supports_statement_cache = True
+
+    def do_set_input_sizes(
+        self, cursor: DBAPICursor, list_of_tuples: Sequence[tuple[str, Any, Any]], context: ExecutionContext
+    ) -> None:
+        """Keep the types of the parameters until it is known which are bound."""
+        del cursor
+        context.input_types = [  # type: ignore[attr-defined] # ours
+            kind if isinstance(kind, tuple) else (kind, None, None) for _, kind, _ in list_of_tuples
+        ]
+
+    def do_execute(
+        self,
+        cursor: DBAPICursor,
+        statement: str,
+        parameters: Sequence[object],  # type: ignore[override] # the driver takes no others
+        context: ExecutionContext | None = None,
+    ) -> None:
+        """Execute it once."""
+        self._execute(cursor, statement, [parameters], context)
+
+    def do_executemany(
+        self,
+        cursor: DBAPICursor,
+        statement: str,
+        parameters: Sequence[Sequence[object]],  # type: ignore[override] # the driver takes no others
+        context: ExecutionContext | None = None,
+    ) -> None:
+        """Execute it for many rows."""
+        for _, run in groupby(parameters, key=_bound):
+            self._execute(cursor, statement, list(run), context)
+
+    def _execute(
+        self,
+        cursor: DBAPICursor,
+        statement: str,
+        rows: Sequence[Sequence[object]],
+        context: ExecutionContext | None,
+    ) -> None:
+        """Execute it for rows that have None in the same places."""
+        bound = _bound(rows[0])
+        types = getattr(context, "input_types", None)
+        if types is not None and len(types) == len(bound):
+            cursor.setinputsizes(list(compress(types, bound)))
+        text = with_nulls(statement, bound)
+        values = [list(compress(row, bound)) for row in rows]
+        if len(values) > 1 and values[0]:
+            cursor.executemany(text, values)
+            return
+        for row in values:
+            cursor.execute(text, row)
+
+
+registry.register("mssql.bridge", __name__, SqlServerDialect.__name__)
+
+
+def with_nulls(statement: str, bound: Sequence[bool]) -> str:
+    """The statement with NULL in place of the parameters that are not bound."""
+    if all(bound):
+        return statement
+    places = iter(bound)
+    return _TOKEN.sub(lambda token: "NULL" if token[0] == "?" and not next(places) else token[0], statement)
+
+
+def _bound(row: Sequence[object]) -> tuple[bool, ...]:
+    return tuple(value is not None for value in row)

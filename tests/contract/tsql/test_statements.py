@@ -1,0 +1,54 @@
+"""Every statement that the code can send to a SQL Server, read as T-SQL."""
+
+from contextlib import ExitStack
+
+import pytest
+from sqlalchemy.dialects import mssql
+from sqlalchemy.schema import CreateIndex, CreateTable
+
+import shared.database
+from local.azurite import Azurite
+from shared.ledger import tables
+from tests.contract.tsql.driver import Driver, Sent
+from tests.contract.tsql.rules import faults
+from tests.contract.tsql.sites import sites, texts
+from tests.contract.tsql.tour import tour
+from tests.databases import ConnectionString, Databases, sqlite_files
+from tests.flow.conftest import bridge_over, simulator
+
+#: The stand-in looks at the name of the database only.
+SERVER = "localhost;User Id=bridge;Password=made-up;Initial Catalog="
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory: pytest.TempPathFactory, azurite: Azurite) -> list[Sent]:
+    """The statements of a tour through all that the code does with its databases."""
+    folder = tmp_path_factory.mktemp("tour")
+    sqlite_files(folder)
+    names = ("WS_Test", "RS_Test")
+    driver = Driver({name: folder / f"{name}.sqlite" for name in names})
+    databases = Databases(*(ConnectionString(SERVER + name) for name in names))
+    with ExitStack() as stack:
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(shared.database, "load_pyodbc", lambda: driver)
+        patch.setattr(shared.database, "find_driver", lambda: "stand-in")
+        site = stack.enter_context(simulator(folder))
+        tour(stack.enter_context(bridge_over(site, folder, azurite, databases)))
+    return driver.sent
+
+
+def test_every_statement_is_sent_and_taken_by_every_server(sent: list[Sent]) -> None:
+    reached = {statement.place for statement in sent}
+    assert [str(place) for place in sites() if place not in reached] == [], "the tour leaves them out"
+    unsent = [str(text.place) for text in texts() if not any(text.is_in(statement.text) for statement in sent)]
+    assert unsent == [], "written by hand, and left out by the tour"
+    different = {(statement.text, statement.parameters): statement.place for statement in sent}
+    refused = [(str(place), found) for statement, place in different.items() if (found := faults(*statement))]
+    assert refused == []
+
+
+def test_the_tables_are_made_by_statements_that_every_server_takes() -> None:
+    dialect = mssql.dialect()
+    for table in tables.metadata.sorted_tables:
+        for statement in (CreateTable(table), *map(CreateIndex, table.indexes)):
+            assert faults(str(statement.compile(dialect=dialect))) == []

@@ -1,0 +1,102 @@
+"""A tour through all that the code does with its databases: every statement is sent, in its large form too.
+
+What a flow reaches is reached by a flow; the rest is called one by one.
+"""
+
+from datetime import timedelta
+
+from shared.bridge import now
+from shared.broadcast import Broadcast, State
+from shared.ledger.effects import Kind
+from shared.ledger.leases import Leases
+from shared.ledger.response_files import LoadCounts, ResponseFile, record_load
+from shared.ledger.suppressions import Entry, address_hash
+from shared.rejects import RejectReason
+from shared.steps import control
+from shared.steps.draw_suppressions import draw_suppressions
+from shared.steps.housekeeping import housekeeping
+from shared.web.status import status
+from tests.flow.harness import Flow, channel, until
+
+#: More than one statement takes.
+_MANY = 2_500
+
+
+def tour(flow: Flow) -> None:
+    """Send every statement."""
+    flow.use(channel(suppress=True))
+    draw_suppressions(flow.bridge)
+    broadcast = flow.run(flow.order(recipients=300))
+    assert broadcast.state is State.CLOSED, broadcast.error
+    flow.collect_responses()
+    draw_suppressions(flow.bridge)
+    _ask_about(flow, broadcast)
+    _stop_another(flow)
+    _have_bad_days(flow)
+    _suppress_many(flow)
+    housekeeping(flow.bridge)
+
+
+def _ask_about(flow: Flow, broadcast: Broadcast) -> None:
+    broadcasts = flow.bridge.ledger.broadcasts
+    status(flow.bridge)
+    assert broadcasts.known([broadcast.key, "J0-00000000"]) == {broadcast.key}
+    assert broadcasts.known([]) == set()
+    assert broadcasts.history(broadcast)
+    assert broadcasts.rejects(broadcast)
+    assert flow.bridge.ledger.effects.of(broadcast)
+    with flow.bridge.rs_database.reading() as connection:
+        assert flow.bridge.rs_db.count_by_type(connection)
+
+
+def _stop_another(flow: Flow) -> None:
+    job_id = flow.order()
+    flow.poll()
+    assert flow.bridge.ws_db is not None
+    flow.bridge.ws_db.note(job_id, "a line for the client")
+    waiting = flow.broadcast(job_id)
+    effects = flow.bridge.ledger.effects
+    effects.forget(effects.intend(waiting, Kind.COPY, "a name", now=now()))
+    control.cancel(flow.bridge, waiting.key, owner="operator")
+    assert flow.run(job_id).state is State.CANCELLED
+
+
+def _have_bad_days(flow: Flow) -> None:
+    """A lease with heartbeats, and response files that cannot be loaded as they are."""
+    ledger = flow.bridge.ledger
+    with Leases(ledger.database, seconds=0.3, now=now).held("tour", "tourist") as lease:
+        assert lease is not None
+        first = lease._expires_at
+        until(lambda: lease._expires_at > first, "a heartbeat")
+        assert ledger.leases.owner("tour") == "tourist"
+    file = _gathered(flow, "bad.csv")
+    ledger.response_files.put_off(file, due_at=now())
+    ledger.response_files.failed(file, code="some-code", sentence="Some sentence.")
+    none = LoadCounts(read=1, loaded=0, known=0, rejected=1, unmatched=0)
+    with ledger.database.writing() as connection:
+        record_load(connection, _gathered(flow, "rejected.csv"), none, {RejectReason.EMAIL_INVALID: 1}, now=now())
+
+
+def _gathered(flow: Flow, name: str) -> ResponseFile:
+    files, moment = flow.bridge.ledger.response_files, now()
+    files.see(name, 1, moment, now=moment)
+    file = files.find(name, 1, moment)
+    assert file is not None
+    assert files.gathered(file, sha256="00", due_at=moment, now=moment)
+    return file
+
+
+def _suppress_many(flow: Flow) -> None:
+    suppressions = flow.bridge.ledger.suppressions
+    addresses = [f"reader{number}@example.org" for number in range(_MANY)]
+    for kind, pattern in ((RejectReason.UNSUBSCRIBED, "{}"), (RejectReason.BLOCKLISTED, "*{}")):
+        entries = [Entry(address=pattern.format(address)) for address in addresses]
+        for _ in range(2):  # the second time they are there
+            suppressions.add(kind, entries, draw=suppressions.source(kind).draws + 1)
+        suppressions.drawn(suppressions.source(kind), whole=True, now=now())
+        suppressions.failed(kind, code="some-code", now=now())
+    assert len(suppressions.among(1, addresses)) == _MANY
+    hashes = [address_hash(address) for address in addresses]
+    assert suppressions.unasked(1, hashes) == hashes
+    suppressions.asked(1, dict.fromkeys(hashes[:1000], True), now=now())
+    suppressions.forget_bounces(before=now() + timedelta(days=1))

@@ -1,0 +1,48 @@
+"""`bridge responses inspect`: how a file would be read, and why a row is refused."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+
+
+def inspect(file: Path, *arguments: str) -> Result:
+    return CliRunner().invoke(app, ["responses", "inspect", str(file), *arguments])
+
+
+def test_it_tells_layout_columns_types_and_every_refused_row(tmp_path: Path) -> None:
+    channels = tmp_path / "channels.toml"
+    channels.write_text('[responses.bounces]\nnames = ["B*"]\nDELIMITER = "TAB"\nmessage_type = "Bounce"\n')
+    file = tmp_path / "B1.csv"
+    file.write_text(
+        "Urn\tEventTriggeredDate\tReason\n7\t01.03.2026 12:30\tfull\n8\t03/01/2026\tfull\n9\n10\t02.03.2026 12:30\t\n"
+    )
+    told = inspect(file, "--channels", str(channels))
+    assert told.exit_code == 1
+    lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
+    assert lines[0] == "B1.csv is read by the layout “bounces”."
+    assert "Reason a detail" in lines
+    assert "line 3: date-invalid (EventTriggeredDate)" in lines
+    assert "line 4: wrong-field-count" in lines
+    assert "4 rows: 2 can be loaded, 2 refused." in lines
+    assert "Bounce 2" in lines
+    assert "Events from 2026-03-01 11:30 to 2026-03-02 11:30 UTC." in lines
+
+
+def test_a_good_file_ends_with_success_and_only_so_many_refused_rows_are_listed(tmp_path: Path) -> None:
+    file = tmp_path / "Response.csv"
+    file.write_text("Urn;MessageType;EventTriggeredDate\n7;Open;01.03.2026 12:30\n")
+    assert inspect(file).exit_code == 0
+    file.write_text(file.read_text() + "x\n" * 5)
+    told = inspect(file, "--refused", "2")
+    assert (told.exit_code, told.stdout.count("  line "), "and 3 more" in told.stdout) == (1, 2, True)
+
+
+@pytest.mark.parametrize(("name", "content"), [("Response.csv", "no;header\n"), ("other.csv", "")])
+def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    told = inspect(tmp_path / name)
+    assert told.exit_code == 1
+    assert ("no column MessageType" if content else "No layout is for a file of this name") in told.stderr
