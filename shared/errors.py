@@ -554,6 +554,17 @@ class SchemaMapMismatch(TerminalError):
     )
 
 
+class CatalogueUnreadable(TerminalError):
+    """The catalogue of a database cannot be read, so nobody knows whether the schema map fits."""
+
+    code = "catalogue-unreadable"
+    happened = "The catalogue of {database} cannot be read ({reason})."
+    remedy = (
+        "The schema map is taken as it is. Give the bridge's user VIEW DEFINITION on the tables (docs/databases.md), "
+        "and compare them with `bridge schema-map show`."
+    )
+
+
 class DatabaseValueTooLong(TerminalError):
     """A value does not fit its column."""
 

@@ -7,15 +7,22 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, inspect, types
+from sqlalchemy import Connection, exc, inspect, types
 from sqlalchemy.dialects import mssql
 from sqlalchemy.engine.interfaces import ReflectedColumn
 from sqlalchemy.engine.reflection import Inspector, ObjectKind, ObjectScope
 
 from shared.database import Database
-from shared.errors import SchemaMapMismatch
+from shared.errors import (
+    BridgeError,
+    CatalogueUnreadable,
+    DatabaseObjectMissing,
+    DatabasePermissionDenied,
+    SchemaMapMismatch,
+)
 from shared.faststats import schema_map_spec as spec
 from shared.faststats.schema_map import MappedSchema, SchemaMap
+from shared.telemetry import log
 
 #: Where SQL Server looks for a table that has no schema, after the login's own.
 _LAST_SCHEMA: Final = "dbo"
@@ -60,7 +67,13 @@ class SchemaCheck:
             return
         with self._lock:
             if not self._fits:
-                if found := self.differences():
+                try:
+                    found = self.differences()
+                except CatalogueUnreadable as error:
+                    # What cannot be compared may fit all the same; if it does not, the server says so.
+                    log.warning("%s", error, extra={"action": "schema-map", "code": error.code})
+                    found = []
+                if found:
                     raise SchemaMapMismatch(database=self._database.name, differences="; ".join(found))
                 self._fits = True
 
@@ -68,10 +81,16 @@ class SchemaCheck:
         """Every difference, in one sentence each, without its full stop.
 
         Raises:
-            DatabaseUnavailable: the database did not answer.
+            CatalogueUnreadable: the database does not tell.
+            DatabaseUnavailable: it did not answer.
         """
         with self._database.reading() as connection:
-            catalogue = _catalogue(connection, self._schema)
+            try:
+                catalogue = _catalogue(connection, self._schema)
+            except (DatabaseObjectMissing, DatabasePermissionDenied, exc.DBAPIError) as error:
+                if isinstance(error, (exc.OperationalError, exc.InterfaceError)):
+                    raise
+                raise CatalogueUnreadable(database=self._database.name, reason=_kind(error)) from None
         database, names = self._schema.spec, self._schema.names
         found: list[str] = []
         for table in database.tables:
@@ -197,6 +216,10 @@ def _columns_by_table(inspector: Inspector, schema: str | None, names: Any) -> d
         for (_, table), columns in reflected.items()
         if columns
     }
+
+
+def _kind(error: Exception) -> str:
+    return error.code if isinstance(error, BridgeError) else type(error).__name__
 
 
 def _fills_itself(real: ReflectedColumn, columns: _Columns) -> bool:

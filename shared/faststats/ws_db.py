@@ -56,8 +56,10 @@ _NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U00
 MOST_AT_ONCE: Final = 50
 #: How often in a row other pollers may take the chosen jobs away before this one leaves the rest for its next run.
 _LOST_RACES: Final = 5
-#: Rows that another poller holds are passed by, not waited for. Babelfish waits, and SQLite has one writer at a time.
-_HINTS: Final = "WITH (READPAST, UPDLOCK, ROWLOCK)"
+#: For SQL Server: rows that another poller is just claiming are passed by, not waited for, and the rows that are only
+#: looked at are not kept locked. Babelfish ignores both, and SQLite has one writer at a time.
+_CLAIMED_ROWS: Final = "WITH (READPAST, UPDLOCK, ROWLOCK)"
+_SEEN_ROWS: Final = "WITH (READPAST, ROWLOCK)"
 #: Behind the name of the bridge while the job is not in the ledger.
 _CLAIMING: Final = " (claiming)"
 #: Longest line of the delivery job summary.
@@ -152,10 +154,10 @@ class WsDb:
 
     def _claim(self, most: int) -> ReturningUpdate[tuple[int]]:
         queue, states = self._schema.job_queue, self._schema.states
-        chosen = self._chosen(most, cancelled=False, hint=_HINTS)
+        chosen = self._chosen(most, cancelled=False, hint=_SEEN_ROWS)
         return (
             update(queue)
-            .with_hint(_HINTS, dialect_name="mssql")
+            .with_hint(_CLAIMED_ROWS, dialect_name="mssql")
             .where(queue.c.job_id.in_(chosen), queue.c.state == states.waiting)
             .values(present(queue, {"state": states.claimed, "server": self._claiming, "time_sent": self._now()}))
             .returning(queue.c.job_id)
@@ -209,9 +211,9 @@ class WsDb:
             return 0
         cancelled = (
             update(queue)
-            .with_hint(_HINTS, dialect_name="mssql")
+            .with_hint(_CLAIMED_ROWS, dialect_name="mssql")
             .where(
-                queue.c.job_id.in_(self._chosen(MOST_AT_ONCE, cancelled=True, hint=_HINTS)),
+                queue.c.job_id.in_(self._chosen(MOST_AT_ONCE, cancelled=True, hint=_SEEN_ROWS)),
                 queue.c.state == states.waiting,
                 queue.c.cancel_requested != 0,
             )

@@ -59,6 +59,7 @@ def test_an_installation_that_is_well_says_so_of_every_part(doctor: Doctor, flow
     assert "PS_DB: not in use" in result.stdout
 
 
+@pytest.mark.sqlite
 def test_each_thing_that_is_not_well_is_told_and_hides_no_other(doctor: Doctor, flow: Flow, tmp_path: Path) -> None:
     with flow.ws_database.writing() as connection:
         connection.exec_driver_sql('ALTER TABLE "JobQueue" RENAME COLUMN "Priority" TO "Prio"')

@@ -4,22 +4,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 from shared.broadcast import RouteKind, SendMode, State
 from shared.errors import SchemaMapMismatch
 from shared.faststats.schema_map import WsDbSchema
 from shared.steps.load_responses import load_responses
 from shared.steps.poll_jobs import poll_jobs
-from tests.flow.harness import ZONE, Flow, channel, until
+from tests.databases import ZONE
+from tests.flow.harness import Flow, change_job, channel, until
 
 SCHEMA = WsDbSchema(ZONE)
-
-
-def change(flow: Flow, job_id: int, **columns: object) -> None:
-    """Change a job as its client or FastStats does."""
-    with flow.ws_database.writing() as connection:
-        connection.execute(update(SCHEMA.job_queue).where(SCHEMA.job_queue.c.job_id == job_id).values(**columns))
 
 
 def lines(flow: Flow, job_id: int) -> list[str]:
@@ -35,7 +30,7 @@ def lines(flow: Flow, job_id: int) -> list[str]:
 
 def test_a_job_cancelled_while_it_waits_is_ended_and_makes_no_broadcast(flow: Flow) -> None:
     job_id = flow.order()
-    change(flow, job_id, cancel_requested=1)
+    change_job(flow, job_id, cancel_requested=1)
     assert poll_jobs(flow.bridge) == 0
     state, results = flow.job(job_id)
     assert (state, results) == ("cancel", {"State": "cancelled"})
@@ -59,7 +54,7 @@ def test_a_job_cancelled_before_its_import_mails_nobody(
     job_id = flow.order()
     flow.poll()
     flow.stop_at(job_id, state)
-    change(flow, job_id, **asked)
+    change_job(flow, job_id, **asked)
     ended = flow.run(job_id)
     assert ended.state is State.CANCELLED
     assert flow.job(job_id)[0] == "cancel"
@@ -75,7 +70,7 @@ def test_a_job_cancelled_between_import_and_start_mails_nobody(flow: Flow) -> No
     flow.poll()
     until(lambda: flow.broadcast(job_id).state is State.IMPORTED, "it is imported", between=flow.deliver)
     assert flow.broadcast(job_id).request.send_mode is SendMode.AT_TIME
-    change(flow, job_id, cancel_requested=1)
+    change_job(flow, job_id, cancel_requested=1)
     ended = flow.run(job_id)
     assert ended.state is State.CANCELLED
     assert flow.job(job_id)[0] == "cancel"
@@ -87,7 +82,7 @@ def test_a_job_cancelled_after_its_start_is_sent_and_says_so(slow_flow: Flow) ->
     job_id = flow.order()
     flow.poll()
     until(lambda: flow.broadcast(job_id).state is State.SENDING, "it is sent", between=flow.live)
-    change(flow, job_id, cancel_requested=1)
+    change_job(flow, job_id, cancel_requested=1)
     flow.set_clock(speed=21600)
     assert flow.run(job_id).state is State.CLOSED
     assert flow.job(job_id)[0] == "done"
@@ -99,7 +94,7 @@ def test_a_job_cancelled_after_its_start_is_sent_and_says_so(slow_flow: Flow) ->
 def test_a_job_that_faststats_gives_free_while_its_broadcast_is_under_way_goes_on(flow: Flow) -> None:
     job_id = flow.order()
     flow.poll()
-    change(flow, job_id, state="unassigned", server=None)
+    change_job(flow, job_id, state="unassigned", server=None)
     assert poll_jobs(flow.bridge) == 0
     ended = flow.run(job_id)
     assert ended.state is State.CLOSED
@@ -115,7 +110,7 @@ def test_a_job_that_comes_back_after_its_end_gets_its_results_again_and_nobody_i
     ended = flow.run(job_id)
     assert ended.state is (State.FAILED if job else State.CLOSED)
     told = flow.job(job_id)
-    change(flow, job_id, state="unassigned", server=None, time_finished=None)
+    change_job(flow, job_id, state="unassigned", server=None, time_finished=None)
     assert poll_jobs(flow.bridge) == 0
     assert flow.job(job_id) == told
     flow.deliver()
@@ -141,7 +136,7 @@ def test_the_client_reads_how_far_its_job_is_and_how_it_ended(flow: Flow) -> Non
     assert (results["ListName"], results["CampaignId"]) == ("Customers", str(ended.campaign_id))
 
 
-# A schema map that does not fit
+# A schema map that does not fit. Columns are renamed in SQLite files, for others use the databases of a server.
 
 
 def rename(flow: Flow, table: str, column: str, to: str) -> None:
@@ -151,6 +146,7 @@ def rename(flow: Flow, table: str, column: str, to: str) -> None:
                 connection.exec_driver_sql(f'ALTER TABLE "{table}" RENAME COLUMN "{column}" TO "{to}"')
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize(
     ("table", "column"), [("JobQueue", "Priority"), ("BroadcastsDetail", "ActionType")], ids=["WS_DB", "RS_DB"]
 )
@@ -164,6 +160,7 @@ def test_no_job_is_claimed_while_a_database_is_not_as_the_schema_map_says(flow: 
     assert flow.run(job_id).state is State.CLOSED, "without a restart"
 
 
+@pytest.mark.sqlite
 def test_responses_are_loaded_while_ws_db_does_not_fit(flow: Flow) -> None:
     rename(flow, "JobQueue", "Priority", "Renamed")
     with pytest.raises(SchemaMapMismatch):
@@ -171,6 +168,7 @@ def test_responses_are_loaded_while_ws_db_does_not_fit(flow: Flow) -> None:
     assert load_responses(flow.bridge, 4711) is None
 
 
+@pytest.mark.sqlite
 def test_responses_wait_while_rs_db_does_not_fit(flow: Flow) -> None:
     rename(flow, "Response", "Email", "Renamed")
     with pytest.raises(SchemaMapMismatch, match="Response has no column Email"):

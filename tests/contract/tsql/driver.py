@@ -129,7 +129,8 @@ class Cursor:
             self._show([(_described("fact"), [(fact,)])])
             return self
         self._note(statement, row)
-        self._show(list(self._run(statement, row)))
+        catalogue = list(_catalogue(self._connection.sqlite, statement, row))
+        self._show(catalogue or list(self._run(statement, row)))
         return self
 
     def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -207,6 +208,54 @@ class Cursor:
             yield [_described(name)[0] for name, *_ in cursor.description] if cursor.description else None, rows
 
 
+def _catalogue(
+    sqlite: sqlite3.Connection, statement: str, row: tuple[Any, ...]
+) -> Iterator[tuple[Any, list[tuple[Any, ...]]]]:
+    """What SQL Server's catalogue would say of the tables of the file, if that is what is asked for."""
+    if "sys.objects" not in statement:
+        return
+    names = [value for value in row if isinstance(value, str)]
+    marks = ", ".join("?" for _ in names)
+    tables = [
+        name
+        for (name,) in sqlite.execute(f"SELECT name FROM sqlite_master WHERE name IN ({marks})", names)  # noqa: S608
+    ]
+    if "sys.columns" not in statement:
+        yield _described("name"), [(name,) for name in tables]
+        return
+    described = [_described(name)[0] for name in _CATALOGUE]
+    yield described, [_catalogue_row(table, column) for table in tables for column in _columns(sqlite, table)]
+
+
+def _columns(sqlite: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
+    return sqlite.execute('SELECT cid, name, type, "notnull", pk FROM pragma_table_info(?)', (table,)).fetchall()
+
+
+def _catalogue_row(table: str, column: tuple[Any, ...]) -> tuple[Any, ...]:
+    number, name, declared, needed, key = column
+    kind, _, length = declared.rstrip(")").partition("(")
+    identity = True if key and kind == "INTEGER" and name in {"Id", "JobID"} else None
+    told = {
+        "table_name": table,
+        "owner": "dbo",
+        "column_name": name,
+        "type_name": {"VARCHAR": "nvarchar", "DATETIME": "datetime2"}.get(kind, "bigint"),
+        "is_nullable": not needed,
+        "max_length": int(length) * 2 if length else -1,
+        "is_identity": identity,
+        "column_id": number,
+    }
+    return tuple(told.get(one) for one in _CATALOGUE)
+
+
+#: Columns of what SQLAlchemy's reflection asks for, in their order.
+_CATALOGUE: Final = (
+    *("table_name", "owner", "column_name", "type_name", "base_type", "is_nullable", "max_length", "precision"),
+    *("scale", "default_value", "collation_name", "computed_definition", "is_persisted", "is_identity"),
+    *("seed_value", "increment_value", "comment", "column_id"),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Translated:
     """A statement in SQLite's dialect."""
@@ -249,6 +298,8 @@ def _numbered(statement: str) -> str:
 
 def _for_sqlite(node: exp.Expression, texts: frozenset[int]) -> exp.Expression:
     match node:
+        case exp.DataType() if node.expressions:
+            node.set("expressions", None)  # NVARCHAR(MAX)
         case exp.Table() | exp.Column():
             # The bridge's tables stand beside the others, and what a statement returns is of its own table.
             node.set("db", None)

@@ -285,7 +285,8 @@ def test_the_same_holds_on_sql_server_and_its_parser_agrees() -> None:
 def test_the_claim_on_sql_server_passes_rows_by_that_others_hold_and_asks_for_the_state_again() -> None:
     ws_db = WsDb(None, WsDbSchema(ZONE), server="b", channels=Channels(), now=lambda: NOW)  # type: ignore[arg-type]
     text = str(ws_db._claim(5).compile(dialect=mssql.dialect(), compile_kwargs={"render_postcompile": True}))  # type: ignore[no-untyped-call]
-    assert text.count("WITH (READPAST, UPDLOCK, ROWLOCK)") == 2
+    assert text.startswith("UPDATE [JobQueue] WITH (READPAST, UPDLOCK, ROWLOCK) SET ")
+    assert "[JobQueue] AS waiting WITH (READPAST, ROWLOCK)" in text
     assert "OUTPUT inserted.[JobID]" in text
     chosen, _, again = text.rpartition(")")
     assert "TOP 5" in chosen

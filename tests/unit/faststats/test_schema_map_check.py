@@ -7,9 +7,16 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, types
 from sqlalchemy.dialects import mssql
+from sqlalchemy.exc import ProgrammingError
 
 from shared.database import Database
-from shared.errors import DatabaseUnavailable, SchemaMapMismatch
+from shared.errors import (
+    CatalogueUnreadable,
+    DatabaseObjectMissing,
+    DatabasePermissionDenied,
+    DatabaseUnavailable,
+    SchemaMapMismatch,
+)
 from shared.faststats import schema_map_check, schema_map_spec
 from shared.faststats.schema_map import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.schema_map_check import SchemaCheck
@@ -222,6 +229,30 @@ def test_a_database_that_does_not_answer_is_another_matter(open_database: Open, 
     check = SchemaCheck(open_database(f"sqlite:///{tmp_path / 'no' / 'folder.sqlite'}"), PsDbSchema(ZONE))
     with pytest.raises(DatabaseUnavailable):
         check.require()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        DatabasePermissionDenied(database="TEST", number=229),
+        DatabaseObjectMissing(database="TEST", number=208),
+        ProgrammingError("SELECT", None, Exception("a name of a table")),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_catalogue_that_cannot_be_read_stops_nothing_and_is_told(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(schema_map_check, "_catalogue", refuse)
+    check = SchemaCheck(database, PsDbSchema(ZONE))
+    with pytest.raises(CatalogueUnreadable, match="The catalogue of TEST cannot be read"):
+        check.differences()
+    check.require()
+    assert "catalogue-unreadable" in caplog.text
+    assert "a name of a table" not in caplog.text
 
 
 # Types of SQL Server
