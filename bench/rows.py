@@ -13,7 +13,7 @@ from pathlib import Path
 
 from local.delivery_file_generator import write_delivery_file
 from shared.broadcast import BroadcastRequest
-from shared.channels import ListFileLayout
+from shared.channels import DeliveryFileLayout, ListFileLayout
 from shared.faststats.delivery_file import DeliveryFile
 from shared.optimizely.list_fields import plan_columns
 from shared.optimizely.list_file import CsvRows
@@ -61,7 +61,7 @@ def copy(file: Path) -> None:
 
 def list_file(file: Path) -> None:
     """Check every row of a delivery file and write the list file."""
-    with file.open("rb") as source, DeliveryFile(source, _REQUEST) as delivery:
+    with file.open("rb") as source, DeliveryFile(source, _REQUEST, DeliveryFileLayout()) as delivery:
         plan = plan_columns(
             delivery.columns,
             urn=delivery.urn,

@@ -21,6 +21,7 @@ from shared.faststats.schema_map_check import SchemaCheck
 from shared.faststats.ws_db import WsDb
 from shared.ledger import Ledger
 from shared.ledger.schema import Schema
+from shared.looks import Looks
 from shared.optimizely.names import Names
 from shared.optimizely.rest import OptimizelyRest
 from shared.optimizely.routes.campaign import BroadcastCampaign
@@ -29,6 +30,7 @@ from shared.optimizely.routes.export_file import ExportFileRoute
 from shared.optimizely.routes.import_job import ImportJobRoute
 from shared.optimizely.routes.route import Route
 from shared.optimizely.routes.sending_batch import SendingBatchRoute
+from shared.places import Place, Places
 from shared.queues import Queues
 from shared.settings import Settings
 from shared.sftp.site import SftpSite
@@ -57,6 +59,11 @@ class Bridge:
     campaign: BroadcastCampaign
     routes: Mapping[RouteKind, Route]
     site: SftpSite
+    places: Places
+    #: Of dropped delivery files, by which one that is whole is told from one that somebody still writes.
+    dropped: Looks
+    #: Where FastStats writes.
+    delivery_files: Place
     lists: Staging
     rejects: Staging
     responses: Staging
@@ -76,6 +83,7 @@ class Bridge:
         rest = optimizely_rest(settings)
         names = Names(rest)
         sites = export_sites(channels)
+        places = Places(blobs, sites)
         return cls(
             settings=settings,
             channels=channels,
@@ -105,6 +113,9 @@ class Bridge:
                 RouteKind.EXPORT_FILE: ExportFileRoute(sites, channels),
             },
             site=site,
+            places=places,
+            dropped=Looks(),
+            delivery_files=places.of(settings.delivery_files),
             lists=Staging(blobs, settings.staging_container),
             rejects=Staging(blobs, settings.rejects_container),
             responses=Staging(blobs, settings.responses_container),

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from shared.broadcast import SEND_MODES, RouteKind, SendMode
 from shared.errors import ChannelUnknown, SettingsInvalid
+from shared.place_text import PlaceText
 from shared.response_layouts import ResponseLayout
 
 #: Name of the channel of jobs that name none.
@@ -61,6 +62,16 @@ def _copy_name(text: str) -> str:
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class DeliveryFileLayout(_Part):
+    """How a delivery file is written, as the File Settings of the PeopleStage channel say."""
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"[^\x00-\x08\n-\x1f\x7f-\x9f\"']")] = "\t"
+    #: Quote around values; empty: a quotation mark is data.
+    quote: Literal['"', ""] = ""
+    #: A BOM in the file wins. `utf-16` without one is little-endian, as Windows writes it.
+    encoding: Literal["utf-8", "utf-16", "windows-1252"] = "utf-8"
 
 
 class ListFileLayout(_Part):
@@ -133,7 +144,7 @@ class Drop(_Part):
     """The folder from which the channel takes delivery files by itself, and what a broadcast of such a file is."""
 
     #: Where the files are dropped; a place, as for DELIVERY_FILES.
-    place: Annotated[str, Field(min_length=1)]
+    place: PlaceText
     #: Names of delivery files (`*` and `?`).
     pattern: Annotated[str, Field(min_length=1)] = "*.txt"
     list_name: Annotated[str, Field(max_length=255)] = ""
@@ -176,6 +187,7 @@ class Channel(_Part):
     send: SendMode | None = None
     #: List field by column of the delivery file, for columns that are named otherwise than their field.
     fields: Mapping[str, str] = Field(default_factory=dict)
+    delivery_file: DeliveryFileLayout = DeliveryFileLayout()
     list_file: ListFileLayout = ListFileLayout()
     import_job: ImportJob = ImportJob()
     closed_loop: ClosedLoop = ClosedLoop()

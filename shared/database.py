@@ -5,11 +5,13 @@ it can never fail half-way because somebody else wrote first. On SQL Server it c
 when the connection is lost. Then nothing of it is written and the error is a passing one.
 """
 
+import random
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -25,7 +27,7 @@ from shared.entra_token import ACCESS_TOKEN_ATTRIBUTE, EntraTokens
 from shared.errors import BridgeError, DatabaseUnavailable, SettingsInvalid
 from shared.odbc_driver import find_driver, load_pyodbc
 from shared.sql_server_dialect import DIALECT
-from shared.sql_server_errors import meaning, passes_soon, sqlstate, without_text
+from shared.sql_server_errors import meaning, passes_soon, sqlstate, was_rolled_back, without_text
 
 #: How long a connection waits for somebody else's lock.
 _BUSY_SECONDS = 60
@@ -35,6 +37,8 @@ _POOL: Final[dict[str, Any]] = {"pool_size": 8, "max_overflow": 56}
 _RECYCLE_SECONDS: Final = 25 * 60
 #: Pauses between tries to open a connection that SQL Server refuses for a moment. Longer ones are for the steps.
 _PAUSES_SECONDS: Final = (0.5, 1, 2, 4)
+#: Pauses after a transaction that the server undid for another's sake, about.
+_ROLLBACK_PAUSES_SECONDS: Final = (0.05, 0.1, 0.2, 0.4)
 #: What every connection to SQL Server says first. An error ends its whole transaction, never only its statement;
 #: what others have not committed is not seen; a lock is not waited for without end.
 _SESSION: Final = (
@@ -94,6 +98,26 @@ def _aware(value: datetime) -> datetime:
         msg = "a time without zone is not accepted"
         raise ValueError(msg)
     return value
+
+
+def repeated[**P, R](transaction: Callable[P, R]) -> Callable[P, R]:
+    """For a function that is one transaction: it begins again when the server says that it undid it.
+
+    Only then: after a connection that broke during the COMMIT nobody knows, and whoever works on it has to look.
+    """
+
+    @wraps(transaction)
+    def begin_again(*arguments: P.args, **named: P.kwargs) -> R:
+        for pause in _ROLLBACK_PAUSES_SECONDS:
+            try:
+                return transaction(*arguments, **named)
+            except DatabaseUnavailable as error:
+                if not was_rolled_back(error):
+                    raise
+            time.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
+        return transaction(*arguments, **named)
+
+    return begin_again
 
 
 class Database:

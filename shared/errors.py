@@ -61,9 +61,20 @@ class DeliveryFileMissing(TerminalError):
     """The job names a delivery file that is not there."""
 
     code = "delivery-file-missing"
-    happened = "The delivery file {file} is not in the folder of delivery files."
+    happened = "The delivery file {file} is not in {place}."
     remedy = (
-        "Check that FastStats wrote it and that DELIVERY_FOLDER is the folder it writes to, then retry the broadcast."
+        "Check that FastStats wrote it and that DELIVERY_FILES, or the channel's place, is where it writes to, "
+        "then retry the broadcast."
+    )
+
+
+class FileNameRefused(TerminalError):
+    """A file name leads out of the place in which the file should be, or cannot be one."""
+
+    code = "file-name-refused"
+    happened = "A file in {place} cannot have the name {name}."
+    remedy = (
+        "A name holds no folder, no control character, and at most 255 bytes. Correct it and run the broadcast again."
     )
 
 
@@ -72,7 +83,50 @@ class DeliveryFileNotText(TerminalError):
 
     code = "delivery-file-not-text"
     happened = "The delivery file {file} is not {encoding} text (line {line})."
-    remedy = "Set the encoding in the channel's File Settings to UTF-8 and run the broadcast again."
+    remedy = (
+        "Let the encoding in the channel's File Settings and `delivery_file.encoding` of the channel in CHANNELS_FILE "
+        "agree (best: UTF-8), and run the broadcast again."
+    )
+
+
+class DeliveryFilePackedBroken(TerminalError):
+    """The zip or gzip file ends early, or is damaged."""
+
+    code = "delivery-file-packed-broken"
+    happened = "The delivery file {file} is a {kind} file that is cut off or damaged."
+    remedy = "Look whether it was still being written or copied, and run the broadcast again."
+
+
+class DeliveryFilePackedOtherwise(TerminalError):
+    """The zip file is compressed in a way that the bridge does not read."""
+
+    code = "delivery-file-packed-otherwise"
+    happened = "The delivery file {file} is a zip file of a kind that is not read ({what})."
+    remedy = "Compress it by the usual method, deflate, or deliver it as it is, and run the broadcast again."
+
+
+class DeliveryFileEncrypted(TerminalError):
+    """The zip file is protected by a password."""
+
+    code = "delivery-file-encrypted"
+    happened = "The delivery file {file} is an encrypted zip file."
+    remedy = "Deliver it without a password; a private place protects it better. Then run the broadcast again."
+
+
+class DeliveryFileSeveral(TerminalError):
+    """The zip file does not hold exactly one file."""
+
+    code = "delivery-file-several"
+    happened = "The delivery file {file} is a zip file that holds {held}."
+    remedy = "Put exactly one file into it, without folders, and run the broadcast again."
+
+
+class DeliveryFileTooLarge(TerminalError):
+    """The zip or gzip file unpacks to more than any list has."""
+
+    code = "delivery-file-too-large"
+    happened = "The delivery file {file} was not unpacked to its end: {reason}."
+    remedy = "Look where it comes from: it is no list. If it is one, deliver it unpacked, then run the broadcast again."
 
 
 class DeliveryFileEmpty(TerminalError):
@@ -94,6 +148,41 @@ class ColumnMissing(TerminalError):
     )
 
 
+class DeliveryFileColumnTwice(TerminalError):
+    """Two columns of the delivery file have the same name."""
+
+    code = "delivery-file-column-twice"
+    happened = "The columns {first} and {second} of the delivery file {file} have the same name."
+    remedy = "Rename or remove one of them in the channel's Additional Variables, and run the broadcast again."
+
+
+class DeliveryFileTooWide(TerminalError):
+    """The header of the delivery file has more columns than any list."""
+
+    code = "delivery-file-too-wide"
+    happened = "The header of the delivery file {file} has {columns} columns; at most {most} are read."
+    remedy = "Look whether it is a delivery file with the delimiter of the channel, and run the broadcast again."
+
+
+class DeliveryFileHeaderBroken(TerminalError):
+    """A quote in the header of the delivery file is not closed, or closed too early."""
+
+    code = "delivery-file-header-broken"
+    happened = "The quotes in the header of the delivery file {file} cannot be read."
+    remedy = (
+        "Give `delivery_file.quote` of the channel in CHANNELS_FILE as its File Settings have it, "
+        "then retry the broadcast."
+    )
+
+
+class DropMissing(TerminalError):
+    """The channel of a dropped file watches no folder any more."""
+
+    code = "drop-missing"
+    happened = "The channel {channel} has no folder for dropped delivery files any more."
+    remedy = "Give the channel its [channels.….drop] table back in CHANNELS_FILE, and retry the broadcast."
+
+
 class NeverReleased(TerminalError):
     """PeopleStage uploaded a delivery and never asked for it to be broadcast."""
 
@@ -106,8 +195,11 @@ class DeliveryFileChanged(TerminalError):
     """The delivery file is not the one that was checked before."""
 
     code = "delivery-file-changed"
-    happened = "The delivery file {file} has changed since its rows were checked."
-    remedy = "Run the broadcast again, so that FastStats writes a file of its own for it."
+    happened = "The delivery file {file} has changed since it was taken in or checked."
+    remedy = (
+        "Run the broadcast again, so that FastStats writes a file of its own for it. A dropped file that changed comes "
+        "in again by itself; let its writer rename it when it is whole."
+    )
 
 
 class NoRecipients(TerminalError):
@@ -652,6 +744,14 @@ class StorageUnavailable(TransientError):
     code = "storage-unavailable"
     happened = "The storage account could not be used to {operation} ({reason})."
     remedy = "It is tried again by itself; if it lasts, check AzureWebJobsStorage and the network."
+
+
+class PlaceUnavailable(TransientError):
+    """A folder, or a file in it, could not be read or written."""
+
+    code = "place-unavailable"
+    happened = "It was not possible to {operation} in {place} ({reason})."
+    remedy = "It is tried again by itself; if it lasts, check that the folder is there and the bridge may use it."
 
 
 class SuppressionsIncomplete(TransientError):

@@ -21,6 +21,7 @@ class RejectReason(StrEnum):
     WRONG_FIELD_COUNT = "wrong-field-count"  #: more or fewer fields than the header has
     CONTROL_CHARACTER = "control-character"  #: a character that no text has, such as ESC or a lone carriage return
     VALUE_TOO_LONG = "value-too-long"  #: a value, or a whole row, beyond every sensible length
+    BROKEN_QUOTE = "broken-quote"  #: a quote that is opened and not closed, or stands within a value
 
     # Of delivery files
     URN_MISSING = "urn-missing"  #: no URN
@@ -41,7 +42,6 @@ class RejectReason(StrEnum):
     TYPE_MISSING = "type-missing"  #: a response without message type
     RECIPIENT_MISSING = "recipient-missing"  #: a response of nobody
     DATE_INVALID = "date-invalid"  #: a date that does not fit the format, or an event without a date
-    BROKEN_QUOTE = "broken-quote"  #: a quote that is opened and not closed, or stands within a value
     NOT_TEXT = "not-text"  #: bytes that are no text in the encoding of the file
 
 

@@ -25,6 +25,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.connection_string import parse_connection
 from shared.errors import SettingsInvalid
+from shared.place_text import PlaceText
 
 #: Printed in public help pages and scripts of the product, so everybody knows it.
 _KNOWN_PASSWORD: Final = "fa5t5tat5"  # noqa: S105 - named here to be refused
@@ -215,8 +216,11 @@ class Settings(_Environment):
         alias="DATABASE_TIME_ZONE",
         description="Zone of the times in WS_DB, RS_DB and PS_DB: that of their server (Azure SQL: UTC).",
     )
-    delivery_folder: Path = Field(
-        alias="DELIVERY_FOLDER", description="Mounted folder to which FastStats writes its delivery files."
+    delivery_files: PlaceText = Field(
+        alias="DELIVERY_FILES",
+        description="Where FastStats writes its delivery files (docs/delivery-files.md): a mounted folder "
+        "(`/mnt/deliveries`), a folder of a blob container (`container:deliveries/folder`) or of an SFTP site of "
+        "CHANNELS_FILE (`sftp:partner/out/folder`).",
     )
     channels_file: Path | None = Field(
         default=None,

@@ -35,6 +35,9 @@ PASSING: Final = frozenset(
         701, 802, 8628, 8645, 8651, 10922, 10928, 10929, 10936, 40501, 49918, 49919, 49920,  # too much at a time
     }
 )  # fmt: skip
+#: Those with which the server ends a transaction for another's sake. A lock that was not given in time is one of them,
+#: for under XACT_ABORT it ends the transaction as well.
+_ROLLED_BACK: Final = frozenset({1205, 1222, 3935, 3960, 3966, 41301, 41302, 41305, 41325})
 #: What passes by itself only while a database is being moved; when it lasts, it means what it says.
 _PASSING_AT_FIRST: Final = frozenset({4060})
 
@@ -89,6 +92,11 @@ def meaning(error: Exception, *, database: str, connecting: bool) -> BridgeError
     if passing is not None or sqlstate(error) in _NO_ANSWER:
         return DatabaseUnavailable(database=database, reason=without_text(error), number=passing)
     return None
+
+
+def was_rolled_back(error: BridgeError) -> bool:
+    """Whether the server said that it has undone the whole transaction, which then can begin again."""
+    return error.facts.get("number") in _ROLLED_BACK
 
 
 def passes_soon(error: BridgeError) -> bool:

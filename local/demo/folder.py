@@ -113,7 +113,7 @@ class DemoFolder:
             "WS_DB": f"sqlite:///{self.path / 'WS_Demo.sqlite'}",
             "RS_DB": f"sqlite:///{self.path / 'RS_Demo.sqlite'}",
             "DATABASE_TIME_ZONE": ZONE,
-            "DELIVERY_FOLDER": str(self.deliveries),
+            "DELIVERY_FILES": str(self.deliveries),
             "CHANNELS_FILE": str(self._channels),
             "OPTIMIZELY_REST_URL": simulator["rest_url"],
             "OPTIMIZELY_CLIENT_ID": str(simulator["client_id"]),

@@ -1,8 +1,9 @@
-"""The delivery file: the tab-delimited list that FastStats writes for one broadcast.
+"""The delivery file: the delimited list that FastStats writes for one broadcast.
 
 Facts (section 6.2 of the Apteco reference): a header row; columns split by tabs without any quoting, so that a
 quotation mark is data; URN, address and Communication Key under names that the broadcast gives; UTF-8 when the
-channel's File Settings say so. That the file may begin with a BOM and its lines end in LF or CRLF is our tolerance.
+channel's File Settings say so. What else the File Settings can say is the channel's layout. That the file may begin
+with a BOM and its lines end in LF or CRLF is our tolerance.
 """
 
 import re
@@ -10,21 +11,36 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from hashlib import blake2b
+from itertools import chain
 from types import TracebackType
-from typing import BinaryIO, Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import idna
 
 from shared.broadcast import BroadcastRequest
-from shared.errors import ColumnMissing, DatabaseUnavailable, DeliveryFileEmpty, DeliveryFileNotText
+from shared.channels import DeliveryFileLayout
+from shared.errors import (
+    ColumnMissing,
+    DatabaseUnavailable,
+    DeliveryFileColumnTwice,
+    DeliveryFileEmpty,
+    DeliveryFileHeaderBroken,
+    DeliveryFileNotText,
+    DeliveryFileTooWide,
+)
+from shared.faststats.delivery_file_text import utf8_text
+from shared.quoted_rows import QuotedRows
 from shared.rejects import LONGEST_COMMUNICATION_KEY, LONGEST_URN, LONGEST_VALUE, RejectReason
 
-#: Bytes read at a time.
-_BLOCK: Final = 256 * 1024
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
+
 #: Longest line in bytes that is kept.
 _LONGEST_LINE: Final = 1024 * 1024
-_BOM: Final = b"\xef\xbb\xbf"
-#: C0, DEL and C1, but for the tab and the line feed that split. C1 comes of windows-1252 taken for ISO 8859-1.
+#: Most columns: a list has some hundred fields at most.
+_MOST_COLUMNS: Final = 1000
+#: C0, DEL and C1, but for tab and line feed: they split, or stand in quotes.
+#: C1 comes of windows-1252 taken for ISO 8859-1.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 _LONGEST_ADDRESS: Final = 254
@@ -46,9 +62,10 @@ class DeliveryFile:
     """A delivery file being read: the header at once, then the rows. A context manager; `close` ends it.
 
     Args:
-        stream: the file, from its beginning. It is not closed here.
+        stream: the file, from its beginning, zipped or gzipped or neither. It is not closed here.
         request: the broadcast; it names the file and the columns of URN, address and Communication Key. Case,
             spaces and `_` in a name do not count, unless a column has the very name.
+        layout: how it is written.
 
     Attributes:
         columns: names in the header, in the order of the file, without the spaces around them.
@@ -58,15 +75,22 @@ class DeliveryFile:
         rows_read: data rows read so far.
 
     Raises:
-        ColumnMissing: the header lacks one of the three columns, or has it twice.
+        ColumnMissing: the header lacks one of the three columns.
+        DeliveryFileColumnTwice: two columns have the same name.
         DeliveryFileEmpty: every line is blank.
-        DeliveryFileNotText: the header is not UTF-8 text.
+        DeliveryFileHeaderBroken: the header has a quote that is not closed.
+        DeliveryFileNotText: the header is not text in the encoding of the layout.
+        DeliveryFileTooWide: the header has too many columns.
         DatabaseUnavailable: there is no room on disk to tell duplicates.
+        TerminalError: the file is packed and cannot be unpacked; see `unpacked`.
     """
 
-    def __init__(self, stream: BinaryIO, request: BroadcastRequest) -> None:
-        self._stream = stream
+    def __init__(self, stream: "SupportsRead[bytes]", request: BroadcastRequest, layout: DeliveryFileLayout) -> None:
         self._name = request.delivery_file
+        self._delimiter, self._quote = layout.delimiter, layout.quote
+        self._encoding, self._pieces = utf8_text(stream, layout, name=self._name)
+        #: What was read with the header and stands behind it.
+        self._begun = b""
         self._line = 1
         self.columns: tuple[str, ...] = self._read_header()
         self.urn = self._position(request.urn_column)
@@ -91,29 +115,15 @@ class DeliveryFile:
         """The rows, once, in the order of the file. Blank lines at its very end are none.
 
         Values are without the spaces around them. A good row has as many as there are columns, and an address in an
-        international domain has it in its ASCII form. A bad row has more or fewer if their number is wrong, and none if
-        the line was too long to keep. Whether a good row repeats an earlier one is asked by `repetition`.
+        international domain has it in its ASCII form. A bad row has more or fewer if their number is wrong, one, which
+        is the row as it stands in the file, if its quotes are broken, and none if it was too long to keep. Whether a
+        good row repeats an earlier one is asked by `repetition`.
 
         Raises:
-            DeliveryFileNotText: a line holds a NUL or is not UTF-8; rows before it may have been given out.
+            DeliveryFileNotText: a line holds a NUL or is not text; rows before it may have been given out.
+            TerminalError: the file is packed and cannot be unpacked to its end.
         """
-        blank = 0
-        for first, lines, suspicious in self._batches():
-            for number, line in enumerate(lines, first):
-                if line == "":
-                    blank += 1
-                    continue
-                for earlier in range(number - blank, number):
-                    self.rows_read += 1
-                    yield earlier, ("",), RejectReason.WRONG_FIELD_COUNT
-                blank = 0
-                self.rows_read += 1
-                if line is None:
-                    yield number, (), RejectReason.VALUE_TOO_LONG
-                else:
-                    values = tuple(value.strip(" ") for value in line.split("\t"))
-                    fault = self._fault(line, values, suspicious=suspicious)
-                    yield number, values if fault else self._in_ascii(values), fault
+        return self._rows_with_quotes() if self._quote else self._rows_without_quotes()
 
     def repetition(self, values: Sequence[str]) -> RejectReason | None:
         """Whether a row with the same address or the same Communication Key, whatever its case, was taken before.
@@ -130,6 +140,44 @@ class DeliveryFile:
             DatabaseUnavailable: there is no room on disk to tell duplicates.
         """
         return self._seen.add(values[self.email], values[self.communication_key])
+
+    def _rows_without_quotes(self) -> Iterator[Row]:
+        delimiter, blank = self._delimiter, 0
+        for first, lines, suspicious in self._batches():
+            for number, line in enumerate(lines, first):
+                if line == "":
+                    blank += 1
+                    continue
+                for earlier in range(number - blank, number):
+                    self.rows_read += 1
+                    yield earlier, ("",), RejectReason.WRONG_FIELD_COUNT
+                blank = 0
+                self.rows_read += 1
+                if line is None:
+                    yield number, (), RejectReason.VALUE_TOO_LONG
+                else:
+                    values = tuple(value.strip(" ") for value in line.split(delimiter))
+                    fault = self._fault(line, values, suspicious=suspicious)
+                    yield number, values if fault else self._in_ascii(values), fault
+
+    def _rows_with_quotes(self) -> Iterator[Row]:
+        rows = self._quoted_rows(self._lines())
+        rows.width = len(self.columns)
+        for number, cells in rows:
+            self.rows_read += 1
+            if cells is RejectReason.BROKEN_QUOTE:
+                steered = _CONTROL.search(rows.refused)  # such as a lone carriage return, which breaks a quote
+                yield number, (rows.refused,), RejectReason.CONTROL_CHARACTER if steered else cells
+            elif isinstance(cells, RejectReason):
+                yield number, (), cells
+            else:
+                values = tuple(value.strip(" ") for value in cells) or ("",)
+                fault = self._fault(self._delimiter.join(cells), values, suspicious=True)
+                yield number, values if fault else self._in_ascii(values), fault
+
+    def _quoted_rows(self, lines: Iterator[tuple[int, str | RejectReason]]) -> QuotedRows:
+        # A doubtful row is refused: what may be the address of one person must not become the name of another.
+        return QuotedRows(lines, delimiter=self._delimiter, quote=self._quote, refuse_doubtful=True)
 
     def _fault(self, line: str, values: Sequence[str], *, suspicious: bool) -> RejectReason | None:
         if len(values) != len(self.columns):
@@ -158,26 +206,52 @@ class DeliveryFile:
         return (*values[: self.email], deliverable(values[self.email]) or "", *values[self.email + 1 :])
 
     def _read_header(self) -> tuple[str, ...]:
-        line = self._stream.readline(_LONGEST_LINE).removeprefix(_BOM)
+        line = self._take_line()
         while line and not line.strip():
             self._line += 1
-            line = self._stream.readline(_LONGEST_LINE)
+            line = self._take_line()
         if not line:
             raise DeliveryFileEmpty(file=self._name)
         header = self._decode(line, self._line).rstrip("\r\n")
         if len(line) >= _LONGEST_LINE or _CONTROL.search(header):
             raise self._not_text(self._line)
+        _, cells = next(iter(self._quoted_rows(iter(((self._line, header),)))))
+        if isinstance(cells, RejectReason):
+            raise DeliveryFileHeaderBroken(file=self._name)
+        if len(cells) > _MOST_COLUMNS:
+            raise DeliveryFileTooWide(file=self._name, columns=len(cells), most=_MOST_COLUMNS)
         self._line += 1
-        return tuple(name.strip() for name in header.split("\t"))
+        columns = tuple(name.strip() for name in cells)
+        for position, name in enumerate(columns):
+            if name and name in columns[:position]:
+                raise self._twice(columns.index(name), position)
+        return columns
+
+    def _take_line(self) -> bytes:
+        """The next line with its end, or as much of it as tells that it is too long; empty at the end of the file."""
+        while b"\n" not in self._begun and len(self._begun) < _LONGEST_LINE and (piece := next(self._pieces, b"")):
+            self._begun += piece
+        line, end, self._begun = self._begun.partition(b"\n")
+        return line + end
 
     def _position(self, wanted: str) -> int:
         for alike in (str.strip, _loosely):
             found = [position for position, name in enumerate(self.columns) if alike(name) == alike(wanted)]
             if len(found) > 1:  # whom to mail is not to be guessed
-                raise ColumnMissing(file=self._name, column=f"{wanted} of its own: {len(found)} have that name")
+                raise self._twice(*found[:2])
             if found:
                 return found[0]
         raise ColumnMissing(file=self._name, column=wanted)
+
+    def _twice(self, first: int, second: int) -> DeliveryFileColumnTwice:
+        # Without their name: in a file without a header it is somebody's data.
+        return DeliveryFileColumnTwice(file=self._name, first=first + 1, second=second + 1)
+
+    def _lines(self) -> Iterator[tuple[int, str | RejectReason]]:
+        """Every line after the header with its number; or why it is not kept."""
+        for first, lines, _ in self._batches():
+            for number, line in enumerate(lines, first):
+                yield number, RejectReason.VALUE_TOO_LONG if line is None else line
 
     def _batches(self) -> Iterator[tuple[int, Sequence[str | None], bool]]:
         """Lines after the header, in batches: number of the first, the lines, whether one has a control character.
@@ -196,7 +270,8 @@ class DeliveryFile:
     def _blocks(self) -> Iterator[tuple[int, bytes | None]]:
         """The rest of the file in blocks of whole lines, each with the number of its first line."""
         number, kept, dropping = self._line, b"", False
-        while data := self._stream.read(_BLOCK):
+        for piece in chain((self._begun,), self._pieces):
+            data = piece
             if (nul := data.find(b"\0")) >= 0:
                 raise self._not_text(number + data.count(b"\n", 0, nul))
             head, end, tail = data.partition(b"\n")
@@ -222,7 +297,7 @@ class DeliveryFile:
         return text
 
     def _not_text(self, line: int) -> DeliveryFileNotText:
-        return DeliveryFileNotText(file=self._name, encoding="UTF-8", line=line)
+        return DeliveryFileNotText(file=self._name, encoding=self._encoding, line=line)
 
 
 class SeenKeys:

@@ -38,7 +38,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 
 from shared.broadcast import SEND_MODES, Broadcast, BroadcastRequest, RouteKind, SendMode, State, job_key
 from shared.channels import DEFAULT, Channels
-from shared.database import Database
+from shared.database import Database, repeated
 from shared.errors import BridgeError, JobCommandInvalid, SendModeImpossible
 from shared.faststats.command_xml import LONGEST_COMMAND, CommandUnreadable, XmlPath, parse_command, whole_number
 from shared.faststats.schema_map import WsDbSchema, present
@@ -143,14 +143,17 @@ class WsDb:
         """
         self.check.require()
         for _ in range(_LOST_RACES):
-            with self._database.writing() as connection:
-                ids = connection.scalars(self._claim(min(most, MOST_AT_ONCE))).all()
-            if ids:
+            if ids := self._claim_now(min(most, MOST_AT_ONCE)):
                 return self._jobs(self._schema.job_queue.c.job_id.in_(ids))
             with self._database.reading() as connection:
                 if connection.scalar(self._chosen(1, cancelled=False)) is None:
                     break
         return []
+
+    @repeated
+    def _claim_now(self, most: int) -> Sequence[int]:
+        with self._database.writing() as connection:
+            return connection.scalars(self._claim(most)).all()
 
     def _claim(self, most: int) -> ReturningUpdate[tuple[int]]:
         queue, states = self._schema.job_queue, self._schema.states
@@ -187,6 +190,7 @@ class WsDb:
             ids = connection.scalars(chosen).all()
         return sorted(self._jobs(queue.c.job_id.in_(ids)), key=lambda job: job.id) if ids else []
 
+    @repeated
     def take_mark_off(self, job_ids: Sequence[int]) -> None:
         """Say that these claimed jobs are in the ledger; at most `MOST_AT_ONCE`."""
         self.check.require()
@@ -199,6 +203,7 @@ class WsDb:
                     .values({queue.c.server: self._server})
                 )
 
+    @repeated
     def end_cancelled(self) -> int:
         """End the broadcast jobs that were cancelled while they waited: nobody else acts on them.
 
@@ -382,6 +387,7 @@ class WsDb:
         with self._database.reading() as connection:
             return connection.scalar(select(queue.c.job_id).where(queue.c.job_id == job_id, or_(*asked))) is not None
 
+    @repeated
     def note(self, job_id: int, message: str) -> None:
         """Write a line to the delivery job summary of a job of this bridge, which the client shows."""
         self.check.require()
@@ -436,6 +442,7 @@ class WsDb:
         results = {"State": State.FAILED, "ErrorCode": error.code, "Error": error.sentence}
         self.finish(job.id, results, line=str(error), state=State.FAILED)
 
+    @repeated
     def finish(
         self, job_id: int, results: Mapping[str, object], *, line: str = "", state: State = State.CLOSED
     ) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, RouteKind, RowCounts, SendMode, Source, State
-from shared.database import Database
+from shared.database import Database, repeated
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
 from shared.ledger import tables
 from shared.ledger.tables import broadcast as table
@@ -24,6 +24,7 @@ class Broadcasts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    @repeated
     def add(self, request: BroadcastRequest, *, owner: str, now: datetime) -> Broadcast | None:
         """Take a new broadcast in, in state `claimed`.
 
@@ -118,6 +119,7 @@ class Broadcasts:
         with self._database.reading() as connection:
             return {reason: int(rows) for reason, rows in connection.execute(wanted)}
 
+    @repeated
     def request_cancel(self, broadcast: Broadcast, *, owner: str, now: datetime) -> None:
         """Ask for it to be cancelled. It stays as it is, so whoever works on it goes on and sees the request."""
         with self._database.writing() as connection:
@@ -125,11 +127,13 @@ class Broadcasts:
             note = "asked to be cancelled"
             _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
 
+    @repeated
     def remark(self, broadcast: Broadcast, note: str, *, owner: str, now: datetime) -> None:
         """Append to the history without a change of state."""
         with self._database.writing() as connection:
             _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
 
+    @repeated
     def touch(self, broadcast: Broadcast, **columns: object) -> Broadcast:
         """Change columns, not the state.
 

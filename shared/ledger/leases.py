@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from shared.database import Database
+from shared.database import Database, repeated
 from shared.errors import LeaseLost, TransientError
 from shared.ledger.tables import lease as table
 
@@ -96,6 +96,7 @@ class Leases:
         with self._database.reading() as connection:
             return connection.scalar(select(table.c.owner).where(table.c.name == name, alive))
 
+    @repeated
     def _take(self, name: str, owner: str, expires_at: datetime | None) -> bool:
         free = or_(table.c.owner == owner, table.c.expires_at <= self._now())
         try:

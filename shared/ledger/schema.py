@@ -24,8 +24,6 @@ _LOCK: Final = (
     "DECLARE @got INT; EXEC @got = sp_getapplock @Resource = N'bridge.migration', @LockMode = N'Exclusive', "
     "@LockOwner = N'Transaction', @LockTimeout = 600000;"
 )
-#: Afterwards nothing of a script is executed any more, whatever runs it: its transaction is gone.
-_STOP_AFTER_ERROR: Final = "IF @@TRANCOUNT = 0 SET NOEXEC ON"
 
 
 class Standing(StrEnum):
@@ -178,11 +176,16 @@ class Schema:
         return [migration for migration in self._known if migration.number not in applied]
 
     def _applied(self, connection: Connection) -> list[_Applied]:
-        schema = metadata.schema if self._dialect.name == "mssql" else None
-        if not inspect(connection).has_table(table.name, schema=schema):
+        if not self._is_begun(connection):
             return []
         rows = connection.execute(select(table).order_by(table.c.number)).all()
         return [_Applied(**row._asdict()) for row in rows]
+
+    def _is_begun(self, connection: Connection) -> bool:
+        """Whether there is a table of migrations at all."""
+        if self._dialect.name == "mssql":
+            return connection.scalar(select(func.object_id(table.fullname, "U"))) is not None
+        return inspect(connection).has_table(table.name)
 
     def _record(self, migration: Migration) -> Insert:
         """The row of `migration`, with the time of the database, as a script has no other."""
@@ -198,6 +201,8 @@ class Schema:
     # Planning
 
     def _sql_server_plan(self, pending: Sequence[Migration]) -> Iterator[str]:
+        # An error has ended the transaction: afterwards nothing is executed any more, whatever runs the script.
+        stop_after_error = "IF @@TRANCOUNT = 0 SET NOEXEC ON"
         yield "SET XACT_ABORT ON"
         for migration in pending:
             yield (
@@ -205,9 +210,9 @@ class Schema:
                 "IF @got < 0 BEGIN RAISERROR('Somebody else applies migrations.', 16, 1); ROLLBACK TRANSACTION; END"
             )
             for statement in (*migration.statements, self._literal(self._record(migration))):
-                yield _STOP_AFTER_ERROR
+                yield stop_after_error
                 yield statement
-            yield _STOP_AFTER_ERROR
+            yield stop_after_error
             yield "COMMIT TRANSACTION"
         yield "SET NOEXEC OFF"
 

@@ -5,21 +5,19 @@ they are in, and the next one is read.
 """
 
 import codecs
-import csv
 import re
-from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
 from shared.errors import ResponseFileLayout
+from shared.quoted_rows import QuotedRows
 from shared.rejects import RejectReason
 from shared.response_layouts import ResponseLayout
 
 #: Bytes decoded at a time.
 _PIECE: Final = 256 * 1024
-#: Longest line, and longest row of several lines, in characters. Below the 131,072 of `csv.field_size_limit`, which is
-#: one for the whole process and so is left alone.
+#: Longest line, and longest row of several lines, in characters.
 _LONGEST_ROW: Final = 64 * 1024
 
 #: C0, DEL and C1, but for tab and line feed, and what stands for bytes that could not be decoded.
@@ -31,10 +29,8 @@ _LONGEST_MARK: Final = max(map(len, _MARKS))
 #: Without a BOM, as Windows writes it.
 _CODECS: Final = {"utf-16": "utf-16-le"}
 
-type Cells = list[str] | RejectReason
 
-
-class ResponseRows:
+class ResponseRows(QuotedRows):
     """The rows of a response file, once: each with the number of the line it begins at, the first line being 1.
 
     Args:
@@ -42,89 +38,15 @@ class ResponseRows:
         layout: how it is written.
         name: its name, for errors.
 
-    Attributes:
-        width: cells of a row; to be set before the second one is read, for a quoted value may go over lines.
-
     Raises:
         ResponseFileLayout: the file is not text, in an encoding that does not allow to leave out a row.
     """
 
     def __init__(self, chunks: Iterable[bytes], layout: ResponseLayout, *, name: str) -> None:
-        self._delimiter = layout.delimiter
-        self._quote = layout.quote
         self._encoding = layout.encoding
         self._name = name
-        self.width = 0
-        self._lines = self._read_lines(chunks)
-        #: Lines that were looked at to see whether they belong to an earlier row, and do not.
-        self._ahead: deque[tuple[int, str | RejectReason]] = deque()
-
-    def __iter__(self) -> Iterator[tuple[int, Cells]]:
-        """The rows; None of them is blank: blank lines are rows of no cells, but for those at the very end."""
-        blank = 0
-        while (following := self._next_line()) is not None:
-            number, line = following
-            if line == "":
-                blank += 1
-                continue
-            for earlier in range(number - blank, number):
-                yield earlier, []
-            blank = 0
-            yield number, self._cells(line)
-
-    def _next_line(self) -> tuple[int, str | RejectReason] | None:
-        return self._ahead.popleft() if self._ahead else next(self._lines, None)
-
-    def _cells(self, line: str | RejectReason) -> Cells:
-        """The cells of the row that begins with this line."""
-        if isinstance(line, RejectReason):
-            return line
-        if not self._quote or self._quote not in line:
-            return line.split(self._delimiter)
-        cells = self._parse(line)
-        if cells is None and self._leaves_open(line):
-            cells = self._go_on(line)
-        return RejectReason.BROKEN_QUOTE if cells is None else cells
-
-    def _parse(self, row: str) -> list[str] | None:
-        """The cells of a row with quotes; None when they are broken."""
-        quote = self._quote
-        if row.count(quote) == 2 * self.width and row[0] == row[-1] == quote:
-            # Every cell is quoted, as Apteco writes such files: then no quote is left for anything else.
-            cells = row[1:-1].split(f"{quote}{self._delimiter}{quote}")
-            if len(cells) == self.width:
-                return cells
-        try:
-            return next(csv.reader((row,), delimiter=self._delimiter, quotechar=quote, strict=True))
-        except csv.Error:
-            return None
-
-    def _go_on(self, line: str) -> list[str] | None:
-        """The cells of a row whose quoted value goes on in the next lines; None when it does not.
-
-        A quote that is never closed must not swallow the rows after it: a line that by its number of delimiters is a
-        row of its own is no part of a value, and unless a whole row comes of it only the first line is refused.
-        """
-        row, taken = line, []
-        while len(row) <= _LONGEST_ROW and (following := self._next_line()) is not None:
-            taken.append(following)
-            text = following[1]
-            if isinstance(text, RejectReason) or text.count(self._delimiter) == self.width - 1:
-                break
-            row = f"{row}\n{text}"
-            if self._leaves_open(text):  # here: closes
-                cells = self._parse(row)
-                if cells is not None and len(cells) == self.width:
-                    return cells
-                break
-        self._ahead.extendleft(reversed(taken))
-        return None
-
-    def _leaves_open(self, line: str) -> bool:
-        """Whether a quoted value that begins in the line, or went on in it, is in the other state at its end."""
-        return line.count(self._quote) % 2 == 1
-
-    # Lines
+        lines = self._read_lines(chunks)
+        super().__init__(lines, delimiter=layout.delimiter, quote=layout.quote, longest=_LONGEST_ROW)
 
     def _read_lines(self, chunks: Iterable[bytes]) -> Iterator[tuple[int, str | RejectReason]]:
         """Every line with its number, without its end; or why it is not kept."""

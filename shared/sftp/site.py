@@ -11,7 +11,7 @@ import socket
 import stat
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -285,25 +285,25 @@ class SftpSession:
             raise SftpRefused(operation=operation, reason="not a file")
         return _remote_file(operation, posixpath.basename(path), attributes)
 
-    def list_files(self, folder: str, pattern: str) -> list[RemoteFile]:
+    def list_files(self, folder: str, pattern: str, *, names: re.Pattern[str] = _SAFE_NAME) -> list[RemoteFile]:
         """The files in a folder, by name.
 
-        Left out is what has an unusual name (anything but letters, digits, `.`, `_` and `-`), what
-        somebody is still writing (`.part`, `.tmp`), and what is not a file.
+        Left out is what has an unusual name, what somebody is still writing (`.part`, `.tmp`), and what is not a file.
 
         Args:
             folder: the folder.
             pattern: names that are wanted, with `*` and `?`.
+            names: names that are not unusual; usually letters, digits, `.`, `_` and `-`.
         """
         operation = f"list {folder}"
         with self._mapped(operation):
-            listed = [(name.decode("ascii", "replace"), entry) for name, entry in self._client.entries(folder)]
+            listed = [(name.decode("utf-8", "replace"), entry) for name, entry in self._client.entries(folder)]
         return sorted(
             (
                 _remote_file(operation, name, entry)
                 for name, entry in listed
                 if _regular(entry)
-                and _SAFE_NAME.fullmatch(name)
+                and names.fullmatch(name)
                 and fnmatchcase(name, pattern)
                 and not name.lower().endswith(_UNFINISHED)
             ),
@@ -421,7 +421,7 @@ class SftpSession:
         left = [entry for entry in listed if entry.startswith(f"{name}.") and entry.endswith(".part")]
         return sum(self.remove(posixpath.join(folder, entry)) for entry in left)
 
-    def read(self, path: str) -> Iterator[bytes]:
+    def read(self, path: str) -> Generator[bytes]:
         """The content of a file, piece by piece, of the size that it has now.
 
         It ends early when the file becomes shorter meanwhile: compare what came with `stat`.

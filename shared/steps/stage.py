@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from itertools import batched
 
 from shared.bridge import Bridge
-from shared.broadcast import Broadcast, RouteKind, RowCounts
-from shared.errors import DeliveryFileMissing, NoRecipients, RowsUnaccounted
+from shared.broadcast import Broadcast, RouteKind, RowCounts, Source, file_key, guid_in
+from shared.errors import DeliveryFileChanged, DropMissing, NoRecipients, RowsUnaccounted
 from shared.faststats.delivery_file import DeliveryFile
 from shared.faststats.reject_file import RejectFile
 from shared.ledger.suppressions import Suppressions
@@ -21,6 +21,7 @@ from shared.optimizely.list_chunks import JsonRows
 from shared.optimizely.list_fields import plan_columns
 from shared.optimizely.list_file import CsvRows, ListRows
 from shared.optimizely.list_plan import ListPlan
+from shared.places import Place
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
 from shared.steps.work import Work
 
@@ -62,7 +63,7 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
         mailing_id: the mailing that holds the message; None for upload only.
 
     Raises:
-        DeliveryFileMissing: it is not in its folder.
+        DeliveryFileMissing: it is not in its place.
         NoRecipients: no row is left to upload.
         RowsUnaccounted: the sums do not hold.
         TerminalError: delivery file and list do not fit; see `DeliveryFile` and `plan_columns`.
@@ -71,13 +72,9 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
     adopted = find_staged(bridge, work.broadcast)
     if adopted is not None:
         return adopted
-    try:
-        stream = (bridge.settings.delivery_folder / request.delivery_file).open("rb")
-    except OSError:
-        raise DeliveryFileMissing(file=request.delivery_file) from None
     with (
-        stream,
-        DeliveryFile(stream, request) as delivery,
+        _place(work).open(request.delivery_file) as stream,
+        DeliveryFile(stream, request, bridge.channels[request.channel].delivery_file) as delivery,
         bridge.lists.writer(list_blob(work.broadcast)) as list_file,
         bridge.rejects.writer(reject_blob(work.broadcast)) as reject_file,
     ):
@@ -108,6 +105,23 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
         kept = {"read": counts.read, "uploaded": uploaded, "by_reason": by_reason}
         list_file.commit({_COUNTS: json.dumps(kept)})
     return Staged(counts=counts, reasons=by_reason, left_out=plan.left_out)
+
+
+def _place(work: Work) -> Place:
+    """Where the delivery file lies."""
+    bridge, request = work.bridge, work.broadcast.request
+    if request.source is not Source.FILE:
+        return bridge.delivery_files
+    drop = bridge.channels[request.channel].drop
+    if drop is None:
+        raise DropMissing(channel=request.channel)
+    place = bridge.places.of(drop.place)
+    if guid_in(request.delivery_file) is None and not any(
+        file_key(request.channel, file.name, file.size, file.modified) == request.key
+        for file in place.files(request.delivery_file)
+    ):
+        raise DeliveryFileChanged(file=request.delivery_file)
+    return place
 
 
 def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from shared.bridge import Bridge, new_owner, now
 from shared.broadcast import ENDED, RESTING, TRANSITIONS, Broadcast, State
+from shared.database import repeated
 from shared.errors import (
     BridgeError,
     BroadcastChangedMeanwhile,
@@ -60,6 +61,7 @@ class Work:
         """Look again after the usual pause."""
         return Later(timedelta(seconds=self.bridge.settings.monitor_interval_seconds))
 
+    @repeated
     def advance(
         self,
         to: State,

@@ -71,7 +71,7 @@ class Flow:
     def order(self, *, recipients: int = 60, seed: int = 1, command: str | None = None, **job: Any) -> int:
         """Play FastStats: a delivery file and a job."""
         name = delivery_file_name("Customers", seed)
-        write_delivery_file(self.bridge.settings.delivery_folder / name, recipients, seed)
+        write_delivery_file(Path(self.bridge.settings.delivery_files, name), recipients, seed)
         wanted = {"list_name": "Customers", "message_name": "Spring Newsletter", "file_path": name} | job
         return insert_job(self.ws_database, BroadcastJob(**wanted), zone=ZONE, now=datetime.now(UTC), command=command)
 
@@ -257,7 +257,7 @@ def make_settings(folder: Path, storage: str, site: dict[str, Any], databases: D
             "WS_DB": databases.ws,
             "RS_DB": databases.rs,
             "DATABASE_TIME_ZONE": ZONE,
-            "DELIVERY_FOLDER": str(folder / "deliveries"),
+            "DELIVERY_FILES": str(folder / "deliveries"),
             "OPTIMIZELY_REST_URL": site["rest_url"],
             "OPTIMIZELY_CLIENT_ID": str(site["client_id"]),
             "OPTIMIZELY_API_USER": site["api_user"],

@@ -42,7 +42,7 @@ def test_bad_input_fails_the_broadcast_and_says_what_to_do(flow: Flow, case: str
     job, content, code = CASES[case]
     name = "Optimizely_Bad_55935023.txt"
     if content is not None:
-        Path(flow.bridge.settings.delivery_folder / name).write_bytes(content)
+        Path(flow.bridge.settings.delivery_files, name).write_bytes(content)
     bad = flow.order(file_path=rf"D:\Publish\Demo\{name}", **job)
     broadcast = flow.run(bad)
     assert broadcast.state is State.FAILED
@@ -79,7 +79,7 @@ def test_a_failed_broadcast_does_not_stop_another_and_can_be_retried(flow: Flow)
     assert flow.run(bad).state is State.FAILED
     assert flow.run(good).state is State.CLOSED
 
-    (flow.bridge.settings.delivery_folder / name).write_text(HEADER + ROW)
+    Path(flow.bridge.settings.delivery_files, name).write_text(HEADER + ROW)
     retry(flow.bridge, flow.broadcast(bad).key, owner="a test")
     assert flow.run(bad).state is State.CLOSED
     assert flow.job(bad)[1]["State"] == "closed"

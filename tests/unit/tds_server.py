@@ -9,7 +9,7 @@ import ssl
 import struct
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -82,10 +82,8 @@ def serving(folder: Path) -> Iterator[TdsServer]:
 
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
-            try:
+            with suppress(EOFError, OSError):  # the client left
                 _Session(self.request, context, state).run()
-            except (EOFError, OSError):
-                pass  # the client left
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -216,7 +214,7 @@ def _options(data: bytes) -> bytes:
 
 
 def _greeting(encryption: int, *, asks_for_token: bool) -> bytes:
-    """The answer to PRELOGIN: version and encryption, and whether an Entra token may come, which only who asks is told."""
+    """The answer to PRELOGIN: version, encryption, and, for who asks, whether an Entra token may come."""
     options = {0: struct.pack(">BBHH", 16, 0, 1000, 0), 1: bytes([encryption])}
     if asks_for_token:
         options[_FEDAUTH_REQUIRED] = b"\1"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from local.delivery_file_generator import HEADER, GeneratedFile, delivery_file_name, write_delivery_file
 from local.simulator.suppression import blocklisted, unsubscribed_before
 from shared.broadcast import BroadcastRequest
+from shared.channels import DeliveryFileLayout
 from shared.faststats.delivery_file import DeliveryFile
 from shared.optimizely.list_fields import plan_columns
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
@@ -49,7 +50,7 @@ def found_in(path: Path) -> GeneratedFile:
     """What the bridge finds, in the words of the generator."""
     reasons: Counter[RejectReason | None] = Counter()
     outside: Counter[str] = Counter()
-    with path.open("rb") as stream, DeliveryFile(stream, REQUEST) as file:
+    with path.open("rb") as stream, DeliveryFile(stream, REQUEST, DeliveryFileLayout()) as file:
         plan = plan_columns(
             file.columns,
             urn=file.urn,

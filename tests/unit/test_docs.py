@@ -49,7 +49,7 @@ def test_every_state_is_explained_on_the_map() -> None:
     assert [state for state in State if state not in explained] == []
 
 
-@pytest.mark.parametrize("command", ["demo", "setup", "doctor", "status", "broadcasts", "settings", "errors"])
+@pytest.mark.parametrize("command", ["demo", "setup", "doctor", "db", "status", "broadcasts", "settings", "errors"])
 def test_every_command_has_help(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0
@@ -70,6 +70,8 @@ def test_every_command_has_help(command: str) -> None:
         "setup",
         "doctor",
         "schema-map show",
+        "db migrate",
+        "db status",
     ],
 )
 def test_every_command_of_an_operator_is_documented(command: str) -> None:

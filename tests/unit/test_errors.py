@@ -108,7 +108,7 @@ def test_errors_are_made_by_name_only() -> None:
 
 
 def test_braces_in_a_fact_are_left_alone() -> None:
-    assert "{list}" in DeliveryFileMissing(file="{list}").sentence
+    assert "{list}" in DeliveryFileMissing(file="{list}", place="x").sentence
 
 
 def test_a_name_from_outside_is_quoted_so_that_it_cannot_start_a_line_of_its_own() -> None:

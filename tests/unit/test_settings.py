@@ -1,7 +1,6 @@
 """App settings: what is wrong is named, never shown."""
 
 import traceback
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -14,7 +13,7 @@ GOOD = {
     "SYSTEM_NAME": "Holidays",
     "WS_DB": "sqlite:////data/ws.db",
     "RS_DB": "mssql+pyodbc://bridge:s3cret@db.example.com/RS_Holidays",
-    "DELIVERY_FOLDER": "/data/deliveries",
+    "DELIVERY_FILES": "/data/deliveries",
     "OPTIMIZELY_CLIENT_ID": "4711",
     "OPTIMIZELY_API_USER": "api@example.com",
     "OPTIMIZELY_API_PASSWORD": "pa55",
@@ -48,6 +47,10 @@ WRONG = [
     ("DATABASE_TIME_ZONE", "Europe"),
     ("DATABASE_TIME_ZONE", "Europe/Berlin "),
     ("DATABASE_TIME_ZONE", "tzdata.zi"),
+    ("DELIVERY_FILES", "qqq/deliveries"),
+    ("DELIVERY_FILES", "container:QQQ/deliveries"),
+    ("DELIVERY_FILES", "container:deliveries/../qqq"),
+    ("DELIVERY_FILES", "sftp:/qqq"),
     ("JOBS_PER_POLL", "0"),
     ("JOBS_PER_POLL", "1001"),
     ("JOBS_PER_POLL", "qqq"),
@@ -98,7 +101,7 @@ def refused() -> str:
 def test_good_settings_are_read_and_the_others_have_their_defaults() -> None:
     settings = Settings.load()
     assert settings.system_name == "Holidays"
-    assert settings.delivery_folder == Path("/data/deliveries")
+    assert settings.delivery_files == "/data/deliveries"
     assert settings.optimizely_client_id == 4711
     assert settings.optimizely_rest_url == "https://api.campaign.episerver.net/rest"
     assert settings.jobs_per_poll == 20

@@ -2,7 +2,6 @@
 
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from azure.storage.blob import BlobServiceClient
@@ -24,7 +23,7 @@ def settings_with() -> Callable[[str], Settings]:
                 "system_name": "Holidays",
                 "ws_db": "sqlite:////nowhere/ws.db",
                 "rs_db": "sqlite:////nowhere/rs.db",
-                "delivery_folder": Path("/nowhere"),
+                "delivery_files": "/nowhere",
                 "optimizely_client_id": 1,
                 "optimizely_api_user": "user",
                 "optimizely_api_password": "password",

@@ -10,7 +10,7 @@ import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +33,8 @@ _FACTS: Final[Mapping[str, object]] = {
     "test max support": "test max support",
     "fn_listextendedproperty": 1,
 }
+#: What the code itself asks, and SQLite cannot answer: a lock is had, a table is there.
+_ANSWERS: Final[Mapping[str, object]] = {"sp_getapplock": 0, "object_id": 1}
 #: How a time of a column of SQLite looks; as SQLAlchemy writes it there.
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 _TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S.%f"
@@ -86,6 +88,7 @@ class Connection:
         self.autocommit = False
         self.sqlite = sqlite3.connect(file, timeout=60, isolation_level=None, check_same_thread=False)
         self.sqlite.execute("PRAGMA foreign_keys = ON")
+        self.sqlite.create_function("SYSUTCDATETIME", 0, lambda: datetime.now(UTC).strftime(_TIME_FORMAT))
         self.open_result: Cursor | None = None
 
     def cursor(self) -> "Cursor":
@@ -129,8 +132,12 @@ class Cursor:
             self._show([(_described("fact"), [(fact,)])])
             return self
         self._note(statement, row)
-        catalogue = list(_catalogue(self._connection.sqlite, statement, row))
-        self._show(catalogue or list(self._run(statement, row)))
+        answer = next((answer for part, answer in _ANSWERS.items() if part in statement), None)
+        if answer is not None:
+            self._show([(_described("answer"), [(answer,)])])
+        else:
+            catalogue = list(_catalogue(self._connection.sqlite, statement, row))
+            self._show(catalogue or list(self._run(statement, row)))
         return self
 
     def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:

@@ -3,14 +3,12 @@
 from contextlib import ExitStack, closing
 
 import pytest
-from sqlalchemy.dialects import mssql
-from sqlalchemy.schema import CreateIndex, CreateTable
 
 import shared.database
 from local.azurite import Azurite
 from shared.database import Database
 from shared.faststats.schema_map import PsDbSchema
-from shared.ledger import tables
+from shared.ledger.migrations import Migration, known_migrations
 from tests.contract.tsql.driver import Driver, Sent
 from tests.contract.tsql.rules import faults
 from tests.contract.tsql.sites import sites, texts
@@ -51,8 +49,6 @@ def test_every_statement_is_sent_and_taken_by_every_server(sent: list[Sent]) -> 
     assert refused == []
 
 
-def test_the_tables_are_made_by_statements_that_every_server_takes() -> None:
-    dialect = mssql.dialect()
-    for table in tables.metadata.sorted_tables:
-        for statement in (CreateTable(table), *map(CreateIndex, table.indexes)):
-            assert faults(str(statement.compile(dialect=dialect))) == []
+@pytest.mark.parametrize("migration", known_migrations("mssql"), ids=lambda migration: migration.title)
+def test_a_migration_is_made_of_statements_that_every_server_takes(migration: Migration) -> None:
+    assert [(statement, found) for statement in migration.statements if (found := faults(statement))] == []

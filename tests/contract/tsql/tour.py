@@ -10,7 +10,9 @@ from shared.bridge import now
 from shared.broadcast import Broadcast, State
 from shared.ledger.effects import Kind
 from shared.ledger.leases import Leases
+from shared.ledger.migrations import Migration
 from shared.ledger.response_files import LoadCounts, ResponseFile, record_load
+from shared.ledger.schema import Schema
 from shared.ledger.suppressions import Entry, address_hash
 from shared.rejects import RejectReason
 from shared.steps import control
@@ -37,6 +39,7 @@ def tour(flow: Flow) -> None:
     _have_bad_days(flow)
     _suppress_many(flow)
     housekeeping(flow.bridge)
+    _migrate(flow)
 
 
 def _ask_about(flow: Flow, broadcast: Broadcast) -> None:
@@ -119,3 +122,9 @@ def _suppress_many(flow: Flow) -> None:
     assert suppressions.unasked(1, hashes) == hashes
     suppressions.asked(1, dict.fromkeys(hashes[:1000], True), now=now())
     suppressions.forget_bounces(before=now() + timedelta(days=1))
+
+
+def _migrate(flow: Flow) -> None:
+    extra = "CREATE TABLE bridge.extra (id INTEGER NOT NULL)"
+    later = Migration(number=9999, name="later", checksum="0" * 64, breaking=False, statements=(extra,))
+    assert Schema(flow.bridge.rs_database, [later]).migrate() == [later]

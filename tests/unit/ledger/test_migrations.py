@@ -38,7 +38,7 @@ from local.draft_migration import DIALECTS, ddl
 from shared.bridge import Bridge
 from shared.database import Database
 from shared.errors import DatabaseUnavailable, MigrationChanged, MigrationFailed, SchemaOutOfDate, SchemaTooNew
-from shared.ledger import migrations, schema
+from shared.ledger import migrations
 from shared.ledger.migrations import Migration, known_migrations
 from shared.ledger.schema import Schema, Standing
 from shared.ledger.tables import metadata
@@ -432,7 +432,7 @@ def test_a_bridge_does_not_start_on_old_tables(empty: Database, tmp_path: Path) 
             "AzureWebJobsStorage": "UseDevelopmentStorage=true",
             "SYSTEM_NAME": "Holidays",
             "RS_DB": f"sqlite:///{tmp_path / 'empty.sqlite'}",
-            "DELIVERY_FOLDER": str(tmp_path),
+            "DELIVERY_FILES": str(tmp_path),
             "OPTIMIZELY_CLIENT_ID": "1",
             "OPTIMIZELY_API_USER": "user",
             "OPTIMIZELY_API_PASSWORD": "made up",
@@ -536,7 +536,7 @@ def test_the_plan_for_sql_server_stops_at_its_first_error(on_server: Database) -
         first = batches.index(one.statements[0])
         until = first + 2 * len(one.statements)
         assert batches[first:until:2] == list(one.statements)
-        assert set(batches[first - 1 : until + 2 : 2]) == {schema._STOP_AFTER_ERROR}
+        assert set(batches[first - 1 : until + 2 : 2]) == {"IF @@TRANCOUNT = 0 SET NOEXEC ON"}
         assert re.search(r"BEGIN TRANSACTION;\nDECLARE @got INT; EXEC @got = sp_getapplock", batches[first - 2])
         record = parse_one(batches[until], dialect="tsql")
         assert isinstance(record, exp.Insert)

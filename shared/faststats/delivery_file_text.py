@@ -1,0 +1,90 @@
+"""The text of a delivery file as UTF-8, whatever it is written and packed in: every later step reads one encoding.
+
+A BOM wins over what the channel says. Nothing else is guessed: what is no text in the encoding is passed on as a byte
+that no UTF-8 has, so that whoever reads the lines tells which one it is in.
+
+ASSUMPTION: a file whose name ends with `.converted` is UTF-8. FastStats writes windows-1252 unless the File Settings
+say otherwise, and adds the extension when it has converted what it wrote (section 6.2 of the Apteco reference); into
+what is not published, but windows-1252 is what it converts from, and UTF-8 what nearly all broadcasters take. If that
+is wrong the file is refused, for windows-1252 text with an umlaut is no UTF-8; the other way round, names would go out
+garbled.
+"""
+
+import codecs
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Final
+
+from shared.channels import DeliveryFileLayout
+from shared.faststats.delivery_file_packed import unpacked
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
+
+#: Bytes read at a time.
+BLOCK: Final = 256 * 1024
+#: A file that begins so says by itself what it is.
+_MARKS: Final = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+#: Bytes by which the kind of a file is told: those of a BOM, or of the signature of a zip file.
+_TELLING: Final = 4
+#: Without a BOM, as Windows writes it.
+_CODECS: Final = {"utf-16": "utf-16-le"}
+#: What encodings are called in errors.
+_CALLED: Final = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
+#: Extensions that may stand behind `.converted`.
+_PACKED: Final = frozenset({".zip", ".gz"})
+_NOT_TEXT: Final = b"\xff"
+
+
+def utf8_text(stream: "SupportsRead[bytes]", layout: DeliveryFileLayout, *, name: str) -> tuple[str, Iterator[bytes]]:
+    """The text of a file.
+
+    Args:
+        stream: the file, from its beginning.
+        layout: how it is written.
+        name: its name, for errors; it also tells whether FastStats has converted it.
+
+    Returns:
+        What its encoding is called, and the text as UTF-8 without BOM, in pieces of any size.
+
+    Raises:
+        TerminalError: a packed file cannot be unpacked; see `unpacked`. Also while the pieces are read.
+    """
+    pieces = _telling_first(unpacked(_telling_first(iter(lambda: stream.read(BLOCK), b"")), name=name))
+    first = next(pieces, b"")
+    mark = next((mark for mark in _MARKS if first.startswith(mark)), b"")
+    said = "utf-8" if _is_converted(name) else layout.encoding
+    codec = _MARKS[mark] if mark else _CODECS.get(said, said)
+    return _CALLED.get(codec, codec), _as_utf8(first.removeprefix(mark), pieces, codec)
+
+
+def _as_utf8(first: bytes, pieces: Iterator[bytes], codec: str) -> Iterator[bytes]:
+    if codec == "utf-8":
+        yield first
+        yield from pieces
+        return
+    decoder = codecs.getincrementaldecoder(codec)()
+    try:
+        yield decoder.decode(first).encode()
+        for piece in pieces:
+            yield decoder.decode(piece).encode()
+        yield decoder.decode(b"", final=True).encode()
+    except UnicodeDecodeError as error:
+        yield error.object[: error.start].decode(codec).encode() + _NOT_TEXT
+
+
+def _telling_first(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes, the first piece being long enough to tell what they are."""
+    first = b""
+    while len(first) < _TELLING and (piece := next(pieces, b"")):
+        first += piece
+    if first:
+        yield first
+        yield from pieces
+
+
+def _is_converted(name: str) -> bool:
+    suffixes = PurePath(name.lower()).suffixes
+    if suffixes and suffixes[-1] in _PACKED:
+        suffixes.pop()
+    return suffixes[-1:] == [".converted"]

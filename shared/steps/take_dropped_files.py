@@ -1,0 +1,80 @@
+"""take_dropped_files: delivery files that appear in the folder of a channel become broadcasts of this channel."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import batched
+
+from shared.bridge import Bridge, new_owner, now
+from shared.broadcast import BroadcastRequest, SendMode, Source, delivery_key, file_key, guid_in
+from shared.channels import Channel, Drop
+from shared.errors import BridgeError
+from shared.places import PlacedFile
+from shared.telemetry import log, place_of
+
+#: Keys looked up in the ledger at a time.
+_PAGE = 500
+
+
+def take_dropped_files(bridge: Bridge) -> int:
+    """Take in the delivery files that are new and whole. One folder that cannot be read stops no other.
+
+    Returns:
+        How many broadcasts were taken in.
+    """
+    taken = 0
+    for name in bridge.channels.names():
+        channel = bridge.channels[name]
+        if channel.drop is None:
+            continue
+        try:
+            taken += _take_from(bridge, name, channel, channel.drop)
+        except BridgeError as error:
+            log.error("Channel %s: %s", name, error, extra={"action": "drop-failed", "code": error.code})
+        except Exception as error:  # noqa: BLE001 - whatever it is; the log has type and place
+            log.error("Channel %s: %s", name, place_of(error), extra={"action": "unexpected"})
+    return taken
+
+
+def _take_from(bridge: Bridge, name: str, channel: Channel, drop: Drop) -> int:
+    taken, owner = 0, new_owner()
+    for found, key in _new(bridge, name, drop):
+        request = BroadcastRequest(
+            key=key,
+            source=Source.FILE,
+            system=bridge.settings.system_name,
+            list_name=drop.list_name,
+            message_name="" if channel.default_send_mode is SendMode.UPLOAD_ONLY else drop.message_name,
+            delivery_file=found.name,
+            urn_column=drop.urn_column,
+            email_column=drop.email_column,
+            communication_key_column=drop.communication_key_column,
+            channel=name,
+            route=channel.route,
+            send_mode=channel.default_send_mode,
+        )
+        broadcast = bridge.ledger.broadcasts.add(request, owner=owner, now=now())
+        if broadcast is None:
+            continue  # somebody else was faster
+        log.info(
+            "A delivery file of channel %s is broadcast %s.", name, key, extra={"action": "claim", "broadcast": key}
+        )
+        bridge.send_on(broadcast)
+        taken += 1
+    return taken
+
+
+def _new(bridge: Bridge, name: str, drop: Drop) -> Iterator[tuple[PlacedFile, str]]:
+    """The files that are whole, are no broadcast yet, and are not too old, with the keys of their broadcasts."""
+    youngest = now() - timedelta(hours=drop.newest_hours)
+    files = (found for found in bridge.places.of(drop.place).files(drop.pattern) if found.modified >= youngest)
+    keyed = ((found, _key(name, found)) for found in files)
+    for page in batched(keyed, _PAGE, strict=False):
+        known = bridge.ledger.broadcasts.known([key for _, key in page])
+        for found, key in page:
+            if key not in known and bridge.dropped.is_whole(name, found, settle_seconds=drop.settle_seconds):
+                yield found, key
+
+
+def _key(channel: str, found: PlacedFile) -> str:
+    guid = guid_in(found.name)
+    return delivery_key(guid) if guid else file_key(channel, found.name, found.size, found.modified)
