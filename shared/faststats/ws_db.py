@@ -155,7 +155,7 @@ class WsDb:
         with self._database.writing() as connection:
             return connection.scalars(self._claim(most)).all()
 
-    def _claim(self, most: int) -> ReturningUpdate[tuple[int]]:
+    def _claim(self, most: int) -> ReturningUpdate[int]:
         queue, states = self._schema.job_queue, self._schema.states
         chosen = self._chosen(most, cancelled=False, hint=_SEEN_ROWS)
         return (
@@ -231,7 +231,7 @@ class WsDb:
                 self._tell(connection, job_id, {"State": State.CANCELLED}, "It was cancelled before it was taken.")
         return len(ids)
 
-    def _chosen(self, most: int, *, cancelled: bool, hint: str = "") -> Select[tuple[int]]:
+    def _chosen(self, most: int, *, cancelled: bool, hint: str = "") -> Select[int]:
         """Ids of waiting broadcast jobs, the most important and oldest first."""
         queue = self._schema.job_queue.alias("waiting")
         conditions = [
