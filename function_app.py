@@ -16,6 +16,7 @@ from shared.steps.monitor_import import monitor_import as monitor_import_step
 from shared.steps.poll_jobs import poll_jobs as poll_jobs_step
 from shared.steps.take_dropped_files import take_dropped_files as take_dropped_files_step
 from shared.steps.upload_list import upload_list as upload_list_step
+from shared.web.peoplestage import answer as answer_of
 from shared.web.status import status as status_of
 
 telemetry.configure()
@@ -82,3 +83,10 @@ def status(request: func.HttpRequest) -> func.HttpResponse:
     """Where every broadcast and response file stands, as JSON."""
     del request
     return func.HttpResponse(json.dumps(status_of(bridge())), mimetype="application/json")
+
+
+@app.route(route="peoplestage/{slot}", methods=[func.HttpMethod.POST], trigger_arg_name="request")
+def peoplestage(request: func.HttpRequest) -> func.HttpResponse:
+    """Answer a script of PeopleStage's channel."""
+    status_code, text = answer_of(bridge, request.route_params["slot"], request.get_body())
+    return func.HttpResponse(text, status_code=status_code, mimetype="application/json")

@@ -15,6 +15,8 @@ from uuid import UUID
 
 from shared.errors import IllegalTransition
 
+#: What a natural key looks like: of a job, of a delivery, of a dropped file.
+KEY_PATTERN: Final = r"(?:J\d+-[0-9a-f]{8}|[DF][0-9a-f]{32})"
 #: Before the extensions, of which a converted or packed file has several.
 _GUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=(?:\.[a-z0-9]+)*$)", re.IGNORECASE)
 

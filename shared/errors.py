@@ -175,6 +175,30 @@ class DeliveryFileHeaderBroken(TerminalError):
     )
 
 
+class ChannelCallInvalid(TerminalError):
+    """A call of PeopleStage's channel is not as its contract has it."""
+
+    code = "channel-call-invalid"
+    happened = "PeopleStage's call of the slot {slot} cannot be used: {reason}."
+    remedy = "Check the channel in PeopleStage's Channel Editor against docs/peoplestage.md."
+
+
+class DeliveryDiffers(TerminalError):
+    """A delivery that was uploaded before is uploaded with something else asked for."""
+
+    code = "delivery-differs"
+    happened = "The delivery of broadcast {broadcast} was uploaded before, with another {what}. Nothing was changed."
+    remedy = "If the first was wrong, cancel it (`bridge broadcast cancel {broadcast}`) and run a new delivery."
+
+
+class DeliveryEnded(TerminalError):
+    """A delivery cannot go on: it was cancelled, or it waits for an operator."""
+
+    code = "delivery-ended"
+    happened = "Broadcast {broadcast} of this delivery is {state}: {reason}"
+    remedy = "`bridge broadcast show {broadcast}` says why and what can be done. A new delivery is a new broadcast."
+
+
 class DropMissing(TerminalError):
     """The channel of a dropped file watches no folder any more."""
 

@@ -9,16 +9,20 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from types import TracebackType
-from typing import Protocol
+from typing import Any, Final, Protocol
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob import BlobBlock, BlobClient, BlobServiceClient
+from azure.storage.blob import BlobBlock, BlobClient, BlobSasPermissions, BlobServiceClient, generate_blob_sas
 
 from shared.errors import StagedFileMissing
 from shared.storage import BLOCK_SIZE, mapped_errors
+
+#: A signature that begins now would not yet be valid where the clock is behind.
+_CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 
 class Readable(Protocol):
@@ -102,6 +106,7 @@ class Staging:
     """One container of staged files."""
 
     def __init__(self, service: BlobServiceClient, container: str) -> None:
+        self._service = service
         self._container = service.get_container_client(container)
 
     def create_container(self) -> None:
@@ -155,6 +160,41 @@ class Staging:
         source = self.open(name)
         while piece := source.read(BLOCK_SIZE):
             yield piece
+
+    def remove(self, name: str) -> None:
+        """Remove the staged file `name`; nothing happens where there is none."""
+        with mapped_errors("remove a staged file"):
+            try:
+                self._container.get_blob_client(name).delete_blob()
+            except ResourceNotFoundError:
+                return
+
+    def upload_url(self, name: str, *, expires_at: datetime) -> str:
+        """Where somebody without any other right can write the staged file `name`, until then.
+
+        Signed with the app's identity (a user-delegation SAS), or with the account key where the storage account is
+        reached by connection string. It allows to write this one file, not to read it.
+        """
+        blob = self._container.get_blob_client(name)
+        begins = datetime.now(UTC) - _CLOCKS_DIFFER
+        with mapped_errors("sign an upload"):
+            key = getattr(self._service.credential, "account_key", None)
+            signed_by: dict[str, Any] = (
+                {"account_key": key}
+                if key
+                else {"user_delegation_key": self._service.get_user_delegation_key(begins, expires_at)}
+            )
+            signature = generate_blob_sas(
+                account_name=str(blob.account_name),
+                container_name=blob.container_name,
+                blob_name=blob.blob_name,
+                permission=BlobSasPermissions(create=True, write=True),
+                start=begins,
+                expiry=expires_at,
+                protocol="https" if blob.url.startswith("https:") else None,
+                **signed_by,
+            )
+        return f"{blob.url}?{signature}"
 
 
 class _Reader:

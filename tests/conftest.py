@@ -7,7 +7,7 @@ import pytest
 
 from local.azurite import Azurite
 from shared.database import Database
-from tests.databases import Databases, ServerDatabases, ServerUnfit, copied, on_server, sqlite_files
+from tests.databases import ConnectionString, Databases, ServerDatabases, ServerUnfit, copied, on_server, sqlite_files
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -44,16 +44,32 @@ def server_databases(request: pytest.FixtureRequest) -> Iterator[ServerDatabases
         with on_server(request.config.getoption("--database-url")) as made:
             yield made
     except ServerUnfit as error:
-        pytest.fail(str(error), pytrace=False)
+        unfit = str(error)
+    else:
+        return
+    pytest.fail(unfit, pytrace=False)
+
+
+def _uses_files(request: pytest.FixtureRequest) -> bool:
+    return request.config.getoption("--database-url") is None or bool(request.node.get_closest_marker("sqlite"))
 
 
 @pytest.fixture
 def databases(request: pytest.FixtureRequest, tmp_path: Path, empty_files: Databases) -> Databases:
     """WS_DB and RS_DB with their tables, the bridge's among them, and without a row."""
-    if request.config.getoption("--database-url") is None or request.node.get_closest_marker("sqlite"):
+    if _uses_files(request):
         return copied(empty_files, tmp_path)
     server: ServerDatabases = request.getfixturevalue("server_databases")
     return server.emptied()
+
+
+@pytest.fixture
+def bare_database(request: pytest.FixtureRequest, tmp_path: Path) -> ConnectionString:
+    """A database without tables."""
+    if _uses_files(request):
+        return ConnectionString(f"sqlite:///{tmp_path / 'bare.sqlite'}")
+    server: ServerDatabases = request.getfixturevalue("server_databases")
+    return server.bare()
 
 
 @pytest.fixture

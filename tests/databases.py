@@ -8,7 +8,7 @@ import os
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -106,35 +106,75 @@ def _files_in(folder: Path) -> Databases:
 
 
 class ServerDatabases:
-    """The pair of databases that one worker has on the server.
+    """The databases that one worker has on the server.
 
     Args:
-        pair: their connection strings.
-        ws_database: WS_DB, open.
-        rs_database: RS_DB, open.
+        url: how a connection setting names a database; its database is where we may log in, such as `master`.
+        server: the same, open.
     """
 
-    def __init__(self, pair: Databases, ws_database: Database, rs_database: Database) -> None:
-        self._pair = pair
-        self._open = ws_database, rs_database
+    def __init__(self, url: str, server: Database) -> None:
+        self._url = url
+        self._server = server
+        self._name = f"{_PREFIX}{uuid.uuid4().hex[:8]}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
+        self._made: list[str] = []
+        self._close = ExitStack()
+
+    def set_up(self) -> None:
+        """Make the pair that the tests share one after the other.
+
+        Raises:
+            ServerUnfit: the server does not let us.
+        """
+        # WS_DB as an installation of FastStats has it, RS_DB as Azure SQL makes it.
+        self._pair = Databases(self._make("ws", snapshots=False), self._make("rs", snapshots=True))
+        self._open = self._close.enter_context(self._pair.opened())
+        create_tables(*self._open)
 
     def emptied(self) -> Databases:
-        """The pair, without a row."""
+        """WS_DB and RS_DB, with their tables and without a row."""
         empty(*self._open)
         return self._pair
+
+    def bare(self) -> ConnectionString:
+        """A new database without tables."""
+        return self._make(f"bare{len(self._made)}", snapshots=True)
+
+    def drop(self) -> None:
+        """Drop every database that was made."""
+        self._close.close()
+        with _alone(self._server) as connection:
+            for name in self._made:
+                _drop(connection, name)
+
+    def _make(self, what: str, *, snapshots: bool) -> ConnectionString:
+        """Make a database; with `snapshots` who reads in it does not wait for who writes."""
+        name = f"{self._name}_{what}"
+        with _alone(self._server) as connection:
+            quoted = _quoted(connection, name)
+            self._made.append(name)
+            try:
+                connection.exec_driver_sql(f"CREATE DATABASE {quoted}")
+            except (DBAPIError, BridgeError) as error:
+                reason = error.orig if isinstance(error, DBAPIError) else error
+                raise ServerUnfit(
+                    f"--database-url: the server does not make the databases for the tests ({reason}). The login must "
+                    "be allowed to make databases (server role dbcreator). Babelfish must be set up with "
+                    "babelfishpg_tsql.migration_mode = 'multi-db': with 'single-db' it takes one database only."
+                ) from None
+            if snapshots and _is_installed(connection):
+                connection.exec_driver_sql(f"ALTER DATABASE {quoted} SET READ_COMMITTED_SNAPSHOT ON")
+        return _beside(self._url, name)
 
 
 @contextmanager
 def on_server(url: str) -> Iterator[ServerDatabases]:
-    """A pair of databases on the server, for the length of the block.
+    """Databases on the server, for the length of the block.
 
     Databases that runs left behind because they crashed are removed first, a day after they were made.
 
-    Args:
-        url: how a connection setting names a database; its database is where we may log in, such as `master`.
-
     Raises:
-        ServerUnfit: it names no server, the server does not answer, or it lets us make no databases.
+        ServerUnfit: the URL names no server, the server does not answer, or it does not let us make databases.
     """
     try:
         parsed = parse_connection(url)
@@ -142,13 +182,16 @@ def on_server(url: str) -> Iterator[ServerDatabases]:
         raise ServerUnfit(f"--database-url: {error}") from None
     if isinstance(parsed, SqliteFile):
         raise ServerUnfit("--database-url names a SQL Server; without it the tests use SQLite files of their own")
-    name = f"{_PREFIX}{uuid.uuid4().hex[:8]}_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}"
     try:
-        with closing(Database(url, "the database of --database-url")) as server, _made(server, name) as (ws, rs):
-            pair = Databases(_beside(url, ws), _beside(url, rs))
-            with pair.opened() as opened:
-                create_tables(*opened)
-                yield ServerDatabases(pair, *opened)
+        with closing(Database(url, "named by --database-url")) as server:
+            with _alone(server) as connection:
+                _drop_what_was_left_behind(connection)
+            databases = ServerDatabases(url, server)
+            try:
+                databases.set_up()
+                yield databases
+            finally:
+                databases.drop()
     except BridgeError as error:
         raise ServerUnfit(f"--database-url: {error}") from None
 
@@ -158,37 +201,6 @@ def _beside(url: str, database: str) -> ConnectionString:
     if "://" in url:
         return ConnectionString(make_url(url).set(database=database).render_as_string(hide_password=False))
     return ConnectionString(f"{url};Database={database}")  # the last of equals wins
-
-
-@contextmanager
-def _made(server: Database, name: str) -> Iterator[tuple[str, str]]:
-    """Make two databases and drop them afterwards; their names."""
-    names = f"{name}_ws", f"{name}_rs"
-    try:
-        with _alone(server) as connection:
-            _drop_what_was_left_behind(connection)
-            _make(connection, names)
-        yield names
-    finally:
-        with _alone(server) as connection:
-            for one in names:
-                _drop(connection, one)
-
-
-def _make(connection: Connection, names: tuple[str, str]) -> None:
-    try:
-        for name in names:
-            connection.exec_driver_sql(f"CREATE DATABASE {_quoted(connection, name)}")
-    except (DBAPIError, BridgeError) as error:
-        reason = error.orig if isinstance(error, DBAPIError) else error
-        raise ServerUnfit(
-            f"--database-url: the server does not make two databases for the tests ({reason}). The login must be "
-            "allowed to make databases (server role dbcreator). Babelfish must be set up with "
-            "babelfishpg_tsql.migration_mode = 'multi-db': with 'single-db' it takes one database only."
-        ) from None
-    if _is_installed(connection):
-        # As in Azure SQL: who reads does not wait for who writes. WS_DB stays as an installation of FastStats has it.
-        connection.exec_driver_sql(f"ALTER DATABASE {_quoted(connection, names[1])} SET READ_COMMITTED_SNAPSHOT ON")
 
 
 def _drop_what_was_left_behind(connection: Connection) -> None:

@@ -12,10 +12,11 @@ from typing import Any
 
 from local.azurite import Azurite
 from local.demo.folder import ZONE, DemoFolder, Plan
-from local.demo.intake import drop_file, insert_broadcast_job
+from local.demo.intake import drop_file, insert_broadcast_job, play_peoplestage
 from local.demo.processes import Process
 from local.demo.summary import summarize
 from local.faststats import create_databases
+from local.peoplestage import SlotError
 from shared.bridge import Bridge
 from shared.broadcast import RESTING, Broadcast, SendMode, Source, State
 from shared.database import Database
@@ -78,13 +79,18 @@ def running(folder: DemoFolder, plan: Plan, *, tell: Callable[[str], None]) -> I
             {"PYTHON_THREADPOOL_THREAD_COUNT": "8", "MALLOC_ARENA_MAX": "2"},
         )
         parts.callback(host.stop)
-        host.wait_ready()
+        ready = host.wait_ready()
         tell(f"The Functions host is process {host.pid}; its log is {host.log}.")
+        at = datetime.fromisoformat(_simulator_state(site["control_url"])["simulated_time"])
         match plan.intake:
             case Source.FILE:
                 drop_file(folder, plan, azurite.connection_string, tell)
+            case Source.CHANNEL:
+                try:
+                    play_peoplestage(folder, plan, ready, at, tell)
+                except (SlotError, OSError, TimeoutError) as error:
+                    raise DemoStoppedError(str(error)) from None
             case _:
-                at = datetime.fromisoformat(_simulator_state(site["control_url"])["simulated_time"])
                 insert_broadcast_job(ws_database, folder, plan, settings, at, tell)
         yield Demo(folder, plan, bridge, host, site["control_url"])
 

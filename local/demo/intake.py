@@ -1,10 +1,10 @@
 """The ways in: FastStats or PeopleStage is played, and asks for the demo's broadcast. Asking again changes nothing."""
 
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import ContainerClient
@@ -12,9 +12,11 @@ from azure.storage.blob import ContainerClient
 from local.delivery_file_generator import delivery_file_name, write_delivery_file
 from local.demo.folder import DROPPED, ZONE, DemoFolder, Plan
 from local.faststats import BroadcastJob, count_jobs, insert_job
+from local.peoplestage import ScriptBroadcaster
 from shared.bridge import now
 from shared.broadcast import SendMode
 from shared.database import Database
+from shared.faststats.channel_parameters import parse_parameters
 from shared.settings import Settings
 
 #: How long after the job, by Optimizely's clock, a broadcast is sent that is sent at a time.
@@ -74,6 +76,43 @@ def drop_file(folder: DemoFolder, plan: Plan, storage_connection: str, tell: Tel
         except ResourceExistsError:
             return
     tell(f"The delivery file {file.name} was dropped into the container “{DROPPED}”.")
+
+
+def play_peoplestage(folder: DemoFolder, plan: Plan, host: Mapping[str, Any], at: datetime, tell: Tell) -> None:
+    """PeopleStage's channel: its scripts upload a delivery and have it broadcast.
+
+    Args:
+        folder: the demo's folder.
+        plan: what is asked for.
+        host: what the Functions host says of itself.
+        at: the time now by Optimizely's clock.
+        tell: is told what is done.
+
+    Raises:
+        SlotError: a slot refused.
+        OSError: the host did not answer.
+    """
+    file = _delivery_file(folder.deliveries, plan)
+    parameters = dict(parse_parameters(_send_at(plan, at, tell)))
+    scripts = ScriptBroadcaster(f"{host['url']}/api", host["function_key"], {"Wait": "false"} | parameters)
+    upload_only = plan.send == SendMode.UPLOAD_ONLY
+    uploaded = scripts.upload(
+        file,
+        windows_path(file.name),
+        ListName=plan.list_name,
+        MessageName="" if upload_only else plan.message_name,
+        UrnFieldName=_URN,
+        EmailFieldName=_EMAIL,
+        CommunicationKeyFieldName=_COMMUNICATION_KEY,
+        TransactionType="Replace",
+    )
+    tell(
+        f"PeopleStage's Upload script has put {file.name} into the container: {uploaded['Recipients']:,} "
+        f"recipients are staged, {uploaded['RecipientsRejected']:,} rows are rejected."
+    )
+    if not upload_only:
+        scripts.broadcast(uploaded)
+        tell("PeopleStage's Broadcast script has released it.")
 
 
 def windows_path(name: str) -> str:

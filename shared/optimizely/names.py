@@ -11,13 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from shared.broadcast import KEY_PATTERN
 from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageUnknown
 from shared.optimizely.rest import OptimizelyRest
 
 #: Seconds for which a name is kept.
 _KEPT_SECONDS: Final = 60.0
 #: A name that ends with a broadcast's key is that of a copy made for it, never of a source.
-_COPY: Final = re.compile(r"\[J\d+-[0-9a-f]{8}\]$")
+_COPY: Final = re.compile(rf"\[{KEY_PATTERN}\]$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Source:
 
     campaign_id: int
     campaign_name: str
+    message_name: str
     mailing_id: int
 
 
@@ -43,6 +45,14 @@ class Names:
         self._lock = threading.Lock()
         self._lists: dict[str, tuple[float, int]] = {}
         self._sources: dict[str, tuple[float, Source]] = {}
+
+    def lists(self) -> list[tuple[int, str]]:
+        """Every recipient list that has a name: id and list name."""
+        return sorted(((one.id, one.name) for one in self._rest.select_recipient_lists() if one.name), key=_by_name)
+
+    def messages(self) -> list[Source]:
+        """Every message that a broadcast can name."""
+        return sorted(self._sources_of(None), key=lambda source: source.message_name.casefold())
 
     def find_list(self, list_name: str) -> int:
         """Id of the recipient list with this name.
@@ -81,15 +91,28 @@ class Names:
         return found[0]
 
     def _look_up_message(self, name: str) -> Source:
-        found = [
-            Source(campaign_id=campaign.id, campaign_name=campaign.name, mailing_id=message.mailing_id)
-            for campaign in self._rest.select_smart_campaigns(status="activationRequired", detailed=True)
-            if not _COPY.search(campaign.name)
-            for message in campaign.messages
-            if message.name == name
-        ]
+        found = self._sources_of(name)
         if not found:
             raise MessageUnknown(message=name)
         if len(found) > 1:
             raise MessageAmbiguous(message=name, count=len(found))
         return found[0]
+
+    def _sources_of(self, name: str | None) -> list[Source]:
+        """The messages of this name, or all, of Smart Campaigns that can be sent and are no copies for a broadcast."""
+        return [
+            Source(
+                campaign_id=campaign.id,
+                campaign_name=campaign.name,
+                message_name=message.name,
+                mailing_id=message.mailing_id,
+            )
+            for campaign in self._rest.select_smart_campaigns(status="activationRequired", detailed=True)
+            if not _COPY.search(campaign.name)
+            for message in campaign.messages
+            if name is None or message.name == name
+        ]
+
+
+def _by_name(named: tuple[int, str]) -> tuple[str, int]:
+    return named[1].casefold(), named[0]

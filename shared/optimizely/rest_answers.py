@@ -5,6 +5,7 @@ marks no field as required: what an object is useless without is required here. 
 """
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, ClassVar
@@ -19,6 +20,12 @@ def _utc(value: datetime) -> datetime:
 
 def _empty_text(value: object) -> object:
     return "" if value is None else value
+
+
+def _first_text(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = next(iter(value.values()), "")
+    return value if isinstance(value, str) else ""
 
 
 def _empty_list(value: object) -> object:
@@ -111,6 +118,12 @@ class Message(Answer):
     status: _Text = ""
     started: _Time | None = None
     finished: _Time | None = None
+    sender_address: _Text = ""
+    sender_name: _Text = ""
+    reply_to_address: _Text = ""
+    #: Its form is not described; a text, or texts by something.
+    subject: Annotated[str, BeforeValidator(_first_text)] = ""
+    content: _Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,11 +7,17 @@ from shared.ledger.broadcasts import advance
 from shared.ledger.effects import Kind
 
 
-def retry(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
+def retry(bridge: Bridge, key: str, *, owner: str, hold: bool = False) -> Broadcast:
     """Let a failed broadcast go on.
 
     A failed broadcast has given its list free, and another may have used it since: what was prepared is
     kept, the upload is done anew. A sending batch is the broadcast's own: its chunks are kept.
+
+    Args:
+        bridge: the bridge.
+        key: the broadcast's key.
+        owner: who lets it; kept in the history.
+        hold: wait again until its source releases it.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
@@ -21,7 +27,8 @@ def retry(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     if broadcast.state is not State.FAILED:
         raise IllegalTransition(broadcast=key, state=broadcast.state, to="retried")
     to = State.CLAIMED if broadcast.ended_in is State.CLAIMED else State.STAGED
-    return _begin_again(bridge, broadcast, to, owner, "retried by an operator")
+    released = {"released_at": None} if hold else {}
+    return _begin_again(bridge, broadcast, to, owner, "retried", **released)
 
 
 def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id: int | None = None) -> Broadcast:
@@ -60,13 +67,15 @@ def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id:
     return _begin_again(bridge, broadcast, State.STAGED, owner, note)
 
 
-def _begin_again(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str) -> Broadcast:
+def _begin_again(
+    bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str, **columns: object
+) -> Broadcast:
     # What a batch holds is known by the names of its chunks, and of how many recipients it said that they are
     # valid is kept with the effect: neither is done anew.
     if broadcast.request.route is not RouteKind.SENDING_BATCH:
         _forget(bridge, broadcast, Kind.UPLOAD)
     _forget(bridge, broadcast, Kind.START)
-    return _go_on(bridge, broadcast, to, owner, note)
+    return _go_on(bridge, broadcast, to, owner, note, **columns)
 
 
 def _forget(bridge: Bridge, broadcast: Broadcast, kind: Kind) -> None:

@@ -7,6 +7,7 @@ that is there already is adopted with its counts: the rows that an interrupted s
 import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from itertools import batched
 
@@ -23,6 +24,7 @@ from shared.optimizely.list_file import CsvRows, ListRows
 from shared.optimizely.list_plan import ListPlan
 from shared.places import Place
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
+from shared.staging import Readable
 from shared.steps.work import Work
 
 #: Rows whose addresses are looked up among the suppressed ones at a time.
@@ -42,6 +44,11 @@ class Staged:
     reasons: dict[str, int]
     #: Columns of the delivery file for which the list has no field.
     left_out: Sequence[str] = ()
+
+
+def delivery_blob(key: str) -> str:
+    """Name of a delivery file that PeopleStage's channel has put beside the staged list."""
+    return f"{key}/delivery"
 
 
 def list_blob(broadcast: Broadcast) -> str:
@@ -73,7 +80,7 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
     if adopted is not None:
         return adopted
     with (
-        _place(work).open(request.delivery_file) as stream,
+        _opened(work) as stream,
         DeliveryFile(stream, request, bridge.channels[request.channel].delivery_file) as delivery,
         bridge.lists.writer(list_blob(work.broadcast)) as list_file,
         bridge.rejects.writer(reject_blob(work.broadcast)) as reject_file,
@@ -107,11 +114,26 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
     return Staged(counts=counts, reasons=by_reason, left_out=plan.left_out)
 
 
-def _place(work: Work) -> Place:
-    """Where the delivery file lies."""
+def _opened(work: Work) -> AbstractContextManager[Readable]:
+    """The delivery file, from where its source has put it."""
     bridge, request = work.bridge, work.broadcast.request
-    if request.source is not Source.FILE:
-        return bridge.delivery_files
+    match request.source:
+        case Source.JOB:
+            return bridge.delivery_files.open(request.delivery_file)
+        case Source.CHANNEL:
+            return nullcontext(bridge.lists.open(delivery_blob(request.key)))
+        case Source.FILE:
+            return _dropped(work).open(request.delivery_file)
+
+
+def _dropped(work: Work) -> Place:
+    """The folder in which the delivery file was dropped, and is as it was taken in.
+
+    Raises:
+        DropMissing: the channel watches none any more.
+        DeliveryFileChanged: the file is another.
+    """
+    bridge, request = work.bridge, work.broadcast.request
     drop = bridge.channels[request.channel].drop
     if drop is None:
         raise DropMissing(channel=request.channel)

@@ -1,7 +1,7 @@
 """Bridges over real parts: Azurite, the simulator with its SFTP site, databases."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +34,8 @@ def bridge_over(
     bridge = Bridge.from_settings(make_settings(folder, azurite.connection_string, site, databases, **more))
     for container in (bridge.lists, bridge.rejects, bridge.responses):
         container.create_container()
-    with QueueServiceClient.from_connection_string(azurite.connection_string) as queues:
+    with closing(bridge), QueueServiceClient.from_connection_string(azurite.connection_string) as queues:
         yield Flow(bridge, site, queues, folder)
-    bridge.close()
 
 
 @pytest.fixture(scope="session")

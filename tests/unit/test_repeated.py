@@ -2,14 +2,13 @@
 
 import pytest
 
-import shared.database
 from shared.database import repeated
 from shared.errors import BridgeError, DatabaseFull, DatabaseUnavailable
 
 
 @pytest.fixture(autouse=True)
 def no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shared.database.time, "sleep", lambda _: None)
+    monkeypatch.setattr("shared.database.time.sleep", lambda _: None)
 
 
 def deadlock() -> DatabaseUnavailable:

@@ -74,7 +74,10 @@ def messages(connection: sqlite3.Connection, campaign: sqlite3.Row) -> list[dict
             "created": iso(campaign["created"]),
             "modified": iso(campaign["modified"]),
             **_started_finished(campaign),
+            "senderAddress": "news@example.com",
+            "senderName": "Example",
             "subject": {"default": row["name"]},
+            "content": f"<html><body><h1>{row['name']}</h1></body></html>",
         }
         for row in connection.execute(
             "SELECT * FROM message WHERE campaign_id = ? ORDER BY mailing_id", (campaign["id"],)

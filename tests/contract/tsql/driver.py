@@ -9,20 +9,22 @@ import re
 import sqlite3
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Final
 
-import pyodbc
 import sqlglot
 from sqlglot import TokenType, exp
 from sqlglot.dialects.tsql import TSQL
 
+from tests.contract.tsql.catalogue import reflect
+
 SHARED: Final = Path(__file__).parents[3] / "shared"
 #: What stands between a statement and the driver, whatever is sent.
-_DIALECT: Final = SHARED / "sql_server_dialect.py"
+DIALECT: Final = SHARED / "sql_server_dialect.py"
 
 #: What SQLAlchemy's dialect asks for when it first connects, by a part of its question.
 _FACTS: Final[Mapping[str, object]] = {
@@ -35,6 +37,8 @@ _FACTS: Final[Mapping[str, object]] = {
 }
 #: What the code itself asks, and SQLite cannot answer: a lock is had, a table is there.
 _ANSWERS: Final[Mapping[str, object]] = {"sp_getapplock": 0, "object_id": 1}
+#: What is noted but not run: settings of a session, which SQLite does not have.
+_NOT_RUN: Final = (exp.Set,)
 #: How a time of a column of SQLite looks; as SQLAlchemy writes it there.
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 _TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S.%f"
@@ -61,34 +65,27 @@ class Sent:
     place: Place | None
 
 
-@dataclass(slots=True)
-class Driver:
-    """What stands for the module pyodbc.
+class Error(Exception):
+    """The kinds of error that Python's database interface knows."""
 
-    Args:
-        files: SQLite file of each database, by its name.
-    """
 
-    files: Mapping[str, Path]
-    sent: list[Sent] = field(default_factory=list)
-    Error = pyodbc.Error
+class DatabaseError(Error):
+    pass
 
-    def connect(self, odbc_string: str, **_options: object) -> "Connection":
-        """A connection to the file of the database that the string names."""
-        found = re.search(r"Database=(\w+)", odbc_string)
-        assert found
-        return Connection(self, self.files[found[1]])
+
+class IntegrityError(DatabaseError):
+    pass
 
 
 class Connection:
     """A connection whose transaction begins with the first write: until then each statement sees what is committed."""
 
-    def __init__(self, driver: Driver, file: Path) -> None:
+    def __init__(self, driver: "Driver", file: Path) -> None:
         self.driver = driver
         self.autocommit = False
         self.sqlite = sqlite3.connect(file, timeout=60, isolation_level=None, check_same_thread=False)
         self.sqlite.execute("PRAGMA foreign_keys = ON")
-        self.sqlite.create_function("SYSUTCDATETIME", 0, lambda: datetime.now(UTC).strftime(_TIME_FORMAT))
+        self.sqlite.create_function("SYSUTCDATETIME", 0, lambda: _to_sqlite(datetime.now(UTC)))
         self.open_result: Cursor | None = None
 
     def cursor(self) -> "Cursor":
@@ -132,12 +129,13 @@ class Cursor:
             self._show([(_described("fact"), [(fact,)])])
             return self
         self._note(statement, row)
+        reflected = reflect(self._connection.sqlite, statement, row)
+        if reflected is not None:
+            columns, rows = reflected
+            self._show([([_described(name)[0] for name in columns], rows)])
+            return self
         answer = next((answer for part, answer in _ANSWERS.items() if part in statement), None)
-        if answer is not None:
-            self._show([(_described("answer"), [(answer,)])])
-        else:
-            catalogue = list(_catalogue(self._connection.sqlite, statement, row))
-            self._show(catalogue or list(self._run(statement, row)))
+        self._show(list(self._run(statement, row)) if answer is None else [(_described("answer"), [(answer,)])])
         return self
 
     def executemany(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
@@ -193,7 +191,7 @@ class Cursor:
     def _note(self, statement: str, row: tuple[Any, ...]) -> None:
         if self._connection.open_result not in {None, self}:
             # What Microsoft's driver says where MARS is off.
-            raise pyodbc.Error("HY000", "[HY000] Connection is busy with results for another command (0)")
+            raise Error("HY000", "[HY000] Connection is busy with results for another command (0)")
         self._connection.driver.sent.append(Sent(statement, len(row), _place()))
 
     def _run(self, statement: str, row: tuple[Any, ...]) -> Iterator[tuple[Any, list[tuple[Any, ...]]]]:
@@ -210,57 +208,46 @@ class Cursor:
             except sqlite3.IntegrityError as error:
                 self._connection.rollback()  # XACT_ABORT
                 number = 547 if "FOREIGN KEY" in str(error) else 2627
-                raise pyodbc.IntegrityError("23000", f"[23000] {error} ({number}) (SQLExecDirectW)") from None
+                raise IntegrityError("23000", f"[23000] {error} ({number}) (SQLExecDirectW)") from None
             self.rowcount = cursor.rowcount
             yield [_described(name)[0] for name, *_ in cursor.description] if cursor.description else None, rows
 
 
-def _catalogue(
-    sqlite: sqlite3.Connection, statement: str, row: tuple[Any, ...]
-) -> Iterator[tuple[Any, list[tuple[Any, ...]]]]:
-    """What SQL Server's catalogue would say of the tables of the file, if that is what is asked for."""
-    if "sys.objects" not in statement:
-        return
-    names = [value for value in row if isinstance(value, str)]
-    marks = ", ".join("?" for _ in names)
-    tables = [
-        name
-        for (name,) in sqlite.execute(f"SELECT name FROM sqlite_master WHERE name IN ({marks})", names)  # noqa: S608
-    ]
-    if "sys.columns" not in statement:
-        yield _described("name"), [(name,) for name in tables]
-        return
-    described = [_described(name)[0] for name in _CATALOGUE]
-    yield described, [_catalogue_row(table, column) for table in tables for column in _columns(sqlite, table)]
+class Driver(ModuleType):
+    """What stands for the module pyodbc.
 
+    Args:
+        files: SQLite file of each database, by its name.
+    """
 
-def _columns(sqlite: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
-    return sqlite.execute('SELECT cid, name, type, "notnull", pk FROM pragma_table_info(?)', (table,)).fetchall()
+    version = "5.3.0"
+    paramstyle = "qmark"
+    Binary = bytes
+    BinaryNull = None
+    Warning = Error = InterfaceError = Error
+    DatabaseError = OperationalError = ProgrammingError = DataError = InternalError = NotSupportedError = DatabaseError
+    IntegrityError = IntegrityError
+    Cursor = Cursor
 
+    def __init__(self, files: Mapping[str, Path]) -> None:
+        super().__init__("pyodbc")
+        self.files = files
+        self.sent: list[Sent] = []
 
-def _catalogue_row(table: str, column: tuple[Any, ...]) -> tuple[Any, ...]:
-    number, name, declared, needed, key = column
-    kind, _, length = declared.rstrip(")").partition("(")
-    identity = True if key and kind == "INTEGER" and name in {"Id", "JobID"} else None
-    told = {
-        "table_name": table,
-        "owner": "dbo",
-        "column_name": name,
-        "type_name": {"VARCHAR": "nvarchar", "DATETIME": "datetime2"}.get(kind, "bigint"),
-        "is_nullable": not needed,
-        "max_length": int(length) * 2 if length else -1,
-        "is_identity": identity,
-        "column_id": number,
-    }
-    return tuple(told.get(one) for one in _CATALOGUE)
+    def __getattr__(self, name: str) -> int:
+        """A type, or a constant of ODBC."""
+        if name.isupper():
+            return 0
+        raise AttributeError(name)
 
+    def drivers(self) -> list[str]:
+        return ["ODBC Driver 18 for SQL Server"]
 
-#: Columns of what SQLAlchemy's reflection asks for, in their order.
-_CATALOGUE: Final = (
-    *("table_name", "owner", "column_name", "type_name", "base_type", "is_nullable", "max_length", "precision"),
-    *("scale", "default_value", "collation_name", "computed_definition", "is_persisted", "is_identity"),
-    *("seed_value", "increment_value", "comment", "column_id"),
-)
+    def connect(self, odbc_string: str, **_options: object) -> Connection:
+        """A connection to the file of the database that the string names."""
+        found = re.search(r"Database=(\w+)", odbc_string)
+        assert found
+        return Connection(self, self.files[found[1]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +262,7 @@ class Translated:
 
 @cache
 def translate(statement: str, texts: frozenset[int]) -> list[Translated]:
-    """The statements of a batch for SQLite, each `?` as a parameter `@p<number>`; settings of a session are left out.
+    """The statements of a batch that SQLite can run, each `?` as a parameter `@p<number>`.
 
     Args:
         statement: T-SQL.
@@ -283,7 +270,7 @@ def translate(statement: str, texts: frozenset[int]) -> list[Translated]:
     """
     translated = []
     for tree in sqlglot.parse(_numbered(statement), read="tsql"):
-        if tree is None or isinstance(tree, (exp.Set, exp.Execute)):
+        if tree is None or isinstance(tree, _NOT_RUN):
             continue
         names = frozenset(str(one.name) for one in tree.find_all(exp.Parameter))
         for node in reversed(list(tree.walk())):
@@ -303,7 +290,7 @@ def _numbered(statement: str) -> str:
     return statement
 
 
-def _for_sqlite(node: exp.Expression, texts: frozenset[int]) -> exp.Expression:
+def _for_sqlite(node: exp.Expr, texts: frozenset[int]) -> exp.Expr:
     match node:
         case exp.DataType() if node.expressions:
             node.set("expressions", None)  # NVARCHAR(MAX)
@@ -313,6 +300,8 @@ def _for_sqlite(node: exp.Expression, texts: frozenset[int]) -> exp.Expression:
             node.set("hints", None)
             if isinstance(node, exp.Column) and node.table in {"inserted", "deleted"}:
                 node.set("table", None)
+        case exp.DataType():
+            node.set("expressions", None)
         case exp.Update():
             _without_itself(node)
         case exp.Add() if any(_is_text(side, texts) for side in (node.left, node.right)):
@@ -335,7 +324,7 @@ def _without_itself(update: exp.Update) -> None:
         source.set("this", first.this)
 
 
-def _is_text(node: exp.Expression, texts: frozenset[int]) -> bool:
+def _is_text(node: exp.Expr, texts: frozenset[int]) -> bool:
     if isinstance(node, exp.Parameter):
         return int(node.name.removeprefix("p")) in texts
     return isinstance(node, exp.DPipe) or (isinstance(node, exp.Literal) and node.is_string)
@@ -361,7 +350,7 @@ def _place() -> Place | None:
     while frame.f_back is not None:
         frame = frame.f_back
         file = Path(frame.f_code.co_filename)
-        if file.is_relative_to(SHARED) and file != _DIALECT:
+        if file.is_relative_to(SHARED) and file != DIALECT:
             position = list(frame.f_code.co_positions())[frame.f_lasti // 2]
             _, end_line, _, end_column = position
             assert end_line is not None

@@ -56,7 +56,7 @@ def _faults(statement: str, parameters: int) -> Iterator[str]:
             yield from _faults_of(tree)
 
 
-def _faults_of(tree: exp.Expression) -> Iterator[str]:
+def _faults_of(tree: exp.Expr) -> Iterator[str]:
     if any(True for _ in tree.find_all(exp.Command)):
         yield "sqlglot takes it for a command of which it knows nothing"
     if isinstance(tree, (exp.Update, exp.Delete)) and tree.this.name in {one.alias for one in tree.find_all(exp.CTE)}:
@@ -77,5 +77,5 @@ def _faults_of(tree: exp.Expression) -> Iterator[str]:
             yield "ORDER BY in a subquery needs TOP"
 
 
-def _is_condition(node: exp.Expression) -> bool:
+def _is_condition(node: exp.Expr) -> bool:
     return isinstance(node.unnest(), (exp.Predicate, exp.Connector, exp.Not, exp.Exists))

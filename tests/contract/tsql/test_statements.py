@@ -1,13 +1,15 @@
 """Every statement that the code can send to a SQL Server, read as T-SQL."""
 
+import sys
 from contextlib import ExitStack, closing
 
 import pytest
+from sqlalchemy.dialects import mssql
+from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
-import shared.database
 from local.azurite import Azurite
 from shared.database import Database
-from shared.faststats.schema_map import PsDbSchema
+from shared.faststats.schema_map import PsDbSchema, RsDbSchema, WsDbSchema
 from shared.ledger.migrations import Migration, known_migrations
 from tests.contract.tsql.driver import Driver, Sent
 from tests.contract.tsql.rules import faults
@@ -32,8 +34,7 @@ def sent(tmp_path_factory: pytest.TempPathFactory, azurite: Azurite) -> list[Sen
     databases = Databases(*(ConnectionString(SERVER + name) for name in names[:2]))
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
-        patch.setattr(shared.database, "load_pyodbc", lambda: driver)
-        patch.setattr(shared.database, "find_driver", lambda: "stand-in")
+        patch.setitem(sys.modules, "pyodbc", driver)
         site = stack.enter_context(simulator(folder))
         tour(stack.enter_context(bridge_over(site, folder, azurite, databases, PS_DB=f"{SERVER}PS_Test")))
     return driver.sent
@@ -52,3 +53,14 @@ def test_every_statement_is_sent_and_taken_by_every_server(sent: list[Sent]) -> 
 @pytest.mark.parametrize("migration", known_migrations("mssql"), ids=lambda migration: migration.title)
 def test_a_migration_is_made_of_statements_that_every_server_takes(migration: Migration) -> None:
     assert [(statement, found) for statement in migration.statements if (found := faults(statement))] == []
+
+
+@pytest.mark.parametrize("schema", [WsDbSchema, RsDbSchema])
+def test_the_reference_tables_are_made_by_statements_that_every_server_takes(
+    schema: type[WsDbSchema | RsDbSchema],
+) -> None:
+    made: list[DDLElement] = []
+    for table in schema(ZONE).metadata.sorted_tables:
+        made += [CreateTable(table), *map(CreateIndex, table.indexes)]
+    dialect = mssql.dialect()  # type: ignore[no-untyped-call]  # theirs
+    assert [found for one in made if (found := faults(str(one.compile(dialect=dialect))))] == []

@@ -79,12 +79,14 @@ def test_a_list_name_is_the_id_of_the_one_list_that_has_it(names: Names) -> None
 
 def test_a_message_name_is_that_of_a_smart_campaign_that_can_be_sent_and_is_no_copy(names: Names, rest: Played) -> None:
     found = names.find_message("Spring Newsletter")
-    assert found == Source(campaign_id=10, campaign_name="Spring", mailing_id=100)
+    assert found == Source(campaign_id=10, campaign_name="Spring", message_name="Spring Newsletter", mailing_id=100)
     assert rest.statuses == {"activationRequired"}
 
 
 def test_the_message_is_found_in_a_smart_campaign_with_several(names: Names) -> None:
-    assert names.find_message("Other") == Source(campaign_id=13, campaign_name="B", mailing_id=104)
+    assert names.find_message("Other") == Source(
+        campaign_id=13, campaign_name="B", message_name="Other", mailing_id=104
+    )
 
 
 @pytest.mark.parametrize(

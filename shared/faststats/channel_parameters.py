@@ -1,0 +1,58 @@
+"""The channel's parameters that the bridge knows, the same in a job of WS_DB and in a call of PeopleStage's channel.
+
+`Channel` names a channel of CHANNELS_FILE, `SendAt` the time to send at.
+"""
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+from shared.broadcast import SEND_MODES, SendMode
+from shared.channels import Channels
+from shared.errors import SendModeImpossible
+
+
+def parse_parameters(text: str) -> dict[str, str]:
+    """`key=value;key=value` by name; case and spaces of names do not count."""
+    pairs = (pair.partition("=") for pair in text.split(";"))
+    return {"".join(name.split()).lower(): value.strip() for name, separator, value in pairs if separator}
+
+
+def send_time(text: str, zone: str) -> datetime | None:
+    """The time to send at, in UTC; None when none is given.
+
+    Args:
+        text: ISO 8601.
+        zone: its zone, where it tells none.
+
+    Raises:
+        ValueError: it is no time, or one that the zone leaves out; the message shows no value.
+    """
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        msg = "not a time as ISO 8601"
+        raise ValueError(msg) from None
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=ZoneInfo(zone))
+        if time.astimezone(UTC).astimezone(time.tzinfo).replace(tzinfo=None) != time.replace(tzinfo=None):
+            msg = f"a time that the zone {zone} leaves out"
+            raise ValueError(msg)
+    return time.astimezone(UTC)
+
+
+def send_mode_of(channels: Channels, name: str, *, upload_only: bool, timed: bool) -> SendMode:
+    """What makes Optimizely send: what is asked for, else what the channel says.
+
+    Raises:
+        ChannelUnknown: there is no such channel.
+        SendModeImpossible: its route cannot send so.
+    """
+    channel = channels[name]
+    mode = SendMode.UPLOAD_ONLY if upload_only else SendMode.AT_TIME if timed else channel.default_send_mode
+    possible = SEND_MODES[channel.route]
+    if mode not in possible:
+        modes = ", ".join(sorted(possible))
+        raise SendModeImpossible(route=str(channel.route), channel=name, mode=str(mode), possible=modes)
+    return mode

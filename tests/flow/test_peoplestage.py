@@ -1,0 +1,249 @@
+"""PeopleStage's channel: the calls of its scripts, the repeats that PeopleStage makes, and what is refused."""
+
+import json
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from local.delivery_file_generator import write_delivery_file
+from local.peoplestage import put
+from shared.broadcast import Broadcast, Source, State, delivery_key
+from shared.errors import DeliveryDiffers, DeliveryEnded
+from shared.faststats.channel import BroadcastCall, Slot, UploadCall
+from shared.steps import peoplestage
+from shared.steps.control import cancel
+from shared.web.peoplestage import answer
+from tests.flow.harness import Flow, until
+
+
+class Script:
+    """The Upload and the Broadcast script of one delivery, a call at a time."""
+
+    def __init__(self, flow: Flow, folder: Path, *, rows: int = 60, **inputs: Any) -> None:
+        self.guid = uuid.uuid4()
+        self.flow = flow
+        self.file = folder / f"PowerShell_Customers_{self.guid}.txt"
+        write_delivery_file(self.file, rows, 1)
+        self.inputs: dict[str, Any] = {
+            "Path": rf"D:\Deliveries\{self.file.name}",
+            "Size": str(self.file.stat().st_size),
+            "ListName": "Customers",
+            "MessageName": "Spring Newsletter",
+            "UrnFieldName": "Kunden ID",
+            "EmailFieldName": "Email",
+            "SmsFieldName": "",
+            "CommunicationKeyFieldName": "Communication Key",
+            "TransactionType": "Replace",
+            "ReplyToEmail": None,
+            "Password": "the function key",
+            **inputs,
+        }
+
+    def upload(self, **inputs: Any) -> dict[str, Any]:
+        called = UploadCall.read(Slot.UPLOAD, self.inputs | inputs)
+        return peoplestage.upload(self.flow.bridge, called)
+
+    def broadcast(self, **inputs: Any) -> dict[str, Any]:
+        called = BroadcastCall.read(Slot.BROADCAST, {"TransactionId": delivery_key(self.guid), **inputs})
+        return peoplestage.broadcast(self.flow.bridge, called)
+
+    def put(self) -> None:
+        put(self.file, self.upload()["UploadUrl"])
+
+    def staged(self) -> dict[str, Any]:
+        """Upload until it is done."""
+        self.put()
+        return self.until_done(self.upload)
+
+    def until_done(self, call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        answers: list[dict[str, Any]] = []
+
+        def done() -> bool:
+            answers.append(call())
+            return bool(answers[-1]["Done"])
+
+        until(done, "a slot that is done", between=self.flow.deliver)
+        return answers[-1]
+
+    @property
+    def ledger(self) -> Broadcast:
+        return self.flow.bridge.ledger.broadcasts.get(delivery_key(self.guid))
+
+
+@pytest.fixture
+def script(flow: Flow, tmp_path: Path) -> Script:
+    return Script(flow, tmp_path)
+
+
+def test_a_delivery_is_uploaded_held_released_and_sent_once(script: Script, flow: Flow) -> None:
+    uploaded = script.staged()
+    assert script.ledger.request.source is Source.CHANNEL
+    assert script.ledger.state is State.STAGED
+    rows = script.ledger.rows
+    assert rows is not None
+    assert (uploaded["Recipients"], uploaded["RecipientsRejected"]) == (rows.uploaded, rows.read - rows.uploaded)
+    flow.deliver()
+    assert script.ledger.state is State.STAGED, "it waits for the Broadcast slot"
+    sent = script.until_done(script.broadcast)
+    campaign = flow.campaign(script.ledger)
+    assert campaign["mails_sent"] == campaign["distinct_recipients_mailed"] == sent["Recipients"] > 0
+    assert sent["TransactionId"] == str(script.ledger.mailing_id)
+    assert script.broadcast()["Recipients"] == sent["Recipients"], "a repeat finds the first"
+    assert script.upload()["Done"]
+    flow.deliver()
+    assert len(flow.copies(script.ledger)) == 1
+
+
+@pytest.mark.parametrize("state", ["url", "put", "claimed", "staged", "released"])
+def test_a_repeat_at_any_point_joins_the_first(script: Script, flow: Flow, state: str) -> None:
+    if state == "url":
+        script.upload()
+    else:
+        script.put()
+    if state in {"claimed", "staged", "released"}:
+        script.upload()
+    if state in {"staged", "released"}:
+        script.until_done(script.upload)
+    if state == "released":
+        script.broadcast()
+    if state == "url":
+        script.put()
+    script.until_done(script.upload)
+    script.until_done(script.broadcast)
+    (copy,) = flow.copies(script.ledger)
+    assert copy["mails_sent"] == copy["distinct_recipients_mailed"] > 0
+
+
+def test_a_failed_delivery_that_is_repeated_goes_on_and_waits_for_its_release(
+    script: Script, flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(type(flow.bridge.names), "find_list", lambda *_: 1 / 0)
+        patch.setitem(flow.bridge.settings.__dict__, "max_attempts", 1)
+        script.put()
+        script.upload()
+        until(lambda: script.ledger.state is State.FAILED, "a failed broadcast", between=flow.deliver)
+    with pytest.raises(DeliveryEnded, match="unexpected-error"):
+        script.broadcast()
+    script.until_done(script.upload)
+    assert script.ledger.state is State.STAGED
+    script.until_done(script.broadcast)
+    assert script.ledger.state in {State.SENT, State.CLOSED}
+
+
+def test_upload_only_needs_no_release_and_mails_nobody(flow: Flow, tmp_path: Path) -> None:
+    script = Script(flow, tmp_path, MessageName="")
+    script.staged()
+    until(lambda: script.ledger.state is State.CLOSED, "a closed broadcast", between=flow.deliver)
+    assert flow.copies(script.ledger) == []
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [({"ListName": "Seed list"}, "another ListName"), ({"MessageName": "Other"}, "another MessageName")],
+)
+def test_the_same_delivery_for_something_else_is_refused(script: Script, inputs: dict[str, str], told: str) -> None:
+    script.staged()
+    with pytest.raises(DeliveryDiffers, match=told):
+        script.upload(**inputs)
+
+
+def test_a_cancelled_delivery_says_so(script: Script, flow: Flow) -> None:
+    script.staged()
+    cancel(flow.bridge, script.ledger.key, owner="operator")
+    until(lambda: script.ledger.state is State.CANCELLED, "a cancelled broadcast", between=flow.deliver)
+    with pytest.raises(DeliveryEnded, match="is cancelled"):
+        script.broadcast()
+    with pytest.raises(DeliveryEnded, match="is cancelled"):
+        script.upload()
+
+
+def test_a_file_of_another_size_is_put_anew(script: Script) -> None:
+    url = script.upload()["UploadUrl"]
+    half = script.file.with_suffix(".half")
+    half.write_bytes(script.file.read_bytes()[:100])
+    put(half, url)
+    script.put()
+    assert "UploadUrl" not in script.upload()
+
+
+def test_the_address_of_an_upload_allows_nothing_else(script: Script) -> None:
+    url = script.upload()["UploadUrl"]
+    put(script.file, url)
+    assert requests.get(url, timeout=10).status_code == 403
+    assert requests.delete(url, timeout=10).status_code == 403
+    other = url.replace("/delivery?", "/list?")
+    assert requests.put(f"{other}&comp=blocklist", data=b"<BlockList/>", timeout=10).status_code == 403
+
+
+def slot(flow: Flow, name: str, given: object) -> tuple[int, Any]:
+    body = given if isinstance(given, bytes) else json.dumps(given).encode()
+    status, text = answer(lambda: flow.bridge, name, body)
+    return status, json.loads(text)
+
+
+def test_messages_and_lists_are_those_that_a_delivery_can_name(flow: Flow) -> None:
+    status, messages = slot(flow, "messages", {"Username": "u", "Password": "p"})
+    assert (status, "Spring Newsletter" in [one["name"] for one in messages]) == (200, True)
+    status, lists = slot(flow, "lists", {})
+    assert (status, "Customers" in [one["name"] for one in lists]) == (200, True)
+    assert all(set(one) == {"id", "name"} and isinstance(one["id"], str) for one in messages + lists)
+
+
+def test_the_login_is_tested_and_a_message_can_be_looked_at(flow: Flow) -> None:
+    assert slot(flow, "test", {})[0] == 200
+    status, shown = slot(flow, "preview", {"MessageName": "Spring Newsletter"})
+    assert status == 200
+    assert set(shown) == {"Type", "FromAddress", "FromName", "ReplyTo", "Subject", "Html", "Text"}
+    assert shown["Subject"]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "status", "told"),
+    [
+        ("nothing", {}, 404, "there is no such slot"),
+        ("upload", b"{", 400, "it is no JSON"),
+        ("upload", b"[" * 100_000, 400, "it is no JSON"),
+        ("upload", b" " * 300_000, 400, "it is longer than"),
+        ("upload", [], 400, "an object is expected"),
+        ("upload", {}, 400, "Path: Field required"),
+        ("upload", {"Path": "D:\\x.txt", "Size": "-1"}, 400, "Size: "),
+        ("broadcast", {"TransactionId": "J1-0123abcd"}, 400, "TransactionId: "),
+        ("broadcast", {"TransactionId": "D" + "0" * 32}, 404, "has no broadcast"),
+        ("preview", {"MessageName": ""}, 400, "MessageName: "),
+        ("preview", {"MessageName": "No such"}, 422, "No such"),
+        ("preview", {"MessageName": "two\nlines"}, 400, "one line is expected"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_reason(
+    flow: Flow, name: str, given: object, status: int, told: str
+) -> None:
+    found, text = slot(flow, name, given)
+    assert found == status
+    assert set(text) == {"code", "error"}
+    assert told in text["error"]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        ({"Path": r"D:\Deliveries\news.txt"}, "ends with a GUID"),
+        ({"TransactionType": "Append"}, "TransactionType: "),
+        ({"ListName": ""}, "a list is needed"),
+        ({"SendAt": "soon"}, "SendAt: not a time"),
+        ({"SendAt": "2026-03-29 02:30"}, "leaves out"),
+        ({"Channel": "nowhere"}, "no channel named"),
+        ({"UrnFieldName": "a\tb"}, "UrnFieldName: one line"),
+    ],
+)
+def test_an_upload_that_cannot_be_carried_is_refused_before_anything_is_put(
+    flow: Flow, tmp_path: Path, inputs: dict[str, str], told: str
+) -> None:
+    script = Script(flow, tmp_path)
+    status, text = slot(flow, "upload", script.inputs | inputs)
+    assert status in {400, 422}
+    assert told in text["error"]
