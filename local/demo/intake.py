@@ -94,7 +94,7 @@ def play_peoplestage(folder: DemoFolder, plan: Plan, host: Mapping[str, Any], at
     """
     file = _delivery_file(folder.deliveries, plan)
     parameters = dict(parse_parameters(_send_at(plan, at, tell)))
-    scripts = ScriptBroadcaster(f"{host['url']}/api", host["function_key"], {"Wait": "false"} | parameters)
+    scripts = ScriptBroadcaster(host["url"], host["function_key"], {"Wait": "false"} | parameters)
     upload_only = plan.send == SendMode.UPLOAD_ONLY
     uploaded = scripts.upload(
         file,

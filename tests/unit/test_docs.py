@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.reference import errors_page, settings_page
 from shared.broadcast import State
+from shared.rejects import RejectReason
 from shared.settings import Settings, setting_names
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,19 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 def test_every_state_is_explained_on_the_map() -> None:
     explained = (ROOT / "docs" / "map.md").read_text()
     assert [state for state in State if state not in explained] == []
+
+
+def test_every_reason_to_reject_a_row_is_explained() -> None:
+    of_response_files = {
+        RejectReason.TYPE_MISSING,
+        RejectReason.RECIPIENT_MISSING,
+        RejectReason.DATE_INVALID,
+        RejectReason.NOT_TEXT,
+    }
+    explained = (ROOT / "docs" / "delivery-files.md").read_text()
+    assert [reason for reason in RejectReason if f"`{reason}`" not in explained] == sorted(
+        of_response_files, key=list(RejectReason).index
+    )
 
 
 @pytest.mark.parametrize("command", ["demo", "setup", "doctor", "db", "status", "broadcasts", "settings", "errors"])
