@@ -11,6 +11,8 @@ from typing import Self
 from pydantic import SecretStr
 
 from shared.broadcast import BEFORE_UPLOAD, Broadcast, RouteKind
+from shared.bulk.bulk_insert import BulkInsertSource
+from shared.bulk.load import BulkLoad
 from shared.channels import Channels, SftpSiteLogin
 from shared.database import Database
 from shared.errors import BridgeError, SettingsInvalid
@@ -47,6 +49,7 @@ class Bridge:
     #: None where the setting WS_DB is left out; likewise `ws_db`.
     ws_database: Database | None
     rs_database: Database
+    bulk: BulkLoad
     ledger: Ledger
     ws_db: WsDb | None
     rs_db: RsDb
@@ -78,6 +81,8 @@ class Bridge:
         zone, schema_map = settings.database_time_zone, SchemaMap.load(settings.schema_map_file)
         rs_schema = RsDbSchema(zone, schema_map)
         blobs = blob_service(settings)
+        lists = Staging(blobs, settings.staging_container)
+        data_source = settings.bulk_insert_data_source
         site = optimizely_site(settings)
         channels = Channels.load(settings.channels_file)
         rest = optimizely_rest(settings)
@@ -89,6 +94,11 @@ class Bridge:
             channels=channels,
             ws_database=ws_database,
             rs_database=rs_database,
+            bulk=BulkLoad(
+                rs_database,
+                settings.bulk_load,
+                None if data_source is None else BulkInsertSource(lists, data_source),
+            ),
             ledger=Ledger.over(rs_database, lease_seconds=settings.lease_seconds, now=now),
             ws_db=None
             if ws_database is None
@@ -116,7 +126,7 @@ class Bridge:
             places=places,
             dropped=Looks(),
             delivery_files=places.of(settings.delivery_files),
-            lists=Staging(blobs, settings.staging_container),
+            lists=lists,
             rejects=Staging(blobs, settings.rejects_container),
             responses=Staging(blobs, settings.responses_container),
             queues=Queues(queue_service(settings)),

@@ -139,11 +139,15 @@ class Database:
             parsed = parse_connection(connection)
         except ValueError as error:
             raise SettingsInvalid(reason=f"{name}: {error}") from None
+        self.tokens = tokens or EntraTokens()
+        #: Where it is; None for SQLite.
+        self.server: SqlServer | None = None
         match parsed:
             case SqliteFile(url=url):
                 self.engine = _sqlite_engine(url)
             case SqlServer():
-                self.engine = _sql_server_engine(parsed, name, tokens or EntraTokens())
+                self.server = parsed
+                self.engine = _sql_server_engine(parsed, name, self.tokens)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

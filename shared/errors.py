@@ -685,8 +685,24 @@ class DatabaseValueTooLong(TerminalError):
     """A value does not fit its column."""
 
     code = "database-value-too-long"
-    happened = "A value is too long or too large for its column in {database} (error {number})."
+    happened = "A value is too long or too large for its column in {database} ({reason})."
     remedy = "Nothing was written. Compare the widths of the columns with the schema map."
+
+
+class DatabaseTextNotAscii(TerminalError):
+    """A text would lose characters in its column."""
+
+    code = "database-text-not-ascii"
+    happened = "A text with other characters than those of ASCII does not fit the {column} of {database}."
+    remedy = "Nothing was written. Make the column NVARCHAR, or find out where such a text comes from."
+
+
+class BulkLoadClosed(TerminalError):
+    """The road that BULK_LOAD names cannot be used."""
+
+    code = "bulk-load-closed"
+    happened = "Rows cannot be loaded into {database} by {road} ({reason})."
+    remedy = "Set BULK_LOAD to auto or insert, or read what {road} needs in docs/bulk-load.md."
 
 
 class SchemaOutOfDate(TerminalError):
@@ -749,6 +765,14 @@ class DatabaseFull(TransientError):
     code = "database-full"
     happened = "The database {database} is full (error {number})."
     remedy = "Enlarge it or free some room; the step is tried again by itself."
+
+
+class BulkLoadIncomplete(TransientError):
+    """After a bulk load the table has not the rows that were given to it."""
+
+    code = "bulk-load-incomplete"
+    happened = "Of {given} rows loaded into {table} of {database} by {road}, {arrived} arrived."
+    remedy = "What was loaded is removed and the load tried again by itself; if it lasts, set BULK_LOAD to insert."
 
 
 class EntraTokenUnavailable(TransientError):

@@ -6,6 +6,7 @@ triggers in `function_app.py` as `%NAME%`, and here by the code that puts messag
 """
 
 import re
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Self
@@ -72,6 +73,13 @@ def _marker(template: str) -> str:
     return template
 
 
+def _data_source(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name):
+        msg = "the name of an external data source has letters, digits and underscores here"
+        raise ValueError(msg)
+    return name
+
+
 def _connection(value: SecretStr) -> SecretStr:
     if _KNOWN_PASSWORD in unquote_plus(value.get_secret_value()):
         msg = "the publicly known default password of the product must not be used: change it"
@@ -83,6 +91,19 @@ def _connection(value: SecretStr) -> SecretStr:
 StorageName = Annotated[str, AfterValidator(_storage_name)]
 HttpsAddress = Annotated[str, AfterValidator(_encrypted_or_loopback)]
 Connection = Annotated[SecretStr, AfterValidator(_connection)]
+
+
+class BulkRoad(StrEnum):
+    """How rows are loaded into a staging table of SQL Server; SQLite always takes INSERT."""
+
+    #: Bulk copy where it works, else INSERT.
+    AUTO = "auto"
+    #: mssql-python's `bulkcopy`.
+    BULK_COPY = "bulk copy"
+    #: pyodbc's `fast_executemany`.
+    INSERT = "insert"
+    #: The server's BULK INSERT from the staging container.
+    BULK_INSERT = "bulk insert"
 
 
 class _Environment(BaseSettings):
@@ -210,6 +231,19 @@ class Settings(_Environment):
         alias="SCHEMA_MAP_FILE",
         description="TOML file with the names of tables, columns, states and XML paths of WS_DB, RS_DB and PS_DB "
         "(docs/schema-map.md). Without it they are those that are public.",
+    )
+    bulk_load: BulkRoad = Field(
+        default=BulkRoad.AUTO,
+        alias="BULK_LOAD",
+        description="How rows are loaded into RS_DB: `auto` (bulk copy, or INSERT where that does not work), "
+        "`bulk copy`, `insert`, or `bulk insert` (the server reads files from STAGING_CONTAINER; docs/bulk-load.md).",
+    )
+    bulk_insert_data_source: Annotated[str, AfterValidator(_data_source)] | None = Field(
+        default=None,
+        validate_default=True,
+        alias="BULK_INSERT_DATA_SOURCE",
+        description="Name of the external data source in RS_DB whose location is STAGING_CONTAINER, "
+        "for BULK_LOAD = `bulk insert`.",
     )
     database_time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         default="UTC",
@@ -340,6 +374,14 @@ class Settings(_Environment):
         description="Name of the file that says that a response file is complete, such as `{name}.done`. "
         "Without it a file is complete when it is the same at two looks.",
     )
+
+    @field_validator("bulk_insert_data_source")
+    @classmethod
+    def _source_is_given(cls, name: str | None, settings: ValidationInfo) -> str | None:
+        if name is None and settings.data.get("bulk_load") is BulkRoad.BULK_INSERT:
+            msg = "BULK_LOAD = bulk insert needs BULK_INSERT_DATA_SOURCE"
+            raise ValueError(msg)
+        return name
 
     @field_validator("sftp_password")
     @classmethod

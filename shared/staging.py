@@ -106,6 +106,7 @@ class Staging:
     """One container of staged files."""
 
     def __init__(self, service: BlobServiceClient, container: str) -> None:
+        self.name = container
         self._service = service
         self._container = service.get_container_client(container)
 

@@ -1,11 +1,12 @@
 """Responses on their way into RS_DB: staged, ranked, and told apart from those already there (rule 6)."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from shared.bulk.load import BulkLoad
 from shared.database import Database
 from shared.ledger.response_files import ResponseFile
 from shared.ledger.tables import broadcast, response_event
@@ -14,12 +15,40 @@ from shared.response import AttributedResponse, Response, event_key
 
 #: Rows read and written by one statement.
 _BATCH = 500
+#: What a row is staged with; its rank comes when the file is whole.
+_STAGED = (
+    "line",
+    "response_file_id",
+    "event_key",
+    "broadcast_key",
+    "mailing_id",
+    "email",
+    "urn",
+    "communication_key",
+    "message_type",
+    "event_time",
+    "delivery_date",
+    "click_url",
+    "click_date",
+    "details",
+)
 
 
-def stage(database: Database, file: ResponseFile, load_id: str, rows: Sequence[tuple[int, Response]]) -> None:
-    """Write rows of a response file, each with its line number, in a transaction of their own."""
-    with database.writing() as connection:
-        connection.execute(insert(staging), [_staging_row(file, load_id, line, response) for line, response in rows])
+def stage(bulk: BulkLoad, file: ResponseFile, load_id: str, rows: Iterable[tuple[int, Response]]) -> int:
+    """Write the rows of a response file, each with its line number: all of them, or none when it fails.
+
+    Args:
+        bulk: loads rows into the database.
+        file: the file.
+        load_id: of this load alone.
+        rows: line number and response, as they are read.
+
+    Returns:
+        How many rows are staged.
+    """
+    return bulk.load(
+        staging, _STAGED, (_staging_row(file, line, response) for line, response in rows), stamp=("load_id", load_id)
+    )
 
 
 def clear(database: Database, file: ResponseFile) -> None:
@@ -83,24 +112,24 @@ def _rank(connection: Connection, load_id: str) -> None:
     )
 
 
-def _staging_row(file: ResponseFile, load_id: str, line: int, response: Response) -> dict[str, object]:
-    return {
-        "load_id": load_id,
-        "line": line,
-        "response_file_id": file.id,
-        "event_key": event_key(response),
-        "broadcast_key": response.broadcast_key,
-        "mailing_id": response.mailing_id,
-        "email": response.email,
-        "urn": response.urn,
-        "communication_key": response.communication_key,
-        "message_type": response.message_type,
-        "event_time": response.event_time,
-        "delivery_date": response.delivery_date,
-        "click_url": response.click_url,
-        "click_date": response.click_date,
-        "details": json.dumps(dict(response.details)),
-    }
+def _staging_row(file: ResponseFile, line: int, response: Response) -> tuple[object, ...]:
+    """The values of `_STAGED`."""
+    return (
+        line,
+        file.id,
+        event_key(response),
+        response.broadcast_key,
+        response.mailing_id,
+        response.email,
+        response.urn,
+        response.communication_key,
+        response.message_type,
+        response.event_time,
+        response.delivery_date,
+        response.click_url,
+        response.click_date,
+        json.dumps(dict(response.details)),
+    )
 
 
 def _attributed(row: Row[Any]) -> AttributedResponse:

@@ -3,7 +3,6 @@
 import uuid
 from collections import Counter
 from datetime import timedelta
-from itertools import batched
 
 from shared.bridge import Bridge, new_owner, now
 from shared.errors import (
@@ -21,9 +20,6 @@ from shared.optimizely.response_file import ResponseReader
 from shared.response_layouts import layout_of
 from shared.steps.work import LONGEST_PAUSE
 from shared.telemetry import log, place_of
-
-#: Rows staged by one statement.
-_BATCH = 500
 
 
 def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
@@ -82,8 +78,7 @@ def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     if found is None:
         raise ResponseFileLayout(file=file.name, reason="no layout of the channels file is for its name")
     reader = ResponseReader(bridge.responses.chunks(file.blob), found[1], name=file.name)
-    for batch in batched(reader, _BATCH, strict=False):
-        responses.stage(bridge.rs_database, file, load_id, batch)
+    responses.stage(bridge.bulk, file, load_id, reader)
     with bridge.rs_database.writing() as connection:
         # Only now: the wait for the write lock can be longer than the lease.
         lease.check()

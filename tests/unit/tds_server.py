@@ -27,6 +27,8 @@ _PACKET_DATA: Final = 4088
 _ENCRYPT_ON, _ENCRYPT_NOT_SUPPORTED = 1, 2
 _FEDAUTH: Final = 2
 _FEDAUTH_REQUIRED: Final = 6
+#: SQL_Latin1_General_CP1_CI_AS
+_COLLATION: Final = bytes.fromhex("0904d00034")
 _DONE: Final = struct.pack("<BHHQ", 0xFD, 0, 0, 0)
 _FAILED: Final = struct.pack("<BHHQ", 0xFD, 2, 0, 0)
 _CANCELLED: Final = struct.pack("<BHHQ", 0xFD, 0x20, 0, 0)
@@ -72,8 +74,8 @@ class TdsServer:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[TdsServer]:
-    """A server on a free loopback port, with a certificate that nobody trusts."""
+def serving(folder: Path, session: "type[Session] | None" = None) -> Iterator[TdsServer]:
+    """A server on a free loopback port, with a certificate that nobody trusts; `session` is how it answers."""
     state = TdsServer()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(_certificate(folder / "tds.pem"))
@@ -83,7 +85,7 @@ def serving(folder: Path) -> Iterator[TdsServer]:
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with suppress(EOFError, OSError):  # the client left
-                _Session(self.request, context, state).run()
+                (session or Session)(self.request, context, state).run()
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -95,7 +97,7 @@ def serving(folder: Path) -> Iterator[TdsServer]:
         thread.join()
 
 
-class _Session:
+class Session:
     """One connection."""
 
     def __init__(self, connection: socket.socket, context: ssl.SSLContext, state: TdsServer) -> None:
@@ -155,12 +157,12 @@ class _Session:
 
     def _receive(self) -> tuple[int, bytes]:
         """A whole message: its type and its data."""
-        data = b""
+        data = bytearray()
         while True:
             kind, status, length, *_ = _HEADER.unpack(self._read(_HEADER.size))
             data += self._read(length - _HEADER.size)
             if status & 1:
-                return kind, data
+                return kind, bytes(data)
 
     def _send(self, kind: int, data: bytes) -> None:
         self._write(_packet(kind, data))
@@ -270,11 +272,13 @@ def _logged_in(login: Login) -> bytes:
         return bytes([len(value)]) + value.encode("utf-16-le")
 
     changed = b"\1" + short(login.database) + short("master")
+    collation = b"\7\5" + _COLLATION + b"\0"
+    packet_size = b"\4" + short("4096") + short("4096")
     welcome = b"\1" + bytes.fromhex("74000004") + short("Microsoft SQL Server") + bytes([16, 0, 3, 232])
     features = b"" if login.token is None else struct.pack("<BBIB", 0xAE, _FEDAUTH, 0, 0xFF)
     return b"".join(
         [
-            struct.pack("<BH", 0xE3, len(changed)) + changed,
+            *(struct.pack("<BH", 0xE3, len(change)) + change for change in (changed, collation, packet_size)),
             struct.pack("<BH", 0xAD, len(welcome)) + welcome,
             features,
             _DONE,
@@ -296,7 +300,7 @@ def _transaction_changed(request: bytes) -> bytes:
 def _row(value: str) -> bytes:
     """A result of one row with one NVARCHAR column."""
     encoded = value.encode("utf-16-le")
-    column = struct.pack("<BHIHBH5sB", 0x81, 1, 0, 1, 0xE7, 200, bytes.fromhex("0904d00034"), 0)
+    column = struct.pack("<BHIHBH5sB", 0x81, 1, 0, 1, 0xE7, 200, _COLLATION, 0)
     return column + b"\xd1" + struct.pack("<H", len(encoded)) + encoded + struct.pack("<BHHQ", 0xFD, 0x10, 0xC1, 1)
 
 

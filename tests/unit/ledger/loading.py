@@ -10,11 +10,12 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import batched, count
+from itertools import count
 from pathlib import Path
 
 from sqlalchemy import Connection
 
+from shared.bulk.load import BulkLoad
 from shared.database import Database
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import RsDbSchema
@@ -49,8 +50,7 @@ def load(
     """Stage the rows, move the new ones, record it."""
     responses.clear(database, file)
     load_id = str(uuid.uuid4())
-    for batch in batched(enumerate(rows, start=2), 1000, strict=False):
-        responses.stage(database, file, load_id, batch)
+    responses.stage(BulkLoad(database), file, load_id, enumerate(rows, start=2))
     with database.writing() as connection:
         loaded: Counter[str] = Counter()
         unmatched = 0

@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import insert, select
 
+from shared.bulk.load import BulkLoad
 from shared.database import Database
 from shared.errors import LeaseLost
 from shared.ledger import Ledger, responses, tables
@@ -43,7 +44,7 @@ def again(ledger: Ledger, file: ResponseFile) -> ResponseFile:
 def stage(ledger: Ledger, clock: Clock, file: ResponseFile, rows: int) -> None:
     response = Response(message_type="Open", event_time=clock())
     if rows:
-        responses.stage(ledger.database, file, uuid4().hex, [(line, response) for line in range(rows)])
+        responses.stage(BulkLoad(ledger.database), file, uuid4().hex, [(line, response) for line in range(rows)])
 
 
 def load(

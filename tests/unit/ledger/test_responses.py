@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, DateTime, Row, column, delete, func, select, table
 
 from shared.broadcast import Broadcast
+from shared.bulk.load import BulkLoad
 from shared.database import Database
 from shared.errors import LeaseLost
 from shared.faststats.rs_db import RsDb
@@ -166,7 +167,7 @@ def test_an_event_is_recorded_under_the_key_it_was_staged_with(
     # A database may give a text or a time back a little different from what it was given.
     with monkeypatch.context() as patch:
         patch.setattr(responses, "event_key", lambda _response: b"staged-key-16-by")
-        responses.stage(database, gathered(database, "Response1"), "load", [(2, OPEN)])
+        responses.stage(BulkLoad(database), gathered(database, "Response1"), "load", [(2, OPEN)])
     with database.writing() as connection:
         for new in responses.new(connection, "load"):
             responses.record(connection, new, RsDb(SCHEMA).add_responses(connection, new))
@@ -197,8 +198,7 @@ def test_a_large_file_is_moved_in_batches_and_every_row_keeps_its_own_details(da
 
 def test_new_rows_come_in_batches_and_none_is_left_out(database: Database) -> None:
     file = gathered(database, "Response1")
-    for start in range(0, 2500, 500):
-        responses.stage(database, file, "load", [(line, numbered(line)) for line in range(start, start + 500)])
+    responses.stage(BulkLoad(database), file, "load", ((line, numbered(line)) for line in range(2500)))
     with database.writing() as connection:
         batches = list(responses.new(connection, "load"))
     assert len(batches) > 2
@@ -254,7 +254,7 @@ def test_a_load_that_is_interrupted_leaves_nothing_and_can_be_done_again(
 
 def test_what_an_interrupted_load_staged_is_no_part_of_the_next(database: Database) -> None:
     file = gathered(database, "Response1")
-    responses.stage(database, file, "interrupted", [(2, OPEN), (3, OPEN)])
+    responses.stage(BulkLoad(database), file, "interrupted", [(2, OPEN), (3, OPEN)])
     assert load(database, file, [OPEN]).loaded == 1
 
 
@@ -427,7 +427,7 @@ def test_staged_rows_come_back_as_they_were_read(database: Database) -> None:
         details={"a": "ä"},
     )
     file = gathered(database, "Response1")
-    responses.stage(database, file, "load", [(2, whole), (3, OPEN), (4, whole)])
+    responses.stage(BulkLoad(database), file, "load", [(2, whole), (3, OPEN), (4, whole)])
     with database.writing() as connection:
         (batch,) = responses.new(connection, "load")
     assert [(one.response, one.ordinal) for one in batch] == [(whole, 1), (OPEN, 1), (whole, 2)]
