@@ -659,6 +659,28 @@ class DatabaseObjectMissing(TerminalError):
     remedy = "Run `bridge db status`; if nothing is pending, compare the database with the schema map."
 
 
+class SchemaMapMismatch(TerminalError):
+    """The real catalogue of a database is not what the schema map says."""
+
+    code = "schema-map-mismatch"
+    happened = "{database} is not as the schema map says: {differences}."
+    remedy = (
+        "Correct SCHEMA_MAP_FILE (docs/schema-map.md); `bridge doctor` says when it fits. "
+        "Until then no job is claimed and nothing is lost."
+    )
+
+
+class CatalogueUnreadable(TerminalError):
+    """The catalogue of a database cannot be read, so nobody knows whether the schema map fits."""
+
+    code = "catalogue-unreadable"
+    happened = "The catalogue of {database} cannot be read ({reason})."
+    remedy = (
+        "The schema map is taken as it is. Give the bridge's user VIEW DEFINITION on the tables (docs/databases.md), "
+        "and compare them with `bridge schema-map show`."
+    )
+
+
 class DatabaseValueTooLong(TerminalError):
     """A value does not fit its column."""
 

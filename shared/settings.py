@@ -220,6 +220,18 @@ class Settings(_Environment):
         alias="RS_DB",
         description="Connection to RS_DB (docs/databases.md). The bridge keeps its ledger there too.",
     )
+    ps_db: Connection | None = Field(
+        default=None,
+        alias="PS_DB",
+        description="Connection to PS_DB, PeopleStage's database (docs/databases.md). With it broadcasts that came "
+        "through the PeopleStage channel get their delivery step and run.",
+    )
+    schema_map_file: Path | None = Field(
+        default=None,
+        alias="SCHEMA_MAP_FILE",
+        description="TOML file with the names of tables, columns, states and XML paths of WS_DB, RS_DB and PS_DB "
+        "(docs/schema-map.md). Without it they are those that are public.",
+    )
     bulk_load: BulkRoad = Field(
         default=BulkRoad.AUTO,
         alias="BULK_LOAD",
@@ -236,7 +248,7 @@ class Settings(_Environment):
     database_time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         default="UTC",
         alias="DATABASE_TIME_ZONE",
-        description="Zone of the times in WS_DB and RS_DB: that of their server (Azure SQL: UTC).",
+        description="Zone of the times in WS_DB, RS_DB and PS_DB: that of their server (Azure SQL: UTC).",
     )
     delivery_files: PlaceText = Field(
         alias="DELIVERY_FILES",

@@ -118,6 +118,11 @@ class Staging:
             except ResourceExistsError:
                 return
 
+    def exists(self) -> bool:
+        """Whether the container is there."""
+        with mapped_errors("look at a container"):
+            return self._container.exists()
+
     def writer(self, name: str) -> StagedFileWriter:
         """A writer of the staged file `name`."""
         return StagedFileWriter(self._container.get_blob_client(name))

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from shared.broadcast import Broadcast
 from shared.errors import RowsUnaccounted
-from shared.faststats.schema_map import RsDbSchema
+from shared.faststats.schema_map import RsDbSchema, present
 from shared.ledger.responses import Batch, details_of
 from shared.ledger.tables import broadcast as ledger_broadcast
 from shared.ledger.tables import response_staging as staging
@@ -51,11 +51,16 @@ class RsDb:
         broadcast_id = connection.execute(
             insert(self._schema.broadcasts)
             .values(
-                broadcaster=self._schema.broadcaster,
-                list_name=request.list_name,
-                step_id=request.step_id,
-                run=request.run,
-                parameters=request.parameters,
+                present(
+                    self._schema.broadcasts,
+                    {
+                        "broadcaster": self._schema.broadcaster,
+                        "list_name": request.list_name,
+                        "step_id": request.step_id,
+                        "run": request.run,
+                        "parameters": request.parameters,
+                    },
+                )
             )
             .returning(self._schema.broadcasts.c.id)
         ).scalar_one()
@@ -67,19 +72,19 @@ class RsDb:
         if broadcast.rs_broadcast_id is not None:
             self._add_detail(connection, broadcast.rs_broadcast_id, self._schema.delivered, _delivered(broadcast))
 
-    def _add_detail(self, connection: Connection, broadcast_id: int, action: str, values: Mapping[str, object]) -> None:
-        connection.execute(
-            insert(self._schema.broadcasts_detail).values(
-                {"broadcast_id": broadcast_id, "action_type": action, "status": self._schema.completed, **values}
-            )
-        )
+    def _add_detail(
+        self, connection: Connection, broadcast_id: int, action: str | int, values: Mapping[str, object]
+    ) -> None:
+        detail = self._schema.broadcasts_detail
+        row = {"broadcast_id": broadcast_id, "action_type": action, "status": self._schema.completed, **values}
+        connection.execute(insert(detail).values(present(detail, row)))
 
     def _change_prepared(self, connection: Connection, broadcast: Broadcast, broadcast_id: int) -> None:
         detail = self._schema.broadcasts_detail
         connection.execute(
             update(detail)
             .where(detail.c.broadcast_id == broadcast_id, detail.c.action_type == self._schema.prepared)
-            .values(_prepared(broadcast))
+            .values(present(detail, _prepared(broadcast)))
         )
 
     # Responses
@@ -94,7 +99,7 @@ class RsDb:
             RowsUnaccounted: the database did not give every row an id.
         """
         response = self._schema.response
-        values: dict[str, ColumnElement[Any]] = {
+        every: dict[str, ColumnElement[Any]] = {
             "email": staging.c.email,
             "urn": staging.c.urn,
             "communication_key": staging.c.communication_key,
@@ -106,6 +111,7 @@ class RsDb:
             "event_triggered_date": staging.c.event_wall,
             "broadcast_id": ledger_broadcast.c.rs_broadcast_id,
         }
+        values = {name: value for name, value in every.items() if name in response.c}
         ordered = (
             select(*values.values())
             .select_from(staging.outerjoin(ledger_broadcast, ledger_broadcast.c.id == staging.c.broadcast_id))
@@ -142,7 +148,15 @@ class RsDb:
                 unmatched.c.response_id == response.c.id,
                 ledger_broadcast.c.id == unmatched.c.broadcast_id,
             )
-            .values(broadcast_id=ledger_broadcast.c.rs_broadcast_id, message_name=ledger_broadcast.c.message_name)
+            .values(
+                present(
+                    response,
+                    {
+                        "broadcast_id": ledger_broadcast.c.rs_broadcast_id,
+                        "message_name": ledger_broadcast.c.message_name,
+                    },
+                )
+            )
         )
 
     def count_by_type(self, connection: Connection) -> dict[str, int]:

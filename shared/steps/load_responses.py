@@ -41,7 +41,9 @@ def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
 
     Raises:
         DatabaseUnavailable: the ledger could not be written; the message comes again.
+        SchemaMapMismatch: RS_DB is not as the schema map says; the sweep queues the file again until it is.
     """
+    bridge.rs_check.require()
     file = bridge.ledger.response_files.get(file_id)
     if file is None:
         return None

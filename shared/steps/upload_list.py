@@ -34,6 +34,7 @@ def upload_list(bridge: Bridge, key: str, version: int) -> None:
 def _stage(work: Work) -> Broadcast:
     """Resolve the names, check the delivery file, and stage the list."""
     bridge, request = work.bridge, work.broadcast.request
+    bridge.rs_check.require()  # fails now rather than after the upload
     if bridge.channels[request.channel].suppress and not bridge.ledger.suppressions.complete():
         raise SuppressionsIncomplete(channel=request.channel)
     list_id = _find_list(work)

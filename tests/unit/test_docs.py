@@ -63,7 +63,7 @@ def test_every_reason_to_reject_a_row_is_explained() -> None:
     )
 
 
-@pytest.mark.parametrize("command", ["demo", "setup", "db", "status", "broadcasts", "settings", "errors"])
+@pytest.mark.parametrize("command", ["demo", "setup", "doctor", "db", "status", "broadcasts", "settings", "errors"])
 def test_every_command_has_help(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0
@@ -82,6 +82,8 @@ def test_every_command_has_help(command: str) -> None:
         "broadcast stop",
         "test-send",
         "setup",
+        "doctor",
+        "schema-map show",
         "db migrate",
         "db status",
     ],

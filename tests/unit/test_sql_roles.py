@@ -7,13 +7,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlglot
-from sqlalchemy import Column, Connection, Delete, Engine, Insert, Select, Table, Update, event, insert
+from sqlalchemy import Alias, Column, Connection, Delete, Engine, Insert, Select, Table, Update, event, insert
 from sqlalchemy.dialects import mssql
 from sqlalchemy.sql import visitors
 from sqlglot import exp
@@ -21,8 +22,9 @@ from sqlglot import exp
 from shared.broadcast import Broadcast, BroadcastRequest, RowCounts, State
 from shared.channels import Channels
 from shared.database import Database
+from shared.faststats.ps_db import PsDb
 from shared.faststats.rs_db import RsDb
-from shared.faststats.schema_map import RsDbSchema, WsDbSchema
+from shared.faststats.schema_map import PsDbSchema, RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
 from shared.ledger.responses import batches as batches_of_responses
 from shared.ledger.schema import Schema
@@ -103,6 +105,7 @@ def test_there_are_scripts_for_both_databases_and_both_logins() -> None:
     assert {script.stem for script in SCRIPTS} == {
         "rs_db_roles",
         "ws_db_roles",
+        "ps_db_roles",
         "user_managed_identity",
         "user_sql_login",
         "login",
@@ -187,13 +190,15 @@ def test_rights_in_ws_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
         schema.metadata.create_all(connection)
         connection.execute(insert(schema.job_queue).values(time_added=NOW, cancel_requested=0, **job))
     ws_db = WsDb(database, schema, server="bridge", channels=Channels(), now=lambda: NOW)
-    assert public_methods(WsDb) == {"claim", "claimed", "request", "cancel_requested", "note", "finish"}, (
-        "call it below"
-    )
+    assert public_methods(WsDb) == {
+        *("claim", "orphans", "take_mark_off", "end_cancelled", "cancel_requested"),
+        *("request", "note", "note_progress", "report", "refuse", "finish"),
+    }, "call it below, unless it only calls the others"
     with needed_rights(database.engine) as needed:
-        taken = ws_db.claim()
-        assert taken
-        assert ws_db.claimed(after=0, limit=10) == [taken]
+        (taken,) = ws_db.claim()
+        assert ws_db.orphans(after=0, claimed_before=NOW + timedelta(days=1)) == [taken]
+        ws_db.take_mark_off([taken.id])
+        assert ws_db.end_cancelled() == 0
         assert not ws_db.cancel_requested(taken.id)
         ws_db.note(taken.id, "sent")
         ws_db.finish(taken.id, {"Sent": 1})
@@ -228,6 +233,18 @@ def test_rights_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
     check(on_tables_of_faststats("rs_db_roles.sql"), needed)
 
 
+def test_rights_in_ps_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
+    schema = PsDbSchema("UTC")
+    database = Database(f"sqlite:///{tmp_path / 'ps.sqlite'}", "PS_DB")
+    with database.writing() as connection:
+        schema.metadata.create_all(connection)
+    assert public_methods(PsDb) == {"find_delivery"}, "call it below"
+    with needed_rights(database.engine) as needed:
+        assert PsDb(database, schema, now=lambda: NOW).find_delivery(UUID(int=1)) is None
+    database.close()
+    check(on_tables_of_faststats("ps_db_roles.sql"), needed)
+
+
 def check(granted: Rights, needed: dict[str, dict[str, set[str]]]) -> None:
     rights = {table: {right for right in found if right != "VIEW DEFINITION"} for table, found in granted.items()}
     assert rights == {table: set(found) for table, found in needed.items()}
@@ -250,8 +267,10 @@ def needed_rights(engine: Engine) -> Iterator[dict[str, dict[str, set[str]]]]:
     def look(_connection: Any, statement: Any, *_more: Any) -> None:
         assert isinstance(statement, Select | Insert | Update | Delete)
         for element in visitors.iterate(statement):
-            if isinstance(element, Column) and getattr(element.table, "schema", "") is None:
-                needed[element.table.name]["SELECT"].add(element.name)
+            if isinstance(element, Column):
+                named = element.table.element if isinstance(element.table, Alias) else element.table
+                if isinstance(named, Table) and named.schema is None:
+                    needed[named.name]["SELECT"].add(element.name)
         if isinstance(statement, Select):
             return
         assert isinstance(statement.table, Table)

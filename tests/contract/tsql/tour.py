@@ -4,6 +4,7 @@ What a flow reaches is reached by a flow; the rest is called one by one.
 """
 
 from datetime import timedelta
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.bridge import now
@@ -26,7 +27,7 @@ from shared.steps.load_responses import move
 from shared.steps.match_responses import match_responses
 from shared.steps.put_ferg_files import put_ferg_files
 from shared.web.status import status
-from tests.flow.harness import Flow, channel, until
+from tests.flow.harness import Flow, change_job, channel, until
 
 #: More than one statement takes.
 _MANY = 2_500
@@ -42,6 +43,7 @@ def tour(flow: Flow) -> None:
     draw_suppressions(flow.bridge)
     _ask_about(flow, broadcast)
     _stop_another(flow)
+    _have_jobs_of_every_kind(flow)
     _have_bad_days(flow)
     _upload_anew(flow, broadcast)
     _match_later(flow)
@@ -73,6 +75,23 @@ def _stop_another(flow: Flow) -> None:
     effects.forget(effects.intend(waiting, Kind.COPY, "a name", now=now()))
     control.cancel(flow.bridge, waiting.key, owner="operator")
     assert flow.run(job_id).state is State.CANCELLED
+
+
+def _have_jobs_of_every_kind(flow: Flow) -> None:
+    """A job that was cancelled while it waited, one that nobody can read, and one whose claimer died."""
+    ws_db, ps_db = flow.bridge.ws_db, flow.bridge.ps_db
+    assert ws_db is not None
+    assert ps_db is not None
+    cancelled, unread, orphan = flow.order(), flow.order(command="nothing"), flow.order()
+    change_job(flow, cancelled, cancel_requested=1)
+    assert ws_db.end_cancelled() == 1
+    assert [job.id for job in ws_db.claim(10)] == [unread, orphan]
+    assert [job.id for job in ws_db.orphans(after=-1, claimed_before=now() + timedelta(days=1))] == [unread, orphan]
+    assert ws_db.claim() == []
+    change_job(flow, unread, state="unassigned")
+    flow.poll()
+    assert flow.job(unread)[0] == "done"
+    assert ps_db.find_delivery(UUID(int=1)) is None
 
 
 def _have_bad_days(flow: Flow) -> None:
