@@ -195,7 +195,7 @@ class DeliveryEnded(TerminalError):
     """A delivery cannot go on: it was cancelled, or it waits for an operator."""
 
     code = "delivery-ended"
-    happened = "Broadcast {broadcast} of this delivery is {state}: {reason}"
+    happened = "Broadcast {broadcast} of this delivery is {state} ({reason})."
     remedy = "`bridge broadcast show {broadcast}` says why and what can be done. A new delivery is a new broadcast."
 
 

@@ -28,6 +28,7 @@ from shared.faststats.ps_db import PsDb
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema, present
 from shared.faststats.ws_db import WsDb
+from shared.ledger.schema import Schema
 from tests.databases import ZONE
 
 from .conftest import NOW
@@ -231,6 +232,8 @@ def _use(databases: dict[str, Database], names: SchemaMap, sent: list[str]) -> N
     for database, schema in zip(databases.values(), (ws, rs, ps), strict=True):
         with database.writing() as connection:
             schema.metadata.create_all(connection)
+    Schema(databases["RS_DB"]).migrate()
+    for database in databases.values():
 
         def listen(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
             if not statement.startswith(("BEGIN", "PRAGMA")):
@@ -261,9 +264,9 @@ def use(ws_db: WsDb) -> None:
 @pytest.mark.parametrize("name", ["qzq{}", "QZQ{}", "qzq -- {}", "qzq DROP TABLE Response {}", "qzq @p1 #x $ {}"])
 def test_nothing_of_the_map_reaches_sql_unquoted(tmp_path: Path, name: str) -> None:
     sent = list(statements(renamed(lambda number: name.format(f"{number:03d}")), tmp_path))
-    assert len(sent) > 10
+    # The others are about the bridge's own tables.
+    assert sum("qzq" in statement.lower() for statement in sent) > 10
     for statement in sent:
-        assert "qzq" in statement.lower()
         assert "qzq" not in re.sub(r'"[^"]*"', "", statement).lower()
 
 
