@@ -26,6 +26,7 @@ check: $(SETUP) ## Run the linters and type checks
 
 bench: $(SETUP) ## Measure how fast rows are, as ratios in one run
 	@$(PYTHON) bench/rows.py
+	@$(PYTHON) bench/bulk.py
 
 format: $(SETUP) ## Format the code
 	@.venv/bin/ruff format .

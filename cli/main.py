@@ -5,8 +5,10 @@ import typer
 from cli.broadcasts import broadcast, broadcasts, status
 from cli.db import db
 from cli.demo import demo
+from cli.doctor import doctor
 from cli.reference import errors, settings
 from cli.responses import responses
+from cli.schema_map import schema_map
 from cli.send_test import send_test
 from cli.setup import setup
 
@@ -18,6 +20,8 @@ app = typer.Typer(
 )
 app.command()(demo)
 app.command()(setup)
+app.command()(doctor)
+app.add_typer(schema_map, name="schema-map")
 app.add_typer(db, name="db")
 app.command()(status)
 app.command()(broadcasts)

@@ -60,7 +60,6 @@ def insert_job(
                 cancel_requested=0,
                 time_added=now,
                 system_name=job.system,
-                username="demo",
                 job_type=schema.broadcast_job_type,
             )
             .returning(schema.job_queue.c.job_id)
@@ -80,7 +79,7 @@ def count_jobs(ws_database: Database, *, zone: str) -> int:
 def command_xml(job: BroadcastJob, paths: CommandPaths) -> str:
     """The command of a broadcast job."""
     root = Element("DeliveryCommand")
-    details = SubElement(root, paths.details)
+    details = SubElement(root, paths.details.alternatives[0])
     values = {
         paths.file_path: job.file_path,
         paths.list_name: job.list_name,
@@ -97,7 +96,7 @@ def command_xml(job: BroadcastJob, paths: CommandPaths) -> str:
     }
     for path, value in values.items():
         node = details
-        for name in path.split("/"):
+        for name in path.alternatives[0].split("/"):
             found = node.find(name)
             node = SubElement(node, name) if found is None else found
         node.text = value

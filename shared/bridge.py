@@ -11,11 +11,16 @@ from typing import Self
 from pydantic import SecretStr
 
 from shared.broadcast import BEFORE_UPLOAD, Broadcast, RouteKind
+from shared.bulk.bulk_insert import BulkInsertSource
+from shared.bulk.load import BulkLoad
 from shared.channels import Channels, SftpSiteLogin
 from shared.database import Database
 from shared.errors import BridgeError, SettingsInvalid
+from shared.faststats.ferg_file import FergFiles
+from shared.faststats.ps_db import PsDb
 from shared.faststats.rs_db import RsDb
-from shared.faststats.schema_map import RsDbSchema, WsDbSchema
+from shared.faststats.schema_map import PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
+from shared.faststats.schema_map_check import SchemaCheck
 from shared.faststats.ws_db import WsDb
 from shared.ledger import Ledger
 from shared.ledger.schema import Schema
@@ -45,9 +50,16 @@ class Bridge:
     #: None where the setting WS_DB is left out; likewise `ws_db`.
     ws_database: Database | None
     rs_database: Database
+    bulk: BulkLoad
     ledger: Ledger
     ws_db: WsDb | None
     rs_db: RsDb
+    #: None where FERG_FILES is left out.
+    ferg_files: FergFiles | None
+    #: Whether RS_DB is as the schema map says; `ws_db` and `ps_db` have a check of their own.
+    rs_check: SchemaCheck
+    #: None where the setting PS_DB is left out.
+    ps_db: PsDb | None
     rest: OptimizelyRest
     names: Names
     campaign: BroadcastCampaign
@@ -68,43 +80,43 @@ class Bridge:
         """Wire the bridge; nothing is connected to yet."""
         ws_database = None if settings.ws_db is None else Database(settings.ws_db.get_secret_value(), "WS_DB")
         rs_database = Database(settings.rs_db.get_secret_value(), "RS_DB")
+        ps_database = None if settings.ps_db is None else Database(settings.ps_db.get_secret_value(), "PS_DB")
+        zone, schema_map = settings.database_time_zone, SchemaMap.load(settings.schema_map_file)
+        rs_schema = RsDbSchema(zone, schema_map)
         blobs = blob_service(settings)
-        site = SftpSite(
-            host=settings.sftp_host,
-            port=settings.sftp_port,
-            user=settings.sftp_user,
-            private_key=_secret(settings.sftp_private_key),
-            passphrase=_secret(settings.sftp_private_key_passphrase),
-            password=_secret(settings.sftp_password),
-            host_keys=settings.sftp_host_keys,
-        )
+        lists = Staging(blobs, settings.staging_container)
+        data_source = settings.bulk_insert_data_source
+        site = optimizely_site(settings)
         channels = Channels.load(settings.channels_file)
-        rest = OptimizelyRest(
-            base_url=settings.optimizely_rest_url,
-            client_id=settings.optimizely_client_id,
-            user=settings.optimizely_api_user,
-            password=settings.optimizely_api_password.get_secret_value(),
-            connections=settings.optimizely_connections,
-        )
+        rest = optimizely_rest(settings)
         names = Names(rest)
-        sites = {name: _site(name, login) for name, login in channels.sftp_sites.items()}
+        sites = export_sites(channels)
         places = Places(blobs, sites)
         return cls(
             settings=settings,
             channels=channels,
             ws_database=ws_database,
             rs_database=rs_database,
+            bulk=BulkLoad(
+                rs_database,
+                settings.bulk_load,
+                None if data_source is None else BulkInsertSource(lists, data_source),
+            ),
             ledger=Ledger.over(rs_database, lease_seconds=settings.lease_seconds, now=now),
             ws_db=None
             if ws_database is None
             else WsDb(
                 ws_database,
-                WsDbSchema(settings.database_time_zone),
+                WsDbSchema(zone, schema_map),
                 server=settings.bridge_name,
+                system=settings.system_name,
                 channels=channels,
                 now=now,
             ),
-            rs_db=RsDb(RsDbSchema(settings.database_time_zone)),
+            rs_db=RsDb(rs_schema),
+            rs_check=SchemaCheck(rs_database, rs_schema),
+            ps_db=None if ps_database is None else PsDb(ps_database, PsDbSchema(zone, schema_map), now=now),
+            ferg_files=_ferg_files(settings, places),
             rest=rest,
             names=names,
             campaign=BroadcastCampaign(rest),
@@ -118,7 +130,7 @@ class Bridge:
             places=places,
             dropped=Looks(),
             delivery_files=places.of(settings.delivery_files),
-            lists=Staging(blobs, settings.staging_container),
+            lists=lists,
             rejects=Staging(blobs, settings.rejects_container),
             responses=Staging(blobs, settings.responses_container),
             queues=Queues(queue_service(settings)),
@@ -169,6 +181,57 @@ class Bridge:
         if self.ws_database is not None:
             self.ws_database.close()
         self.rs_database.close()
+        if self.ps_db is not None:
+            self.ps_db.database.close()
+
+
+def optimizely_site(settings: Settings) -> SftpSite:
+    """Optimizely's SFTP site; nothing is connected to yet.
+
+    Raises:
+        SettingsInvalid: the private key or the host keys cannot be read.
+    """
+    return SftpSite(
+        host=settings.sftp_host,
+        port=settings.sftp_port,
+        user=settings.sftp_user,
+        private_key=_secret(settings.sftp_private_key),
+        passphrase=_secret(settings.sftp_private_key_passphrase),
+        password=_secret(settings.sftp_password),
+        host_keys=settings.sftp_host_keys,
+    )
+
+
+def optimizely_rest(settings: Settings) -> OptimizelyRest:
+    """Optimizely's REST API; nothing is connected to yet."""
+    return OptimizelyRest(
+        base_url=settings.optimizely_rest_url,
+        client_id=settings.optimizely_client_id,
+        user=settings.optimizely_api_user,
+        password=settings.optimizely_api_password.get_secret_value(),
+        connections=settings.optimizely_connections,
+    )
+
+
+def export_sites(channels: Channels) -> dict[str, SftpSite]:
+    """The SFTP sites of the channels file by name; nothing is connected to yet.
+
+    Raises:
+        SettingsInvalid: a secret that one needs is not there or cannot be read.
+    """
+    return {name: _site(name, login) for name, login in channels.sftp_sites.items()}
+
+
+def _ferg_files(settings: Settings, places: Places) -> FergFiles | None:
+    if settings.ferg_files is None:
+        return None
+    return FergFiles.with_parameters(
+        places.of(settings.ferg_files).put,
+        delimiter=settings.ferg_delimiter,
+        encloser=settings.ferg_encloser,
+        date_format=settings.ferg_date_format,
+        zone=settings.database_time_zone,
+    )
 
 
 def _site(name: str, login: SftpSiteLogin) -> SftpSite:

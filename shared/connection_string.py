@@ -139,20 +139,24 @@ class SqlServer:
         Args:
             driver: the driver's name or the path of its library.
         """
+        # Long texts go as NVARCHAR(MAX), not as NTEXT, which cannot be compared with a column.
+        return _joined({"Driver": driver, **self._keywords(), "APP": "Broadcast Bridge", "LongAsMax": "yes"})
+
+    def mssql_python_string(self) -> str:
+        """The string that mssql-python takes, which sets the driver and the program's name itself."""
+        return _joined(self._keywords())
+
+    def _keywords(self) -> dict[str, str]:
         server = f"tcp:{self.host}"
         if self.port is not None:
             server += f",{self.port}"
         elif self.instance is not None:
             server += f"\\{self.instance}"
         values = {
-            "Driver": driver,
             "Server": server,
             "Database": self.database,
             "Encrypt": self.encryption,
             "TrustServerCertificate": "yes" if self.trust_certificate else "no",
-            "APP": "Broadcast Bridge",
-            # Long texts go as NVARCHAR(MAX), not as NTEXT, which cannot be compared with a column.
-            "LongAsMax": "yes",
         }
         if self.certificate_host is not None:
             values["HostNameInCertificate"] = self.certificate_host
@@ -167,7 +171,7 @@ class SqlServer:
                 values["Trusted_Connection"] = "yes"
             case EntraLogin():
                 pass  # the token goes beside the string: with a login in it the driver refuses the token
-        return ";".join(f"{keyword}={_braced(value)}" for keyword, value in values.items())
+        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -376,6 +380,10 @@ def _connect_seconds(value: str | None) -> int:
         raise ValueError("Connect Timeout is a number of seconds")
     # 0 asks to wait for ever.
     return min(int(value) or _LONGEST_CONNECT_SECONDS, _LONGEST_CONNECT_SECONDS)
+
+
+def _joined(values: Mapping[str, str]) -> str:
+    return ";".join(f"{keyword}={_braced(value)}" for keyword, value in values.items())
 
 
 def _braced(value: str) -> str:

@@ -7,6 +7,7 @@ is `repeated` begins again.
 """
 
 import random
+import re
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +41,9 @@ _RECYCLE_SECONDS: Final = 25 * 60
 _PAUSES_SECONDS: Final = (0.5, 1, 2, 4)
 #: Pauses after a transaction of which nothing is kept: short ones for deadlocks, longer ones for a busy server.
 _UNDONE_PAUSES_SECONDS: Final = (0.05, 0.2, 0.8, 2)
+#: How long a transaction waits for its turn, and what a turn may be called.
+_TURN_SECONDS: Final = 600
+_TURN: Final = re.compile(r"bridge\.[a-z_]+")
 #: What every connection to SQL Server says first. An error ends its whole transaction, never only its statement;
 #: what others have not committed is not seen; a lock is not waited for without end.
 _SESSION: Final = (
@@ -101,6 +105,35 @@ def _aware(value: datetime) -> datetime:
     return value
 
 
+def take_turn(connection: Connection, *, of: str) -> None:
+    """Within a writing transaction: wait until no other that has taken a turn of this name is under way.
+
+    SQLite lets one transaction write at a time anyway.
+
+    Args:
+        connection: of the transaction, whose end gives the turn back.
+        of: the name, written in the code.
+
+    Raises:
+        DatabaseUnavailable: somebody else does not get ready.
+    """
+    if connection.dialect.name != "mssql":
+        return
+    # Counts are turned on again, for the connection goes back to the pool.
+    got = connection.exec_driver_sql(f"SET NOCOUNT ON; {turn(of)} SELECT @got; SET NOCOUNT OFF").scalar_one()
+    if int(got) < 0:
+        raise DatabaseUnavailable(database="RS_DB", reason=f"somebody else is at {of}")
+
+
+def turn(of: str) -> str:
+    """T-SQL that waits for a turn and puts into `@got` how it went: below 0 there was none."""
+    assert _TURN.fullmatch(of)  # noqa: S101 - no data gets here
+    return (
+        f"DECLARE @got INT; EXEC @got = sp_getapplock @Resource = N'{of}', @LockMode = N'Exclusive', "
+        f"@LockOwner = N'Transaction', @LockTimeout = {_TURN_SECONDS * 1000};"
+    )
+
+
 def repeated[**P, R](transaction: Callable[P, R]) -> Callable[P, R]:
     """For a function that is one transaction: it begins again when it failed by a passing error and nothing is kept.
 
@@ -144,11 +177,15 @@ class Database:
             parsed = parse_connection(connection)
         except ValueError as error:
             raise SettingsInvalid(reason=f"{name}: {error}") from None
+        self.tokens = tokens or EntraTokens()
+        #: Where it is; None for SQLite.
+        self.server: SqlServer | None = None
         match parsed:
             case SqliteFile(url=url):
                 self.engine = _sqlite_engine(url)
             case SqlServer():
-                self.engine = _sql_server_engine(parsed, name, tokens or EntraTokens())
+                self.server = parsed
+                self.engine = _sql_server_engine(parsed, name, self.tokens)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

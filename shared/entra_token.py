@@ -40,14 +40,15 @@ class EntraTokens:
             EntraTokenUnavailable: Entra gave none.
         """
         try:
-            token = self._credential(login).get_token(_SCOPE).token
+            token = self.credential(login).get_token(_SCOPE).token
         except AzureError as error:
             # Its text can hold tenant and user.
             raise EntraTokenUnavailable(identity=login.identity, reason=type(error).__name__) from None
         encoded = token.encode("utf-16-le")
         return struct.pack("<I", len(encoded)) + encoded
 
-    def _credential(self, login: EntraLogin) -> TokenCredential:
+    def credential(self, login: EntraLogin) -> TokenCredential:
+        """What gives tokens for this login, to a driver that asks for them itself."""
         with self._lock:
             if login not in self._credentials:
                 self._credentials[login] = _credential(login.identity, login.client_id or self._client_id)

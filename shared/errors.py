@@ -195,7 +195,7 @@ class DeliveryEnded(TerminalError):
     """A delivery cannot go on: it was cancelled, or it waits for an operator."""
 
     code = "delivery-ended"
-    happened = "Broadcast {broadcast} of this delivery is {state}: {reason}"
+    happened = "Broadcast {broadcast} of this delivery is {state} ({reason})."
     remedy = "`bridge broadcast show {broadcast}` says why and what can be done. A new delivery is a new broadcast."
 
 
@@ -659,12 +659,50 @@ class DatabaseObjectMissing(TerminalError):
     remedy = "Run `bridge db status`; if nothing is pending, compare the database with the schema map."
 
 
+class SchemaMapMismatch(TerminalError):
+    """The real catalogue of a database is not what the schema map says."""
+
+    code = "schema-map-mismatch"
+    happened = "{database} is not as the schema map says: {differences}."
+    remedy = (
+        "Correct SCHEMA_MAP_FILE (docs/schema-map.md); `bridge doctor` says when it fits. "
+        "Until then no job is claimed and nothing is lost."
+    )
+
+
+class CatalogueUnreadable(TerminalError):
+    """The catalogue of a database cannot be read, so nobody knows whether the schema map fits."""
+
+    code = "catalogue-unreadable"
+    happened = "The catalogue of {database} cannot be read ({reason})."
+    remedy = (
+        "The schema map is taken as it is. Give the bridge's user VIEW DEFINITION on the tables (docs/databases.md), "
+        "and compare them with `bridge schema-map show`."
+    )
+
+
 class DatabaseValueTooLong(TerminalError):
     """A value does not fit its column."""
 
     code = "database-value-too-long"
-    happened = "A value is too long or too large for its column in {database} (error {number})."
+    happened = "A value is too long or too large for its column in {database} ({reason})."
     remedy = "Nothing was written. Compare the widths of the columns with the schema map."
+
+
+class DatabaseTextNotAscii(TerminalError):
+    """A text would lose characters in its column."""
+
+    code = "database-text-not-ascii"
+    happened = "A text with other characters than those of ASCII does not fit the {column} of {database}."
+    remedy = "Nothing was written. Make the column NVARCHAR, or find out where such a text comes from."
+
+
+class BulkLoadClosed(TerminalError):
+    """The road that BULK_LOAD names cannot be used."""
+
+    code = "bulk-load-closed"
+    happened = "Rows cannot be loaded into {database} by {road} ({reason})."
+    remedy = "Set BULK_LOAD to auto or insert, or read what {road} needs in docs/bulk-load.md."
 
 
 class SchemaOutOfDate(TerminalError):
@@ -739,6 +777,14 @@ class DatabaseFull(TransientError):
     code = "database-full"
     happened = "The database {database} is full (error {number})."
     remedy = "Enlarge it or free some room; the step is tried again by itself."
+
+
+class BulkLoadIncomplete(TransientError):
+    """After a bulk load the table has not the rows that were given to it."""
+
+    code = "bulk-load-incomplete"
+    happened = "Of {given} rows loaded into {table} of {database} by {road}, {arrived} arrived."
+    remedy = "What was loaded is removed and the load tried again by itself; if it lasts, set BULK_LOAD to insert."
 
 
 class EntraTokenUnavailable(TransientError):

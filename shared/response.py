@@ -50,21 +50,6 @@ class Response:
         return self.communication_key.casefold() or self.urn or self.email.casefold()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttributedResponse:
-    """A response and the broadcast it belongs to."""
-
-    response: Response
-    #: Key of the event, as it was staged.
-    event_key: bytes
-    #: Rank of the event among its equals: the first open of a minute is 1, the second 2.
-    ordinal: int
-    #: `Broadcasts.Id` in RS_DB; None when the broadcast is not known.
-    rs_broadcast_id: int | None
-    #: The message name of the broadcast; empty when the broadcast is not known.
-    message_name: str
-
-
 def event_key(response: Response) -> bytes:
     """Key of an event: 16 bytes over type, broadcast or mailing, recipient, time and URL (rule 6).
 

@@ -6,9 +6,10 @@ triggers in `function_app.py` as `%NAME%`, and here by the code that puts messag
 """
 
 import re
+from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Final, Literal, Self
 from urllib.parse import unquote_plus, urlsplit
 from zoneinfo import ZoneInfo
 
@@ -72,6 +73,13 @@ def _marker(template: str) -> str:
     return template
 
 
+def _data_source(name: str) -> str:
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name):
+        msg = "the name of an external data source has letters, digits and underscores here"
+        raise ValueError(msg)
+    return name
+
+
 def _connection(value: SecretStr) -> SecretStr:
     if _KNOWN_PASSWORD in unquote_plus(value.get_secret_value()):
         msg = "the publicly known default password of the product must not be used: change it"
@@ -83,6 +91,19 @@ def _connection(value: SecretStr) -> SecretStr:
 StorageName = Annotated[str, AfterValidator(_storage_name)]
 HttpsAddress = Annotated[str, AfterValidator(_encrypted_or_loopback)]
 Connection = Annotated[SecretStr, AfterValidator(_connection)]
+
+
+class BulkRoad(StrEnum):
+    """How rows are loaded into a staging table of SQL Server; SQLite always takes INSERT."""
+
+    #: Bulk copy where it works, else INSERT.
+    AUTO = "auto"
+    #: mssql-python's `bulkcopy`.
+    BULK_COPY = "bulk copy"
+    #: pyodbc's `fast_executemany`.
+    INSERT = "insert"
+    #: The server's BULK INSERT from the staging container.
+    BULK_INSERT = "bulk insert"
 
 
 class _Environment(BaseSettings):
@@ -199,10 +220,35 @@ class Settings(_Environment):
         alias="RS_DB",
         description="Connection to RS_DB (docs/databases.md). The bridge keeps its ledger there too.",
     )
+    ps_db: Connection | None = Field(
+        default=None,
+        alias="PS_DB",
+        description="Connection to PS_DB, PeopleStage's database (docs/databases.md). With it broadcasts that came "
+        "through the PeopleStage channel get their delivery step and run.",
+    )
+    schema_map_file: Path | None = Field(
+        default=None,
+        alias="SCHEMA_MAP_FILE",
+        description="TOML file with the names of tables, columns, states and XML paths of WS_DB, RS_DB and PS_DB "
+        "(docs/schema-map.md). Without it they are those that are public.",
+    )
+    bulk_load: BulkRoad = Field(
+        default=BulkRoad.AUTO,
+        alias="BULK_LOAD",
+        description="How rows are loaded into RS_DB: `auto` (bulk copy, or INSERT where that does not work), "
+        "`bulk copy`, `insert`, or `bulk insert` (the server reads files from STAGING_CONTAINER; docs/bulk-load.md).",
+    )
+    bulk_insert_data_source: Annotated[str, AfterValidator(_data_source)] | None = Field(
+        default=None,
+        validate_default=True,
+        alias="BULK_INSERT_DATA_SOURCE",
+        description="Name of the external data source in RS_DB whose location is STAGING_CONTAINER, "
+        "for BULK_LOAD = `bulk insert`.",
+    )
     database_time_zone: Annotated[str, AfterValidator(_time_zone)] = Field(
         default="UTC",
         alias="DATABASE_TIME_ZONE",
-        description="Zone of the times in WS_DB and RS_DB: that of their server (Azure SQL: UTC).",
+        description="Zone of the times in WS_DB, RS_DB and PS_DB: that of their server (Azure SQL: UTC).",
     )
     delivery_files: PlaceText = Field(
         alias="DELIVERY_FILES",
@@ -328,6 +374,49 @@ class Settings(_Environment):
         description="Name of the file that says that a response file is complete, such as `{name}.done`. "
         "Without it a file is complete when it is the same at two looks.",
     )
+
+    @field_validator("bulk_insert_data_source")
+    @classmethod
+    def _source_is_given(cls, name: str | None, settings: ValidationInfo) -> str | None:
+        if name is None and settings.data.get("bulk_load") is BulkRoad.BULK_INSERT:
+            msg = "BULK_LOAD = bulk insert needs BULK_INSERT_DATA_SOURCE"
+            raise ValueError(msg)
+        return name
+
+    # Where responses go
+    responses_to: Literal["tables", "files", "both"] = Field(
+        default="tables",
+        alias="RESPONSES_TO",
+        description="Where responses go (docs/responses.md): `tables` of RS_DB, `files` that an existing FERG reads, "
+        "or `both`.",
+    )
+    ferg_files: PlaceText | None = Field(
+        default=None,
+        validate_default=True,
+        alias="FERG_FILES",
+        description="Place in which FERG finds these files: a mounted folder, `container:…` or `sftp:…`.",
+    )
+    ferg_delimiter: str = Field(
+        default="TAB", alias="FERG_DELIMITER", description="FERG's parameter DELIMITER: a character, or `TAB`."
+    )
+    ferg_encloser: str = Field(
+        default="DOUBLEQUOTE",
+        alias="FERG_ENCLOSER",
+        description="FERG's parameter ENCLOSER: `DOUBLEQUOTE` or `NONE`.",
+    )
+    ferg_date_format: str = Field(
+        default="dd.MM.yyyy HH:mm:ss",
+        alias="FERG_DATE_FORMAT",
+        description="FERG's parameter DATEFORMAT. Times are local ones of DATABASE_TIME_ZONE.",
+    )
+
+    @field_validator("ferg_files")
+    @classmethod
+    def _files_have_a_place(cls, place: str | None, settings: ValidationInfo) -> str | None:
+        if place is None and settings.data.get("responses_to") in {"files", "both"}:
+            msg = "say where files for FERG go"
+            raise ValueError(msg)
+        return place
 
     @field_validator("sftp_password")
     @classmethod

@@ -16,6 +16,9 @@ from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 
 #: For URLs.
 DIALECT: Final = "mssql+bridge"
+#: The execution option with ODBC's type, size and digits of each parameter, by which many rows go in one call of the
+#: driver, NULLs among them: it asks about the whole statement once.
+INPUT_SIZES: Final = "bridge_input_sizes"
 #: A place for a parameter, or what may hold a question mark that is none: texts, names, comments.
 _TOKEN: Final = re.compile(r"\?|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\[(?:[^\]]|\]\])*\]|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
@@ -52,6 +55,12 @@ class SqlServerDialect(MSDialect_pyodbc):
         context: ExecutionContext | None = None,
     ) -> None:
         """Execute it for many rows."""
+        sizes = None if context is None else context.execution_options.get(INPUT_SIZES)
+        if sizes is not None:
+            cursor.fast_executemany = True  # type: ignore[attr-defined] # pyodbc's
+            cursor.setinputsizes(sizes)
+            cursor.executemany(statement, parameters)
+            return
         for _, run in groupby(parameters, key=_bound):
             self._execute(cursor, statement, list(run), context)
 

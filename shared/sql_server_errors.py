@@ -6,7 +6,7 @@ else of it is kept. One meaning can have several numbers: Babelfish gives others
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from shared.errors import (
@@ -50,7 +50,7 @@ _MEANINGS: Final[Mapping[type[BridgeError], frozenset[int]]] = {
     DatabaseFull: frozenset({1101, 1105, 9002, 40544}),
     DatabasePermissionDenied: frozenset({229, 230, 262, 297, 300, 15247}),
     DatabaseObjectMissing: frozenset({207, 208, 2812}),
-    DatabaseValueTooLong: frozenset({2628, 8115, 8152}),
+    DatabaseValueTooLong: frozenset({2628, 4815, 4863, 8115, 8152}),
 }
 #: SQLSTATEs of the driver itself, which has no number for them: no connection, or no answer in time.
 _NO_ANSWER: Final = frozenset({"08001", "08003", "08004", "08007", "08S01", "08S02", "HYT00", "HYT01", "40001"})
@@ -58,6 +58,8 @@ _NO_ANSWER: Final = frozenset({"08001", "08003", "08004", "08007", "08S01", "08S
 _NO_TLS: Final = frozenset({-1, 20})
 #: A broken constraint. Who writes expects it, and its text names a value, which must not pass for a number.
 _CONSTRAINT: Final = "23000"
+#: The driver itself found a value too long.
+_TRUNCATED: Final = "22001"
 #: The driver manager found no driver, or could not load it: 01000 is its "can't open lib".
 _NO_DRIVER: Final = frozenset({"01000", "IM002", "IM003", "IM004"})
 
@@ -91,17 +93,26 @@ def meaning(error: Exception, *, database: str, connecting: bool, committing: bo
     if sqlstate(error) == _CONSTRAINT:
         return None
     found = numbers(error)
-    for kind, known in _MEANINGS.items():
-        if number := next((number for number in found if number in known), None):
-            return kind(database=database, number=number)
+    if explained := meaning_of(found, database=database):
+        return explained
     if connecting and not found and sqlstate(error) in _NO_DRIVER:
         return OdbcDriverMissing(what="ODBC Driver 18 for SQL Server")
     if connecting and (number := next((number for number in found if number in _NO_TLS), None)):
         return DatabaseTlsFailed(database=database, number=number)
+    if sqlstate(error) == _TRUNCATED:
+        return DatabaseValueTooLong(database=database, reason=without_text(error))
     passing = next((number for number in found if number in PASSING), None)
     if connecting or passing is not None or sqlstate(error) in _NO_ANSWER:
         undone = not connecting and (passing in _ROLLED_BACK or not committing)
         return DatabaseUnavailable(database=database, reason=without_text(error), number=passing, undone=undone)
+    return None
+
+
+def meaning_of(found: Sequence[int], *, database: str) -> BridgeError | None:
+    """The entry of the catalogue for native numbers that last, or None where there is none."""
+    for kind, known in _MEANINGS.items():
+        if number := next((number for number in found if number in known), None):
+            return kind(database=database, number=number, reason=f"error {number}")
     return None
 
 

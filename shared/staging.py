@@ -106,6 +106,7 @@ class Staging:
     """One container of staged files."""
 
     def __init__(self, service: BlobServiceClient, container: str) -> None:
+        self.name = container
         self._service = service
         self._container = service.get_container_client(container)
 
@@ -116,6 +117,11 @@ class Staging:
                 self._container.create_container()
             except ResourceExistsError:
                 return
+
+    def exists(self) -> bool:
+        """Whether the container is there."""
+        with mapped_errors("look at a container"):
+            return self._container.exists()
 
     def writer(self, name: str) -> StagedFileWriter:
         """A writer of the staged file `name`."""

@@ -14,14 +14,17 @@ GRANT UPDATE ON SCHEMA::bridge TO bridge_app;
 GRANT DELETE ON SCHEMA::bridge TO bridge_app;
 GO
 
--- Of FastStats' tables: rows are added, never changed or removed. Read is what the database made up itself (their
--- numbers) and what is counted; addresses and keys of persons cannot be read back.
+-- Of FastStats' tables: rows are added, never removed. Changed is only what tells of an upload that was done anew, and
+-- whose a response is that had found no broadcast. Read is what the database made up itself (their numbers) and what is
+-- counted; addresses and keys of persons cannot be read back.
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[Broadcasts] TO bridge_app;
 GRANT SELECT (Id) ON OBJECT::[$(FastStatsSchema)].[Broadcasts] TO bridge_app;
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[BroadcastsDetail] TO bridge_app;
-GRANT SELECT (Id) ON OBJECT::[$(FastStatsSchema)].[BroadcastsDetail] TO bridge_app;
+GRANT SELECT (ActionType, BroadcastId, Id) ON OBJECT::[$(FastStatsSchema)].[BroadcastsDetail] TO bridge_app;
+GRANT UPDATE (BroadcasterTransactionId, Parameters, RecipientsBroadcast, RecipientsRejected, RecipientsUploaded) ON OBJECT::[$(FastStatsSchema)].[BroadcastsDetail] TO bridge_app;
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_app;
 GRANT SELECT (Id, MessageType) ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_app;
+GRANT UPDATE (BroadcastId, MessageName) ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_app;
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[ResponseDetails] TO bridge_app;
 GO
 -- The columns are compared with the schema map at start.

@@ -45,7 +45,7 @@ def utf8_text(stream: "SupportsRead[bytes]", layout: DeliveryFileLayout, *, name
         name: its name, for errors; it also tells whether FastStats has converted it.
 
     Returns:
-        What its encoding is called, and the text as UTF-8 without BOM, in pieces of any size.
+        What its encoding is called, and the text as UTF-8 without BOM, in pieces of any size but none.
 
     Raises:
         TerminalError: a packed file cannot be unpacked; see `unpacked`. Also while the pieces are read.
@@ -55,7 +55,7 @@ def utf8_text(stream: "SupportsRead[bytes]", layout: DeliveryFileLayout, *, name
     mark = next((mark for mark in _MARKS if first.startswith(mark)), b"")
     said = "utf-8" if _is_converted(name) else layout.encoding
     codec = _MARKS[mark] if mark else _CODECS.get(said, said)
-    return _CALLED.get(codec, codec), _as_utf8(first.removeprefix(mark), pieces, codec)
+    return _CALLED.get(codec, codec), filter(None, _as_utf8(first.removeprefix(mark), pieces, codec))
 
 
 def _as_utf8(first: bytes, pieces: Iterator[bytes], codec: str) -> Iterator[bytes]:

@@ -1,17 +1,33 @@
 """The reject file: the rows that were not uploaded, each with line and reason, for an operator to open in Excel.
 
-CSV as Excel takes it in every language: UTF-8 with a BOM, comma, every cell quoted, CRLF.
+CSV: UTF-8 with a BOM, comma, every cell quoted, CRLF. Where Windows has `;` as list separator Excel does not split it
+at commas: it is opened by Data > From Text/CSV there. No cell of it runs as a formula (CWE-1236) either way.
 """
 
+import re
+import unicodedata
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from shared.rejects import LONGEST_VALUE, RejectReason
 
 _BOM: Final = b"\xef\xbb\xbf"
-#: A cell that begins with one of these may be run as a formula (CWE-1236); a leading apostrophe makes it text. The
-#: full-width ones are taken for the others in East Asian settings.
-_FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")  # noqa: RUF001 - full width is meant
+#: What begins a formula, in any of its forms: East Asian settings take the full-width ones, others the minus sign.
+_FORMULA: Final = re.escape(
+    "".join(
+        chr(code)
+        for code in range(0x10000)
+        if unicodedata.normalize("NFKC", chr(code)) in {"=", "+", "-", "@", "\N{MINUS SIGN}"}
+    )
+)
+#: What spreadsheets leave out before a value: spaces of any kind, controls, marks of no width such as a BOM.
+_BLANK: Final = r"[\s\x00-\x20\x7f-\xa0\u00ad\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]"
+#: Where an apostrophe makes text of a formula: at the beginning of a cell, and behind what is the end of one for a
+#: spreadsheet that splits at `;` or tab and so takes our quotes for data. A cell that begins with a tab or a line end
+#: gets one whatever follows.
+_MAY_RUN: Final = re.compile(
+    rf"^(?={_BLANK}*+[{_FORMULA}]|[\t\r\n])|(?<=[;\t\r\n])(?=(?:(?![\t\r\n]){_BLANK})*+[{_FORMULA}])"
+)
 #: Control characters are shown by their pictures: they are why some rows are here, and one could steer a terminal.
 _PICTURES: Final = (
     {code: 0x2400 + code for code in range(0x20) if chr(code) not in "\t\r\n"}
@@ -51,6 +67,4 @@ def _line(cells: Iterable[str]) -> bytes:
 
 def _cell(value: str) -> str:
     text = value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
-    if text.startswith(_FORMULA):
-        text = "'" + text
-    return '"' + text.translate(_PICTURES).replace('"', '""') + '"'
+    return '"' + _MAY_RUN.sub("'", text).translate(_PICTURES).replace('"', '""') + '"'

@@ -1,16 +1,26 @@
 """RS_DB, the response database: rows of `Broadcasts` and `BroadcastsDetail`, and responses.
 
 Every function works within the caller's transaction, so that what it writes and the ledger's record
-of it commit together.
+of it commit together: a step that is repeated writes no row twice.
+
+`Response` has no column in which a key of ours could stand, and yet the ledger must know which of its rows tells of
+which event. So the rows are inserted by increasing line, and their ids come back: both databases give ids in the order
+of the rows that are inserted (SQL Server promises it for `INSERT … SELECT … ORDER BY`). Sorted, the n-th id is that of
+the n-th row, whoever else takes ids in between. Nothing of a row but its id leaves the database.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
 from shared.broadcast import Broadcast
-from shared.faststats.schema_map import RsDbSchema
-from shared.response import AttributedResponse
+from shared.errors import RowsUnaccounted
+from shared.faststats.schema_map import RsDbSchema, present
+from shared.ledger.responses import Batch, details_of
+from shared.ledger.tables import broadcast as ledger_broadcast
+from shared.ledger.tables import response_staging as staging
+from shared.ledger.tables import unmatched_response as unmatched
 
 
 class RsDb:
@@ -23,58 +33,131 @@ class RsDb:
     def __init__(self, schema: RsDbSchema) -> None:
         self._schema = schema
 
+    # Broadcasts
+
     def record_prepared(self, connection: Connection, broadcast: Broadcast) -> int:
         """Record the upload as FastStats does: a row of `Broadcasts` and its `Prepared` row.
+
+        A broadcast that failed afterwards and is uploaded anew keeps its rows; the `Prepared` row tells of the last
+        upload. One that ends before it was sent has no other row.
 
         Returns:
             `Broadcasts.Id`, to which responses refer.
         """
+        if broadcast.rs_broadcast_id is not None:
+            self._change_prepared(connection, broadcast, broadcast.rs_broadcast_id)
+            return broadcast.rs_broadcast_id
         request = broadcast.request
         broadcast_id = connection.execute(
             insert(self._schema.broadcasts)
             .values(
-                broadcaster=self._schema.broadcaster,
-                list_name=request.list_name,
-                step_id=request.step_id,
-                run=request.run,
-                parameters=request.parameters,
+                present(
+                    self._schema.broadcasts,
+                    {
+                        "broadcaster": self._schema.broadcaster,
+                        "list_name": request.list_name,
+                        "step_id": request.step_id,
+                        "run": request.run,
+                        "parameters": request.parameters,
+                    },
+                )
             )
             .returning(self._schema.broadcasts.c.id)
         ).scalar_one()
-        self._add_detail(connection, broadcast, broadcast_id, self._schema.prepared, broadcast.key)
+        self._add_detail(connection, broadcast_id, self._schema.prepared, _prepared(broadcast))
         return int(broadcast_id)
 
     def record_delivered(self, connection: Connection, broadcast: Broadcast) -> None:
         """Record that the message was sent: the `Delivered` row, with the mailing id that responses carry."""
         if broadcast.rs_broadcast_id is not None:
-            self._add_detail(
-                connection,
-                broadcast,
-                broadcast.rs_broadcast_id,
-                self._schema.delivered,
-                str(broadcast.mailing_id or broadcast.campaign_id),
-            )
+            self._add_detail(connection, broadcast.rs_broadcast_id, self._schema.delivered, _delivered(broadcast))
 
-    def add_responses(self, connection: Connection, responses: Sequence[AttributedResponse]) -> list[int]:
-        """Write rows of `Response` and `ResponseDetails`.
+    def _add_detail(
+        self, connection: Connection, broadcast_id: int, action: str | int, values: Mapping[str, object]
+    ) -> None:
+        detail = self._schema.broadcasts_detail
+        row = {"broadcast_id": broadcast_id, "action_type": action, "status": self._schema.completed, **values}
+        connection.execute(insert(detail).values(present(detail, row)))
+
+    def _change_prepared(self, connection: Connection, broadcast: Broadcast, broadcast_id: int) -> None:
+        detail = self._schema.broadcasts_detail
+        connection.execute(
+            update(detail)
+            .where(detail.c.broadcast_id == broadcast_id, detail.c.action_type == self._schema.prepared)
+            .values(present(detail, _prepared(broadcast)))
+        )
+
+    # Responses
+
+    def add_responses(self, connection: Connection, batch: Batch) -> list[int]:
+        """Write new staged rows to `Response` and `ResponseDetails`.
 
         Returns:
-            `Response.Id` of each, in order.
+            `Response.Id` of each, by increasing line; so they increase too.
+
+        Raises:
+            RowsUnaccounted: the database did not give every row an id.
         """
-        ids = list(
-            connection.scalars(
-                insert(self._schema.response).returning(self._schema.response.c.id, sort_by_parameter_order=True),
-                [_response_row(attributed) for attributed in responses],
-            )
+        response = self._schema.response
+        every: dict[str, ColumnElement[Any]] = {
+            "email": staging.c.email,
+            "urn": staging.c.urn,
+            "communication_key": staging.c.communication_key,
+            "message_type": staging.c.message_type,
+            "message_name": func.coalesce(ledger_broadcast.c.message_name, ""),
+            "delivery_date": staging.c.delivery_wall,
+            "click_url": func.nullif(staging.c.click_url, ""),
+            "click_date": staging.c.click_wall,
+            "event_triggered_date": staging.c.event_wall,
+            "broadcast_id": ledger_broadcast.c.rs_broadcast_id,
+        }
+        values = {name: value for name, value in every.items() if name in response.c}
+        ordered = (
+            select(*values.values())
+            .select_from(staging.outerjoin(ledger_broadcast, ledger_broadcast.c.id == staging.c.broadcast_id))
+            .where(batch.rows)
+            .order_by(staging.c.line)
+            # SQL Server takes an order only together with a number of rows.
+            .limit(batch.size)
         )
+        inserted = insert(response).from_select(list(values), ordered).returning(response.c.id)
+        ids = sorted(connection.scalars(inserted).all())
+        if len(ids) != batch.size:
+            raise RowsUnaccounted(what="Response", read=batch.size, accounted=len(ids))
         details = [
-            {"id": response_id, "name": name, "value": value}
-            for attributed, response_id in zip(responses, ids, strict=True)
-            for name, value in attributed.response.details.items()
+            {"id": ids[place - batch.first_place], "name": name, "value": value}
+            for place, told in details_of(connection, batch)
+            for name, value in told.items()
         ]
         if details:
             connection.execute(insert(self._schema.response_details), details)
         return ids
+
+    def attribute(self, connection: Connection, found: ColumnElement[bool]) -> None:
+        """Tell responses that had found no broadcast whose they are.
+
+        Args:
+            connection: the transaction.
+            found: which rows of `unmatched_response`; those with a broadcast are taken.
+        """
+        response = self._schema.response
+        connection.execute(
+            update(response)
+            .where(
+                found,
+                unmatched.c.response_id == response.c.id,
+                ledger_broadcast.c.id == unmatched.c.broadcast_id,
+            )
+            .values(
+                present(
+                    response,
+                    {
+                        "broadcast_id": ledger_broadcast.c.rs_broadcast_id,
+                        "message_name": ledger_broadcast.c.message_name,
+                    },
+                )
+            )
+        )
 
     def count_by_type(self, connection: Connection) -> dict[str, int]:
         """Rows of `Response` by message type."""
@@ -82,35 +165,44 @@ class RsDb:
         wanted = select(response.c.message_type, func.count().label("count")).group_by(response.c.message_type)
         return {str(row[0]): int(row[1]) for row in connection.execute(wanted)}
 
-    def _add_detail(
-        self, connection: Connection, broadcast: Broadcast, broadcast_id: int, action: str, transaction_id: str
-    ) -> None:
-        rows = broadcast.rows
-        connection.execute(
-            insert(self._schema.broadcasts_detail).values(
-                broadcast_id=broadcast_id,
-                action_type=action,
-                status=self._schema.completed,
-                parameters=f"BroadcastKey={broadcast.key};CampaignId={broadcast.campaign_id or ''}",
-                broadcaster_transaction_id=transaction_id,
-                recipients_uploaded=rows and rows.uploaded,
-                recipients_rejected=rows and rows.read - rows.uploaded,
-                recipients_broadcast=broadcast.sent,
-            )
-        )
+
+def transaction_id(broadcast: Broadcast) -> str:
+    """The id that responses of a broadcast carry: its mailing, or its Smart Campaign where that holds several."""
+    return str(broadcast.mailing_id or broadcast.campaign_id)
 
 
-def _response_row(attributed: AttributedResponse) -> dict[str, object]:
-    response = attributed.response
+def _prepared(broadcast: Broadcast) -> dict[str, object]:
+    """What the upload is known by: the sending batch, else the broadcast's key; and how many rows went into it."""
+    rows = broadcast.rows
     return {
-        "email": response.email,
-        "urn": response.urn,
-        "communication_key": response.communication_key,
-        "message_type": response.message_type,
-        "message_name": attributed.message_name,
-        "delivery_date": response.delivery_date,
-        "click_url": response.click_url or None,
-        "click_date": response.click_date,
-        "event_triggered_date": response.event_time,
-        "broadcast_id": attributed.rs_broadcast_id,
+        "parameters": _parameters(broadcast),
+        "broadcaster_transaction_id": str(broadcast.batch_id or broadcast.key),
+        "recipients_uploaded": rows and rows.uploaded,
+        "recipients_rejected": rows and rows.read - rows.uploaded,
+        "recipients_broadcast": None,
     }
+
+
+def _delivered(broadcast: Broadcast) -> dict[str, object]:
+    """What Optimizely reports: recipients on the list, those that it did not send to, those that it sent to."""
+    rows, sent = broadcast.rows, broadcast.sent
+    uploaded = None if rows is None else rows.uploaded
+    given = uploaded if broadcast.imported is None else broadcast.imported
+    return {
+        "parameters": _parameters(broadcast),
+        "broadcaster_transaction_id": transaction_id(broadcast),
+        "recipients_uploaded": given,
+        "recipients_rejected": None if given is None or sent is None else max(given - sent, 0),
+        "recipients_broadcast": sent,
+    }
+
+
+def _parameters(broadcast: Broadcast) -> str:
+    """`key=value;` for each that is known, as the product writes them."""
+    told = {
+        "BroadcastKey": broadcast.key,
+        "CampaignId": broadcast.campaign_id,
+        "MailingId": broadcast.mailing_id,
+        "BatchId": broadcast.batch_id,
+    }
+    return "".join(f"{name}={value};" for name, value in told.items() if value is not None)

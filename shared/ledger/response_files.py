@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.database import Database
@@ -35,7 +35,7 @@ class LoadCounts:
     loaded: int
     known: int
     rejected: int
-    #: Rows among the loaded whose broadcast is not in the ledger.
+    #: Rows among the loaded that have not found their broadcast; it gets less when they find it later.
     unmatched: int
     by_type: Mapping[str, int] = field(default_factory=dict)
 
@@ -124,7 +124,7 @@ class ResponseFiles:
     def failed(self, file: ResponseFile, *, code: str, sentence: str) -> None:
         """Record that a gathered file cannot be loaded as it is; one that was loaded meanwhile stays so."""
         with self._database.writing() as connection:
-            connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
+            connection.execute(delete(staging).where(staging.c.response_file_id == file.id, staging.c.place.is_(None)))
             connection.execute(
                 update(table)
                 .where(table.c.id == file.id, table.c.state == FileState.GATHERED)
@@ -177,15 +177,27 @@ def record_load(
     counts: LoadCounts,
     rejects: Mapping[RejectReason, int],
     *,
+    keep_new: bool = False,
     now: datetime,
 ) -> None:
     """Record, within the transaction that moved the rows, that the file is loaded.
+
+    Args:
+        connection: the transaction.
+        file: the response file.
+        counts: what became of its rows.
+        rejects: those that were refused, by reason.
+        keep_new: leave the new rows staged, for a file that is made of them.
+        now: the time.
 
     Raises:
         LeaseLost: somebody else was at it: it is not waiting for its load any more, or its staged rows are not
             those that were counted; roll back.
     """
-    staged = connection.execute(delete(staging).where(staging.c.response_file_id == file.id))
+    mine = staging.c.response_file_id == file.id
+    staged = connection.execute(delete(staging).where(mine, staging.c.place.is_(None) if keep_new else true())).rowcount
+    if keep_new:
+        staged += connection.scalar(select(func.count()).select_from(staging).where(mine)) or 0
     connection.execute(delete(tables.reject_count).where(tables.reject_count.c.response_file_id == file.id))
     if rejects:
         connection.execute(
@@ -208,8 +220,13 @@ def record_load(
             error=None,
         )
     )
-    if changed.rowcount == 0 or staged.rowcount != counts.loaded + counts.known:
+    if changed.rowcount == 0 or staged != counts.loaded + counts.known:
         raise LeaseLost(lease=lease_name(file.name))
+
+
+def found_their_broadcast(connection: Connection, file_id: int, rows: int) -> None:
+    """Record that so many rows of a file that had found no broadcast have found it."""
+    connection.execute(update(table).where(table.c.id == file_id).values(rows_unmatched=table.c.rows_unmatched - rows))
 
 
 def lease_name(name: str) -> str:

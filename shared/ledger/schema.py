@@ -13,17 +13,14 @@ from typing import Final
 from sqlalchemy import Connection, Insert, func, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from shared.database import Database
-from shared.errors import DatabaseUnavailable, MigrationChanged, MigrationFailed, SchemaOutOfDate, SchemaTooNew
+from shared.database import Database, take_turn, turn
+from shared.errors import MigrationChanged, MigrationFailed, SchemaOutOfDate, SchemaTooNew
 from shared.ledger.migrations import Migration, known_migrations
 from shared.ledger.tables import metadata
 from shared.ledger.tables import migration as table
 
-#: The end of the transaction gives it back. SQLite needs none: it lets one transaction write at a time.
-_LOCK: Final = (
-    "DECLARE @got INT; EXEC @got = sp_getapplock @Resource = N'bridge.migration', @LockMode = N'Exclusive', "
-    "@LockOwner = N'Transaction', @LockTimeout = 600000;"
-)
+#: One turn at a time to apply migrations.
+_TURN: Final = "bridge.migration"
 
 
 class Standing(StrEnum):
@@ -143,7 +140,7 @@ class Schema:
         if not self.pending():
             return None  # and no right to change anything is needed
         with self._database.writing() as connection:
-            self._lock(connection)
+            take_turn(connection, of=_TURN)
             pending = self._pending(connection)
             if not pending:
                 return None
@@ -159,12 +156,6 @@ class Schema:
                     ) from None
             connection.execute(self._record(migration))
         return migration
-
-    def _lock(self, connection: Connection) -> None:
-        if self._dialect.name != "mssql":
-            return
-        if int(connection.exec_driver_sql(f"SET NOCOUNT ON; {_LOCK} SELECT @got").scalar_one()) < 0:
-            raise DatabaseUnavailable(database=self._database.name, reason="somebody else applies migrations")
 
     def _pending(self, connection: Connection) -> list[Migration]:
         applied = {one.number: one for one in self._applied(connection)}
@@ -206,7 +197,7 @@ class Schema:
         yield "SET XACT_ABORT ON"
         for migration in pending:
             yield (
-                f"-- {migration.title}\nBEGIN TRANSACTION;\n{_LOCK}\n"
+                f"-- {migration.title}\nBEGIN TRANSACTION;\n{turn(_TURN)}\n"
                 "IF @got < 0 BEGIN RAISERROR('Somebody else applies migrations.', 16, 1); ROLLBACK TRANSACTION; END"
             )
             for statement in (*migration.statements, self._literal(self._record(migration))):

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -25,7 +26,7 @@ from sqlalchemy import (
     UnicodeText,
     UniqueConstraint,
 )
-from sqlalchemy.dialects.mssql import BINARY
+from sqlalchemy.dialects.mssql import BINARY, DATETIME2
 
 from shared.database import UtcDateTime
 
@@ -42,6 +43,8 @@ metadata = MetaData(schema="bridge", naming_convention=_NAMES)
 _Id = BigInteger().with_variant(Integer, "sqlite")
 #: SQL Server would make `VARBINARY` of it, which is longer by two bytes a row.
 _Hash = LargeBinary(16).with_variant(BINARY(16), "mssql")
+#: A time as `Response` keeps it: without zone, in that of the database server. It is only copied, never compared.
+_WallTime = DateTime().with_variant(DATETIME2(precision=3), "mssql")  # type: ignore[no-untyped-call]  # theirs
 
 #: The migrations that were applied.
 migration = Table(
@@ -188,30 +191,41 @@ reject_count = Table(
     Column("rows", BigInteger, nullable=False),
 )
 
-#: Rows of a response file on their way into `Response`.
+#: Rows of a response file on their way into `Response`, or into a file for FERG.
 response_staging = Table(
     "response_staging",
     metadata,
     Column("load_id", String(36), primary_key=True),
-    Column("line", BigInteger, primary_key=True),
+    Column("line", BigInteger, primary_key=True, autoincrement=False),
     Column("response_file_id", BigInteger, nullable=False, index=True),
     Column("event_key", _Hash, nullable=False),
-    #: Rank of the row among its equals in the file; set when the file is whole.
+    #: Rank of the row among its equals in the file, and its place among the new rows of the file, from 1 without a
+    #: gap. Both are set when the file is whole, and only where the event is new.
     Column("ordinal", Integer),
+    Column("place", BigInteger),
+    #: The broadcast that it found.
+    Column("broadcast_id", BigInteger),
     Column("broadcast_key", String(64), nullable=False),
     Column("mailing_id", String(64), nullable=False),
     Column("email", Unicode(320), nullable=False),
     Column("urn", Unicode(255), nullable=False),
+    Column("urn_hash", _Hash),
     Column("communication_key", String(64), nullable=False),
+    Column("communication_key_hash", _Hash),
     Column("message_type", Unicode(50), nullable=False),
     Column("event_time", UtcDateTime, nullable=False),
     Column("delivery_date", UtcDateTime),
     Column("click_url", Unicode(2000), nullable=False),
     Column("click_date", UtcDateTime),
+    #: The same times as `Response` keeps them.
+    Column("event_wall", _WallTime),
+    Column("delivery_wall", _WallTime),
+    Column("click_wall", _WallTime),
     Column("details", UnicodeText, nullable=False),
 )
 
-#: The events that are in `Response`: key and ordinal (rule 6), and the row that tells of it.
+#: The events that were taken over: key and ordinal (rule 6), and the row of `Response` that tells of it; 0 where events
+#: leave in files only.
 response_event = Table(
     "response_event",
     metadata,
@@ -269,4 +283,55 @@ suppression_bounce = Table(
     Column("mailing_id", BigInteger, primary_key=True, autoincrement=False),
     Column("address_hash", _Hash, primary_key=True),
     Column("asked_at", UtcDateTime, nullable=False, index=True),
+)
+#: To whom a broadcast's list went, one row a recipient: by these a response without the broadcast's key finds it.
+recipient = Table(
+    "recipient",
+    metadata,
+    Column("broadcast_id", BigInteger, primary_key=True, autoincrement=False),
+    #: In the delivery file.
+    Column("line", Integer, primary_key=True, autoincrement=False),
+    Column("communication_key_hash", _Hash, index=True),
+    Column("urn_hash", _Hash, index=True),
+)
+
+#: Rows of `Response` that have found no broadcast yet, and by what they can find one.
+unmatched_response = Table(
+    "unmatched_response",
+    metadata,
+    Column("response_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("response_file_id", BigInteger, nullable=False),
+    Column("broadcast_key", String(64), nullable=False),
+    Column("mailing_id", String(64), nullable=False),
+    Column("communication_key_hash", _Hash),
+    Column("urn_hash", _Hash),
+    Column("event_time", UtcDateTime, nullable=False),
+    Column("delivery_date", UtcDateTime),
+    Column("loaded_at", UtcDateTime, nullable=False, index=True),
+    #: When it last looked for its broadcast since it was loaded; NULL: it is to look.
+    Column("looked_at", UtcDateTime, index=True),
+    #: The broadcast that it found, within the transaction that removes the row.
+    Column("broadcast_id", BigInteger),
+)
+
+#: The broadcasts after whose last change of state the unmatched rows have looked again.
+matched_broadcast = Table(
+    "matched_broadcast",
+    metadata,
+    Column("broadcast_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", String(20), nullable=False),
+)
+
+#: Files for FERG: of the response file they are made of, the new rows stay in `response_staging` until they are put.
+ferg_file = Table(
+    "ferg_file",
+    metadata,
+    Column("response_file_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("load_id", String(36), nullable=False),
+    Column("name", Unicode(400), nullable=False),
+    #: Names of its further columns, as JSON.
+    Column("columns", UnicodeText, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("put_at", UtcDateTime, index=True),
 )

@@ -40,6 +40,7 @@ from shared.optimizely.rest_answers import (
     ThresholdExceeded,
     Unsubscribe,
     WaitNode,
+    WholeMessage,
 )
 from shared.optimizely.rest_transport import Body, Params, RestTransport, shaped
 
@@ -68,7 +69,7 @@ _REPORT = TypeAdapter(SmartCampaignReport)
 _LISTS_NODE = TypeAdapter(RecipientListsNode)
 _WAIT_NODE = TypeAdapter(WaitNode)
 _WAIT_NODES = TypeAdapter(tuple[WaitNode, ...])
-_MESSAGE = TypeAdapter(Message)
+_MESSAGE = TypeAdapter(WholeMessage)
 _MESSAGES = TypeAdapter(tuple[Message, ...])
 _TEST_STARTED = TypeAdapter(TestMailingStarted)
 _TEST_REPORT = TypeAdapter(TestMailingReport)
@@ -320,7 +321,7 @@ class OptimizelyRest:
         """The messages of a Smart Campaign."""
         return self._transport.get("getMessages", f"smartcampaigns/{campaign_id}/messages", _MESSAGES)
 
-    def get_smart_campaign_message(self, campaign_id: int, mailing_id: int) -> Message:
+    def get_smart_campaign_message(self, campaign_id: int, mailing_id: int) -> WholeMessage:
         """One message of a Smart Campaign (getSmartCampaignMessage_1)."""
         path = f"smartcampaigns/{campaign_id}/messages/{mailing_id}"
         return self._transport.get("getSmartCampaignMessage_1", path, _MESSAGE)

@@ -118,12 +118,18 @@ class Message(Answer):
     status: _Text = ""
     started: _Time | None = None
     finished: _Time | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WholeMessage(Message):
+    """A message with what its readers see."""
+
     sender_address: _Text = ""
     sender_name: _Text = ""
     reply_to_address: _Text = ""
     #: Its form is not described; a text, or texts by something.
     subject: Annotated[str, BeforeValidator(_first_text)] = ""
-    content: _Text = ""
+    content: _Text = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

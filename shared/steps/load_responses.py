@@ -1,11 +1,14 @@
 """load_responses: read a gathered response file and move its new rows into RS_DB, all of them or none."""
 
 import uuid
-from collections import Counter
-from datetime import timedelta
-from itertools import batched
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
 
 from shared.bridge import Bridge, new_owner, now
+from shared.database import take_turn
 from shared.errors import (
     BridgeError,
     ResponseFileLayout,
@@ -14,16 +17,16 @@ from shared.errors import (
     TransientError,
     UnexpectedError,
 )
-from shared.ledger import responses
+from shared.faststats.rs_db import RsDb
+from shared.ledger import ferg_files, responses
 from shared.ledger.leases import HeldLease
 from shared.ledger.response_files import FileState, LoadCounts, ResponseFile, lease_name, record_load
+from shared.ledger.responses import NewOfType
 from shared.optimizely.response_file import ResponseReader
+from shared.response import Response
 from shared.response_layouts import layout_of
 from shared.steps.work import LONGEST_PAUSE
 from shared.telemetry import log, place_of
-
-#: Rows staged by one statement.
-_BATCH = 500
 
 
 def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
@@ -38,7 +41,9 @@ def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
 
     Raises:
         DatabaseUnavailable: the ledger could not be written; the message comes again.
+        SchemaMapMismatch: RS_DB is not as the schema map says; the sweep queues the file again until it is.
     """
+    bridge.rs_check.require()
     file = bridge.ledger.response_files.get(file_id)
     if file is None:
         return None
@@ -80,30 +85,68 @@ def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     if found is None:
         raise ResponseFileLayout(file=file.name, reason="no layout of the channels file is for its name")
     reader = ResponseReader(bridge.responses.chunks(file.blob), found[1], name=file.name)
-    for batch in batched(reader, _BATCH, strict=False):
-        responses.stage(bridge.rs_database, file, load_id, batch)
+    zone = ZoneInfo(bridge.settings.database_time_zone)
+    columns: dict[str, None] = {}
+    responses.stage(bridge.bulk, file, load_id, _noting_details(reader, columns), zone)
     with bridge.rs_database.writing() as connection:
-        # Only now: the wait for the write lock can be longer than the lease.
+        # Two loads that move side by side would both take an event for new.
+        take_turn(connection, of="bridge.responses")
+        # Only now: the wait for the turn can be longer than the lease.
         lease.check()
-        loaded: Counter[str] = Counter()
-        unmatched = 0
-        for new in responses.new(connection, load_id):
-            responses.record(connection, new, bridge.rs_db.add_responses(connection, new))
-            loaded.update(one.response.message_type for one in new)
-            unmatched += sum(one.rs_broadcast_id is None for one in new)
+        rs_db = bridge.rs_db if bridge.settings.responses_to != "files" else None
+        new = move(connection, load_id, rs_db, now=now())
         counts = LoadCounts(
             read=reader.rows_read,
-            loaded=loaded.total(),
-            known=reader.rows_good - loaded.total(),
+            loaded=sum(one.rows for one in new),
+            known=reader.rows_good - sum(one.rows for one in new),
             rejected=reader.rejects.total(),
-            unmatched=unmatched,
-            by_type=loaded,
+            unmatched=sum(one.unmatched for one in new),
+            by_type={one.message_type: one.rows for one in new},
         )
         if counts.read != counts.loaded + counts.known + counts.rejected:
             accounted = counts.loaded + counts.known + counts.rejected
             raise RowsUnaccounted(what=file.name, read=counts.read, accounted=accounted)
-        record_load(connection, file, counts, dict(reader.rejects), now=now())
+        to_file = bridge.settings.responses_to != "tables" and counts.loaded > 0
+        if to_file:
+            ferg_files.make(connection, file, load_id, columns=list(columns), rows=counts.loaded, now=now())
+        record_load(connection, file, counts, dict(reader.rejects), keep_new=to_file, now=now())
     return counts
+
+
+def move(connection: Connection, load_id: str, rs_db: RsDb | None, *, now: datetime) -> list[NewOfType]:
+    """Move the new rows of a load, within a transaction: all of them or none.
+
+    Args:
+        connection: the transaction.
+        load_id: the load; all of its rows are staged.
+        rs_db: where they go; None: their events are recorded, but no row is written.
+        now: the time.
+
+    Returns:
+        How many there were, by message type.
+
+    Raises:
+        RowsUnaccounted: not every new row was moved.
+    """
+    responses.number_new(connection, load_id)
+    new = responses.count_new(connection, load_id)
+    moved = 0
+    for batch in responses.batches(connection, load_id):
+        if rs_db is None:
+            responses.record_without_response(connection, batch)
+        else:
+            responses.record(connection, batch, rs_db.add_responses(connection, batch), now=now)
+        moved += batch.size
+    if moved != sum(one.rows for one in new):
+        raise RowsUnaccounted(what="a load of responses", read=sum(one.rows for one in new), accounted=moved)
+    return new
+
+
+def _noting_details(rows: Iterable[tuple[int, Response]], columns: dict[str, None]) -> Iterator[tuple[int, Response]]:
+    """The same rows; the names of their details are noted, in the order in which they come."""
+    for line, response in rows:
+        columns.update(dict.fromkeys(response.details))
+        yield line, response
 
 
 def _give_up(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:

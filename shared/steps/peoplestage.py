@@ -156,6 +156,6 @@ def _known(bridge: Bridge, key: str) -> Broadcast | None:
 
 def _going_on(broadcast: Broadcast) -> Broadcast:
     if broadcast.state in {State.FAILED, State.CANCELLED, State.NEEDS_OPERATOR}:
-        reason = f"{broadcast.error} [{broadcast.error_code}]" if broadcast.error else "on request."
+        reason = broadcast.error_code or "on request"
         raise DeliveryEnded(broadcast=broadcast.key, state=str(broadcast.state), reason=reason)
     return broadcast

@@ -1,14 +1,20 @@
-"""poll_jobs: claim the broadcast jobs of WS_DB and take them into the ledger."""
+"""poll_jobs: claim the broadcast jobs of WS_DB and take them into the ledger.
 
-from collections.abc import Iterator
+Any number of pollers may run at once. A job that comes back is the broadcast that it was: FastStats may give a job
+free again by itself. While its broadcast is under way nothing happens but a new claim; when it has ended, its results
+are written again. It is never sent a second time, not even when it failed: that is for `bridge broadcast retry`, or
+for a new job.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
 
 from shared.bridge import Bridge, new_owner, now
+from shared.broadcast import RESTING
 from shared.errors import TerminalError
-from shared.faststats.ws_db import Job, WsDb
+from shared.faststats.ws_db import MOST_AT_ONCE, Job, WsDb
+from shared.steps.work import report_end
 from shared.telemetry import log, place_of
-
-#: Claimed jobs looked at in one page.
-_PAGE = 200
 
 
 def poll_jobs(bridge: Bridge) -> int:
@@ -16,48 +22,56 @@ def poll_jobs(bridge: Bridge) -> int:
 
     Returns:
         How many broadcasts were taken in.
+
+    Raises:
+        SchemaMapMismatch: WS_DB or RS_DB is not as the schema map says; no job was claimed.
+        DatabaseUnavailable: WS_DB did not answer; what was claimed is taken up by a later run.
     """
     ws_db = bridge.ws_db
     if ws_db is None:
         return 0
+    bridge.rs_check.require()  # a job that is claimed must be able to go on
     owner = new_owner()
-    taken = sum(_take_in(bridge, ws_db, job, owner) for job in _orphans(bridge, ws_db))
-    for _ in range(bridge.settings.jobs_per_poll):
-        job = ws_db.claim()
-        if job is None:
-            break
-        taken += _take_in(bridge, ws_db, job, owner)
+    cancelled = ws_db.end_cancelled()
+    if cancelled:
+        log.info("%d jobs were cancelled before they were taken.", cancelled, extra={"action": "cancel"})
+    taken, left = 0, bridge.settings.jobs_per_poll
+    while left > 0 and (jobs := ws_db.claim(min(left, MOST_AT_ONCE))):
+        left -= len(jobs)
+        taken += _take_in(bridge, ws_db, jobs, owner)
+    # Who claimed them stopped before they were in the ledger.
+    after, claimed_before = -1, now() - timedelta(seconds=bridge.settings.lease_seconds)
+    while jobs := ws_db.orphans(after=after, claimed_before=claimed_before):
+        after = jobs[-1].id
+        taken += _take_in(bridge, ws_db, jobs, owner)
     return taken
 
 
-def _orphans(bridge: Bridge, ws_db: WsDb) -> Iterator[Job]:
-    """Jobs that this bridge has claimed, but that never reached the ledger: somebody stopped in between."""
-    after = -1
-    while page := ws_db.claimed(after=after, limit=_PAGE):
-        known = bridge.ledger.broadcasts.known([job.key for job in page])
-        yield from (job for job in page if job.key not in known)
-        after = page[-1].id
+def _take_in(bridge: Bridge, ws_db: WsDb, jobs: Sequence[Job], owner: str) -> int:
+    """Take claimed jobs in. What is wrong with one stops no other: a later run takes it up again."""
+    recorded: list[int] = []
+    taken = 0
+    for job in jobs:
+        try:
+            taken += _record(bridge, ws_db, job, owner, recorded)
+        except Exception as error:  # noqa: BLE001 - whatever it is; the log has type and place
+            log.error("Job %d is not taken in: %s", job.id, place_of(error), extra={"action": "unexpected"})
+    ws_db.take_mark_off(recorded)
+    return taken
 
 
-def _take_in(bridge: Bridge, ws_db: WsDb, job: Job, owner: str) -> bool:
-    """Take one job in. What is wrong with it stops no other: a claimed job is taken up again by the next run."""
-    try:
-        return _record(bridge, ws_db, job, owner)
-    except Exception as error:  # noqa: BLE001 - whatever it is; the log has type and place
-        log.error("Job %d is not taken in: %s", job.id, place_of(error), extra={"action": "unexpected"})
-        return False
-
-
-def _record(bridge: Bridge, ws_db: WsDb, job: Job, owner: str) -> bool:
+def _record(bridge: Bridge, ws_db: WsDb, job: Job, owner: str, recorded: list[int]) -> bool:
     try:
         request = ws_db.request(job)
     except TerminalError as error:
         log.error("Job %d: %s", job.id, error, extra={"action": "job-refused", "code": error.code})
-        ws_db.finish(job.id, {"State": "failed", "ErrorCode": error.code, "Error": error.sentence})
+        ws_db.refuse(job, error)
         return False
     broadcast = bridge.ledger.broadcasts.add(request, owner=owner, now=now())
+    recorded.append(job.id)
     if broadcast is None:
-        return False  # another poller adopted it meanwhile, and queued it
+        _came_again(bridge, job)
+        return False
     log.info(
         "Job %d is claimed as broadcast %s.",
         job.id,
@@ -66,3 +80,17 @@ def _record(bridge: Bridge, ws_db: WsDb, job: Job, owner: str) -> bool:
     )
     bridge.send_on(broadcast)
     return True
+
+
+def _came_again(bridge: Bridge, job: Job) -> None:
+    """The ledger has the job's broadcast: another poller adopted it meanwhile, or FastStats gave the job free again."""
+    broadcast = bridge.ledger.broadcasts.get(job.key)
+    log.info(
+        "Job %d is broadcast %s already, which is %s.",
+        job.id,
+        broadcast.key,
+        broadcast.state,
+        extra={"action": "known", "broadcast": broadcast.key},
+    )
+    if broadcast.state in RESTING:
+        report_end(bridge, broadcast)

@@ -1,7 +1,8 @@
 """Staging: the delivery file is checked row by row; what can be uploaded becomes the staged list.
 
-The reject file is written beside it, with the rows that are not uploaded and the reasons. A staged list
-that is there already is adopted with its counts: the rows that an interrupted step wrote are these.
+Its recipients are remembered, so that responses without the broadcast's key find it. The reject file is written beside
+it, with the rows that are not uploaded and the reasons. A staged list that is there already is adopted with its counts:
+the rows that an interrupted step wrote are these.
 """
 
 import json
@@ -16,6 +17,7 @@ from shared.broadcast import Broadcast, RouteKind, RowCounts, Source, file_key, 
 from shared.errors import DeliveryFileChanged, DropMissing, NoRecipients, RowsUnaccounted
 from shared.faststats.delivery_file import DeliveryFile
 from shared.faststats.reject_file import RejectFile
+from shared.ledger import recipients
 from shared.ledger.suppressions import Suppressions
 from shared.optimizely.exported_columns import plan_export
 from shared.optimizely.list_chunks import JsonRows
@@ -29,6 +31,8 @@ from shared.steps.work import Work
 
 #: Rows whose addresses are looked up among the suppressed ones at a time.
 _LOOKED_UP = 1000
+#: Rows whose recipients are remembered at a time.
+_REMEMBERED = 5000
 _COUNTS = "counts"
 
 #: A row: its line in the delivery file, its values, and its line in the list or why it has none.
@@ -93,13 +97,20 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
         reject_file.write(rejects.header())
         uploaded, reasons = 0, Counter[RejectReason]()
         judged = _without_suppressed(_judged(delivery, rows), delivery, suppressions, list_id or 0)
-        for line_number, values, outcome in judged:
-            if isinstance(outcome, RejectReason):
-                reasons[outcome] += 1
-                reject_file.write(rejects.row(line_number, outcome, values))
-            else:
-                uploaded += 1
-                list_file.write(rows.pack(outcome))
+        with recipients.remembering(bridge.bulk, work.broadcast.id) as remembered:
+            for group in batched(judged, _REMEMBERED, strict=False):
+                remember = []
+                for line_number, values, outcome in group:
+                    if isinstance(outcome, RejectReason):
+                        reasons[outcome] += 1
+                        reject_file.write(rejects.row(line_number, outcome, values))
+                    else:
+                        uploaded += 1
+                        list_file.write(rows.pack(outcome))
+                        key, urn = values[delivery.communication_key], values[delivery.urn]
+                        remember.append(recipients.row(line_number, key, urn))
+                work.lease.check()
+                remembered.add(remember)
         list_file.write(rows.finish())
         counts = _counts(delivery.rows_read, uploaded, reasons)
         if counts.accounted != counts.read:

@@ -34,6 +34,7 @@ def upload_list(bridge: Bridge, key: str, version: int) -> None:
 def _stage(work: Work) -> Broadcast:
     """Resolve the names, check the delivery file, and stage the list."""
     bridge, request = work.bridge, work.broadcast.request
+    bridge.rs_check.require()  # fails now rather than after the upload
     if bridge.channels[request.channel].suppress and not bridge.ledger.suppressions.complete():
         raise SuppressionsIncomplete(channel=request.channel)
     list_id = _find_list(work)
@@ -142,7 +143,7 @@ def _transfer(work: Work) -> Broadcast | Later:
     )
 
     def record(connection: Connection) -> dict[str, object]:
-        return {"rs_broadcast_id": broadcast.rs_broadcast_id or bridge.rs_db.record_prepared(connection, broadcast)}
+        return {"rs_broadcast_id": bridge.rs_db.record_prepared(connection, broadcast)}
 
     return work.advance(State.UPLOADED, f"the list is transferred: {transferred.natural_key}", record)
 

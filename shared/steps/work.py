@@ -190,33 +190,10 @@ def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
 
     Of the other sources PeopleStage asks for itself, and nobody waits for the end of a dropped file.
     """
-    rows, request = broadcast.rows, broadcast.request
-    if request.job_id is None or bridge.ws_db is None:
-        _reported(bridge, broadcast)
-        return
-    if broadcast.state is State.NEEDS_OPERATOR:
-        bridge.ws_db.note(request.job_id, f"{broadcast.error} [{broadcast.error_code}]")
-        return
-    bridge.ws_db.finish(
-        request.job_id,
-        {
-            "BroadcastKey": broadcast.key,
-            "State": broadcast.state,
-            "ErrorCode": broadcast.error_code,
-            "Error": broadcast.error,
-            "BroadcastId": broadcast.rs_broadcast_id,
-            "CampaignId": broadcast.campaign_id,
-            "MailingId": broadcast.mailing_id,
-            "RowsRead": rows and rows.read,
-            "RecipientsUploaded": rows and rows.uploaded,
-            "RecipientsRejected": rows and rows.rejected,
-            "Duplicates": rows and rows.duplicates,
-            "Suppressed": rows and rows.suppressed,
-            "RecipientsImported": broadcast.imported,
-            "RecipientsBroadcast": broadcast.sent,
-        },
-        cancelled=broadcast.state is State.CANCELLED,
-    )
+    if broadcast.request.job_id is not None and bridge.ws_db is not None:
+        bridge.ws_db.report(broadcast, bridge.ledger.broadcasts.rejects(broadcast))
+        if broadcast.state is State.NEEDS_OPERATOR:
+            return
     _reported(bridge, broadcast)
 
 
@@ -255,7 +232,19 @@ def _one_look(work: Work, handler: Handler) -> tuple[Broadcast, timedelta | None
         outcome.state,
         extra={"action": "advance", "broadcast": key},
     )
+    _tell_client(work, outcome)
     return outcome, None
+
+
+def _tell_client(work: Work, broadcast: Broadcast) -> None:
+    """Write to the delivery job summary how far the broadcast is. Only its end is written until it is there."""
+    job_id, ws_db = broadcast.request.job_id, work.bridge.ws_db
+    if job_id is None or ws_db is None or broadcast.state in RESTING:
+        return
+    try:
+        ws_db.note_progress(job_id, broadcast)
+    except BridgeError as error:
+        log.warning("Job %d is not told how far it is: %s", job_id, error, extra={"action": "note"})
 
 
 def _as_it_is(work: Work) -> Work:

@@ -15,7 +15,7 @@ from xml.etree.ElementTree import fromstring
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from local.delivery_file_generator import delivery_file_name, write_delivery_file
 from local.faststats import BroadcastJob, insert_job
@@ -50,6 +50,13 @@ def until(condition: Callable[[], bool], what: str, *, between: Callable[[], obj
         assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
         between()
         time.sleep(0.02)
+
+
+def change_job(flow: "Flow", job_id: int, **columns: object) -> None:
+    """Change a job as its client or FastStats does."""
+    queue = WsDbSchema(ZONE).job_queue
+    with flow.ws_database.writing() as connection:
+        connection.execute(update(queue).where(queue.c.job_id == job_id).values(**columns))
 
 
 @dataclass
@@ -227,6 +234,7 @@ class Flow:
         """State and results of a job, as its client reads them."""
         schema = WsDbSchema(ZONE)
         queue, results = schema.job_queue, schema.results
+        assert results is not None
         with self.ws_database.reading() as connection:
             state = connection.scalar(select(queue.c.state).where(queue.c.job_id == job_id))
             text = connection.scalar(select(results.c.results).where(results.c.job_id == job_id))

@@ -1,5 +1,6 @@
 """Bad input: the broadcast fails with a code and a sentence, its job is done with that error, nothing else stops."""
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ CASES: dict[str, tuple[dict[str, Any], bytes | None, str]] = {
     "no email column": ({}, b"Kunden ID\tCommunication Key\n1\tk\n", "delivery-file-column-missing"),
     "a file that is not text": ({}, PNG, "delivery-file-not-text"),
     "an empty file": ({}, b"", "delivery-file-empty"),
+    "a gzip file that is cut off": ({}, gzip.compress((HEADER + ROW).encode())[:-4], "delivery-file-packed-broken"),
+    "a column name that is there twice": ({}, b"Kunden ID\tEmail\tEmail\n", "delivery-file-column-twice"),
     "a header and no rows": ({}, HEADER.encode(), "no-recipients"),
     "only bad rows": ({}, (HEADER + "1\tnobody\tk\n").encode(), "no-recipients"),
 }
@@ -97,4 +100,4 @@ def test_a_job_that_cannot_be_taken_in_stops_no_other(flow: Flow, monkeypatch: p
     with monkeypatch.context() as patched:
         patched.setattr(WsDb, "request", broken)
         assert flow.run(good).state is State.CLOSED
-    assert flow.run(bad).state is State.CLOSED, "it is taken up once it can be"
+    assert flow.sweep_until_at_rest(bad).state is State.CLOSED, "it is taken up once it can be"

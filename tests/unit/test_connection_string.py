@@ -1,6 +1,7 @@
 """What WS_DB and RS_DB may be set to."""
 
 import re
+from contextlib import suppress
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -31,7 +32,7 @@ def parsed(text: str) -> SqlServer:
 
 
 def refused(text: str) -> str:
-    with pytest.raises(ValueError, match=".") as caught:
+    with pytest.raises(ValueError, match=r"\S") as caught:
         parse_connection(text)
     assert caught.value.__cause__ is None
     assert caught.value.__context__ is None or caught.value.__suppress_context__
@@ -278,8 +279,6 @@ def test_what_cannot_be_used_is_refused_by_what_is_wrong_and_never_by_a_value(te
 
 
 @given(st.text())
-def test_anything_else_is_refused_by_a_message_too(text: str) -> None:
-    try:
-        parse_connection(f"MYSERVER;{text}")
-    except ValueError as error:
-        assert len(str(error)) < 300
+def test_whatever_follows_a_server_is_read_or_refused(text: str) -> None:
+    with suppress(ValueError):
+        assert isinstance(parse_connection(f"MYSERVER;{text}"), SqlServer)

@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.reference import errors_page, settings_page
 from shared.broadcast import State
+from shared.rejects import RejectReason
 from shared.settings import Settings, setting_names
 
 ROOT = Path(__file__).parents[2]
@@ -49,7 +50,20 @@ def test_every_state_is_explained_on_the_map() -> None:
     assert [state for state in State if state not in explained] == []
 
 
-@pytest.mark.parametrize("command", ["demo", "setup", "db", "status", "broadcasts", "settings", "errors"])
+def test_every_reason_to_reject_a_row_is_explained() -> None:
+    of_response_files = {
+        RejectReason.TYPE_MISSING,
+        RejectReason.RECIPIENT_MISSING,
+        RejectReason.DATE_INVALID,
+        RejectReason.NOT_TEXT,
+    }
+    explained = (ROOT / "docs" / "delivery-files.md").read_text()
+    assert [reason for reason in RejectReason if f"`{reason}`" not in explained] == sorted(
+        of_response_files, key=list(RejectReason).index
+    )
+
+
+@pytest.mark.parametrize("command", ["demo", "setup", "doctor", "db", "status", "broadcasts", "settings", "errors"])
 def test_every_command_has_help(command: str) -> None:
     result = CliRunner().invoke(app, [command, "--help"])
     assert result.exit_code == 0
@@ -68,6 +82,8 @@ def test_every_command_has_help(command: str) -> None:
         "broadcast stop",
         "test-send",
         "setup",
+        "doctor",
+        "schema-map show",
         "db migrate",
         "db status",
     ],

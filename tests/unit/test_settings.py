@@ -196,6 +196,14 @@ def test_the_sftp_login_is_given_by_a_key_or_by_a_password_or_by_both(monkeypatc
     assert "give SFTP_PRIVATE_KEY or SFTP_PASSWORD" in refused()
 
 
+@pytest.mark.parametrize("where", ["files", "both"])
+def test_files_for_ferg_need_a_place(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    monkeypatch.setenv("RESPONSES_TO", where)
+    assert "say where files for FERG go" in refused()
+    monkeypatch.setenv("FERG_FILES", "container:ferg/in")
+    assert Settings.load().responses_to == where
+
+
 def test_a_name_may_have_63_characters_and_hyphens_between_each(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UPLOAD_LIST_QUEUE", "-".join("a" * 32))
     assert len(Settings.load().upload_list_queue) == 63

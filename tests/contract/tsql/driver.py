@@ -20,6 +20,8 @@ import sqlglot
 from sqlglot import TokenType, exp
 from sqlglot.dialects.tsql import TSQL
 
+from tests.contract.tsql.catalogue import reflect
+
 SHARED: Final = Path(__file__).parents[3] / "shared"
 #: What stands between a statement and the driver, whatever is sent.
 DIALECT: Final = SHARED / "sql_server_dialect.py"
@@ -127,6 +129,11 @@ class Cursor:
             self._show([(_described("fact"), [(fact,)])])
             return self
         self._note(statement, row)
+        reflected = reflect(self._connection.sqlite, statement, row)
+        if reflected is not None:
+            columns, rows = reflected
+            self._show([([_described(name)[0] for name in columns], rows)])
+            return self
         answer = next((answer for part, answer in _ANSWERS.items() if part in statement), None)
         self._show(list(self._run(statement, row)) if answer is None else [(_described("answer"), [(answer,)])])
         return self
@@ -285,6 +292,8 @@ def _numbered(statement: str) -> str:
 
 def _for_sqlite(node: exp.Expr, texts: frozenset[int]) -> exp.Expr:
     match node:
+        case exp.DataType() if node.expressions:
+            node.set("expressions", None)  # NVARCHAR(MAX)
         case exp.Table() | exp.Column():
             # The bridge's tables stand beside the others, and what a statement returns is of its own table.
             node.set("db", None)
@@ -326,6 +335,8 @@ def _described(name: str) -> list[tuple[Any, ...]]:
 
 
 def _to_sqlite(value: Any) -> Any:
+    if value is Driver.BinaryNull:  # what SQLAlchemy binds for bytes that are not there
+        return None
     return value.strftime(_TIME_FORMAT) if isinstance(value, datetime) else value
 
 

@@ -1,14 +1,15 @@
 """Every statement that the code can send to a SQL Server, read as T-SQL."""
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import pytest
 from sqlalchemy.dialects import mssql
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from local.azurite import Azurite
-from shared.faststats.schema_map import RsDbSchema, WsDbSchema
+from shared.database import Database
+from shared.faststats.schema_map import PsDbSchema, RsDbSchema, WsDbSchema
 from shared.ledger.migrations import Migration, known_migrations
 from tests.contract.tsql.driver import Driver, Sent
 from tests.contract.tsql.rules import faults
@@ -26,14 +27,16 @@ def sent(tmp_path_factory: pytest.TempPathFactory, azurite: Azurite) -> list[Sen
     """The statements of a tour through all that the code does with its databases."""
     folder = tmp_path_factory.mktemp("tour")
     sqlite_files(folder)
-    names = ("WS_Test", "RS_Test")
+    with closing(Database(f"sqlite:///{folder}/PS_Test.sqlite", "PS_DB")) as ps_db, ps_db.writing() as connection:
+        PsDbSchema(ZONE).metadata.create_all(connection)
+    names = ("WS_Test", "RS_Test", "PS_Test")
     driver = Driver({name: folder / f"{name}.sqlite" for name in names})
-    databases = Databases(*(ConnectionString(SERVER + name) for name in names))
+    databases = Databases(*(ConnectionString(SERVER + name) for name in names[:2]))
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setitem(sys.modules, "pyodbc", driver)
         site = stack.enter_context(simulator(folder))
-        tour(stack.enter_context(bridge_over(site, folder, azurite, databases)))
+        tour(stack.enter_context(bridge_over(site, folder, azurite, databases, PS_DB=f"{SERVER}PS_Test")))
     return driver.sent
 
 

@@ -4,9 +4,14 @@ What a flow reaches is reached by a flow; the rest is called one by one.
 """
 
 from datetime import timedelta
+from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from shared.bridge import now
 from shared.broadcast import Broadcast, State
+from shared.bulk.load import BulkLoad
+from shared.faststats.ferg_file import FergFiles
+from shared.ledger import ferg_files, recipients, responses
 from shared.ledger.effects import Kind
 from shared.ledger.leases import Leases
 from shared.ledger.migrations import Migration
@@ -14,11 +19,15 @@ from shared.ledger.response_files import LoadCounts, ResponseFile, record_load
 from shared.ledger.schema import Schema
 from shared.ledger.suppressions import Entry, address_hash
 from shared.rejects import RejectReason
+from shared.response import Response
 from shared.steps import control
 from shared.steps.draw_suppressions import draw_suppressions
 from shared.steps.housekeeping import housekeeping
+from shared.steps.load_responses import move
+from shared.steps.match_responses import match_responses
+from shared.steps.put_ferg_files import put_ferg_files
 from shared.web.status import status
-from tests.flow.harness import Flow, channel, until
+from tests.flow.harness import Flow, change_job, channel, until
 
 #: More than one statement takes.
 _MANY = 2_500
@@ -34,7 +43,11 @@ def tour(flow: Flow) -> None:
     draw_suppressions(flow.bridge)
     _ask_about(flow, broadcast)
     _stop_another(flow)
+    _have_jobs_of_every_kind(flow)
     _have_bad_days(flow)
+    _upload_anew(flow, broadcast)
+    _match_later(flow)
+    _leave_in_files(flow)
     _suppress_many(flow)
     housekeeping(flow.bridge)
     _migrate(flow)
@@ -64,6 +77,23 @@ def _stop_another(flow: Flow) -> None:
     assert flow.run(job_id).state is State.CANCELLED
 
 
+def _have_jobs_of_every_kind(flow: Flow) -> None:
+    """A job that was cancelled while it waited, one that nobody can read, and one whose claimer died."""
+    ws_db, ps_db = flow.bridge.ws_db, flow.bridge.ps_db
+    assert ws_db is not None
+    assert ps_db is not None
+    cancelled, unread, orphan = flow.order(), flow.order(command="nothing"), flow.order()
+    change_job(flow, cancelled, cancel_requested=1)
+    assert ws_db.end_cancelled() == 1
+    assert [job.id for job in ws_db.claim(10)] == [unread, orphan]
+    assert [job.id for job in ws_db.orphans(after=-1, claimed_before=now() + timedelta(days=1))] == [unread, orphan]
+    assert ws_db.claim() == []
+    change_job(flow, unread, state="unassigned")
+    flow.poll()
+    assert flow.job(unread)[0] == "done"
+    assert ps_db.find_delivery(UUID(int=1)) is None
+
+
 def _have_bad_days(flow: Flow) -> None:
     """A lease with heartbeats, and response files that cannot be loaded as they are."""
     ledger = flow.bridge.ledger
@@ -87,6 +117,54 @@ def _gathered(flow: Flow, name: str) -> ResponseFile:
     assert file is not None
     assert files.gathered(file, sha256="00", due_at=moment, now=moment)
     return file
+
+
+def _upload_anew(flow: Flow, broadcast: Broadcast) -> None:
+    database = flow.bridge.rs_database
+    recipients.remove(database, broadcast.id)
+    with recipients.remembering(BulkLoad(database), broadcast.id) as remembered:
+        remembered.add(recipients.row(line, f"K{line}", f"U{line}") for line in range(_MANY))
+    with database.writing() as connection:
+        assert flow.bridge.rs_db.record_prepared(connection, broadcast) == broadcast.rs_broadcast_id
+
+
+def _match_later(flow: Flow) -> None:
+    """Responses that come before their broadcast, and some whose broadcast never comes."""
+    database = flow.bridge.rs_database
+    job_id = flow.order()
+    flow.poll()
+    key = flow.broadcast(job_id).key
+    rows = [Response(message_type="Open", event_time=now(), urn="0", broadcast_key=one) for one in (key, "J0-0")]
+    file = _gathered(flow, "early.csv")
+    responses.clear(database, file)
+    responses.stage(BulkLoad(database), file, "early", list(enumerate(rows)), ZoneInfo("UTC"))
+    with database.writing() as connection:
+        move(connection, "early", flow.bridge.rs_db, now=now())
+        both = LoadCounts(read=2, loaded=2, known=0, rejected=0, unmatched=2)
+        record_load(connection, file, both, {}, now=now())
+    match_responses(flow.bridge.ledger, flow.bridge.rs_db)
+    assert flow.run(job_id).state is State.CLOSED
+    match_responses(flow.bridge.ledger, flow.bridge.rs_db)
+    found = flow.bridge.ledger.response_files.get(file.id)
+    assert found is not None
+    assert found.counts is not None
+    assert found.counts.unmatched == 1
+
+
+def _leave_in_files(flow: Flow) -> None:
+    ledger, file = flow.bridge.ledger, _gathered(flow, "ferg.csv")
+    row = Response(message_type="Bounce", event_time=now(), urn="0", details={"BounceType": "HardBounce"})
+    responses.stage(BulkLoad(ledger.database), file, "ferg", [(2, row)], ZoneInfo("UTC"))
+    with ledger.database.writing() as connection:
+        move(connection, "ferg", None, now=now())
+        ferg_files.make(connection, file, "ferg", columns=["BounceType"], rows=1, now=now())
+        one = LoadCounts(read=1, loaded=1, known=0, rejected=0, unmatched=1)
+        record_load(connection, file, one, {}, keep_new=True, now=now())
+    left: dict[str, bytes] = {}
+    usual = {"delimiter": "TAB", "encloser": "DOUBLEQUOTE", "date_format": "dd.MM.yyyy HH:mm:ss", "zone": "UTC"}
+    ferg = FergFiles.with_parameters(lambda name, chunks: left.update({name: b"".join(chunks)}), **usual)
+    assert put_ferg_files(ledger, ferg) == 1
+    assert b"HardBounce" in left[ferg_files.name_of(file)]
 
 
 def _suppress_many(flow: Flow) -> None:

@@ -3,16 +3,23 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from typing import Any
+from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import DateTime, column, select, table
+from sqlalchemy import Connection, DateTime, column, insert, select, table
 
 from shared.broadcast import Broadcast, BroadcastRequest, RowCounts, SendMode, State
 from shared.database import Database
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import RsDbSchema
-from shared.response import AttributedResponse, Response, event_key
+from shared.ledger import responses, tables
+from shared.ledger.response_files import FileState, ResponseFile
+from shared.ledger.schema import Schema
+from shared.response import Response
+from tests.databases import ZONE
 
 from .conftest import NOW
 
@@ -42,11 +49,31 @@ BROADCAST = Broadcast(
     campaign_id=500,
     mailing_id=900,
 )
+FILES = (
+    ResponseFile(
+        id=number,
+        name="Response1.csv",
+        size=1,
+        modified=NOW,
+        state=FileState.GATHERED,
+        sha256="",
+        seen_at=NOW,
+        gathered_at=NOW,
+        loaded_at=None,
+        due_at=NOW,
+        attempts=0,
+        counts=None,
+        error_code=None,
+        error=None,
+    )
+    for number in count(1)
+)
 OPEN = Response(message_type="Open", event_time=NOW, email="ann@example.com", urn="1", communication_key="K1")
 
 
 @pytest.fixture
-def rs_db(rs_schema: RsDbSchema) -> RsDb:
+def rs_db(rs_schema: RsDbSchema, rs_database: Database) -> RsDb:
+    Schema(rs_database).migrate()
     return RsDb(rs_schema)
 
 
@@ -58,13 +85,19 @@ def rows(database: Database, table: Any) -> list[dict[str, Any]]:
         ]
 
 
-def attributed(responses: Sequence[Response], rs_broadcast_id: int | None = None) -> list[AttributedResponse]:
-    return [
-        AttributedResponse(
-            response=one, event_key=event_key(one), ordinal=1, rs_broadcast_id=rs_broadcast_id, message_name="Spring"
-        )
-        for one in responses
-    ]
+def add(rs_db: RsDb, connection: Connection, rows: Sequence[Response]) -> list[int]:
+    """Write responses as a load does; their ids."""
+    load_id, file = uuid4().hex, next(FILES)
+    staged = (responses._staging_row(file, line, one, ZoneInfo(ZONE)) for line, one in enumerate(rows))
+    connection.execute(
+        insert(tables.response_staging),
+        [{"load_id": load_id, **dict(zip(responses._STAGED, one, strict=True))} for one in staged],
+    )
+    responses.number_new(connection, load_id)
+    ids: list[int] = []
+    for batch in responses.batches(connection, load_id):
+        ids += rs_db.add_responses(connection, batch)
+    return ids
 
 
 def test_an_upload_is_recorded_as_faststats_records_its_own(
@@ -88,7 +121,7 @@ def test_an_upload_is_recorded_as_faststats_records_its_own(
         "broadcast_id": broadcast_id,
         "action_type": "Prepared",
         "status": "Completed",
-        "parameters": "BroadcastKey=J7-00000000;CampaignId=500",
+        "parameters": "BroadcastKey=J7-00000000;CampaignId=500;MailingId=900;",
         "broadcaster_transaction_id": "J7-00000000",
         "recipients_uploaded": 6,
         "recipients_rejected": 4,
@@ -104,8 +137,52 @@ def test_what_was_sent_is_recorded_with_the_mailing_that_responses_carry(
         rs_db.record_delivered(connection, replace(BROADCAST, rs_broadcast_id=broadcast_id, sent=5))
     delivered = rows(rs_database, rs_schema.broadcasts_detail)[-1]
     assert (delivered["action_type"], delivered["status"]) == ("Delivered", "Completed")
+    assert delivered["parameters"] == "BroadcastKey=J7-00000000;CampaignId=500;MailingId=900;"
     assert (delivered["broadcaster_transaction_id"], delivered["recipients_broadcast"]) == ("900", 5)
+    assert (delivered["recipients_uploaded"], delivered["recipients_rejected"]) == (6, 1)
     assert delivered["broadcast_id"] == broadcast_id
+
+
+def test_what_was_sent_is_counted_against_what_optimizely_had_on_the_list(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    with rs_database.writing() as connection:
+        broadcast_id = rs_db.record_prepared(connection, BROADCAST)
+        rs_db.record_delivered(connection, replace(BROADCAST, rs_broadcast_id=broadcast_id, imported=5, sent=3))
+    delivered = rows(rs_database, rs_schema.broadcasts_detail)[-1]
+    counts = [delivered[f"recipients_{what}"] for what in ("uploaded", "rejected", "broadcast")]
+    assert counts == [5, 2, 3]
+
+
+def test_an_upload_by_sending_batch_is_known_by_its_batch(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    with rs_database.writing() as connection:
+        rs_db.record_prepared(connection, replace(BROADCAST, batch_id=77))
+    (prepared,) = rows(rs_database, rs_schema.broadcasts_detail)
+    assert prepared["broadcaster_transaction_id"] == "77"
+    assert prepared["parameters"].endswith("BatchId=77;")
+
+
+def test_a_broadcast_that_is_uploaded_anew_has_one_prepared_row_that_tells_of_its_last_upload(
+    rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
+) -> None:
+    with rs_database.writing() as connection:
+        broadcast_id = rs_db.record_prepared(connection, BROADCAST)
+        other = rs_db.record_prepared(connection, replace(BROADCAST, id=2))
+    again = replace(
+        BROADCAST,
+        rs_broadcast_id=broadcast_id,
+        rows=RowCounts(read=10, uploaded=5, rejected=2, duplicates=1, suppressed=2),
+    )
+    with rs_database.writing() as connection:
+        assert rs_db.record_prepared(connection, again) == broadcast_id
+    assert len(rows(rs_database, rs_schema.broadcasts)) == 2
+    details = rows(rs_database, rs_schema.broadcasts_detail)
+    assert [(one["broadcast_id"], one["recipients_uploaded"], one["recipients_rejected"]) for one in details] == [
+        (broadcast_id, 5, 5),
+        (other, 6, 4),
+    ]
 
 
 def test_a_campaign_with_several_mailings_is_recorded_by_its_own_id(
@@ -123,7 +200,7 @@ def test_an_upload_without_a_campaign_or_counts_is_recorded_too(
     with rs_database.writing() as connection:
         rs_db.record_prepared(connection, replace(BROADCAST, campaign_id=None, mailing_id=None, rows=None))
     (detail,) = rows(rs_database, rs_schema.broadcasts_detail)
-    assert detail["parameters"] == "BroadcastKey=J7-00000000;CampaignId="
+    assert detail["parameters"] == "BroadcastKey=J7-00000000;"
     assert (detail["recipients_uploaded"], detail["recipients_rejected"]) == (None, None)
 
 
@@ -140,8 +217,8 @@ def test_everything_stands_or_falls_with_the_transaction_of_the_caller(
 ) -> None:
     def write_then_fail() -> None:
         with rs_database.writing() as connection:
-            broadcast_id = rs_db.record_prepared(connection, BROADCAST)
-            rs_db.add_responses(connection, attributed([OPEN], broadcast_id))
+            rs_db.record_prepared(connection, BROADCAST)
+            add(rs_db, connection, [OPEN])
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -151,9 +228,12 @@ def test_everything_stands_or_falls_with_the_transaction_of_the_caller(
 
 
 def test_ids_come_back_in_the_order_of_the_responses(rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema) -> None:
-    many = [replace(OPEN, urn=str(number), details={"Number": str(number)}) for number in range(2500)]
+    many = [
+        replace(OPEN, urn=str(number), communication_key=str(number), details={"Number": str(number)})
+        for number in range(2500)
+    ]
     with rs_database.writing() as connection:
-        ids = rs_db.add_responses(connection, attributed(many))
+        ids = add(rs_db, connection, many)
     assert len(set(ids)) == 2500
     urns = {row["id"]: row["urn"] for row in rows(rs_database, rs_schema.response)}
     assert [urns[response_id] for response_id in ids] == [one.urn for one in many]
@@ -165,7 +245,7 @@ def test_a_response_has_no_address_of_a_click_that_was_none(
     rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
 ) -> None:
     with rs_database.writing() as connection:
-        rs_db.add_responses(connection, attributed([OPEN, replace(OPEN, click_url="https://example.com/")]))
+        add(rs_db, connection, [OPEN, replace(OPEN, click_url="https://example.com/")])
     assert [row["click_url"] for row in rows(rs_database, rs_schema.response)] == [None, "https://example.com/"]
 
 
@@ -173,9 +253,7 @@ def test_the_details_of_a_response_are_rows_of_their_own(
     rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
 ) -> None:
     with rs_database.writing() as connection:
-        plain, told = rs_db.add_responses(
-            connection, attributed([OPEN, replace(OPEN, details={"Browser": "X", "Geo": "ö"})])
-        )
+        plain, told = add(rs_db, connection, [OPEN, replace(OPEN, details={"Browser": "X", "Geo": "ö"})])
     found = [(row["id"], row["name"], row["value"]) for row in rows(rs_database, rs_schema.response_details)]
     assert found == [(told, "Browser", "X"), (told, "Geo", "ö")]
     assert plain != told
@@ -187,7 +265,7 @@ def test_times_are_those_of_the_server_of_the_database(
     summer = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
     response = replace(OPEN, event_time=summer, delivery_date=summer - timedelta(hours=1), click_date=summer)
     with rs_database.writing() as connection:
-        rs_db.add_responses(connection, attributed([response]))
+        add(rs_db, connection, [response])
     names = ("EventTriggeredDate", "DeliveryDate", "ClickDate")
     with rs_database.reading() as connection:
         walls = connection.execute(
@@ -202,5 +280,5 @@ def test_times_are_those_of_the_server_of_the_database(
 def test_responses_are_counted_by_type(rs_db: RsDb, rs_database: Database) -> None:
     with rs_database.writing() as connection:
         assert rs_db.count_by_type(connection) == {}
-        rs_db.add_responses(connection, attributed([OPEN, OPEN, replace(OPEN, message_type="Seen")]))
+        add(rs_db, connection, [OPEN, OPEN, replace(OPEN, message_type="Seen")])
         assert rs_db.count_by_type(connection) == {"Open": 2, "Seen": 1}

@@ -7,22 +7,25 @@ import json
 import os
 import sys
 import uuid
-from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import batched, count
+from itertools import count
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+from shared.bulk.load import BulkLoad
 from shared.database import Database
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map import RsDbSchema
 from shared.ledger import responses
 from shared.ledger.response_files import LoadCounts, ResponseFile, ResponseFiles, record_load
 from shared.response import Response
+from shared.steps.load_responses import move
 
-SCHEMA = RsDbSchema("Europe/Berlin")
+ZONE = ZoneInfo("Europe/Berlin")
+SCHEMA = RsDbSchema(ZONE.key)
 #: Half past two in Berlin, for the first time that night.
 MOMENT = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
@@ -49,22 +52,17 @@ def load(
     """Stage the rows, move the new ones, record it."""
     responses.clear(database, file)
     load_id = str(uuid.uuid4())
-    for batch in batched(enumerate(rows, start=2), 1000, strict=False):
-        responses.stage(database, file, load_id, batch)
+    responses.stage(BulkLoad(database), file, load_id, enumerate(rows, start=2), ZONE)
     with database.writing() as connection:
-        loaded: Counter[str] = Counter()
-        unmatched = 0
-        for new in responses.new(connection, load_id):
-            responses.record(connection, new, RsDb(SCHEMA).add_responses(connection, new))
-            loaded.update(one.response.message_type for one in new)
-            unmatched += sum(one.rs_broadcast_id is None for one in new)
+        new = move(connection, load_id, RsDb(SCHEMA), now=MOMENT)
+        loaded = sum(one.rows for one in new)
         counts = LoadCounts(
             read=len(rows),
-            loaded=loaded.total(),
-            known=len(rows) - loaded.total(),
+            loaded=loaded,
+            known=len(rows) - loaded,
             rejected=0,
-            unmatched=unmatched,
-            by_type=loaded,
+            unmatched=sum(one.unmatched for one in new),
+            by_type={one.message_type: one.rows for one in new},
         )
         record_load(connection, file, counts, {}, now=MOMENT)
         before_commit(connection)

@@ -45,8 +45,7 @@ from shared.ledger.schema import Schema, Standing
 from shared.ledger.tables import metadata
 from shared.settings import Settings
 from tests.databases import ConnectionString
-from tests.unit import tds_server
-from tests.unit.tds_server import TdsServer
+from tests.unit.sql_server.tds_server import TdsServer, serving
 
 ROOT = Path(__file__).parents[3]
 KNOWN = known_migrations("sqlite")
@@ -494,8 +493,8 @@ def test_the_command_needs_rs_db_only_and_says_what_it_did(tmp_path: Path, monke
 def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TdsServer]:
     """A server that is sent the statements, and has no table yet."""
     monkeypatch.setattr(Schema, "_applied", lambda _self, _connection: [])
-    monkeypatch.setitem(tds_server._FACTS, "sp_getapplock", "0")
-    with tds_server.serving(tmp_path) as running:
+    with serving(tmp_path) as running:
+        running.answers["sp_getapplock"] = "0"
         yield running
 
 
@@ -511,21 +510,20 @@ def on_server(server: TdsServer) -> Iterator[Database]:
 def test_sql_server_gets_each_statement_alone_and_the_lock_first(server: TdsServer, on_server: Database) -> None:
     applied = Schema(on_server)._apply_next()
     assert applied == known_migrations("mssql")[0]
-    start = next(at for at, batch in enumerate(server.batches) if "sp_getapplock" in batch)
-    assert tuple(server.batches[start + 1 : start + 1 + len(applied.statements)]) == applied.statements
+    start = next(at for at, statement in enumerate(server.statements) if "sp_getapplock" in statement)
+    assert tuple(server.statements[start + 1 : start + 1 + len(applied.statements)]) == applied.statements
 
 
-def test_sql_server_runs_nothing_without_the_lock(
-    server: TdsServer, on_server: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setitem(tds_server._FACTS, "sp_getapplock", "-1")
-    with pytest.raises(DatabaseUnavailable, match="somebody else applies migrations"):
+def test_sql_server_runs_nothing_without_the_lock(server: TdsServer, on_server: Database) -> None:
+    server.answers["sp_getapplock"] = "-1"
+    with pytest.raises(DatabaseUnavailable, match=r"somebody else is at bridge\.migration"):
         Schema(on_server).migrate()
-    assert "sp_getapplock" in server.batches[-1]
+    assert "sp_getapplock" in server.statements[-2]
+    assert server.statements[-1] == "ROLLBACK"
 
 
 def test_a_statement_that_sql_server_refuses_is_told_by_its_number(server: TdsServer, on_server: Database) -> None:
-    server.faults["CREATE TABLE bridge.broadcast"] = 2714
+    server.faults = [("CREATE TABLE bridge.broadcast", 2714)]
     with pytest.raises(MigrationFailed) as caught:
         Schema(on_server).migrate()
     assert "2714" in str(caught.value)

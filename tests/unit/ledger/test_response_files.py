@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from uuid import uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
+from shared.bulk.load import BulkLoad
 from shared.database import Database
 from shared.errors import LeaseLost
 from shared.ledger import Ledger, responses, tables
@@ -17,6 +19,7 @@ from shared.response import Response
 
 from .conftest import Clock
 
+UTC_ZONE = ZoneInfo("UTC")
 MODIFIED = datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC)
 COUNTS = LoadCounts(read=10, loaded=5, known=3, rejected=2, unmatched=1, by_type={"Open": 4, "Click": 1})
 
@@ -43,7 +46,8 @@ def again(ledger: Ledger, file: ResponseFile) -> ResponseFile:
 def stage(ledger: Ledger, clock: Clock, file: ResponseFile, rows: int) -> None:
     response = Response(message_type="Open", event_time=clock())
     if rows:
-        responses.stage(ledger.database, file, uuid4().hex, [(line, response) for line in range(rows)])
+        rows_of = [(line, response) for line in range(rows)]
+        responses.stage(BulkLoad(ledger.database), file, uuid4().hex, rows_of, UTC_ZONE)
 
 
 def load(
@@ -188,6 +192,20 @@ def test_a_file_that_was_loaded_meanwhile_does_not_fail_any_more(ledger: Ledger,
     load(ledger, clock, file)
     ledger.response_files.failed(file, code="x", sentence="y")
     assert again(ledger, file).state is FileState.LOADED
+
+
+def test_rows_that_leave_in_a_file_stay_staged_whatever_happens_to_their_response_file(
+    ledger: Ledger, clock: Clock
+) -> None:
+    file, staging = gather(ledger, clock), tables.response_staging
+    stage(ledger, clock, file, 8)
+    with ledger.database.writing() as connection:
+        connection.execute(update(staging).where(staging.c.line < 5).values(place=staging.c.line + 1))
+        record_load(connection, file, COUNTS, {}, keep_new=True, now=clock())
+    ledger.response_files.failed(file, code="x", sentence="y")
+    responses.clear(ledger.database, file)
+    with ledger.database.reading() as connection:
+        assert sorted(connection.scalars(select(staging.c.place))) == [1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("state", FileState)

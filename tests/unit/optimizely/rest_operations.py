@@ -27,6 +27,7 @@ from shared.optimizely.rest_answers import (
     TestMailingStarted,
     Unsubscribe,
     WaitNode,
+    WholeMessage,
 )
 from tests.unit.optimizely.rest_server import ADDRESS, BATCH, CAMPAIGN, CLIENT_ID, LIST, MESSAGE, USER, collection
 
@@ -353,7 +354,11 @@ OPERATIONS: dict[str, Operation] = {
         call=lambda rest: rest.get_smart_campaign_message(3, 9007199254740995),
         path="smartcampaigns/3/messages/9007199254740995",
         answer=MESSAGE,
-        result=PARSED_MESSAGE,
+        result=WholeMessage(
+            **{name: getattr(PARSED_MESSAGE, name) for name in PARSED_MESSAGE.__slots__},
+            sender_address=ADDRESS,
+            subject="Autumn is here",
+        ),
     ),
     "start_test_mailing": Operation(
         call=lambda rest: rest.start_test_mailing(3, 55, recipient_list_id=5, recipient_ids=[ADDRESS, ODD_ID]),

@@ -28,12 +28,14 @@ _PACKET_DATA: Final = 4088
 _ENCRYPT_ON, _ENCRYPT_NOT_SUPPORTED = 1, 2
 _FEDAUTH: Final = 2
 _FEDAUTH_REQUIRED: Final = 6
+#: SQL_Latin1_General_CP1_CI_AS
+_COLLATION: Final = bytes.fromhex("0904d00034")
 _DONE: Final = struct.pack("<BHHQ", 0xFD, 0, 0, 0)
 _FAILED: Final = struct.pack("<BHHQ", 0xFD, 2, 0, 0)
 _CANCELLED: Final = struct.pack("<BHHQ", 0xFD, 0x20, 0, 0)
 
 #: What SQLAlchemy's dialect asks for when it first connects, by a part of its question.
-_FACTS: Final = {
+_FIRST_ANSWERS: Final = {
     "ProductVersion": "16.0.1000.6",
     "schema_name()": "dbo",
     "sys.system_views": "dm_exec_sessions",
@@ -69,6 +71,8 @@ class TdsServer:
     statements: list[str] = field(default_factory=list)
     #: Numbers of the errors with which the next logins are refused, one or more for each.
     refusals: list[tuple[int, ...]] = field(default_factory=list)
+    #: What it answers to statements that have this part, in one row; the others get no rows.
+    answers: dict[str, str] = field(default_factory=_FIRST_ANSWERS.copy)
     #: Errors for the next statements that have this part, each once; 0 ends the connection.
     faults: list[tuple[str, int]] = field(default_factory=list)
     #: What the server says with an error; as real ones do, it names a value of a row.
@@ -76,8 +80,8 @@ class TdsServer:
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[TdsServer]:
-    """A server on a free loopback port; its certificate goes into this folder."""
+def serving(folder: Path, session: "type[Session] | None" = None) -> Iterator[TdsServer]:
+    """A server on a free loopback port, whose certificate goes into this folder; `session` is how it answers."""
     certificate = _certificate(folder / "tds.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
@@ -87,7 +91,7 @@ def serving(folder: Path) -> Iterator[TdsServer]:
     class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             with suppress(EOFError, OSError):  # the client left
-                _Session(self.request, context, state).run()
+                (session or Session)(self.request, context, state).run()
 
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True
@@ -99,7 +103,7 @@ def serving(folder: Path) -> Iterator[TdsServer]:
         thread.join()
 
 
-class _Session:
+class Session:
     """One connection."""
 
     def __init__(self, connection: socket.socket, context: ssl.SSLContext, state: TdsServer) -> None:
@@ -139,7 +143,7 @@ class _Session:
             answer = _transaction_changed(data[headers:])
         else:
             statement = data[headers:].decode("utf-16-le", "replace")
-            answer = next((_row(fact) for part, fact in _FACTS.items() if part in statement), _DONE)
+            answer = next((_row(fact) for part, fact in self._state.answers.items() if part in statement), _DONE)
         if kind in {_TRANSACTION, _BATCH}:
             self._state.statements.append(statement)
         fault = next((fault for fault in self._state.faults if fault[0] in statement), None)
@@ -161,12 +165,12 @@ class _Session:
 
     def _receive(self) -> tuple[int, bytes]:
         """A whole message: its type and its data."""
-        data = b""
+        data = bytearray()
         while True:
             kind, status, length, *_ = _HEADER.unpack(self._read(_HEADER.size))
             data += self._read(length - _HEADER.size)
             if status & 1:
-                return kind, data
+                return kind, bytes(data)
 
     def _send(self, kind: int, data: bytes) -> None:
         self._write(_packet(kind, data))
@@ -276,11 +280,13 @@ def _logged_in(login: Login) -> bytes:
         return bytes([len(value)]) + value.encode("utf-16-le")
 
     changed = b"\1" + short(login.database) + short("master")
+    collation = b"\7\5" + _COLLATION + b"\0"
+    packet_size = b"\4" + short("4096") + short("4096")
     welcome = b"\1" + bytes.fromhex("74000004") + short("Microsoft SQL Server") + bytes([16, 0, 3, 232])
     features = b"" if login.token is None else struct.pack("<BBIB", 0xAE, _FEDAUTH, 0, 0xFF)
     return b"".join(
         [
-            struct.pack("<BH", 0xE3, len(changed)) + changed,
+            *(struct.pack("<BH", 0xE3, len(change)) + change for change in (changed, collation, packet_size)),
             struct.pack("<BH", 0xAD, len(welcome)) + welcome,
             features,
             _DONE,
@@ -302,7 +308,7 @@ def _transaction_changed(request: bytes) -> bytes:
 def _row(value: str) -> bytes:
     """A result of one row with one NVARCHAR column."""
     encoded = value.encode("utf-16-le")
-    column = struct.pack("<BHIHBH5sB", 0x81, 1, 0, 1, 0xE7, 200, bytes.fromhex("0904d00034"), 0)
+    column = struct.pack("<BHIHBH5sB", 0x81, 1, 0, 1, 0xE7, 200, _COLLATION, 0)
     return column + b"\xd1" + struct.pack("<H", len(encoded)) + encoded + struct.pack("<BHHQ", 0xFD, 0x10, 0xC1, 1)
 
 

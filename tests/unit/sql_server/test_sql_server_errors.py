@@ -14,11 +14,11 @@ from shared.sql_server_errors import PASSING, meaning, numbers, passes_soon, sql
 
 DRIVER = "[Microsoft][ODBC Driver 18 for SQL Server]"
 #: As pyodbc gives them; texts and names are made up.
-NO_DATABASE = (
-    "42000",
-    f'[42000] {DRIVER}[SQL Server]Cannot open database "RS_X" requested by the login. (4060) (SQLDriverConnect); '
+_RECORDS = (
+    f"[42000] {DRIVER}[SQL Server]Cannot open database. (4060) (SQLDriverConnect)",
     f"[42000] {DRIVER}[SQL Server]Login failed for user 'ann'. (18456)",
 )
+NO_DATABASE = ("42000", "; ".join(_RECORDS))
 DEADLOCK = ("40001", f"[40001] {DRIVER}[SQL Server]Transaction (Process ID 51) was deadlocked. (1205) (SQLExecDirectW)")
 LOST = ("08S01", f"[08S01] {DRIVER}TCP Provider: Error code 0x2746 (10054) (SQLExecDirectW)")
 LATE = ("HYT00", f"[HYT00] {DRIVER}Login timeout expired (0) (SQLDriverConnect)")
@@ -71,7 +71,8 @@ def test_a_login_that_fails_for_lack_of_the_database_is_told_by_the_database() -
     assert isinstance(explained(NO_DATABASE, connecting=True), DatabaseMissing)
     found = explained(with_number(18456), connecting=True)
     assert isinstance(found, DatabaseLoginRefused)
-    assert found.facts == {"database": "RS_DB", "number": 18456}
+    assert found.facts["number"] == 18456
+    assert "ann" not in str(found)
 
 
 def test_babelfish_has_a_number_of_its_own_for_a_missing_database() -> None:

@@ -1,0 +1,4 @@
+# GetMessagesScript: the messages that a delivery can name.
+Param([hashtable]$params)
+Import-Module "$PSScriptRoot\BroadcastBridge.psm1" -Force
+return Invoke-Slot -Slot 'messages' -Params $params | ForEach-Object { [PSCustomObject]@{ id = $_.id; name = $_.name } }

@@ -1,0 +1,128 @@
+"""Files of responses that an existing FERG installation reads (sections 5.3 and 5.4 of the Apteco reference).
+
+Columns and the beginning of the name are FERG's documented defaults for Optimizely. Delimiter, encloser and date format
+are FERG's parameters of these names. `MailingId` follows for its parameter SENDIDCOLUMNNAME, then what `Response` has
+no column for. Times are those of RS_DB's server, for which FERG needs no DATEOFFSET.
+"""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import batched
+from typing import Any, Final, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import ValidationError
+from sqlalchemy import Row
+
+from shared.errors import SettingsInvalid
+from shared.response_layouts import DATE_PART, DATE_PARTS, ResponseField, ResponseLayout
+
+#: FERG's documented columns, then the one that holds what it looks for in `BroadcasterTransactionId`.
+_COLUMNS: Final = (
+    ResponseField.EMAIL,
+    ResponseField.URN,
+    ResponseField.COMMUNICATION_KEY,
+    ResponseField.MESSAGE_TYPE,
+    ResponseField.DELIVERY_DATE,
+    ResponseField.CLICK_URL,
+    ResponseField.CLICK_DATE,
+    ResponseField.EVENT_TIME,
+    ResponseField.MAILING_ID,
+)
+_DIRECTIVES: Final = dict(zip(DATE_PARTS, ("%Y", "%m", "%d", "%H", "%M", "%S"), strict=True))
+_LINE_BREAKS: Final = re.compile(r"[\r\n]+")
+#: Rows encoded at a time.
+_ROWS: Final = 1000
+
+
+class FergFiles:
+    """The files of one FERG installation.
+
+    Args:
+        put: leaves a file, by name and content, where its parameter FTPURL looks, in place of one of this name.
+        layout: how it reads files: delimiter, quote, the first date format, and the zone of the local times.
+    """
+
+    def __init__(self, put: Callable[[str, Iterable[bytes]], None], layout: ResponseLayout) -> None:
+        self._put = put
+        self._layout = layout
+        self._date = _date_writer(layout.date_formats[0], ZoneInfo(layout.time_zone))
+
+    @classmethod
+    def with_parameters(
+        cls,
+        put: Callable[[str, Iterable[bytes]], None],
+        *,
+        delimiter: str,
+        encloser: str,
+        date_format: str,
+        zone: str,
+    ) -> Self:
+        """Files as FERG's parameters DELIMITER, ENCLOSER and DATEFORMAT say, with local times of a zone.
+
+        Raises:
+            SettingsInvalid: they cannot be used.
+        """
+        try:
+            layout = ResponseLayout.model_validate(
+                {"DELIMITER": delimiter, "ENCLOSER": encloser, "DATEFORMAT": date_format, "LOCALTIMEZONE": zone}
+            )
+            return cls(put, layout)
+        except ValidationError as error:
+            reasons = "; ".join(str(detail["msg"]) for detail in error.errors(include_url=False, include_input=False))
+            raise SettingsInvalid(reason=f"FERG_DELIMITER, FERG_ENCLOSER or FERG_DATE_FORMAT: {reasons}") from None
+
+    def put(self, name: str, columns: Sequence[str], rows: Iterable[Row[Any]]) -> None:
+        """Put a file.
+
+        Args:
+            name: its name.
+            columns: names of the details that it has columns for.
+            rows: the responses as they are staged.
+        """
+        self._put(name, self._chunks(columns, rows))
+
+    def _chunks(self, columns: Sequence[str], rows: Iterable[Row[Any]]) -> Iterator[bytes]:
+        yield self._encoded([[*_COLUMNS, *columns]])
+        for some in batched(rows, _ROWS, strict=False):
+            yield self._encoded(self._cells(row, columns) for row in some)
+
+    def _cells(self, row: Row[Any], columns: Sequence[str]) -> list[str]:
+        details = json.loads(row.details)
+        return [
+            row.email,
+            row.urn,
+            row.communication_key,
+            row.message_type,
+            self._date(row.delivery_date),
+            row.click_url,
+            self._date(row.click_date),
+            self._date(row.event_time),
+            row.mailing_id if row.sent_id is None else str(row.sent_id),
+            *(details.get(column, "") for column in columns),
+        ]
+
+    def _encoded(self, lines: Iterable[Iterable[str]]) -> bytes:
+        delimiter, quote = self._layout.delimiter, self._layout.quote
+        text = io.StringIO(newline="")
+        if quote:
+            writer = csv.writer(text, delimiter=delimiter, quotechar=quote, quoting=csv.QUOTE_ALL)
+            writer.writerows([_LINE_BREAKS.sub(" ", cell) for cell in line] for line in lines)
+        else:
+            # Without quotes a value cannot hold what parts values: a blank stands there.
+            for line in lines:
+                cells = (_LINE_BREAKS.sub(" ", cell).replace(delimiter, " ") for cell in line)
+                text.write(delimiter.join(cells) + "\r\n")
+        return text.getvalue().encode()
+
+
+def _date_writer(date_format: str, zone: ZoneInfo) -> Callable[[datetime | None], str]:
+    if "yyyy" not in date_format:
+        reason = "FERG_DATE_FORMAT: only local times can be written, such as dd.MM.yyyy HH:mm:ss"
+        raise SettingsInvalid(reason=reason)
+    directives = DATE_PART.sub(lambda part: _DIRECTIVES[part[0]], date_format.replace("%", "%%"))
+    return lambda time: "" if time is None else time.astimezone(zone).strftime(directives)

@@ -1,0 +1,95 @@
+"""PS_DB, PeopleStage's database: which delivery step and run a delivery file belongs to. It is only read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import PureWindowsPath
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import Unicode, cast, func, select
+
+from shared.broadcast import guid_in
+from shared.database import Database
+from shared.faststats.command_xml import LONGEST_COMMAND, CommandUnreadable, parse_command, whole_number
+from shared.faststats.schema_map import PsDbSchema
+from shared.faststats.schema_map_check import SchemaCheck
+
+#: How old a delivery command can be: a delivery can wait for weeks for somebody to approve it.
+_OLDEST: Final = timedelta(days=90)
+#: Most commands in which a file's GUID is looked for: PeopleStage repeats a delivery a few times.
+_MOST: Final = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryCommand:
+    """What PeopleStage's Delivery Agent was told to do."""
+
+    #: Of the campaign; they join responses to Communications.
+    step_id: int | None
+    run: int | None
+    delivery_key: UUID | None
+
+
+class PsDb:
+    """The delivery commands of PS_DB. Before the first use the schema map is compared with the catalogue.
+
+    Args:
+        database: PS_DB.
+        schema: its view.
+        now: the clock.
+    """
+
+    def __init__(self, database: Database, schema: PsDbSchema, *, now: Callable[[], datetime]) -> None:
+        self.database = database
+        self._schema = schema
+        self._now = now
+        #: Whether PS_DB is as the schema map says.
+        self.check = SchemaCheck(database, schema)
+
+    def find_delivery(self, guid: UUID) -> DeliveryCommand | None:
+        """The newest delivery command for the delivery file with this GUID at the end of its name.
+
+        Returns:
+            The command, or None when there is none that can be read.
+
+        Raises:
+            SchemaMapMismatch: PS_DB is not as the schema map says.
+            DatabaseUnavailable: PS_DB did not answer.
+        """
+        self.check.require()
+        commands = self._schema.delivery_commands
+        # XML has no LIKE of its own. What is found is only a candidate: the GUID can stand elsewhere in a command.
+        text = cast(commands.c.command, Unicode())
+        wanted = (
+            select(func.substring(text, 1, LONGEST_COMMAND + 1))
+            .where(func.lower(text).contains(str(guid)))
+            .limit(_MOST)
+        )
+        if "date_added" in commands.c:
+            added = commands.c.date_added
+            wanted = wanted.where(added >= self._now() - _OLDEST).order_by(added.desc())
+        with self.database.reading() as connection:
+            found = connection.scalars(wanted).all()
+        return next((read for command in found if (read := self._read(command, guid)) is not None), None)
+
+    def _read(self, command: str | None, guid: UUID) -> DeliveryCommand | None:
+        paths = self._schema.command
+        try:
+            details = paths.details.find(parse_command(command))
+        except CommandUnreadable:
+            return None
+        if details is None or guid_in(PureWindowsPath(paths.file_path.text(details)).name) != guid:
+            return None
+        return DeliveryCommand(
+            step_id=whole_number(paths.step_id.text(details)),
+            run=whole_number(paths.run.text(details)),
+            delivery_key=_guid(paths.delivery_key.text(details)),
+        )
+
+
+def _guid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None

@@ -1,0 +1,119 @@
+"""`bridge doctor`: what is well and what is not, one line each, and never a secret."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from typer.testing import CliRunner, Result
+
+from cli.main import app
+from shared.settings import Settings, setting_names
+from tests.flow.harness import Flow
+
+Doctor = Callable[..., Result]
+
+
+@pytest.fixture
+def doctor(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> Doctor:
+    """Runs it with the settings of the flow's bridge and some that differ; None leaves one out."""
+    values = {str(field.alias): getattr(flow.bridge.settings, name) for name, field in Settings.model_fields.items()}
+
+    def run(**differing: str | None) -> Result:
+        for name in setting_names():
+            value = values[name] if name not in differing else differing[name]
+            if isinstance(value, SecretStr):
+                value = value.get_secret_value()
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, str(value))
+        return CliRunner().invoke(app, ["doctor"])
+
+    return run
+
+
+def wrong(result: Result) -> list[str]:
+    return [line.removeprefix("WRONG  ") for line in result.stdout.splitlines() if line.startswith("WRONG")]
+
+
+def test_an_installation_that_is_well_says_so_of_every_part(doctor: Doctor, flow: Flow) -> None:
+    result = doctor()
+    assert result.exit_code == 0, result.stdout
+    parts = [line.partition(": ")[0].removeprefix("well   ") for line in result.stdout.splitlines()]
+    settings = flow.bridge.settings
+    containers = (settings.staging_container, settings.rejects_container, settings.responses_container)
+    assert parts == [
+        "settings",
+        "channels",
+        "schema map",
+        "WS_DB",
+        "WS_DB and the schema map",
+        "RS_DB",
+        "RS_DB and the schema map",
+        "PS_DB",
+        *(f"container {name}" for name in containers),
+        "SFTP site",
+        "REST login",
+    ]
+    assert "PS_DB: not in use" in result.stdout
+
+
+@pytest.mark.sqlite
+def test_each_thing_that_is_not_well_is_told_and_hides_no_other(doctor: Doctor, flow: Flow, tmp_path: Path) -> None:
+    with flow.ws_database.writing() as connection:
+        connection.exec_driver_sql('ALTER TABLE "JobQueue" RENAME COLUMN "Priority" TO "Prio"')
+        connection.exec_driver_sql('ALTER TABLE "JobQueue" RENAME COLUMN "State" TO "Status"')
+    (tmp_path / "channels.toml").write_text("[channel.x]")
+    result = doctor(
+        CHANNELS_FILE=str(tmp_path / "channels.toml"),
+        PS_DB=f"sqlite:///{tmp_path / 'ps.sqlite'}",
+        REJECTS_CONTAINER="not-there",
+        SFTP_HOST_KEYS="SHA256:" + "A" * 43,
+        OPTIMIZELY_API_PASSWORD="hunter2-is-wrong",
+    )
+    assert result.exit_code == 1
+    assert [line.partition(": ")[0] for line in wrong(result)] == [
+        "channels",
+        "WS_DB and the schema map",
+        "WS_DB and the schema map",
+        "PS_DB and the schema map",
+        "container not-there",
+        "SFTP site",
+        "REST login",
+    ]
+    assert "JobQueue has no column Priority: name the right one as ws_db.job_queue.priority" in result.stdout
+    assert "run `bridge setup`" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "part"),
+    [
+        ("RS_DB", "sqlite:////nowhere/rs.sqlite", "RS_DB"),
+        ("SFTP_PRIVATE_KEY", "no key", "SFTP site"),
+        ("AzureWebJobsStorage", "no connection string", "storage account"),
+        ("SCHEMA_MAP_FILE", "/nowhere/map.toml", "schema map"),
+    ],
+)
+def test_a_setting_that_leads_nowhere_is_told_at_its_part(doctor: Doctor, setting: str, value: str, part: str) -> None:
+    result = doctor(**{setting: value})
+    assert result.exit_code == 1
+    assert [line.partition(": ")[0] for line in wrong(result)] == [part]
+
+
+def test_settings_that_cannot_be_used_are_all_that_is_told(doctor: Doctor) -> None:
+    result = doctor(RS_DB=None, SFTP_PORT="many")
+    assert result.exit_code == 1
+    (line,) = wrong(result)
+    assert "RS_DB" in line
+    assert "SFTP_PORT" in line
+
+
+def test_no_secret_is_told_whatever_is_wrong(doctor: Doctor, flow: Flow) -> None:
+    secret = "Server=127.0.0.1,9;Initial Catalog=WS_X;User Id=u;Password=geheim-4711;"
+    result = doctor(WS_DB=secret, OPTIMIZELY_API_PASSWORD="geheim-4712", SFTP_PRIVATE_KEY="geheim-4713")
+    assert result.exit_code == 1
+    assert "geheim" not in result.output
+    storage = flow.bridge.settings.storage_connection
+    assert storage is not None
+    assert storage.get_secret_value() not in doctor().output

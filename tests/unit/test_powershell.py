@@ -1,0 +1,82 @@
+"""The PowerShell scripts of PeopleStage's channel: they parse, call their slots, and return what the contract says.
+
+PowerShell itself does not run here: a grammar reads the scripts.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import tree_sitter_powershell
+from tree_sitter import Language, Node, Parser
+
+from shared.broadcast import State
+from shared.faststats.channel import Slot, broadcast_answer, upload_answer
+from tests.unit.test_broadcast import broadcast as broadcast_in
+
+SCRIPTS = Path(__file__).parents[2] / "integrations" / "peoplestage"
+_PARSER = Parser(Language(tree_sitter_powershell.language()))
+#: Of an answer, what only the scripts need.
+_INTERNAL = {"Done", "State"}
+
+
+def tree(name: str) -> Node:
+    return _PARSER.parse((SCRIPTS / name).read_bytes()).root_node
+
+
+def nodes(node: Node, kind: str) -> Iterator[Node]:
+    if node.type == kind:
+        yield node
+    for child in node.children:
+        yield from nodes(child, kind)
+
+
+def text(node: Node) -> str:
+    assert node.text is not None
+    return node.text.decode()
+
+
+def commands(name: str) -> list[str]:
+    return [text(node) for node in nodes(tree(name), "command")]
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in SCRIPTS.glob("*.ps*1")))
+def test_every_script_is_powershell(name: str) -> None:
+    root = tree(name)
+    assert not root.has_error
+    assert text(root).isascii(), "Windows PowerShell 5.1 reads a file without BOM as windows-1252"
+
+
+def test_every_slot_has_its_script_and_calls_it() -> None:
+    assert {path.stem for path in SCRIPTS.glob("*.ps1")} == {slot.value for slot in Slot}
+    for slot in Slot:
+        called = [one for one in commands(f"{slot}.ps1") if one.startswith(("Invoke-Slot", "Wait-Slot"))]
+        assert called
+        assert all(f"-Slot '{slot}'" in one for one in called)
+
+
+def returned(name: str) -> set[str]:
+    """Keys of the hashtable that a script returns."""
+    *_, last = nodes(tree(name), "hash_literal_expression")
+    return {text(entry.children[0]) for entry in nodes(last, "hash_entry")}
+
+
+def test_the_hashtables_have_the_keys_of_the_contract() -> None:
+    broadcast = broadcast_in(State.SENT)
+    assert returned("upload.ps1") == upload_answer(broadcast).keys() - _INTERNAL
+    assert returned("broadcast.ps1") == broadcast_answer(broadcast, wait=True).keys() - _INTERNAL
+    assert returned("preview.ps1") == {"Type", "FromAddress", "FromName", "Html", "ReplyTo", "Subject", "Text"}
+    assert {"Recipients", "TransactionId"} <= returned("send-test.ps1")
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in SCRIPTS.glob("*.ps*1")))
+def test_no_script_shows_a_secret(name: str) -> None:
+    shown = [one for one in commands(name) if one.startswith(("Write-", "Stop-WithMessage", "Out-"))]
+    secret = ("Password", "UploadUrl", "Address", "$body", "$params")
+    assert not [one for one in shown if any(word in one for word in secret)]
+    source = (SCRIPTS / name).read_text()
+    assert source.count("'Password'") == (2 if name.endswith(".psm1") else 0), "it goes into one header only"
+
+
+def test_what_the_scripts_leave_out_of_a_call_is_what_they_keep_to_themselves() -> None:
+    assert "-notin 'Username', 'Password', 'URL', 'Proxy'" in (SCRIPTS / "BroadcastBridge.psm1").read_text()
