@@ -20,7 +20,7 @@ GO
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[Broadcasts] TO bridge_app;
 GRANT SELECT (Id) ON OBJECT::[$(FastStatsSchema)].[Broadcasts] TO bridge_app;
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[BroadcastsDetail] TO bridge_app;
-GRANT SELECT (ActionType, BroadcastId, Id) ON OBJECT::[$(FastStatsSchema)].[BroadcastsDetail] TO bridge_app;
+GRANT SELECT (ActionType, BroadcastId, BroadcasterTransactionId, Id) ON OBJECT::[$(FastStatsSchema)].[BroadcastsDetail] TO bridge_app;
 GRANT UPDATE (BroadcasterTransactionId, Parameters, RecipientsBroadcast, RecipientsRejected, RecipientsUploaded) ON OBJECT::[$(FastStatsSchema)].[BroadcastsDetail] TO bridge_app;
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_app;
 GRANT SELECT (Id, MessageType) ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_app;

@@ -87,7 +87,7 @@ def running(folder: DemoFolder, plan: Plan, *, tell: Callable[[str], None]) -> I
                 drop_file(folder, plan, azurite.connection_string, tell)
             case Source.CHANNEL:
                 try:
-                    play_peoplestage(folder, plan, ready, at, tell)
+                    play_peoplestage(bridge.rs_database, folder, plan, ready, at, tell)
                 except (SlotError, OSError, TimeoutError) as error:
                     raise DemoStoppedError(str(error)) from None
             case _:

@@ -11,7 +11,7 @@ from azure.storage.blob import ContainerClient
 
 from local.delivery_file_generator import delivery_file_name, write_delivery_file
 from local.demo.folder import DROPPED, ZONE, DemoFolder, Plan
-from local.faststats import BroadcastJob, count_jobs, insert_job
+from local.faststats import BroadcastJob, count_jobs, insert_job, record_script
 from local.peoplestage import ScriptBroadcaster
 from shared.bridge import now
 from shared.broadcast import SendMode
@@ -78,10 +78,13 @@ def drop_file(folder: DemoFolder, plan: Plan, storage_connection: str, tell: Tel
     tell(f"The delivery file {file.name} was dropped into the container “{DROPPED}”.")
 
 
-def play_peoplestage(folder: DemoFolder, plan: Plan, host: Mapping[str, Any], at: datetime, tell: Tell) -> None:
+def play_peoplestage(
+    rs_database: Database, folder: DemoFolder, plan: Plan, host: Mapping[str, Any], at: datetime, tell: Tell
+) -> None:
     """PeopleStage's channel: its scripts upload a delivery and have it broadcast.
 
     Args:
+        rs_database: RS_DB, in which FastStats notes what the scripts return.
         folder: the demo's folder.
         plan: what is asked for.
         host: what the Functions host says of itself.
@@ -110,8 +113,10 @@ def play_peoplestage(folder: DemoFolder, plan: Plan, host: Mapping[str, Any], at
         f"PeopleStage's Upload script has put {file.name} into the container: {uploaded['Recipients']:,} "
         f"recipients are staged, {uploaded['RecipientsRejected']:,} rows are rejected."
     )
+    row = record_script(rs_database, uploaded, zone=ZONE, list_name=plan.list_name)
     if not upload_only:
-        scripts.broadcast(uploaded)
+        delivered = scripts.broadcast(uploaded)
+        record_script(rs_database, delivered, zone=ZONE, list_name=plan.list_name, broadcast_id=row)
         tell("PeopleStage's Broadcast script has released it.")
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, insert, select, update
 
-from shared.broadcast import Broadcast
+from shared.broadcast import Broadcast, Source
 from shared.errors import RowsUnaccounted
 from shared.faststats.schema_map import RsDbSchema, present
 from shared.ledger.responses import Batch, details_of
@@ -35,17 +35,33 @@ class RsDb:
 
     # Broadcasts
 
-    def record_prepared(self, connection: Connection, broadcast: Broadcast) -> int:
+    def find_broadcast(self, connection: Connection, broadcast: Broadcast) -> int | None:
+        """`Broadcasts.Id` of the row that FastStats itself wrote for a broadcast of PeopleStage's channel.
+
+        It writes the transaction id that the Upload script returned: the broadcast's key.
+        """
+        detail = self._schema.broadcasts_detail
+        if "broadcaster_transaction_id" not in detail.c:
+            return None
+        wanted = select(func.max(detail.c.broadcast_id)).where(detail.c.broadcaster_transaction_id == broadcast.key)
+        found = connection.execute(wanted).scalar_one()
+        return None if found is None else int(found)
+
+    def record_prepared(self, connection: Connection, broadcast: Broadcast) -> int | None:
         """Record the upload as FastStats does: a row of `Broadcasts` and its `Prepared` row.
+
+        For a broadcast of PeopleStage's channel FastStats does so by itself, from what the Upload script returns.
 
         A broadcast that failed afterwards and is uploaded anew keeps its rows; the `Prepared` row tells of the last
         upload. One that ends before it was sent has no other row.
 
         Returns:
-            `Broadcasts.Id`, to which responses refer.
+            `Broadcasts.Id`, to which responses refer; None while FastStats has not written it.
         """
+        if broadcast.request.source is Source.CHANNEL:
+            return broadcast.rs_broadcast_id or self.find_broadcast(connection, broadcast)
         if broadcast.rs_broadcast_id is not None:
-            self._change_prepared(connection, broadcast, broadcast.rs_broadcast_id)
+            self._change_detail(connection, broadcast.rs_broadcast_id, self._schema.prepared, _prepared(broadcast))
             return broadcast.rs_broadcast_id
         request = broadcast.request
         broadcast_id = connection.execute(
@@ -68,8 +84,16 @@ class RsDb:
         return int(broadcast_id)
 
     def record_delivered(self, connection: Connection, broadcast: Broadcast) -> None:
-        """Record that the message was sent: the `Delivered` row, with the mailing id that responses carry."""
-        if broadcast.rs_broadcast_id is not None:
+        """Record that the message was sent: the `Delivered` row, with the mailing id that responses carry.
+
+        For a broadcast of PeopleStage's channel FastStats has written that row if the Broadcast script did not wait,
+        with what was known then: it gets the mailing id and the counts.
+        """
+        if broadcast.rs_broadcast_id is None:
+            return
+        if broadcast.request.source is Source.CHANNEL:
+            self._change_detail(connection, broadcast.rs_broadcast_id, self._schema.delivered, _delivered(broadcast))
+        else:
             self._add_detail(connection, broadcast.rs_broadcast_id, self._schema.delivered, _delivered(broadcast))
 
     def _add_detail(
@@ -79,12 +103,14 @@ class RsDb:
         row = {"broadcast_id": broadcast_id, "action_type": action, "status": self._schema.completed, **values}
         connection.execute(insert(detail).values(present(detail, row)))
 
-    def _change_prepared(self, connection: Connection, broadcast: Broadcast, broadcast_id: int) -> None:
+    def _change_detail(
+        self, connection: Connection, broadcast_id: int, action: str | int, values: Mapping[str, object]
+    ) -> None:
         detail = self._schema.broadcasts_detail
         connection.execute(
             update(detail)
-            .where(detail.c.broadcast_id == broadcast_id, detail.c.action_type == self._schema.prepared)
-            .values(present(detail, _prepared(broadcast)))
+            .where(detail.c.broadcast_id == broadcast_id, detail.c.action_type == action)
+            .values(present(detail, values))
         )
 
     # Responses

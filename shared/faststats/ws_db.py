@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from pathlib import PureWindowsPath
 from typing import Any, Final
 from xml.etree.ElementTree import Element, SubElement, tostring
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
@@ -36,10 +35,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from shared.broadcast import SEND_MODES, Broadcast, BroadcastRequest, RouteKind, SendMode, State, job_key
+from shared.broadcast import Broadcast, BroadcastRequest, RouteKind, State, job_key
 from shared.channels import DEFAULT, Channels
 from shared.database import Database, repeated
-from shared.errors import BridgeError, JobCommandInvalid, SendModeImpossible
+from shared.errors import BridgeError, JobCommandInvalid
+from shared.faststats.channel_parameters import parse_parameters, send_mode_of, send_time
 from shared.faststats.command_xml import LONGEST_COMMAND, CommandUnreadable, XmlPath, parse_command, whole_number
 from shared.faststats.schema_map import WsDbSchema, present
 from shared.faststats.schema_map_check import SchemaCheck
@@ -316,7 +316,7 @@ class WsDb:
         file_name = name(paths.file_path, PureWindowsPath(text(paths.file_path)).name)
         if file_name in {"", ".."}:
             raise JobCommandInvalid(job=job.id, reason=f"it names no delivery file ({paths.file_path})")
-        parameters = _parameters(text(paths.parameters))
+        parameters = parse_parameters(text(paths.parameters))
         channel = parameters.get("channel") or DEFAULT
         exported = self._channels[channel].route is RouteKind.EXPORT_FILE
         list_name, message_name = (name(path, text(path)) for path in (paths.list_name, paths.message_name))
@@ -326,7 +326,7 @@ class WsDb:
         if not upload_only and not message_name:
             raise JobCommandInvalid(job=job.id, reason=f"it names no message ({paths.message_name})")
         send_at = None if upload_only else self._send_at(job, parameters.get("sendat", ""))
-        send_mode = self._send_mode(channel, upload_only=upload_only, timed=send_at is not None)
+        send_mode = send_mode_of(self._channels, channel, upload_only=upload_only, timed=send_at is not None)
         return BroadcastRequest(
             key=job.key,
             job_id=job.id,
@@ -347,33 +347,11 @@ class WsDb:
             or _COMMUNICATION_KEY,
         )
 
-    def _send_mode(self, name: str, *, upload_only: bool, timed: bool) -> SendMode:
-        """What makes Optimizely send: what the job says, else what its channel says."""
-        channel = self._channels[name]
-        send_mode = channel.default_send_mode
-        if upload_only:
-            send_mode = SendMode.UPLOAD_ONLY
-        elif timed:
-            send_mode = SendMode.AT_TIME
-        possible = SEND_MODES[channel.route]
-        if send_mode not in possible:
-            modes = ", ".join(sorted(possible))
-            raise SendModeImpossible(route=str(channel.route), channel=name, mode=str(send_mode), possible=modes)
-        return send_mode
-
     def _send_at(self, job: Job, text: str) -> datetime | None:
-        if not text:
-            return None
         try:
-            time = datetime.fromisoformat(text)
-        except ValueError:
-            raise JobCommandInvalid(job=job.id, reason="its parameter SendAt is not a time as ISO 8601") from None
-        if time.tzinfo is None:
-            time = time.replace(tzinfo=ZoneInfo(self._schema.zone))
-            if time.astimezone(UTC).astimezone(time.tzinfo).replace(tzinfo=None) != time.replace(tzinfo=None):
-                reason = f"its parameter SendAt is a time that the zone {self._schema.zone} leaves out"
-                raise JobCommandInvalid(job=job.id, reason=reason)
-        return time.astimezone(UTC)
+            return send_time(text, self._schema.zone)
+        except ValueError as error:
+            raise JobCommandInvalid(job=job.id, reason=f"its parameter SendAt is {error}") from None
 
     # What the client reads
 
@@ -488,12 +466,6 @@ class WsDb:
 
     def _is_ours(self) -> ColumnElement[bool]:
         return self._schema.job_queue.c.server.in_((self._server, self._claiming))
-
-
-def _parameters(text: str) -> dict[str, str]:
-    """The channel's parameters by name; case and spaces of names do not count."""
-    pairs = (pair.partition("=") for pair in text.split(";"))
-    return {"".join(name.split()).lower(): value.strip() for name, separator, value in pairs if separator}
 
 
 def _in_words(broadcast: Broadcast, reasons: Mapping[str, int]) -> str:

@@ -101,6 +101,23 @@ class Broadcasts:
         with self._database.reading() as connection:
             return [_from_row(row) for row in connection.execute(wanted)]
 
+    def without_row(self, *, since: datetime, limit: int) -> list[Broadcast]:
+        """Uploaded broadcasts of PeopleStage's channel whose row in `Broadcasts` is not known yet, oldest first."""
+        uploaded = (State.UPLOADED, State.IMPORTING, State.IMPORTED, State.SENDING, State.SENT, State.CLOSED)
+        wanted = (
+            select(table)
+            .where(
+                table.c.source == Source.CHANNEL,
+                table.c.rs_broadcast_id.is_(None),
+                table.c.state.in_(uploaded),
+                table.c.created_at > since,
+            )
+            .order_by(table.c.id)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(wanted)]
+
     def history(self, broadcast: Broadcast) -> list[Row[Any]]:
         """Every change of state, oldest first: `at, from_state, to_state, owner, note`."""
         wanted = (

@@ -1,12 +1,14 @@
 """housekeeping: queue again what was forgotten, and do what could not be done at its time (rule 3).
 
-That is: ends of broadcasts that were not reported, files for FERG that were not put, responses without a broadcast.
+That is: ends of broadcasts that were not reported, files for FERG that were not put, rows of `Broadcasts` that
+FastStats writes, responses without a broadcast.
 
 Messages are hints, the ledger is the truth: a lost message costs minutes, never a broadcast.
 """
 
 from shared.bridge import Bridge, now
 from shared.errors import BridgeError, BroadcastChangedMeanwhile
+from shared.steps.find_rows import find_rows
 from shared.steps.match_responses import match_responses
 from shared.steps.put_ferg_files import put_ferg_files
 from shared.steps.work import report_end
@@ -49,6 +51,7 @@ def housekeeping(bridge: Bridge) -> int:
     try:
         if bridge.ferg_files is not None:
             put_ferg_files(bridge.ledger, bridge.ferg_files)
+        find_rows(bridge)
         match_responses(bridge.ledger, bridge.rs_db)
     except BridgeError as error:
         log.warning("Files for FERG or responses without a broadcast have to wait: %s", error)

@@ -20,6 +20,7 @@ from shared.faststats.channel import (
     upload_answer,
 )
 from shared.steps import send_test as test_sends
+from shared.steps.delivery_command import with_step_and_run
 from shared.steps.resolve import retry
 from shared.steps.stage import delivery_blob
 from shared.telemetry import log
@@ -86,6 +87,7 @@ def _take_in(bridge: Bridge, call: UploadCall, request: BroadcastRequest) -> dic
             "UploadUrl": bridge.lists.upload_url(blob, expires_at=expires_at),
             "Expires": expires_at.isoformat(timespec="seconds"),
         }
+    request = with_step_and_run(bridge, request)
     broadcast = bridge.ledger.broadcasts.add(request, owner=new_owner(), now=now())
     if broadcast is None:
         return upload_answer(bridge.ledger.broadcasts.get(request.key))

@@ -9,6 +9,7 @@ from shared.broadcast import BroadcastRequest, SendMode, Source, delivery_key, f
 from shared.channels import Channel, Drop
 from shared.errors import BridgeError
 from shared.places import PlacedFile
+from shared.steps.delivery_command import with_step_and_run
 from shared.telemetry import log, place_of
 
 #: Keys looked up in the ledger at a time.
@@ -52,6 +53,7 @@ def _take_from(bridge: Bridge, name: str, channel: Channel, drop: Drop) -> int:
             route=channel.route,
             send_mode=channel.default_send_mode,
         )
+        request = with_step_and_run(bridge, request)
         broadcast = bridge.ledger.broadcasts.add(request, owner=owner, now=now())
         if broadcast is None:
             continue  # somebody else was faster

@@ -8,15 +8,20 @@ from typing import Any
 
 import pytest
 import requests
+from sqlalchemy import func, select
 
 from local.delivery_file_generator import write_delivery_file
+from local.faststats import record_script
 from local.peoplestage import put
 from shared.broadcast import Broadcast, Source, State, delivery_key
 from shared.errors import DeliveryDiffers, DeliveryEnded
 from shared.faststats.channel import BroadcastCall, Slot, UploadCall
+from shared.faststats.schema_map import RsDbSchema
 from shared.steps import peoplestage
 from shared.steps.control import cancel
+from shared.steps.housekeeping import housekeeping
 from shared.web.peoplestage import answer
+from tests.databases import ZONE
 from tests.flow.harness import Flow, until
 
 
@@ -96,6 +101,36 @@ def test_a_delivery_is_uploaded_held_released_and_sent_once(script: Script, flow
     assert script.upload()["Done"]
     flow.deliver()
     assert len(flow.copies(script.ledger)) == 1
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_responses_refer_to_the_row_that_faststats_writes(script: Script, flow: Flow, *, early: bool) -> None:
+    """FastStats writes from what the scripts return; its rows may come before or after the bridge needs them."""
+
+    def rows() -> list[tuple[Any, ...]]:
+        schema = RsDbSchema(ZONE)
+        detail = schema.broadcasts_detail
+        wanted = select(detail.c.broadcast_id, detail.c.action_type, detail.c.broadcaster_transaction_id)
+        with flow.bridge.rs_database.reading() as connection:
+            assert connection.execute(select(func.count()).select_from(schema.broadcasts)).scalar_one() <= 1
+            return [tuple(row) for row in connection.execute(wanted.order_by(detail.c.id))]
+
+    def record(row: int | None = None) -> int:
+        returned = {name: value for name, value in uploaded.items() if name not in {"Done", "State"}}
+        return record_script(flow.bridge.rs_database, returned, zone=ZONE, list_name="Customers", broadcast_id=row)
+
+    uploaded = script.staged()
+    row = record() if early else 0
+    script.until_done(script.broadcast)
+    until(lambda: script.ledger.state is State.CLOSED, "a closed broadcast", between=flow.deliver)
+    assert [action for _, action, _ in rows()] == (["Prepared"] if early else []), "the bridge writes none of its own"
+    if not early:
+        row = record()
+        record(row)
+    housekeeping(flow.bridge)
+    assert script.ledger.rs_broadcast_id == row
+    if not early:
+        assert rows()[1] == (row, "Delivered", str(script.ledger.mailing_id)), "a script that did not wait knew less"
 
 
 @pytest.mark.parametrize("state", ["url", "put", "claimed", "staged", "released"])

@@ -211,6 +211,7 @@ def test_rights_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'rs.sqlite'}", "RS_DB")
     rs_db = RsDb(schema)
     assert public_methods(RsDb) == {
+        "find_broadcast",
         "record_prepared",
         "record_delivered",
         "add_responses",
@@ -225,6 +226,7 @@ def test_rights_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
             number = rs_db.record_prepared(connection, broadcast())
             rs_db.record_delivered(connection, broadcast(rs_broadcast_id=number))
             assert rs_db.record_prepared(connection, broadcast(rs_broadcast_id=number)) == number
+            assert rs_db.find_broadcast(connection, broadcast()) == number
             (batch,) = batches_of_responses(connection, "load")
             rs_db.add_responses(connection, batch)
             rs_db.attribute(connection, unmatched_response.c.response_id > 0)

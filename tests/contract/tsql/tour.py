@@ -126,6 +126,7 @@ def _upload_anew(flow: Flow, broadcast: Broadcast) -> None:
         remembered.add(recipients.row(line, f"K{line}", f"U{line}") for line in range(_MANY))
     with database.writing() as connection:
         assert flow.bridge.rs_db.record_prepared(connection, broadcast) == broadcast.rs_broadcast_id
+        assert flow.bridge.rs_db.find_broadcast(connection, broadcast) == broadcast.rs_broadcast_id
 
 
 def _match_later(flow: Flow) -> None:
