@@ -95,17 +95,27 @@ def meaning(error: Exception, *, database: str, connecting: bool, committing: bo
     found = numbers(error)
     if explained := meaning_of(found, database=database):
         return explained
-    if connecting and not found and sqlstate(error) in _NO_DRIVER:
-        return OdbcDriverMissing(what="ODBC Driver 18 for SQL Server")
-    if connecting and (number := next((number for number in found if number in _NO_TLS), None)):
-        return DatabaseTlsFailed(database=database, number=number)
+    passing = next((number for number in found if number in PASSING), None)
+    unavailable = DatabaseUnavailable(
+        database=database,
+        reason=without_text(error),
+        number=passing,
+        undone=not connecting and (passing in _ROLLED_BACK or not committing),
+    )
+    if connecting:
+        return _missing_for_connection(error, database=database) or unavailable
     if sqlstate(error) == _TRUNCATED:
         return DatabaseValueTooLong(database=database, reason=without_text(error))
-    passing = next((number for number in found if number in PASSING), None)
-    if connecting or passing is not None or sqlstate(error) in _NO_ANSWER:
-        undone = not connecting and (passing in _ROLLED_BACK or not committing)
-        return DatabaseUnavailable(database=database, reason=without_text(error), number=passing, undone=undone)
-    return None
+    return unavailable if passing is not None or sqlstate(error) in _NO_ANSWER else None
+
+
+def _missing_for_connection(error: Exception, *, database: str) -> BridgeError | None:
+    """What there has to be before the server is asked: the driver, and TLS."""
+    found = numbers(error)
+    if not found and sqlstate(error) in _NO_DRIVER:
+        return OdbcDriverMissing(what="ODBC Driver 18 for SQL Server")
+    number = next((number for number in found if number in _NO_TLS), None)
+    return None if number is None else DatabaseTlsFailed(database=database, number=number)
 
 
 def meaning_of(found: Sequence[int], *, database: str) -> BridgeError | None:
