@@ -161,8 +161,10 @@ def test_http_is_accepted_on_this_machine(monkeypatch: pytest.MonkeyPatch, host:
         "mssql+pyodbc://faststats_service:fa5t5tat5@server/WS_Holidays",
         "mssql+pyodbc://faststats_service:%66a5t5tat5@server/WS_Holidays",
         "mssql+pyodbc:///?odbc_connect=Uid%3Dfaststats_service%3BPwd%3Dfa5t5tat5",
+        "SERVER;Initial Catalog=RS_Holidays;User Id=faststats_service;Password=fa5t5tat5;",
+        "Server=SERVER;Database=RS_Holidays;User Id=faststats_service;Password='fa5t5tat5'",
     ],
-    ids=["as it is", "quoted", "in an ODBC string"],
+    ids=["as it is", "quoted", "in an ODBC string", "in the guide's form", "in ADO.NET's quotes"],
 )
 def test_the_known_default_password_of_the_product_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, url: str
