@@ -31,6 +31,7 @@ _FEDAUTH_REQUIRED: Final = 6
 #: SQL_Latin1_General_CP1_CI_AS
 _COLLATION: Final = bytes.fromhex("0904d00034")
 _DONE: Final = struct.pack("<BHHQ", 0xFD, 0, 0, 0)
+_DONE_ONE_ROW: Final = struct.pack("<BHHQ", 0xFD, 0x10, 0xC1, 1)
 _FAILED: Final = struct.pack("<BHHQ", 0xFD, 2, 0, 0)
 _CANCELLED: Final = struct.pack("<BHHQ", 0xFD, 0x20, 0, 0)
 
@@ -73,7 +74,8 @@ class TdsServer:
     refusals: list[tuple[int, ...]] = field(default_factory=list)
     #: What it answers to statements that have this part, in one row; the others get no rows.
     answers: dict[str, str] = field(default_factory=_FIRST_ANSWERS.copy)
-    #: Errors for the next statements that have this part, each once; 0 ends the connection.
+    #: Errors for the next statements that have this part, each once, after the row of their answer if they have one; 0
+    #: ends the connection.
     faults: list[tuple[str, int]] = field(default_factory=list)
     #: What the server says with an error; as real ones do, it names a value of a row.
     text: str = "The duplicate key value is (ann@example.com, (1205) (SQLExecute))."
@@ -139,11 +141,12 @@ class Session:
             return True
         headers = int(struct.unpack_from("<I", data)[0])
         if kind == _TRANSACTION:
-            statement = _NAMES[struct.unpack_from("<H", data, headers)[0]]
+            statement, row = _NAMES[struct.unpack_from("<H", data, headers)[0]], b""
             answer = _transaction_changed(data[headers:])
         else:
             statement = data[headers:].decode("utf-16-le", "replace")
-            answer = next((_row(fact) for part, fact in self._state.answers.items() if part in statement), _DONE)
+            row = next((_row(fact) for part, fact in self._state.answers.items() if part in statement), b"")
+            answer = row + (_DONE_ONE_ROW if row else _DONE)
         if kind in {_TRANSACTION, _BATCH}:
             self._state.statements.append(statement)
         fault = next((fault for fault in self._state.faults if fault[0] in statement), None)
@@ -152,7 +155,7 @@ class Session:
             number = fault[1]
             if number == 0:
                 return False
-            answer = self._error(number) + _FAILED
+            answer = row + self._error(number) + _FAILED
         self._send(_ANSWER, answer)
         return True
 
@@ -306,10 +309,10 @@ def _transaction_changed(request: bytes) -> bytes:
 
 
 def _row(value: str) -> bytes:
-    """A result of one row with one NVARCHAR column."""
+    """A result of one row with one NVARCHAR column, without its end."""
     encoded = value.encode("utf-16-le")
     column = struct.pack("<BHIHBH5sB", 0x81, 1, 0, 1, 0xE7, 200, _COLLATION, 0)
-    return column + b"\xd1" + struct.pack("<H", len(encoded)) + encoded + struct.pack("<BHHQ", 0xFD, 0x10, 0xC1, 1)
+    return column + b"\xd1" + struct.pack("<H", len(encoded)) + encoded
 
 
 def _certificate(path: Path) -> Path:

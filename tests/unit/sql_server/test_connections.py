@@ -64,6 +64,12 @@ class Writer:
     def write(self) -> None:
         run(self._database)
 
+    @repeated
+    def read_and_write(self) -> None:
+        with self._database.writing() as connection:
+            assert connection.exec_driver_sql("SELECT one").all() == [("1",)]
+            connection.exec_driver_sql("UPDATE one")
+
 
 # Logging in
 
@@ -324,6 +330,14 @@ def test_a_transaction_that_fails_for_a_moment_before_its_commit_begins_again(
     server.faults = [("UPDATE one", number)]
     Writer(database).write()
     assert server.statements.count("UPDATE one") == 2
+    assert server.statements[-2:] == ["UPDATE one", "COMMIT"]
+
+
+def test_one_that_fails_while_its_rows_are_read_begins_again(server: TdsServer, database: Database) -> None:
+    server.answers["SELECT one"] = "1"
+    server.faults = [("SELECT one", 40501)]
+    Writer(database).read_and_write()
+    assert server.statements.count("SELECT one") == 2
     assert server.statements[-2:] == ["UPDATE one", "COMMIT"]
 
 
