@@ -89,12 +89,10 @@ def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     columns: dict[str, None] = {}
     responses.stage(bridge.bulk, file, load_id, _noting_details(reader, columns), zone)
     with bridge.rs_database.writing() as connection:
-        # Two loads that move side by side would both take an event for new.
-        take_turn(connection, of="bridge.responses")
-        # Only now: the wait for the turn can be longer than the lease.
-        lease.check()
         rs_db = bridge.rs_db if bridge.settings.responses_to != "files" else None
         new = move(connection, load_id, rs_db, now=now())
+        # Only now: the wait for the turn can be longer than the lease.
+        lease.check()
         counts = LoadCounts(
             read=reader.rows_read,
             loaded=sum(one.rows for one in new),
@@ -114,7 +112,7 @@ def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
 
 
 def move(connection: Connection, load_id: str, rs_db: RsDb | None, *, now: datetime) -> list[NewOfType]:
-    """Move the new rows of a load, within a transaction: all of them or none.
+    """Move the new rows of a load, within a transaction: all of them or none. One load at a time does.
 
     Args:
         connection: the transaction.
@@ -126,8 +124,11 @@ def move(connection: Connection, load_id: str, rs_db: RsDb | None, *, now: datet
         How many there were, by message type.
 
     Raises:
+        DatabaseUnavailable: another load does not get ready.
         RowsUnaccounted: not every new row was moved.
     """
+    # Two loads that move side by side would both take an event for new.
+    take_turn(connection, of="bridge.responses")
     responses.number_new(connection, load_id)
     new = responses.count_new(connection, load_id)
     moved = 0
