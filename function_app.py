@@ -14,7 +14,6 @@ from shared.steps.housekeeping import housekeeping as housekeeping_step
 from shared.steps.load_responses import load_responses as load_responses_step
 from shared.steps.monitor_import import monitor_import as monitor_import_step
 from shared.steps.poll_jobs import poll_jobs as poll_jobs_step
-from shared.steps.take_dropped_files import take_dropped_files as take_dropped_files_step
 from shared.steps.upload_list import upload_list as upload_list_step
 from shared.web.peoplestage import answer as answer_of
 from shared.web.status import status as status_of
@@ -31,9 +30,8 @@ def bridge() -> Bridge:
 
 @app.timer_trigger(arg_name="timer", schedule="%POLL_JOBS_SCHEDULE%")
 def poll_jobs(timer: func.TimerRequest) -> None:
-    """Take in dropped delivery files, and claim the waiting jobs of WS_DB."""
+    """Take in what asks for a broadcast: dropped delivery files, and the waiting jobs of WS_DB."""
     del timer
-    take_dropped_files_step(bridge())
     poll_jobs_step(bridge())
 
 

@@ -1,4 +1,4 @@
-"""poll_jobs: claim the broadcast jobs of WS_DB and take them into the ledger.
+"""poll_jobs: take dropped delivery files and the broadcast jobs of WS_DB into the ledger.
 
 Any number of pollers may run at once. A job that comes back is the broadcast that it was: FastStats may give a job
 free again by itself. While its broadcast is under way nothing happens but a new claim; when it has ended, its results
@@ -13,12 +13,13 @@ from shared.bridge import Bridge, new_owner, now
 from shared.broadcast import RESTING
 from shared.errors import TerminalError
 from shared.faststats.ws_db import MOST_AT_ONCE, Job, WsDb
+from shared.steps.take_dropped_files import take_dropped_files
 from shared.steps.work import report_end
 from shared.telemetry import log, place_of
 
 
 def poll_jobs(bridge: Bridge) -> int:
-    """Claim waiting jobs, and queue a broadcast for each.
+    """Take in dropped delivery files, claim waiting jobs, and queue a broadcast for each.
 
     Returns:
         How many broadcasts were taken in.
@@ -27,9 +28,10 @@ def poll_jobs(bridge: Bridge) -> int:
         SchemaMapMismatch: WS_DB or RS_DB is not as the schema map says; no job was claimed.
         DatabaseUnavailable: WS_DB did not answer; what was claimed is taken up by a later run.
     """
+    dropped = take_dropped_files(bridge)
     ws_db = bridge.ws_db
     if ws_db is None:
-        return 0
+        return dropped
     bridge.rs_check.require()  # a job that is claimed must be able to go on
     owner = new_owner()
     cancelled = ws_db.end_cancelled()
@@ -44,7 +46,7 @@ def poll_jobs(bridge: Bridge) -> int:
     while jobs := ws_db.orphans(after=after, claimed_before=claimed_before):
         after = jobs[-1].id
         taken += _take_in(bridge, ws_db, jobs, owner)
-    return taken
+    return dropped + taken
 
 
 def _take_in(bridge: Bridge, ws_db: WsDb, jobs: Sequence[Job], owner: str) -> int:

@@ -29,7 +29,7 @@ def indexed() -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def test_there_are_the_seven_functions_of_the_map_and_the_status(indexed: dict[str, Any]) -> None:
+def test_there_are_the_functions_of_the_map_the_status_and_the_channel(indexed: dict[str, Any]) -> None:
     assert set(indexed) == {
         "poll_jobs",
         "upload_list",
@@ -39,6 +39,7 @@ def test_there_are_the_seven_functions_of_the_map_and_the_status(indexed: dict[s
         "housekeeping",
         "draw_suppressions",
         "status",
+        "peoplestage",
     }
 
 
@@ -64,6 +65,13 @@ def test_the_status_asks_for_a_key(indexed: dict[str, Any]) -> None:
     trigger = trigger if trigger["type"] == "httpTrigger" else answer
     assert trigger["route"] == "status"
     assert [str(method).upper() for method in trigger["methods"]] == ["GET"]
+    assert str(trigger["authLevel"]).upper() == "FUNCTION"
+
+
+def test_the_slots_of_the_channel_ask_for_a_key(indexed: dict[str, Any]) -> None:
+    (trigger,) = (binding for binding in indexed["peoplestage"] if binding["type"] == "httpTrigger")
+    assert trigger["route"] == "peoplestage/{slot}"
+    assert [str(method).upper() for method in trigger["methods"]] == ["POST"]
     assert str(trigger["authLevel"]).upper() == "FUNCTION"
 
 

@@ -114,7 +114,9 @@ def campaigns(rest: Played) -> None:
     for one in rest.find_wait_nodes(copy):
         rest.delete_wait_node(copy, one.node_id)
     (message,) = rest.get_messages(copy)
-    assert rest.get_smart_campaign_message(copy, message.mailing_id) == message
+    whole = rest.get_smart_campaign_message(copy, message.mailing_id)
+    assert (whole.mailing_id, whole.name, whole.status) == (message.mailing_id, message.name, message.status)
+    assert whole.subject
     seeds = ["seed1@bridge.example", "nobody@example.org"]
     test = rest.start_test_mailing(copy, message.mailing_id, recipient_list_id=SEEDS, recipient_ids=seeds)
     assert (test.valid, test.without_address) == (1, 1)
