@@ -17,7 +17,8 @@ from sqlalchemy import Connection, delete, make_url
 from sqlalchemy.exc import DBAPIError
 
 from local.faststats import create_databases
-from shared.connection_string import SqliteFile, parse_connection
+from shared import connection_string
+from shared.connection_string import SqliteFile, SqlServer, parse_connection
 from shared.database import Database
 from shared.errors import BridgeError
 from shared.faststats.schema_map import RsDbSchema, WsDbSchema
@@ -28,6 +29,8 @@ from shared.ledger.schema import Schema
 ZONE: Final = "Europe/Berlin"
 
 _PREFIX: Final = "bridge_test_"
+#: Tells processes that tests start which server is accepted as it is.
+_TRUSTED: Final = "BRIDGE_TEST_SERVER"
 #: One run at a time makes or drops databases: SQL Server makes each from one model, which only one may lock.
 _LOCK: Final = "@Resource = 'bridge_test', @LockOwner = 'Session'"
 _LOCK_MILLISECONDS: Final = 600_000
@@ -177,7 +180,7 @@ def on_server(url: str) -> Iterator[ServerDatabases]:
         ServerUnfit: the URL names no server, the server does not answer, or it does not let us make databases.
     """
     try:
-        parsed = parse_connection(url)
+        parsed = trusted(url)
     except ValueError as error:
         raise ServerUnfit(f"--database-url: {error}") from None
     if isinstance(parsed, SqliteFile):
@@ -194,6 +197,32 @@ def on_server(url: str) -> Iterator[ServerDatabases]:
                 databases.drop()
     except BridgeError as error:
         raise ServerUnfit(f"--database-url: {error}") from None
+
+
+def trusted(url: str) -> SqlServer | SqliteFile:
+    """Read the connection, and accept its server as it is from now on, here and in processes that are started.
+
+    The bridge speaks unencrypted, or to a server whose certificate nobody trusts, on the same machine only. A server
+    for tests may stand elsewhere.
+
+    Raises:
+        ValueError: the connection cannot be read.
+    """
+    accepts = connection_string.is_loopback
+    connection_string.is_loopback = lambda host: host != ""
+    try:
+        parsed = parse_connection(url)
+    finally:
+        connection_string.is_loopback = accepts
+    if isinstance(parsed, SqlServer):
+        os.environ[_TRUSTED] = parsed.host
+        _trust(parsed.host)
+    return parsed
+
+
+def _trust(server: str) -> None:
+    accepts = connection_string.is_loopback
+    connection_string.is_loopback = lambda host: host == server or accepts(host)
 
 
 def _beside(url: str, database: str) -> ConnectionString:
@@ -244,3 +273,7 @@ def _is_installed(connection: Connection) -> bool:
 
 def _quoted(connection: Connection, name: str) -> str:
     return connection.dialect.identifier_preparer.quote_identifier(name)
+
+
+if _TRUSTED in os.environ:
+    _trust(os.environ[_TRUSTED])

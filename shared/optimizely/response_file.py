@@ -171,12 +171,14 @@ class ResponseReader:
             )
             return RejectReason.DATE_INVALID
         if (
-            len(email) > _LONGEST_EMAIL
-            or len(urn) > LONGEST_URN
-            or max(len(communication_key), len(broadcast_key), len(mailing_id)) > LONGEST_COMMUNICATION_KEY
-            or len(word) > _LONGEST_TYPE
-            or len(click_url) > _LONGEST_URL
-        ) or (details and max(map(len, details.values())) > LONGEST_VALUE):
+            _is_longer(email, _LONGEST_EMAIL)
+            or _is_longer(urn, LONGEST_URN)
+            or _is_longer(communication_key, LONGEST_COMMUNICATION_KEY)
+            or _is_longer(broadcast_key, LONGEST_COMMUNICATION_KEY)
+            or _is_longer(mailing_id, LONGEST_COMMUNICATION_KEY)
+            or _is_longer(word, _LONGEST_TYPE)
+            or _is_longer(click_url, _LONGEST_URL)
+        ) or (details and any(_is_longer(value, LONGEST_VALUE) for value in details.values())):
             return RejectReason.VALUE_TOO_LONG
         message_type = self._types.get(word.casefold(), word)
         if message_type.casefold() != word.casefold():
@@ -194,6 +196,11 @@ class ResponseReader:
             click_date=click_date,
             details=details,
         )
+
+
+def _is_longer(text: str, longest: int) -> bool:
+    """Whether a column of so many characters has no room for it: SQL Server counts in UTF-16."""
+    return len(text) > longest // 2 and len(text.encode("utf-16-le")) // 2 > longest
 
 
 def _types(layout: ResponseLayout) -> Mapping[str, str]:

@@ -59,8 +59,8 @@ GO
 CREATE TABLE bridge.unmatched_response (
     response_id BIGINT NOT NULL,
     response_file_id BIGINT NOT NULL,
-    broadcast_key VARCHAR(64) NOT NULL,
-    mailing_id VARCHAR(64) NOT NULL,
+    broadcast_key NVARCHAR(64) NOT NULL,
+    mailing_id NVARCHAR(64) NOT NULL,
     communication_key_hash BINARY(16) NULL,
     urn_hash BINARY(16) NULL,
     event_time DATETIME2(3) NOT NULL,

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
+import tests.databases  # noqa: F401 - there the server of the tests is accepted
 from shared.bulk.load import BulkLoad
 from shared.database import Database
 from shared.faststats.rs_db import RsDb

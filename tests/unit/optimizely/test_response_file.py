@@ -272,6 +272,7 @@ REFUSED = {
     OPEN.replace("anna", "a" * 320): RejectReason.VALUE_TOO_LONG,
     OPEN.replace("09:00;", "09:00;" + "u" * 2001): RejectReason.VALUE_TOO_LONG,
     OPEN + "M" * 4001: RejectReason.VALUE_TOO_LONG,
+    OPEN.replace("k1", "\U0001f600" * 33): RejectReason.VALUE_TOO_LONG,
     OPEN + "M" * 65 * KIB: RejectReason.VALUE_TOO_LONG,
     OPEN + "M" * 600 * KIB: RejectReason.VALUE_TOO_LONG,
 }
