@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from local.azurite import Azurite
 from shared.database import Database
@@ -20,6 +21,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # No test is timed: on a busy machine an example takes as long as it takes.
+    settings.register_profile("untimed", deadline=None)
+    settings.load_profile("untimed")
     config.addinivalue_line("markers", "slow: takes more than five seconds (leave out with -m 'not slow')")
     config.addinivalue_line("markers", "sqlite: about SQLite itself; uses its files whatever --database-url says")
 
