@@ -189,9 +189,13 @@ class Session:
             return self._from_wire(size)
         while True:
             try:
-                return self._tls.read(size)
+                data = self._tls.read(size)
             except ssl.SSLWantReadError:
                 self._arrived.write(self._from_wire(65536))
+                continue
+            if not data:  # the client has ended TLS
+                raise EOFError
+            return data
 
     def _write(self, data: bytes) -> None:
         if self._tls is None:
