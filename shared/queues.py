@@ -37,6 +37,18 @@ class Queues:
                 _create(client)
                 _send(client, text, delay)
 
+    def length(self, queue: str) -> int:
+        """About how many messages a queue holds; 0 for one that is not there.
+
+        Raises:
+            StorageUnavailable: the storage account did not answer.
+        """
+        with mapped_errors("count messages"):
+            try:
+                return self._service.get_queue_client(queue).get_queue_properties().approximate_message_count or 0
+            except ResourceNotFoundError:
+                return 0
+
 
 def _send(client: QueueClient, text: str, delay: timedelta) -> None:
     client.send_message(text, visibility_timeout=max(0, round(delay.total_seconds())))

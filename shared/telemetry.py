@@ -1,22 +1,59 @@
 """Logs: sentences with an `action`, and nothing of a person in them (rule 10).
 
 A log line is a sentence for people; its `extra` fields (`action`, `broadcast`, …) are for queries.
+
+In Azure the Python worker hands the host a line's text, level and category only (`on_logging` of its dispatcher): the
+fields would be lost. So where Application Insights listens they stand at the end of the text, as an object of JSON
+that nothing else in a line can be taken for (docs/watching.md).
 """
 
+import copy
+import json
 import logging
+import os
 import traceback
+from collections.abc import Mapping
+from typing import Final
 
 #: Libraries that log addresses of blobs, headers or key exchanges when asked for more than warnings.
 _QUIET = ("azure", "paramiko", "urllib3", "sqlalchemy")
+#: The host has Application Insights by this setting.
+_LISTENER: Final = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+#: What every record has; whatever else is there came as `extra`.
+_OF_EVERY_RECORD: Final = frozenset({*logging.makeLogRecord({}).__dict__, "message", "asctime"})
+
+type Field = str | int | float | bool | None
 
 log = logging.getLogger("bridge")
 
 
 def configure() -> None:
-    """Set the levels of the loggers; handlers are the host's business."""
+    """Set the levels of the loggers, and write fields where they are read; handlers are the host's business."""
     log.setLevel(logging.INFO)
+    log.removeFilter(with_fields)
+    if os.environ.get(_LISTENER):
+        log.addFilter(with_fields)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def with_fields(record: logging.LogRecord) -> logging.LogRecord:
+    """The record with its fields written at the end of its text. The record itself stays as it is."""
+    fields = {name: value for name, value in record.__dict__.items() if name not in _OF_EVERY_RECORD}
+    if not fields:
+        return record
+    written = copy.copy(record)
+    written.msg, written.args = f"{record.getMessage()} {fields_text(fields)}", None
+    return written
+
+
+def fields_text(fields: Mapping[str, Field]) -> str:
+    """Fields as JSON in one line and ASCII, with one brace at its beginning, one at its end and none between.
+
+    So the last brace that opens in a line begins it, whatever the sentence before quotes.
+    """
+    inner = json.dumps(dict(fields), separators=(",", ":"))[1:-1]
+    return "{" + inner.replace("{", "\\u007b").replace("}", "\\u007d") + "}"
 
 
 def place_of(error: BaseException) -> str:

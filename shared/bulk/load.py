@@ -95,7 +95,9 @@ class BulkLoad:
         """Log why rows do not go by bulk copy."""
         if error.code not in self._said:
             self._said.add(error.code)
-            log.warning("Rows go by INSERT, not by bulk copy: %s", error, extra={"action": "insert"})
+            log.warning(
+                "Rows go by INSERT, not by bulk copy: %s", error, extra={"action": "insert", "code": error.code}
+            )
 
 
 class Loading(AbstractContextManager["Loading"]):
@@ -198,4 +200,5 @@ class Loading(AbstractContextManager["Loading"]):
             self._remove()
         except BridgeError as error:
             # The load's own error tells more. No later load has this stamp.
-            log.warning("A load that failed is left in %s: %s", self._target.table.name, error)
+            extra = {"action": "load-left", "code": error.code}
+            log.warning("A load that failed is left in %s: %s", self._target.table.name, error, extra=extra)

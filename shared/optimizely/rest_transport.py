@@ -180,7 +180,7 @@ class RestTransport:
                     operation,
                     error.facts["reason"],
                     pause,
-                    extra={"action": "rest_retry", "operation": operation},
+                    extra={"action": "rest-retry", "operation": operation, "code": error.code},
                 )
                 self._sleep(pause)
 

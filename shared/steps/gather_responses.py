@@ -72,7 +72,9 @@ def _take(bridge: Bridge, session: SftpSession, remote: RemoteFile, *, complete:
         lease.check()
         if not files.gathered(seen, sha256=sha256, due_at=bridge.overdue_after(), now=now()):
             return False
-    log.info("Response file %s is gathered.", seen.name, extra={"action": "gather", "file": seen.name})
+    minutes = round((now() - seen.modified).total_seconds() / 60)
+    extra = {"action": "gather", "file": seen.name, "minutes": minutes}
+    log.info("Response file %s is gathered, %d minutes after its last change.", seen.name, minutes, extra=extra)
     bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": seen.id})
     return True
 

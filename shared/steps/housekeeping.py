@@ -11,6 +11,7 @@ from shared.errors import BridgeError, BroadcastChangedMeanwhile
 from shared.steps.find_rows import find_rows
 from shared.steps.match_responses import match_responses
 from shared.steps.put_ferg_files import put_ferg_files
+from shared.steps.standing import tell_standing
 from shared.steps.work import report_end
 from shared.telemetry import log
 
@@ -40,19 +41,33 @@ def housekeeping(bridge: Bridge) -> int:
         sent += 1
     for file in bridge.ledger.response_files.forgotten(now=now(), limit=_MOST):
         bridge.ledger.response_files.put_off(file, due_at=bridge.overdue_after())
-        log.warning("Response file %s was forgotten; it is queued again.", file.name, extra={"action": "sweep"})
+        log.warning(
+            "Response file %s was forgotten; it is queued again.",
+            file.name,
+            extra={"action": "sweep", "file": file.name},
+        )
         bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": file.id})
         sent += 1
     for broadcast in bridge.ledger.broadcasts.unreported(_MOST):
         try:
             report_end(bridge, broadcast)
         except BridgeError as error:
-            log.warning("The end of broadcast %s is not reported yet: %s", broadcast.key, error)
+            log.warning(
+                "The end of broadcast %s is not reported yet: %s",
+                broadcast.key,
+                error,
+                extra={"action": "report-later", "broadcast": broadcast.key, "code": error.code},
+            )
     try:
         if bridge.ferg_files is not None:
             put_ferg_files(bridge.ledger, bridge.ferg_files)
         find_rows(bridge)
         match_responses(bridge.ledger, bridge.rs_db)
     except BridgeError as error:
-        log.warning("Files for FERG or responses without a broadcast have to wait: %s", error)
+        log.warning(
+            "Files for FERG or responses without a broadcast have to wait: %s",
+            error,
+            extra={"action": "housekeep-later", "code": error.code},
+        )
+    tell_standing(bridge)
     return sent

@@ -25,6 +25,7 @@ from shared.ledger.responses import NewOfType
 from shared.optimizely.response_file import ResponseReader
 from shared.response import Response
 from shared.response_layouts import layout_of
+from shared.steps.figures import load_figures, tell_rejects, tell_responses
 from shared.steps.work import LONGEST_PAUSE
 from shared.telemetry import log, place_of
 
@@ -71,8 +72,9 @@ def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
                 counts.loaded,
                 counts.known,
                 counts.rejected,
-                extra={"action": "load", "file": file.name},
+                extra={"action": "load", "file": file.name, **load_figures(counts)},
             )
+            tell_responses(counts.by_type, file=file.name)
             return counts
     _try_later(bridge, file, later)
     return None
@@ -108,6 +110,7 @@ def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
         if to_file:
             ferg_files.make(connection, file, load_id, columns=list(columns), rows=counts.loaded, now=now())
         record_load(connection, file, counts, dict(reader.rejects), keep_new=to_file, now=now())
+    tell_rejects(reader.rejects, file=file.name)
     return counts
 
 
@@ -159,7 +162,9 @@ def _try_later(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
     if file.attempts + 1 >= bridge.settings.max_attempts:
         _give_up(bridge, file, error)
         return
-    log.warning("Response file %s: %s", file.name, error, extra={"action": "retry", "code": error.code})
+    log.warning(
+        "Response file %s: %s", file.name, error, extra={"action": "retry", "file": file.name, "code": error.code}
+    )
     pause = min(timedelta(seconds=bridge.settings.retry_seconds * 2**file.attempts), LONGEST_PAUSE)
     bridge.ledger.response_files.put_off(file, due_at=bridge.overdue_after(pause))
     bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": file.id}, delay=pause)

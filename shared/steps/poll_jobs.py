@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from shared.bridge import Bridge, new_owner, now
 from shared.broadcast import RESTING
-from shared.errors import TerminalError
+from shared.errors import TerminalError, UnexpectedError
 from shared.faststats.ws_db import MOST_AT_ONCE, Job, WsDb
 from shared.steps.take_dropped_files import take_dropped_files
 from shared.steps.work import report_end
@@ -57,7 +57,8 @@ def _take_in(bridge: Bridge, ws_db: WsDb, jobs: Sequence[Job], owner: str) -> in
         try:
             taken += _record(bridge, ws_db, job, owner, recorded)
         except Exception as error:  # noqa: BLE001 - whatever it is; the log has type and place
-            log.error("Job %d is not taken in: %s", job.id, place_of(error), extra={"action": "unexpected"})
+            extra = {"action": "unexpected", "broadcast": job.key, "code": UnexpectedError.code}
+            log.error("Job %d is not taken in: %s", job.id, place_of(error), extra=extra)
     ws_db.take_mark_off(recorded)
     return taken
 
@@ -66,7 +67,9 @@ def _record(bridge: Bridge, ws_db: WsDb, job: Job, owner: str, recorded: list[in
     try:
         request = ws_db.request(job)
     except TerminalError as error:
-        log.error("Job %d: %s", job.id, error, extra={"action": "job-refused", "code": error.code})
+        log.error(
+            "Job %d: %s", job.id, error, extra={"action": "job-refused", "broadcast": job.key, "code": error.code}
+        )
         ws_db.refuse(job, error)
         return False
     broadcast = bridge.ledger.broadcasts.add(request, owner=owner, now=now())

@@ -6,7 +6,7 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from shared.bridge import new_owner, now
-from shared.errors import BridgeError
+from shared.errors import BridgeError, UnexpectedError
 from shared.faststats.ferg_file import FergFiles
 from shared.ledger import Ledger, ferg_files
 from shared.ledger.ferg_files import FergFile
@@ -42,10 +42,11 @@ def put_ferg_files(ledger: Ledger, ferg: FergFiles) -> int:
                 "File %s for FERG is not put yet: %s",
                 file.name,
                 error,
-                extra={"action": "put-later", "code": error.code},
+                extra={"action": "put-later", "file": file.name, "code": error.code},
             )
         except Exception as error:  # noqa: BLE001 - nothing may stop the others; the log has type and place
-            log.error("File %s for FERG is not put yet: %s", file.name, place_of(error), extra={"action": "unexpected"})
+            extra = {"action": "unexpected", "file": file.name, "code": UnexpectedError.code}
+            log.error("File %s for FERG is not put yet: %s", file.name, place_of(error), extra=extra)
     return done
 
 
@@ -55,7 +56,12 @@ def _put(ledger: Ledger, ferg: FergFiles, file: FergFile) -> bool:
             return False
         ferg.put(file.name, file.columns, _while_held(lease, ferg_files.rows(ledger.database, file)))
         ferg_files.put(ledger.database, file, now=now())
-    log.info("File %s for FERG is put: %d rows.", file.name, file.rows, extra={"action": "put", "file": file.name})
+    log.info(
+        "File %s for FERG is put: %d rows.",
+        file.name,
+        file.rows,
+        extra={"action": "put", "file": file.name, "rows": file.rows},
+    )
     return True
 
 

@@ -12,6 +12,7 @@ from shared.errors import DeliveryFileChanged, NeverReleased, StagedFileMissing,
 from shared.ledger.broadcasts import count_rejects
 from shared.ledger.effects import Effect, Kind
 from shared.optimizely.routes.route import SendStatus, StagedList
+from shared.steps.figures import tell_rejects
 from shared.steps.stage import Staged, find_staged, list_blob, stage
 from shared.steps.work import Later, Work, carry_on
 
@@ -46,7 +47,7 @@ def _stage(work: Work) -> Broadcast:
     def count(connection: Connection) -> None:
         count_rejects(connection, work.broadcast, staged.reasons)
 
-    return work.advance(
+    broadcast = work.advance(
         State.STAGED,
         _in_words(staged),
         count,
@@ -55,6 +56,8 @@ def _stage(work: Work) -> Broadcast:
         source_mailing_id=source.mailing_id if source else None,
         **_row_columns(staged.counts),
     )
+    tell_rejects(staged.reasons, file=request.delivery_file)
+    return broadcast
 
 
 def _find_list(work: Work) -> int | None:

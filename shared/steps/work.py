@@ -26,6 +26,7 @@ from shared.ledger.broadcasts import advance, lease_name
 from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import HeldLease, release_all
 from shared.optimizely.routes.route import Route
+from shared.steps.figures import broadcast_figures
 from shared.telemetry import log, place_of
 
 #: Longest pause between two tries.
@@ -141,11 +142,19 @@ def carry_on(bridge: Bridge, key: str, version: int, handlers: Mapping[State, Ha
     owner = new_owner()
     with bridge.ledger.leases.held(lease_name(key), owner) as lease:
         if lease is None:
-            log.info("Broadcast %s is being worked on; this message steps aside.", key, extra={"action": "aside"})
+            log.info(
+                "Broadcast %s is being worked on; this message steps aside.",
+                key,
+                extra={"action": "aside", "broadcast": key},
+            )
             return
         broadcast = bridge.ledger.broadcasts.get(key)
         if broadcast.version != version:
-            log.info("Broadcast %s has gone on since this message was sent.", key, extra={"action": "aside"})
+            log.info(
+                "Broadcast %s has gone on since this message was sent.",
+                key,
+                extra={"action": "aside", "broadcast": key},
+            )
             return
         pause = timedelta()
         try:
@@ -156,7 +165,7 @@ def carry_on(bridge: Bridge, key: str, version: int, handlers: Mapping[State, Ha
                     pause = later
                     break
         except (LeaseLost, BroadcastChangedMeanwhile) as error:
-            log.warning("%s", error, extra={"action": "aside", "broadcast": key})
+            log.warning("%s", error, extra={"action": "aside", "broadcast": key, "code": error.code})
             return
     # The message goes out after the lease is free, or it could find it held and step aside.
     if broadcast.state in RESTING:
@@ -200,7 +209,8 @@ def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
 def _reported(bridge: Bridge, broadcast: Broadcast) -> None:
     if broadcast.state in ENDED:
         bridge.ledger.broadcasts.touch(broadcast, reported_at=now())
-    log.info("Broadcast %s is %s.", broadcast.key, broadcast.state, extra={"action": "end", "broadcast": broadcast.key})
+    extra = {"action": "end", "broadcast": broadcast.key, **broadcast_figures(broadcast)}
+    log.info("Broadcast %s is %s.", broadcast.key, broadcast.state, extra=extra)
 
 
 def _one_look(work: Work, handler: Handler) -> tuple[Broadcast, timedelta | None]:
@@ -230,7 +240,7 @@ def _one_look(work: Work, handler: Handler) -> tuple[Broadcast, timedelta | None
         key,
         work.broadcast.state,
         outcome.state,
-        extra={"action": "advance", "broadcast": key},
+        extra={"action": "advance", "broadcast": key, "state": outcome.state},
     )
     _tell_client(work, outcome)
     return outcome, None
@@ -244,7 +254,12 @@ def _tell_client(work: Work, broadcast: Broadcast) -> None:
     try:
         ws_db.note_progress(job_id, broadcast)
     except BridgeError as error:
-        log.warning("Job %d is not told how far it is: %s", job_id, error, extra={"action": "note"})
+        log.warning(
+            "Job %d is not told how far it is: %s",
+            job_id,
+            error,
+            extra={"action": "note", "broadcast": broadcast.key, "code": error.code},
+        )
 
 
 def _as_it_is(work: Work) -> Work:
@@ -301,7 +316,10 @@ def _fail(work: Work, error: BridgeError) -> tuple[Broadcast, timedelta | None]:
         to = State.NEEDS_OPERATOR
     except Exception as obstacle:  # noqa: BLE001 - whatever it is, nobody knows whether it is recalled
         log.error(
-            "Broadcast %s is not recalled: %s", broadcast.key, place_of(obstacle), extra={"action": "recall-failed"}
+            "Broadcast %s is not recalled: %s",
+            broadcast.key,
+            place_of(obstacle),
+            extra={"action": "recall-failed", "broadcast": broadcast.key, "code": UnexpectedError.code},
         )
         to = State.NEEDS_OPERATOR
     log.error(
@@ -309,7 +327,7 @@ def _fail(work: Work, error: BridgeError) -> tuple[Broadcast, timedelta | None]:
         broadcast.key,
         to,
         error,
-        extra={"action": "fail", "broadcast": broadcast.key, "code": error.code},
+        extra={"action": "fail", "broadcast": broadcast.key, "state": to, "code": error.code},
     )
     return end(work, to, str(error), error=error), None
 

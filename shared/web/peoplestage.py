@@ -89,7 +89,7 @@ def answer(bridge: Callable[[], Bridge], slot: str, body: bytes) -> tuple[int, s
         log.warning("Slot %s: %s", known, error, extra={"action": "channel-refused", "code": error.code})
         return _told(status, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may tell of data; the log has type and place
-        log.error("Slot %s: %s", known, place_of(error), extra={"action": "unexpected"})
+        log.error("Slot %s: %s", known, place_of(error), extra={"action": "unexpected", "code": UnexpectedError.code})
         return _told(HTTPStatus.INTERNAL_SERVER_ERROR, UnexpectedError(step=str(known), kind=type(error).__name__))
     return HTTPStatus.OK, json.dumps(found)
 
