@@ -11,7 +11,7 @@ from shared.telemetry import log
 _TYPES = frozenset(MessageType)
 
 
-def tell_rejects(rows_by_reason: Mapping[str, int], *, file: str) -> None:
+def tell_rejects[Reason: str](rows_by_reason: Mapping[Reason, int], *, file: str) -> None:
     """Tell how many rows of a delivery file or response file were not taken, by reason."""
     for reason, rows in rows_by_reason.items():
         extra = {"action": "rejects", "file": file, "reason": str(reason), "rows": rows}
@@ -36,8 +36,8 @@ def broadcast_figures(broadcast: Broadcast) -> dict[str, str | int | None]:
     rows = broadcast.rows
     return {
         "state": broadcast.state,
-        "read": rows and rows.read,
-        "uploaded": rows and rows.uploaded,
+        "read": None if rows is None else rows.read,
+        "uploaded": None if rows is None else rows.uploaded,
         "imported": broadcast.imported,
         "sent": broadcast.sent,
     }
