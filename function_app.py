@@ -15,6 +15,7 @@ from shared.steps.load_responses import load_responses as load_responses_step
 from shared.steps.monitor_import import monitor_import as monitor_import_step
 from shared.steps.poll_jobs import poll_jobs as poll_jobs_step
 from shared.steps.upload_list import upload_list as upload_list_step
+from shared.web.health import Health
 from shared.web.peoplestage import answer as answer_of
 from shared.web.status import status as status_of
 
@@ -28,7 +29,11 @@ def bridge() -> Bridge:
     return Bridge.started(Settings.load())
 
 
+_health = Health(bridge)
+
+
 @app.timer_trigger(arg_name="timer", schedule="%POLL_JOBS_SCHEDULE%")
+@telemetry.tells_errors
 def poll_jobs(timer: func.TimerRequest) -> None:
     """Take in what asks for a broadcast: dropped delivery files, and the waiting jobs of WS_DB."""
     del timer
@@ -36,6 +41,7 @@ def poll_jobs(timer: func.TimerRequest) -> None:
 
 
 @app.queue_trigger(arg_name="message", queue_name="%UPLOAD_LIST_QUEUE%", connection="AzureWebJobsStorage")
+@telemetry.tells_errors
 def upload_list(message: func.QueueMessage) -> None:
     """Stage and upload the list of a broadcast."""
     given = message.get_json()
@@ -43,6 +49,7 @@ def upload_list(message: func.QueueMessage) -> None:
 
 
 @app.queue_trigger(arg_name="message", queue_name="%MONITOR_IMPORT_QUEUE%", connection="AzureWebJobsStorage")
+@telemetry.tells_errors
 def monitor_import(message: func.QueueMessage) -> None:
     """Follow a broadcast from its upload to its end."""
     given = message.get_json()
@@ -50,6 +57,7 @@ def monitor_import(message: func.QueueMessage) -> None:
 
 
 @app.timer_trigger(arg_name="timer", schedule="%GATHER_RESPONSES_SCHEDULE%")
+@telemetry.tells_errors
 def gather_responses(timer: func.TimerRequest) -> None:
     """Gather new response files from the SFTP site."""
     del timer
@@ -57,12 +65,14 @@ def gather_responses(timer: func.TimerRequest) -> None:
 
 
 @app.queue_trigger(arg_name="message", queue_name="%LOAD_RESPONSES_QUEUE%", connection="AzureWebJobsStorage")
+@telemetry.tells_errors
 def load_responses(message: func.QueueMessage) -> None:
     """Load a gathered response file into RS_DB."""
     load_responses_step(bridge(), message.get_json()["response_file"])
 
 
 @app.timer_trigger(arg_name="timer", schedule="%HOUSEKEEPING_SCHEDULE%")
+@telemetry.tells_errors
 def housekeeping(timer: func.TimerRequest) -> None:
     """Queue again what was forgotten."""
     del timer
@@ -70,6 +80,7 @@ def housekeeping(timer: func.TimerRequest) -> None:
 
 
 @app.timer_trigger(arg_name="timer", schedule="%DRAW_SUPPRESSIONS_SCHEDULE%")
+@telemetry.tells_errors
 def draw_suppressions(timer: func.TimerRequest) -> None:
     """Draw from Optimizely who gets no mail."""
     del timer
@@ -77,6 +88,7 @@ def draw_suppressions(timer: func.TimerRequest) -> None:
 
 
 @app.route(route="status", methods=[func.HttpMethod.GET], trigger_arg_name="request")
+@telemetry.tells_errors
 def status(request: func.HttpRequest) -> func.HttpResponse:
     """Where every broadcast and response file stands, as JSON."""
     del request
@@ -87,4 +99,14 @@ def status(request: func.HttpRequest) -> func.HttpResponse:
 def peoplestage(request: func.HttpRequest) -> func.HttpResponse:
     """Answer a script of PeopleStage's channel."""
     status_code, text = answer_of(bridge, request.route_params["slot"], request.get_body())
+    return func.HttpResponse(text, status_code=status_code, mimetype="application/json")
+
+
+@app.route(
+    route="health", methods=[func.HttpMethod.GET], trigger_arg_name="request", auth_level=func.AuthLevel.ANONYMOUS
+)
+def health(request: func.HttpRequest) -> func.HttpResponse:
+    """Whether the app can work."""
+    del request
+    status_code, text = _health.answer()
     return func.HttpResponse(text, status_code=status_code, mimetype="application/json")

@@ -12,8 +12,11 @@ import json
 import logging
 import os
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Final
+
+from shared.errors import BridgeError, UnexpectedError
 
 #: Libraries that log addresses of blobs, headers or key exchanges when asked for more than warnings.
 _QUIET = ("azure", "paramiko", "urllib3", "sqlalchemy")
@@ -54,6 +57,25 @@ def fields_text(fields: Mapping[str, Field]) -> str:
     """
     inner = json.dumps(dict(fields), separators=(",", ":"))[1:-1]
     return "{" + inner.replace("{", "\\u007b").replace("}", "\\u007d") + "}"
+
+
+def tells_errors[**Given, Returned](function: Callable[Given, Returned]) -> Callable[Given, Returned]:
+    """Log what ends an invocation, with its code: the host's own record of it has no code that could be asked for."""
+
+    @wraps(function)
+    def telling(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
+        try:
+            return function(*args, **kwargs)
+        except BridgeError as error:
+            extra = {"action": "failed", "function": function.__name__, "code": error.code}
+            log.error("%s: %s", function.__name__, error, extra=extra)
+            raise
+        except Exception as error:
+            extra = {"action": "failed", "function": function.__name__, "code": UnexpectedError.code}
+            log.error("%s: %s", function.__name__, place_of(error), extra=extra)
+            raise
+
+    return telling
 
 
 def place_of(error: BaseException) -> str:

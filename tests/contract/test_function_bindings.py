@@ -29,7 +29,7 @@ def indexed() -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def test_there_are_the_functions_of_the_map_the_status_and_the_channel(indexed: dict[str, Any]) -> None:
+def test_there_are_the_functions_of_the_map_the_status_the_channel_and_the_health(indexed: dict[str, Any]) -> None:
     assert set(indexed) == {
         "poll_jobs",
         "upload_list",
@@ -40,6 +40,7 @@ def test_there_are_the_functions_of_the_map_the_status_and_the_channel(indexed: 
         "draw_suppressions",
         "status",
         "peoplestage",
+        "health",
     }
 
 
@@ -66,6 +67,13 @@ def test_the_status_asks_for_a_key(indexed: dict[str, Any]) -> None:
     assert trigger["route"] == "status"
     assert [str(method).upper() for method in trigger["methods"]] == ["GET"]
     assert str(trigger["authLevel"]).upper() == "FUNCTION"
+
+
+def test_anybody_may_ask_for_the_health(indexed: dict[str, Any]) -> None:
+    (trigger,) = (binding for binding in indexed["health"] if binding["type"] == "httpTrigger")
+    assert trigger["route"] == "health"
+    assert [str(method).upper() for method in trigger["methods"]] == ["GET"]
+    assert str(trigger["authLevel"]).upper() == "ANONYMOUS"
 
 
 def test_the_slots_of_the_channel_ask_for_a_key(indexed: dict[str, Any]) -> None:
