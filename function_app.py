@@ -32,6 +32,10 @@ def bridge() -> Bridge:
 _health = Health(bridge)
 
 
+def _json(status_code: int, text: str) -> func.HttpResponse:
+    return func.HttpResponse(text, status_code=status_code, mimetype="application/json")
+
+
 @app.timer_trigger(arg_name="timer", schedule="%POLL_JOBS_SCHEDULE%")
 @telemetry.tells_errors
 def poll_jobs(timer: func.TimerRequest) -> None:
@@ -98,8 +102,7 @@ def status(request: func.HttpRequest) -> func.HttpResponse:
 @app.route(route="peoplestage/{slot}", methods=[func.HttpMethod.POST], trigger_arg_name="request")
 def peoplestage(request: func.HttpRequest) -> func.HttpResponse:
     """Answer a script of PeopleStage's channel."""
-    status_code, text = answer_of(bridge, request.route_params["slot"], request.get_body())
-    return func.HttpResponse(text, status_code=status_code, mimetype="application/json")
+    return _json(*answer_of(bridge, request.route_params["slot"], request.get_body()))
 
 
 @app.route(
@@ -108,5 +111,4 @@ def peoplestage(request: func.HttpRequest) -> func.HttpResponse:
 def health(request: func.HttpRequest) -> func.HttpResponse:
     """Whether the app can work."""
     del request
-    status_code, text = _health.answer()
-    return func.HttpResponse(text, status_code=status_code, mimetype="application/json")
+    return _json(*_health.answer())

@@ -1,11 +1,28 @@
 """Logs: what is said of an unexpected error tells its place and nothing of a person."""
 
+import json
 import logging
+import re
+import traceback
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis.strategies import booleans, dictionaries, floats, integers, none, text
 
-from shared.telemetry import configure, log, place_of
+from shared.errors import DatabaseUnavailable, UnexpectedError
+from shared.telemetry import configure, fields_text, log, place_of, tells_errors
+
+#: As the queries have it.
+FIELDS = re.compile(r" (\{[^{}]*\})$")
+LINES_KQL = Path(__file__).parents[2] / "infra" / "watching" / "lines.kql"
+
+
+def test_the_fields_are_looked_for_here_as_the_queries_do() -> None:
+    (pattern,) = re.findall(r'extract\(@"([^"]+)", 1, message\)', LINES_KQL.read_text())
+    assert pattern == FIELDS.pattern
 
 
 def fail(depth: int) -> None:
@@ -57,3 +74,112 @@ def test_libraries_that_would_log_addresses_are_quiet(name: str) -> None:
     configure()
     assert log.isEnabledFor(logging.INFO)
     assert not logging.getLogger(name).isEnabledFor(logging.INFO)
+
+
+# Fields
+
+
+@pytest.fixture
+def told(levels: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What a handler with a plain formatter makes of the lines, as the worker's own does, where somebody listens."""
+    del levels
+    monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", "InstrumentationKey=none")
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(handler.format(record))  # type: ignore[method-assign]
+    logging.getLogger().addHandler(handler)
+    configure()
+    yield lines
+    logging.getLogger().removeHandler(handler)
+    monkeypatch.undo()
+    configure()
+
+
+def fields_in(line: str) -> Any:
+    """The fields of a line, found as the queries find them."""
+    found = FIELDS.search(line)
+    return None if found is None else json.loads(found[1])
+
+
+def test_where_application_insights_listens_the_fields_follow_the_sentence(told: list[str]) -> None:
+    log.error("Broadcast %s is %s.", "J1", "failed", extra={"action": "fail", "broadcast": "J1", "rows": 3, "at": None})
+    assert told == ['Broadcast J1 is failed. {"action":"fail","broadcast":"J1","rows":3,"at":null}']
+
+
+def test_a_line_without_fields_stays_as_it_is(told: list[str]) -> None:
+    log.info("Nothing %s.", "happened")
+    assert told == ["Nothing happened."]
+
+
+def test_other_loggers_are_left_alone(told: list[str]) -> None:
+    logging.getLogger("another").warning("A line.", extra={"action": "x"})
+    assert told == ["A line."]
+
+
+def test_configured_twice_fields_are_written_once(told: list[str]) -> None:
+    configure()
+    log.info("A line.", extra={"action": "x"})
+    assert told == ['A line. {"action":"x"}']
+
+
+def test_where_nobody_listens_a_line_is_for_people_only(levels: None, caplog: pytest.LogCaptureFixture) -> None:
+    del levels
+    configure()
+    log.info("A line.", extra={"action": "x"})
+    assert [record.getMessage() for record in caplog.records] == ["A line."]
+
+
+def test_other_handlers_see_the_fields_as_they_were(told: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    del told
+    log.info("A line.", extra={"action": "x"})
+    assert [record.__dict__["action"] for record in caplog.records] == ["x"]
+
+
+@given(
+    sentence=text(),
+    fields=dictionaries(text(), text() | integers() | booleans() | none() | floats(allow_nan=False), min_size=1),
+)
+def test_whatever_a_sentence_and_its_fields_say_the_fields_are_found(sentence: str, fields: dict[str, Any]) -> None:
+    line = f"{sentence} {fields_text(fields)}"
+    assert fields_in(line) == fields
+    assert "\n" not in fields_text(fields)
+
+
+def test_a_sentence_cannot_pass_for_fields(told: list[str]) -> None:
+    log.info("File %s is odd.", ' {"action":"alert"}', extra={"action": "x"})
+    assert fields_in(told[0]) == {"action": "x"}
+
+
+# Errors that end an invocation
+
+
+def test_an_error_of_the_catalogue_is_told_with_its_code_and_goes_on(told: list[str]) -> None:
+    @tells_errors
+    def poll_jobs() -> None:
+        raise DatabaseUnavailable(database="RS_DB", reason="OperationalError")
+
+    with pytest.raises(DatabaseUnavailable):
+        poll_jobs()
+    assert fields_in(told[0]) == {"action": "failed", "function": "poll_jobs", "code": "database-unavailable"}
+
+
+def test_of_an_unexpected_error_only_type_and_place_reach_the_log_and_the_host(told: list[str]) -> None:
+    @tells_errors
+    def poll_jobs() -> None:
+        fail(0)
+
+    with pytest.raises(UnexpectedError) as caught:
+        poll_jobs()
+    assert "ann" not in "".join([*told, *traceback.format_exception(caught.value)])
+    assert "ValueError at test_telemetry.py:" in told[0]
+    assert fields_in(told[0])["code"] == "unexpected-error"
+
+
+def test_what_a_function_returns_is_passed_on() -> None:
+    @tells_errors
+    def double(number: int) -> int:
+        """Twice as much."""
+        return number * 2
+
+    assert double(4) == 8
+    assert (double.__name__, double.__doc__) == ("double", "Twice as much.")
