@@ -12,6 +12,7 @@ from shared.broadcast import Broadcast, State
 from shared.bulk.load import BulkLoad
 from shared.faststats.ferg_file import FergFiles
 from shared.ledger import ferg_files, recipients, responses
+from shared.ledger.alerts import AlertKind
 from shared.ledger.effects import Kind
 from shared.ledger.leases import Leases
 from shared.ledger.migrations import Migration
@@ -49,6 +50,7 @@ def tour(flow: Flow) -> None:
     _match_later(flow)
     _leave_in_files(flow)
     _suppress_many(flow)
+    _alert(flow)
     housekeeping(flow.bridge)
     _migrate(flow)
 
@@ -182,6 +184,15 @@ def _suppress_many(flow: Flow) -> None:
     assert suppressions.unasked(1, hashes) == hashes
     suppressions.asked(1, dict.fromkeys(hashes[:1000], True), now=now())
     suppressions.forget_bounces(before=now() + timedelta(days=1))
+
+
+def _alert(flow: Flow) -> None:
+    alerts, kind = flow.bridge.ledger.alerts, AlertKind.NO_RESPONSE_FILE
+    for _ in range(2):
+        assert alerts.stand(kind, "default", "No response file came.", now=now())
+        assert not alerts.stand(kind, "default", "No response file came.", now=now())
+        assert [one.subject for one in alerts.standing()] == ["default"]
+        assert alerts.clear(kind, "default", now=now())
 
 
 def _migrate(flow: Flow) -> None:
