@@ -1,26 +1,33 @@
-"""`bridge responses …`: look into response files."""
+"""`bridge responses …`: look into response files, and load them by hand."""
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
 
-from cli.wiring import console, problems
+from cli.wiring import AsJson, SettingsFile, console, opened_bridge, problems
+from shared.bridge import Bridge
 from shared.channels import Channels
-from shared.errors import BridgeError
+from shared.errors import BridgeError, ResponseFileUnknown
+from shared.ledger.response_files import ResponseFile
 from shared.optimizely.response_file import ResponseReader
 from shared.rejects import RejectReason
 from shared.response import Response
 from shared.response_layouts import layout_of
+from shared.steps.replay_responses import load_again, take_in
 
-responses = typer.Typer(no_args_is_help=True, help="Look into response files.")
+responses = typer.Typer(no_args_is_help=True, help="Look into response files, and load them by hand.")
 
 #: Bytes read at a time.
 _PIECE = 1024 * 1024
+#: How sentences are printed that hold names.
+_PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
 
 
 @responses.command()
@@ -53,6 +60,109 @@ def inspect(
         problems.print(str(error), style="red", highlight=False, markup=False)
         raise typer.Exit(1) from None
     raise typer.Exit(1 if reader.rejects else 0)
+
+
+@responses.command()
+def load(
+    file: Annotated[Path, typer.Argument(help="A response file on this machine.", exists=True, dir_okay=False)],
+    settings: SettingsFile = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a response file and load it now. One that is known already is loaded again, which changes nothing.
+
+    Exit status: 0 when the file is loaded, even if rows of it are refused; 1 when it is not.
+    """
+    with opened_bridge(settings) as bridge:
+        try:
+            told = _loaded(bridge, take_in(bridge, file))
+        except BridgeError as error:
+            told = _refused(file.name, error)
+    _print([told], as_json=as_json, one=True)
+
+
+@responses.command()
+def replay(
+    since: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+            help="Load every kept file again that was gathered at this time (UTC) or later.",
+        ),
+    ] = None,
+    file: Annotated[
+        str | None, typer.Option(help="Load the kept files of this name again, or that with this number.")
+    ] = None,
+    settings: SettingsFile = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Load kept response files again. What is there already stays as it is; what is missing comes.
+
+    Exit status: 0 when every file is loaded, 1 when one is not or there is none.
+    """
+    if (since is None) == (file is None):
+        raise typer.BadParameter("say which: --since, or --file")
+    told = []
+    with opened_bridge(settings) as bridge:
+        for one in _wanted(bridge, since, file):
+            try:
+                told.append(_loaded(bridge, one))
+            except BridgeError as error:
+                told.append({"id": one.id, **_refused(one.name, error)})
+    _print(told, as_json=as_json)
+
+
+def _wanted(bridge: Bridge, since: datetime | None, file: str | None) -> list[ResponseFile]:
+    files = bridge.ledger.response_files
+    if since is not None:
+        return files.gathered_since(since.replace(tzinfo=UTC))
+    named = files.named(file or "")
+    if not named and file and file.isdecimal() and (numbered := files.get(int(file))):
+        named = [numbered]
+    if not named:
+        raise ResponseFileUnknown(file=file)
+    return named
+
+
+def _loaded(bridge: Bridge, file: ResponseFile) -> dict[str, Any]:
+    counts = load_again(bridge, file.id)
+    return {
+        "id": file.id,
+        "file": file.name,
+        "rows_read": counts.read,
+        "rows_loaded": counts.loaded,
+        "rows_known": counts.known,
+        "rows_rejected": counts.rejected,
+        "rows_unmatched": counts.unmatched,
+        "by_type": dict(counts.by_type),
+    }
+
+
+def _refused(name: str, error: BridgeError) -> dict[str, Any]:
+    return {"file": name, "error_code": error.code, "error": error.sentence}
+
+
+def _print(told: list[dict[str, Any]], *, as_json: bool, one: bool = False) -> None:
+    """Print what became of files, and end with the exit status."""
+    if as_json:
+        typer.echo(json.dumps(told[0] if one else told, indent=2))
+    else:
+        for file in told:
+            if "error" in file:
+                problems.print(f"{file['file']}: {file['error']} [{file['error_code']}]", style="red", **_PLAIN)
+                continue
+            rows = {word: f"{file[f'rows_{word}']:,}" for word in ("read", "loaded", "known", "rejected", "unmatched")}
+            console.print(
+                "{file}: {read} rows read: {loaded} loaded, {known} known, {rejected} rejected. "
+                "{unmatched} of the loaded have no broadcast yet.".format(file=file["file"], **rows),
+                **_PLAIN,
+            )
+            for name, count in sorted(file["by_type"].items()):
+                console.print(f"  {name} {count:,}", **_PLAIN)
+        if not told:
+            console.print("No response file was gathered since then.", **_PLAIN)
+    raise typer.Exit(0 if told and not any("error" in file for file in told) else 1)
 
 
 def _show_columns(reader: ResponseReader) -> None:

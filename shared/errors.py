@@ -573,6 +573,38 @@ class ResponseFileChanged(TransientError):
     remedy = "It is read again in the next round."
 
 
+class ResponseFileBusy(TransientError):
+    """Somebody else works on a response file."""
+
+    code = "response-file-busy"
+    happened = "The response file {file} is being gathered, loaded or put for FERG by somebody else."
+    remedy = "Try again in a minute."
+
+
+class ResponseFileNotKept(TerminalError):
+    """A response file was removed after its time."""
+
+    code = "response-file-not-kept"
+    happened = "The response file {file} is not kept any more."
+    remedy = "Load it with `bridge responses load` if you have it elsewhere."
+
+
+class ResponseFileDiffers(TerminalError):
+    """Two response files that cannot be told apart have different contents."""
+
+    code = "response-file-differs"
+    happened = "A response file {file} of this size and time is known, and it has another content."
+    remedy = "Give the file another name that a layout of the channels file is for, and load it again."
+
+
+class ResponseFileUnknown(TerminalError):
+    """No response file has this name or number."""
+
+    code = "response-file-unknown"
+    happened = "No response file has the name or number {file}."
+    remedy = "`bridge status` lists the newest; `bridge responses load` takes a file that is not known yet."
+
+
 # The bridge's own parts
 
 

@@ -1,4 +1,4 @@
-"""The ledger: the bridge's own record of broadcasts, effects, leases, response files and suppressions.
+"""The ledger: the bridge's own record of broadcasts, effects, leases, response files, suppressions and alerts.
 
 The ledger is the truth; messages on queues are hints.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from shared.database import Database
+from shared.ledger.alerts import Alerts
 from shared.ledger.broadcasts import Broadcasts
 from shared.ledger.effects import Effects
 from shared.ledger.leases import Leases
@@ -25,6 +26,7 @@ class Ledger:
     leases: Leases
     response_files: ResponseFiles
     suppressions: Suppressions
+    alerts: Alerts
 
     @classmethod
     def over(cls, database: Database, *, lease_seconds: float, now: Callable[[], datetime]) -> "Ledger":
@@ -36,4 +38,5 @@ class Ledger:
             leases=Leases(database, seconds=lease_seconds, now=now),
             response_files=ResponseFiles(database),
             suppressions=Suppressions(database),
+            alerts=Alerts(database),
         )

@@ -36,20 +36,25 @@ class FergFile:
     rows: int
 
 
-def name_of(file: ResponseFile) -> str:
-    """Name of the file for FERG: the same whenever it is asked for, and of no other response file."""
-    return f"Response_{file.id:08d}_{(file.sha256 or '')[:8]}.csv"
+def name_of(file: ResponseFile, load_id: str) -> str:
+    """Name of the file for FERG: the same whenever it is asked for, and of no other load of any response file."""
+    again = "" if file.counts is None else f"_{load_id[:8]}"
+    return f"Response_{file.id:08d}_{(file.sha256 or '')[:8]}{again}.csv"
 
 
 def make(
     connection: Connection, file: ResponseFile, load_id: str, *, columns: Sequence[str], rows: int, now: datetime
 ) -> None:
-    """Record, within the transaction that records the events, that they leave in a file."""
+    """Record, within the transaction that records the events, that they leave in a file.
+
+    Of a response file that is loaded anew: in place of its first one, which must have been put.
+    """
+    connection.execute(delete(table).where(table.c.response_file_id == file.id, table.c.put_at.is_not(None)))
     connection.execute(
         insert(table).values(
             response_file_id=file.id,
             load_id=load_id,
-            name=name_of(file),
+            name=name_of(file, load_id),
             columns=json.dumps(list(columns)),
             rows=rows,
             made_at=now,
@@ -70,11 +75,13 @@ def waiting(database: Database, limit: int) -> list[FergFile]:
         return [_from_row(row) for row in connection.execute(wanted)]
 
 
-def is_waiting(database: Database, file: FergFile) -> bool:
-    """Whether it is still to be put."""
+def is_waiting(database: Database, response_file_id: int) -> bool:
+    """Whether new rows of this response file are still to be put."""
+    wanted = select(table.c.response_file_id).where(
+        table.c.response_file_id == response_file_id, table.c.put_at.is_(None)
+    )
     with database.reading() as connection:
-        put_at = connection.execute(select(table.c.put_at).where(table.c.response_file_id == file.response_file_id))
-        return put_at.scalar_one() is None
+        return connection.execute(wanted).one_or_none() is not None
 
 
 def rows(database: Database, file: FergFile) -> Iterator[Row[Any]]:

@@ -1,13 +1,14 @@
 """Response files in the ledger: seen on the SFTP site, gathered into blob storage, loaded into RS_DB."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, func, insert, or_, select, true, update
+from sqlalchemy import Connection, Row, case, delete, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.database import Database
@@ -58,6 +59,8 @@ class ResponseFile:
     counts: LoadCounts | None
     error_code: str | None
     error: str | None
+    #: When its kept file was removed after its time.
+    removed_at: datetime | None
 
     @property
     def blob(self) -> str:
@@ -122,14 +125,45 @@ class ResponseFiles:
             )
 
     def failed(self, file: ResponseFile, *, code: str, sentence: str) -> None:
-        """Record that a gathered file cannot be loaded as it is; one that was loaded meanwhile stays so."""
+        """Record that a gathered file cannot be loaded as it is; one that was loaded before or meanwhile stays so."""
         with self._database.writing() as connection:
             connection.execute(delete(staging).where(staging.c.response_file_id == file.id, staging.c.place.is_(None)))
             connection.execute(
                 update(table)
                 .where(table.c.id == file.id, table.c.state == FileState.GATHERED)
-                .values(state=FileState.FAILED, error_code=code, error=sentence[:2000])
+                .values(
+                    state=case((table.c.rows_read.is_(None), FileState.FAILED), else_=FileState.LOADED),
+                    error_code=code,
+                    error=sentence[:2000],
+                )
             )
+
+    def load_anew(self, file: ResponseFile, *, due_at: datetime) -> bool:
+        """Let a kept file be loaded once more, from the beginning; false when it is not kept any more."""
+        with self._database.writing() as connection:
+            changed = connection.execute(
+                update(table)
+                .where(table.c.id == file.id, table.c.state != FileState.SEEN, table.c.removed_at.is_(None))
+                .values(state=FileState.GATHERED, attempts=0, due_at=due_at)
+            )
+        return changed.rowcount == 1
+
+    def kept_again(self, file: ResponseFile, *, now: datetime) -> None:
+        """Record that a file that was removed after its time is kept once more."""
+        with self._database.writing() as connection:
+            connection.execute(update(table).where(table.c.id == file.id).values(gathered_at=now, removed_at=None))
+
+    def gathered_since(self, since: datetime) -> list[ResponseFile]:
+        """The files that were gathered at this time or later, in the order in which they were first seen."""
+        wanted = select(table).where(table.c.gathered_at >= since, table.c.state != FileState.SEEN).order_by(table.c.id)
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(wanted)]
+
+    def named(self, name: str) -> list[ResponseFile]:
+        """The gathered files of this name, in the order in which they were first seen."""
+        wanted = select(table).where(table.c.name == name, table.c.state != FileState.SEEN).order_by(table.c.id)
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(wanted)]
 
     def put_off(self, file: ResponseFile, *, due_at: datetime) -> None:
         """Record when the next message of the file is due."""
@@ -182,10 +216,12 @@ def record_load(
 ) -> None:
     """Record, within the transaction that moved the rows, that the file is loaded.
 
+    Of a file that was loaded before, the rows that were loaded then are no longer counted as known.
+
     Args:
         connection: the transaction.
         file: the response file.
-        counts: what became of its rows.
+        counts: what became of its rows in this load.
         rejects: those that were refused, by reason.
         keep_new: leave the new rows staged, for a file that is made of them.
         now: the time.
@@ -204,6 +240,7 @@ def record_load(
             insert(tables.reject_count),
             [{"response_file_id": file.id, "reason": reason, "rows": rows} for reason, rows in rejects.items()],
         )
+    before = file.counts or LoadCounts(read=0, loaded=0, known=0, rejected=0, unmatched=0)
     changed = connection.execute(
         update(table)
         .where(table.c.id == file.id, table.c.state == FileState.GATHERED)
@@ -211,11 +248,12 @@ def record_load(
             state=FileState.LOADED,
             loaded_at=now,
             rows_read=counts.read,
-            rows_loaded=counts.loaded,
-            rows_known=counts.known,
+            rows_loaded=before.loaded + counts.loaded,
+            rows_known=counts.known - min(before.loaded, counts.known),
             rows_rejected=counts.rejected,
-            rows_unmatched=counts.unmatched,
-            by_type=json.dumps(dict(counts.by_type)),
+            # Others may have found their broadcast meanwhile.
+            rows_unmatched=func.coalesce(table.c.rows_unmatched, 0) + counts.unmatched,
+            by_type=json.dumps(dict(Counter(before.by_type) + Counter(counts.by_type))),
             error_code=None,
             error=None,
         )
@@ -260,4 +298,5 @@ def _from_row(row: Row[Any]) -> ResponseFile:
         counts=counts,
         error_code=row.error_code,
         error=row.error,
+        removed_at=row.removed_at,
     )

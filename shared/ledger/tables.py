@@ -176,6 +176,15 @@ response_file = Table(
     Column("by_type", UnicodeText),
     Column("error_code", String(64)),
     Column("error", Unicode(2000)),
+    #: The layout of the channels file that it is read by.
+    Column("layout", Unicode(100)),
+    #: Rounds in a row in which it could not be gathered, or its remote file not be put away, and why.
+    Column("left_rounds", Integer, nullable=False, server_default="0"),
+    Column("left_code", String(64)),
+    #: When the remote file was put away after its load: moved or removed.
+    Column("put_away_at", UtcDateTime),
+    #: When the kept file was removed after its time.
+    Column("removed_at", UtcDateTime),
     UniqueConstraint("name", "size", "modified"),
     Index(None, "state", "due_at"),
 )
@@ -334,4 +343,88 @@ ferg_file = Table(
     Column("rows", BigInteger, nullable=False),
     Column("made_at", UtcDateTime, nullable=False),
     Column("put_at", UtcDateTime, index=True),
+)
+
+#: What an operator should look at: one row for each kind and what it is about.
+alert = Table(
+    "alert",
+    metadata,
+    Column("kind", String(40), primary_key=True),
+    Column("subject", Unicode(400), primary_key=True),
+    Column("text", Unicode(2000), nullable=False),
+    Column("raised_at", UtcDateTime, nullable=False),
+    #: When it was last found to be so.
+    Column("seen_at", UtcDateTime, nullable=False),
+    #: When it was found to be over; NULL: it stands.
+    Column("cleared_at", UtcDateTime),
+)
+
+#: Responses that were loaded and have found their broadcast, by message type.
+response_count = Table(
+    "response_count",
+    metadata,
+    Column("broadcast_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("message_type", Unicode(50), primary_key=True),
+    Column("rows", BigInteger, nullable=False),
+)
+
+#: Broadcasts whose responses are compared with the report of their Smart Campaign.
+report_comparison = Table(
+    "report_comparison",
+    metadata,
+    Column("broadcast_id", BigInteger, primary_key=True, autoincrement=False),
+    #: Set by a load of responses of the broadcast; NULL: nothing was loaded since it was compared.
+    Column("due_at", UtcDateTime, index=True),
+    Column("compared_at", UtcDateTime),
+    #: Of the last comparison, if it failed.
+    Column("error_code", String(64)),
+)
+
+#: How far the responses of a broadcast are behind the report, by message type.
+report_gap = Table(
+    "report_gap",
+    metadata,
+    Column("broadcast_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("message_type", String(50), primary_key=True),
+    Column("reported", BigInteger, nullable=False),
+    Column("loaded", BigInteger, nullable=False),
+    #: Comparisons in a row in which the gap had grown.
+    Column("grown", Integer, nullable=False),
+)
+
+#: Persons who were erased, without anything that tells who they are.
+erasure = Table(
+    "erasure",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    #: By what the person was given: `email`, `urn`, `communication_key`.
+    Column("given_by", String(100), nullable=False),
+    Column("operator", Unicode(100), nullable=False),
+    Column("planned_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    #: Salt, and salted hash of what was given, by which an interrupted erasure goes on; both are removed at its end.
+    Column("salt", _Hash),
+    Column("person_hash", _Hash),
+)
+
+#: What an erasure has to do, and has done.
+erasure_step = Table(
+    "erasure_step",
+    metadata,
+    Column("erasure_id", String(36), primary_key=True),
+    Column("step", String(40), primary_key=True),
+    Column("found", BigInteger, nullable=False),
+    Column("erased", BigInteger),
+    Column("done_at", UtcDateTime),
+)
+
+#: What was removed after its time, by kind.
+removal = Table(
+    "removal",
+    metadata,
+    Column("kind", String(40), primary_key=True),
+    #: When it was last looked for, and how many were removed then and ever.
+    Column("looked_at", UtcDateTime, nullable=False),
+    Column("removed", BigInteger, nullable=False),
+    Column("removed_ever", BigInteger, nullable=False),
 )

@@ -55,32 +55,28 @@ def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
             return None
         bridge.ledger.response_files.try_load(file, due_at=bridge.overdue_after())
         try:
-            counts = _load(bridge, file, lease)
+            return load(bridge, file, lease)
         except TerminalError as error:
-            _give_up(bridge, file, error)
+            give_up(bridge, file, error)
             return None
         except TransientError as error:
             later: BridgeError = error
         except Exception as error:  # noqa: BLE001 - nothing may stop the other files; the log has type and place
             log.error("Response file %s: %s", file.name, place_of(error), extra={"action": "unexpected"})
             later = UnexpectedError(step="load_responses", kind=type(error).__name__)
-        else:
-            log.info(
-                "Response file %s: %d rows read, %d loaded, %d known, %d rejected.",
-                file.name,
-                counts.read,
-                counts.loaded,
-                counts.known,
-                counts.rejected,
-                extra={"action": "load", "file": file.name, **load_figures(counts)},
-            )
-            tell_responses(counts.by_type, file=file.name)
-            return counts
     _try_later(bridge, file, later)
     return None
 
 
-def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
+def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
+    """Load a gathered file whose lease is held.
+
+    Returns:
+        What became of its rows.
+
+    Raises:
+        BridgeError: it is not loaded, and nothing of it is in RS_DB; whether a retry can help, its class says.
+    """
     responses.clear(bridge.rs_database, file)
     load_id = str(uuid.uuid4())
     found = layout_of(file.name, bridge.channels.responses)
@@ -110,6 +106,16 @@ def _load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
         if to_file:
             ferg_files.make(connection, file, load_id, columns=list(columns), rows=counts.loaded, now=now())
         record_load(connection, file, counts, dict(reader.rejects), keep_new=to_file, now=now())
+    log.info(
+        "Response file %s: %d rows read, %d loaded, %d known, %d rejected.",
+        file.name,
+        counts.read,
+        counts.loaded,
+        counts.known,
+        counts.rejected,
+        extra={"action": "load", "file": file.name, **load_figures(counts)},
+    )
+    tell_responses(counts.by_type, file=file.name)
     tell_rejects(reader.rejects, file=file.name)
     return counts
 
@@ -153,14 +159,15 @@ def _noting_details(rows: Iterable[tuple[int, Response]], columns: dict[str, Non
         yield line, response
 
 
-def _give_up(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
+def give_up(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
+    """Record that a gathered file cannot be loaded as it is."""
     log.error("%s", error, extra={"action": "fail", "file": file.name, "code": error.code})
     bridge.ledger.response_files.failed(file, code=error.code, sentence=error.sentence)
 
 
 def _try_later(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
     if file.attempts + 1 >= bridge.settings.max_attempts:
-        _give_up(bridge, file, error)
+        give_up(bridge, file, error)
         return
     log.warning(
         "Response file %s: %s", file.name, error, extra={"action": "retry", "file": file.name, "code": error.code}

@@ -1,6 +1,6 @@
-"""standing: one log line that says what is under way and for how long, for whoever watches (docs/watching.md).
+"""standing: one log line that says what is under way and for how long, and one for each alert that stands.
 
-It comes with every run of housekeeping, also when there is nothing to say: its silence is an alert of its own.
+The first comes with every run of housekeeping, also when there is nothing to say: its silence is an alert of its own.
 """
 
 from collections.abc import Mapping
@@ -41,6 +41,10 @@ def tell_standing(bridge: Bridge) -> None:
         if fields[state]
     ]
     log.info("Under way: %s.", ", ".join(words) or "nothing", extra={"action": "standing", **fields})
+    # An alert is told when it is raised; a rule that shall stay on as long as it stands needs to hear of it again.
+    for alert in bridge.ledger.alerts.standing():
+        extra = {"action": "alert-stands", "alert": alert.kind, "subject": alert.subject}
+        log.warning("The alert %s about %s stands.", alert.kind, alert.subject, extra=extra)
 
 
 def queues(settings: Settings) -> dict[str, str]:

@@ -80,7 +80,9 @@ def answer(bridge: Callable[[], Bridge], slot: str, body: bytes) -> tuple[int, s
     except ValueError:
         return _told(HTTPStatus.NOT_FOUND, ChannelCallInvalid(slot=repr(slot[:20]), reason="there is no such slot"))
     try:
-        found = _SLOTS[known](bridge(), _read(known, body))
+        # What is wrong with the call is told even where the bridge cannot start.
+        given = _read(known, body)
+        found = _SLOTS[known](bridge(), given)
     except BridgeError as error:
         usual = HTTPStatus.UNPROCESSABLE_ENTITY
         if isinstance(error, TransientError):

@@ -1,9 +1,10 @@
-"""Where every broadcast and response file stands, as JSON. Names, numbers and codes only."""
+"""Where every broadcast and response file stands, and what stands out, as JSON. Names, numbers and codes only."""
 
 from typing import Any
 
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast
+from shared.ledger.alerts import Alert
 from shared.ledger.response_files import ResponseFile
 from shared.ledger.suppressions import Source
 
@@ -15,7 +16,7 @@ def status(bridge: Bridge) -> dict[str, Any]:
     """The newest broadcasts and response files, the sums over all files, and how far suppressions are drawn.
 
     Returns:
-        `{"broadcasts": [...], "response_files": [...], "responses": {...}, "suppressions": [...]}`
+        `{"broadcasts": [...], "response_files": [...], "responses": {...}, "suppressions": [...], "alerts": [...]}`
     """
     ledger = bridge.ledger
     return {
@@ -23,6 +24,7 @@ def status(bridge: Bridge) -> dict[str, Any]:
         "response_files": [_response_file(one) for one in ledger.response_files.newest(_MOST)],
         "responses": ledger.response_files.totals(),
         "suppressions": [_source(one) for one in ledger.suppressions.sources()],
+        "alerts": [_alert(one) for one in ledger.alerts.standing()],
     }
 
 
@@ -62,6 +64,15 @@ def _source(source: Source) -> dict[str, Any]:
         "drawn_at": source.drawn_at and source.drawn_at.isoformat(),
         "whole_at": source.whole_at and source.whole_at.isoformat(),
         "error_code": source.error_code,
+    }
+
+
+def _alert(alert: Alert) -> dict[str, Any]:
+    return {
+        "kind": alert.kind,
+        "subject": alert.subject,
+        "text": alert.text,
+        "raised_at": alert.raised_at.isoformat(),
     }
 
 

@@ -1,16 +1,20 @@
 """Bridges over real parts: Azurite, the simulator with its SFTP site, databases."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.storage.queue import QueueServiceClient
+from pydantic import SecretStr
+from typer.testing import CliRunner, Result
 
+from cli.main import app
 from local.azurite import Azurite
 from local.demo.processes import Process
 from shared.bridge import Bridge
+from shared.settings import Settings
 from tests.databases import Databases
 from tests.flow.harness import Flow, make_settings
 
@@ -64,3 +68,20 @@ def alone(tmp_path: Path, azurite: Azurite, databases: Databases) -> Iterator[Fl
     """A bridge with a simulator of its own, for tests of responses."""
     with simulator(tmp_path) as site, bridge_over(site, tmp_path, azurite, databases) as made:
         yield made
+
+
+@pytest.fixture
+def command(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs a `bridge` command with the settings of the flow's bridge."""
+
+    def run(*arguments: object, **differing: str) -> Result:
+        for name, field in Settings.model_fields.items():
+            value = getattr(flow.bridge.settings, name)
+            value = value.get_secret_value() if isinstance(value, SecretStr) else value
+            if value is not None:
+                monkeypatch.setenv(str(field.alias), str(value))
+        for name, text in differing.items():
+            monkeypatch.setenv(name, text)
+        return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+    return run

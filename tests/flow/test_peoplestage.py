@@ -13,8 +13,9 @@ from sqlalchemy import func, select
 from local.delivery_file_generator import write_delivery_file
 from local.faststats import record_script
 from local.peoplestage import put
+from shared.bridge import Bridge
 from shared.broadcast import Broadcast, Source, State, delivery_key
-from shared.errors import DeliveryDiffers, DeliveryEnded
+from shared.errors import DeliveryDiffers, DeliveryEnded, SettingsInvalid
 from shared.faststats.channel import BroadcastCall, Slot, UploadCall
 from shared.faststats.schema_map import RsDbSchema
 from shared.steps import peoplestage
@@ -282,3 +283,13 @@ def test_an_upload_that_cannot_be_carried_is_refused_before_anything_is_put(
     status, text = slot(flow, "upload", script.inputs | inputs)
     assert status in {400, 422}
     assert told in text["error"]
+
+
+def test_what_is_no_call_is_told_before_the_bridge_is_asked_for() -> None:
+    def cannot_start() -> Bridge:
+        raise SettingsInvalid(reason="SFTP_HOST: Field required")
+
+    status, text = answer(cannot_start, "upload", b"{")
+    assert (status, json.loads(text)["code"]) == (400, "channel-call-invalid")
+    status, text = answer(cannot_start, "upload", b"{}")
+    assert (status, json.loads(text)["code"]) == (422, "settings-invalid")

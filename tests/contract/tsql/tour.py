@@ -12,6 +12,7 @@ from shared.broadcast import Broadcast, State
 from shared.bulk.load import BulkLoad
 from shared.faststats.ferg_file import FergFiles
 from shared.ledger import ferg_files, recipients, responses
+from shared.ledger.alerts import AlertKind
 from shared.ledger.effects import Kind
 from shared.ledger.leases import Leases
 from shared.ledger.migrations import Migration
@@ -26,6 +27,7 @@ from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import move
 from shared.steps.match_responses import match_responses
 from shared.steps.put_ferg_files import put_ferg_files
+from shared.steps.replay_responses import load_again, take_in
 from shared.web.status import status
 from tests.flow.harness import Flow, change_job, channel, until
 
@@ -49,6 +51,8 @@ def tour(flow: Flow) -> None:
     _match_later(flow)
     _leave_in_files(flow)
     _suppress_many(flow)
+    _alert(flow)
+    _load_again(flow)
     housekeeping(flow.bridge)
     _migrate(flow)
 
@@ -165,7 +169,7 @@ def _leave_in_files(flow: Flow) -> None:
     usual = {"delimiter": "TAB", "encloser": "DOUBLEQUOTE", "date_format": "dd.MM.yyyy HH:mm:ss", "zone": "UTC"}
     ferg = FergFiles.with_parameters(lambda name, chunks: left.update({name: b"".join(chunks)}), **usual)
     assert put_ferg_files(ledger, ferg) == 1
-    assert b"HardBounce" in left[ferg_files.name_of(file)]
+    assert b"HardBounce" in left[ferg_files.name_of(file, "ferg")]
 
 
 def _suppress_many(flow: Flow) -> None:
@@ -182,6 +186,26 @@ def _suppress_many(flow: Flow) -> None:
     assert suppressions.unasked(1, hashes) == hashes
     suppressions.asked(1, dict.fromkeys(hashes[:1000], True), now=now())
     suppressions.forget_bounces(before=now() + timedelta(days=1))
+
+
+def _alert(flow: Flow) -> None:
+    alerts, kind = flow.bridge.ledger.alerts, AlertKind.NO_RESPONSE_FILE
+    for _ in range(2):
+        assert alerts.stand(kind, "default", "No response file came.", now=now())
+        assert not alerts.stand(kind, "default", "No response file came.", now=now())
+        assert [one.subject for one in alerts.standing()] == ["default"]
+        assert alerts.clear(kind, "default", now=now())
+
+
+def _load_again(flow: Flow) -> None:
+    path = flow.folder / "Response-tour.csv"
+    path.write_text("Urn;MessageType;EventTriggeredDate\n1;Open;01.03.2026 12:30\n")
+    files, file = flow.bridge.ledger.response_files, take_in(flow.bridge, path)
+    assert load_again(flow.bridge, file.id).loaded == 1
+    assert load_again(flow.bridge, file.id).known == 1
+    files.kept_again(file, now=now())
+    assert [one.id for one in files.named(path.name)] == [file.id]
+    assert file.id in {one.id for one in files.gathered_since(now() - timedelta(hours=1))}
 
 
 def _migrate(flow: Flow) -> None:

@@ -65,6 +65,7 @@ FILES = (
         counts=None,
         error_code=None,
         error=None,
+        removed_at=None,
     )
     for number in count(1)
 )

@@ -1,0 +1,121 @@
+"""Alerts: what an operator should look at, each with what it is about.
+
+An alert stands from the time it is raised until what it tells of is over. Raising and clearing are logged, which is
+what the rules in Azure listen to; the record says what stands now.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from shared.database import Database, repeated
+from shared.ledger.tables import alert as table
+from shared.telemetry import log
+
+_LONGEST_TEXT: Final = 2000
+
+
+class AlertKind(StrEnum):
+    """What can be wrong, where no broadcast and no response file fails by it."""
+
+    RESPONSE_FILE_LEFT = "response-file-left"  #: a response file could not be gathered, or put away, for some rounds
+    NO_RESPONSE_FILE = "no-response-file"  #: none came for a response layout for longer than set
+    REPORT_GAP = "report-gap"  #: fewer responses than the campaign report tells of, and ever fewer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alert:
+    """An alert that stands."""
+
+    kind: AlertKind
+    #: What it is about: the name of a file or of a layout, the key of a broadcast.
+    subject: str
+    #: Sentences: what is so, and what to do.
+    text: str
+    raised_at: datetime
+
+
+class Alerts:
+    """The alerts of the ledger."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def standing(self) -> list[Alert]:
+        """Those that stand, oldest first."""
+        wanted = (
+            select(table.c.kind, table.c.subject, table.c.text, table.c.raised_at)
+            .where(table.c.cleared_at.is_(None))
+            .order_by(table.c.raised_at, table.c.kind, table.c.subject)
+        )
+        with self._database.reading() as connection:
+            return [
+                Alert(kind=AlertKind(row.kind), subject=row.subject, text=row.text, raised_at=row.raised_at)
+                for row in connection.execute(wanted)
+            ]
+
+    def stand(self, kind: AlertKind, subject: str, text: str, *, now: datetime) -> bool:
+        """Raise an alert, or record that it still stands.
+
+        Args:
+            kind: what is wrong.
+            subject: what it is about; nothing of a person.
+            text: sentences: what is so, and what to do; likewise.
+            now: the time.
+
+        Returns:
+            Whether it did not stand before.
+        """
+        raised = self._record(kind, subject, text[:_LONGEST_TEXT], now)
+        if raised:
+            log.error("%s", text, extra={"action": "alert", "alert": kind, "subject": subject})
+        return raised
+
+    def clear(self, kind: AlertKind, subject: str, *, now: datetime) -> bool:
+        """Record that what an alert told of is over; whether it stood."""
+        return self._clear(kind, [subject], now) > 0
+
+    def clear_others(self, kind: AlertKind, subjects: Collection[str], *, now: datetime) -> int:
+        """Record that alerts of this kind are over, but for those about these subjects; how many stood."""
+        over = [one.subject for one in self.standing() if one.kind is kind and one.subject not in subjects]
+        return self._clear(kind, over, now)
+
+    @repeated
+    def _record(self, kind: AlertKind, subject: str, text: str, now: datetime) -> bool:
+        this = (table.c.kind == kind, table.c.subject == subject)
+        try:
+            with self._database.writing() as connection:
+                still = update(table).where(*this, table.c.cleared_at.is_(None)).values(text=text, seen_at=now)
+                if connection.execute(still).rowcount:
+                    return False
+                values = {"text": text, "raised_at": now, "seen_at": now, "cleared_at": None}
+                if connection.execute(update(table).where(*this).values(values)).rowcount == 0:
+                    connection.execute(insert(table).values(kind=kind, subject=subject, **values))
+        except IntegrityError:
+            return False  # somebody else raised it at the same time
+        return True
+
+    def _clear(self, kind: AlertKind, subjects: Collection[str], now: datetime) -> int:
+        cleared = 0
+        for subject in subjects:
+            with self._database.writing() as connection:
+                over = (
+                    update(table)
+                    .where(table.c.kind == kind, table.c.subject == subject, table.c.cleared_at.is_(None))
+                    .values(cleared_at=now)
+                )
+                stood = connection.execute(over).rowcount
+            if stood:
+                log.info(
+                    "The alert %s about %s is over.",
+                    kind,
+                    subject,
+                    extra={"action": "alert-over", "alert": kind, "subject": subject},
+                )
+            cleared += stood
+        return cleared

@@ -1,0 +1,145 @@
+"""Sets of response files, loaded through the real step: the rows end as the multiset of events, always (rule 6)."""
+
+import itertools
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
+from pathlib import Path
+from typing import NamedTuple
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import select
+
+from shared.errors import ResponseFileBusy
+from shared.faststats.schema_map import RsDbSchema
+from shared.ledger.response_files import LoadCounts
+from shared.steps.replay_responses import load_again, take_in
+from tests.databases import ZONE
+from tests.flow.harness import Flow, until
+
+#: Side by side.
+LOADERS = 3
+EXAMPLES = itertools.count(1)
+HEADER = "Urn;CommunicationKey;MessageType;EventTriggeredDate;ClickUrl;Browser\n"
+
+
+class Event(NamedTuple):
+    """What tells one event from another in these files."""
+
+    recipient: int
+    message_type: str
+    minute: int
+    url: str
+
+
+EVENTS = st.builds(
+    Event,
+    recipient=st.integers(1, 4),
+    message_type=st.sampled_from(["Send", "Open", "Click"]),
+    minute=st.integers(0, 3),
+    url=st.sampled_from(["", "https://example.org/?a=1"]),
+)
+
+
+@st.composite
+def sets_of_files(draw: st.DrawFn) -> tuple[Counter[Event], list[list[Event]]]:
+    """Events, some of them several times, and files of which each tells of a part; together they tell of all."""
+    happened = Counter(draw(st.dictionaries(EVENTS, st.integers(1, 3), min_size=1, max_size=25)))
+    files: list[list[Event]] = [[] for _ in range(draw(st.integers(1, 4)))]
+    for event, times in happened.items():
+        whole = draw(st.integers(0, len(files) - 1))
+        for number, file in enumerate(files):
+            file.extend([event] * (times if number == whole else draw(st.integers(0, times))))
+    return happened, [draw(st.permutations(file)) for file in files]
+
+
+def content(file: list[Event], tag: str) -> str:
+    rows = (
+        f"{tag}-{event.recipient};;{event.message_type};01.03.2026 12:{event.minute:02};{event.url};B{number}\n"
+        for number, event in enumerate(file)
+    )
+    return HEADER + "".join(rows)
+
+
+def told(flow: Flow, tag: str) -> Counter[Event]:
+    """The rows of `Response` as events."""
+    response = RsDbSchema(ZONE).response
+    noon = datetime(2026, 3, 1, 11, tzinfo=UTC)  # 12:00 in Berlin
+    wanted = select(response.c.urn, response.c.message_type, response.c.event_triggered_date, response.c.click_url)
+    with flow.bridge.rs_database.reading() as connection:
+        rows = connection.execute(wanted.where(response.c.urn.like(f"{tag}-%"))).all()
+    return Counter(
+        Event(int(urn.rpartition("-")[2]), kind, (moment - noon) // timedelta(minutes=1), url or "")
+        for urn, kind, moment, url in rows
+    )
+
+
+def loaded(flow: Flow, path: Path) -> LoadCounts:
+    """Load a file as `bridge responses load` does; when somebody else is at it, after him."""
+    counts: list[LoadCounts] = []
+
+    def load() -> bool:
+        try:
+            counts.append(load_again(flow.bridge, take_in(flow.bridge, path).id))
+        except ResponseFileBusy:
+            return False
+        return True
+
+    until(load, f"{path.name} loaded")
+    return counts[0]
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(drawn=sets_of_files(), data=st.data())
+def test_any_files_in_any_order_any_number_of_times_side_by_side_end_in_the_events_that_happened(
+    flow: Flow, tmp_path: Path, drawn: tuple[Counter[Event], list[list[Event]]], data: st.DataObject
+) -> None:
+    happened, files = drawn
+    tag = f"X{next(EXAMPLES)}"
+    assert reduce(or_, map(Counter, files)) == happened
+    paths = []
+    for number, file in enumerate(files):
+        path = tmp_path / f"Response-{tag}-{number}.csv"
+        path.write_text(content(file, tag))
+        paths.append(path)
+        if data.draw(st.booleans(), "comes again under another name"):
+            again = tmp_path / f"Response-{tag}-{number}-again.csv"
+            again.write_text(path.read_text())
+            paths.append(again)
+    order = data.draw(st.permutations(paths + data.draw(st.lists(st.sampled_from(paths), max_size=3))), "order")
+
+    with ThreadPoolExecutor(LOADERS) as loaders:
+        counts = list(loaders.map(lambda path: loaded(flow, path), order))
+
+    assert told(flow, tag) == happened
+    assert sum(one.loaded for one in counts) == happened.total()
+    assert all(one.read == one.loaded + one.known + one.rejected for one in counts)
+    assert sum((Counter(one.by_type) for one in counts), Counter()) == Counter(
+        event.message_type for event in happened.elements()
+    )
+    for path in paths:
+        assert loaded(flow, path).loaded == 0
+    assert told(flow, tag) == happened
+    for path in paths:
+        path.unlink()
+
+
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(events=st.lists(EVENTS, min_size=1, max_size=30), cuts=st.lists(st.integers(0, 30), max_size=4))
+def test_a_file_that_is_split_tells_the_same_as_a_whole_one(
+    flow: Flow, tmp_path: Path, events: list[Event], cuts: list[int]
+) -> None:
+    """Where no two equal events stand in different parts, the parts are worth the whole."""
+    tag = f"Y{next(EXAMPLES)}"
+    events = sorted(events)
+    starts = [number for number in range(1, len(events)) if events[number] != events[number - 1]]
+    at = sorted({starts[cut % len(starts)] for cut in cuts}) if starts else []
+    parts = [events[first:last] for first, last in itertools.pairwise([0, *at, len(events)])]
+    for number, part in enumerate([*parts, events]):
+        path = tmp_path / f"Response-{tag}-{number}.csv"
+        path.write_text(content(part, tag))
+        assert loaded(flow, path).loaded == (0 if number == len(parts) else len(part))
+    assert told(flow, tag) == Counter(events)
