@@ -1,0 +1,86 @@
+// The health endpoint is asked every five minutes from five places.
+
+param location string
+param tags object
+param baseName string
+param applicationInsightsId string
+param functionAppHostName string
+
+@description('Who is told.')
+param actionGroupId string
+
+@description('From where it is asked; Azure\'s names of the places.')
+param places array = [
+  'emea-nl-ams-azr'
+  'emea-gb-db3-azr'
+  'emea-fr-pra-edge'
+  'emea-se-sto-edge'
+  'emea-ru-msa-edge'
+]
+
+resource test 'Microsoft.Insights/webtests@2022-06-15' = {
+  name: '${baseName}-health'
+  location: location
+  // By this tag the portal finds the test at its component.
+  tags: union(tags, {
+    'hidden-link:${applicationInsightsId}': 'Resource'
+  })
+  kind: 'standard'
+  properties: {
+    SyntheticMonitorId: '${baseName}-health'
+    Name: '${baseName}: health'
+    Kind: 'standard'
+    Enabled: true
+    Frequency: 300
+    Timeout: 60
+    RetryEnabled: true
+    Locations: [
+      for place in places: {
+        Id: place
+      }
+    ]
+    Request: {
+      RequestUrl: 'https://${functionAppHostName}/api/health'
+      HttpVerb: 'GET'
+      FollowRedirects: false
+      ParseDependentRequests: false
+    }
+    ValidationRules: {
+      ExpectedHttpStatusCode: 200
+      SSLCheck: true
+      SSLCertRemainingLifetimeCheck: 7
+    }
+  }
+}
+
+resource unhealthy 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: '${baseName}-unhealthy'
+  location: 'global'
+  tags: union(tags, {
+    'hidden-link:${applicationInsightsId}': 'Resource'
+    'hidden-link:${test.id}': 'Resource'
+  })
+  properties: {
+    description: 'The health endpoint does not answer 200 at two places or more. docs/watching.md says what to do.'
+    enabled: true
+    severity: 1
+    scopes: [
+      test.id
+      applicationInsightsId
+    ]
+    evaluationFrequency: 'PT1M'
+    windowSize: 'PT5M'
+    autoMitigate: true
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria'
+      webTestId: test.id
+      componentId: applicationInsightsId
+      failedLocationCount: 2
+    }
+    actions: [
+      {
+        actionGroupId: actionGroupId
+      }
+    ]
+  }
+}
