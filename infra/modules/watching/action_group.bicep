@@ -6,6 +6,14 @@ param baseName string
 @description('Who is told by mail; empty: nobody.')
 param alertEmail string
 
+var operators = [
+  {
+    name: 'operators'
+    emailAddress: alertEmail
+    useCommonAlertSchema: true
+  }
+]
+
 resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
   name: '${baseName}-operators'
   location: 'global'
@@ -14,15 +22,7 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
     enabled: true
     // At most 12 characters: they stand in the subject of a mail.
     groupShortName: 'bridge'
-    emailReceivers: empty(alertEmail)
-      ? []
-      : [
-          {
-            name: 'operators'
-            emailAddress: alertEmail
-            useCommonAlertSchema: true
-          }
-        ]
+    emailReceivers: empty(alertEmail) ? [] : operators
   }
 }
 
