@@ -1,0 +1,352 @@
+"""What watches in Azure fits what the bridge logs: rules, queries and workbook against the code, without Azure."""
+
+import ast
+import json
+import re
+import subprocess
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pycep
+import pytest
+
+from local.node import PROJECT, find_node
+from shared.broadcast import State
+from shared.errors import catalogue
+from shared.ledger.alerts import AlertKind
+from shared.ledger.response_files import FileState
+from shared.ledger.standing import Waiting
+from shared.settings import Settings
+from shared.steps.standing import UNDER_WAY, standing
+
+QUERIES = PROJECT / "infra" / "watching"
+MODULES = PROJECT / "infra" / "modules" / "watching"
+LINES = (QUERIES / "lines.kql").read_text()
+WORKBOOK = json.loads((QUERIES / "workbook.json").read_text())
+
+#: The tables as Azure documents them, as far as they are asked for.
+SCHEMA = {
+    "traces": "(timestamp: datetime, message: string, severityLevel: int, operation_Name: string)",
+    "requests": "(timestamp: datetime, name: string, operation_Name: string, success: string, resultCode: string, "
+    "duration: real)",
+    "_LogOperation": "(TimeGenerated: datetime, Category: string, Operation: string, Level: string, Detail: string)",
+}
+
+
+@cache
+def module(name: str) -> dict[str, Any]:
+    """A parsed Bicep module."""
+    parsed: dict[str, Any] = pycep.BicepParser().parse(text=(MODULES / name).read_text())
+    return parsed
+
+
+def resources(kind: str) -> list[dict[str, Any]]:
+    """The configurations of every resource of a type."""
+    return [
+        resource["config"]
+        for path in sorted(MODULES.glob("*.bicep"))
+        for resource in module(path.name).get("resources", {}).values()
+        if resource["type"] == kind
+    ]
+
+
+def rules() -> list[dict[str, Any]]:
+    """The rules over lines, each with the text that is asked."""
+    found = module("log_alerts.bicep")["variables"]["rules"]["value"]
+    return [{**rule, "file": _file(rule["query"]), "text": _text(rule["query"])} for rule in found]
+
+
+def _file(query: Any) -> str:
+    return Path(re.findall(r"[\w./-]+\.kql", json.dumps(query))[-1]).name
+
+
+def _text(query: Any) -> str:
+    own = (QUERIES / _file(query)).read_text()
+    return f"{LINES}\n{own}" if "${lines}" in json.dumps(query) else own
+
+
+def workbook_queries() -> dict[str, str]:
+    return {item["name"]: item["content"]["query"] for item in WORKBOOK["items"] if item["type"] == 3}
+
+
+def asked() -> dict[str, str]:
+    """Every query by a name."""
+    return {rule["name"]: rule["text"] for rule in rules()} | workbook_queries()
+
+
+def own_part(query: str) -> str:
+    """A query without the text that all have, and without comments."""
+    return re.sub(r"^\s*//.*$", "", query.replace(LINES, ""), flags=re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def analysed() -> dict[str, Any]:
+    """What Kusto's own language service says of every query."""
+    ended = subprocess.run(
+        [str(find_node()), str(Path(__file__).with_name("analyse_kql.js")), str(PROJECT / "node_modules")],
+        input=json.dumps({"schema": SCHEMA, "queries": asked()}),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+# What the code logs
+
+
+@cache
+def log_extras() -> tuple[dict[str, ast.expr], ...]:
+    """The fields of every log line: each dict with an `action` in the code."""
+    found = []
+    for path in (PROJECT / "shared").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Dict):
+                fields = {
+                    key.value: value
+                    for key, value in zip(node.keys, node.values, strict=True)
+                    if isinstance(key, ast.Constant) and isinstance(key.value, str)
+                }
+                if "action" in fields:
+                    found.append(fields)
+    return tuple(found)
+
+
+def logged_actions() -> set[str]:
+    return {str(value.value) for extra in log_extras() if isinstance(value := extra["action"], ast.Constant)}
+
+
+def standing_fields() -> dict[str, Any]:
+    """The fields of the line `standing`, of a ledger in which something waits everywhere."""
+    now = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    one = Waiting(1, now - timedelta(minutes=5), "J1-00000001")
+    poison = dict.fromkeys(
+        (name.removesuffix("_queue") for name in Settings.model_fields if name.endswith("_queue")), 1
+    )
+    return standing(dict.fromkeys(UNDER_WAY, one), dict.fromkeys(FileState, one), one, poison, now=now)
+
+
+def logged_fields() -> set[str]:
+    figures = ast.parse((PROJECT / "shared" / "steps" / "figures.py").read_text())
+    literal = {
+        str(key.value)
+        for node in ast.walk(figures)
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Constant)
+    }
+    return {name for extra in log_extras() for name in extra} | literal | set(standing_fields())
+
+
+def test_every_line_of_the_log_has_an_action() -> None:
+    without = [
+        f"{path.name}:{node.lineno}"
+        for path in (PROJECT / "shared").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "log"
+        and "extra" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert without == []
+
+
+def test_every_action_is_a_literal_in_one_spelling() -> None:
+    assert all(isinstance(extra["action"], ast.Constant) for extra in log_extras())
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", action) for action in logged_actions())
+
+
+# Queries
+
+
+@pytest.mark.parametrize("name", sorted(asked()))
+def test_azure_would_take_the_query(analysed: dict[str, Any], name: str) -> None:
+    assert analysed[name]["faults"] == []
+
+
+@pytest.mark.parametrize("name", sorted(asked()))
+def test_a_query_asks_for_what_the_code_logs_only(name: str) -> None:
+    query = own_part(asked()[name])
+    actions = set(re.findall(r'action == "([^"]*)"', query))
+    for group in re.findall(r"action in \(([^)]*)\)", query):
+        actions |= set(re.findall(r'"([^"]*)"', group))
+    assert actions <= logged_actions()
+    fields = set(re.findall(r"\bfields\.(\w+)", query))
+    for names, prefix, suffix in _computed(query):
+        fields |= {f"{prefix}{one}{suffix}" for one in names}
+    assert fields <= logged_fields()
+    assert set(re.findall(r'fields\.state\) == "([^"]*)"', query)) <= set(State)
+
+
+def _computed(query: str) -> list[tuple[set[str], str, str]]:
+    """The names of fields that a query puts together: of a list, with what stands before and after each."""
+    lists = {
+        variable: set(re.findall(r'"([^"]*)"', names))
+        for variable, names in re.findall(r"extend (\w+) = dynamic\(\[([^\]]*)\]\)", query)
+    }
+    plain = [(lists[one], "", "") for one in re.findall(r"fields\[(\w+)\]", query)]
+    after = [(lists[one], "", text) for one, text in re.findall(r'fields\[strcat\((\w+), "(\w+)"\)\]', query)]
+    before = [(lists[one], text, "") for text, one in re.findall(r'fields\[strcat\("(\w+)", (\w+)\)\]', query)]
+    assert len(plain) + len(after) + len(before) == query.count("fields[")
+    return plain + after + before
+
+
+@pytest.mark.parametrize("name", sorted(asked()))
+def test_codes_and_alerts_in_a_query_are_those_of_the_code(name: str) -> None:
+    query = own_part(asked()[name])
+    codes = set(re.findall(r'\bcode == "([^"]*)"', query))
+    for group in re.findall(r"\bcode in \(([^)]*)\)", query):
+        codes |= set(re.findall(r'"([^"]*)"', group))
+    assert codes <= {entry.code for entry in catalogue()}
+    assert set(re.findall(r'fields\.alert\) == "([^"]*)"', query)) <= set(AlertKind)
+
+
+def test_every_kind_of_alert_has_a_rule() -> None:
+    everything = "".join(rule["text"] for rule in rules())
+    assert all(f'fields.alert) == "{kind}"' in everything for kind in AlertKind)
+
+
+def test_every_poison_queue_has_a_rule() -> None:
+    (rule,) = (rule for rule in rules() if rule["name"] == "poison-messages")
+    (names,) = re.findall(r"queue = dynamic\(\[([^\]]*)\]\)", rule["text"])
+    wanted = {name.removeprefix("poison_") for name in standing_fields() if name.startswith("poison_")}
+    assert set(re.findall(r'"([^"]*)"', names)) == wanted
+    assert len(wanted) == 3
+
+
+def test_every_state_in_which_a_broadcast_waits_has_a_limit() -> None:
+    query = (QUERIES / "broadcast-stuck.kql").read_text()
+    limits = {state for state, _ in re.findall(r'^\s*"(\w+)", (\d+),?$', query, flags=re.MULTILINE)}
+    (names,) = re.findall(r"state = dynamic\(\[([^\]]*)\]\)", query)
+    assert limits == set(re.findall(r'"(\w+)"', names)) == set(UNDER_WAY) - {State.NEEDS_OPERATOR}
+
+
+def test_the_limits_lie_above_those_at_which_the_bridge_gives_up_by_itself() -> None:
+    query = (QUERIES / "broadcast-stuck.kql").read_text()
+    limits = {state: int(minutes) for state, minutes in re.findall(r'"(\w+)", (\d+)', query)}
+    defaults = Settings.model_fields
+    assert min(limits["uploaded"], limits["importing"]) > defaults["import_timeout_minutes"].default
+    assert limits["imported"] > defaults["send_timeout_minutes"].default
+
+
+# Rules
+
+
+def test_each_query_of_the_folder_is_that_of_one_rule() -> None:
+    files = {path.name for path in QUERIES.glob("*.kql")} - {"lines.kql"}
+    used = [rule["file"] for rule in rules()]
+    assert sorted(used) == sorted(files)
+    assert [f"{rule['name']}.kql" for rule in rules()] == used
+
+
+def test_there_are_at_least_ten_rules() -> None:
+    events = resources("Microsoft.EventGrid/systemTopics/eventSubscriptions")
+    metrics = resources("Microsoft.Insights/metricAlerts")
+    assert len(rules()) >= 10
+    assert len(metrics) == 3
+    assert len(events) == 1
+    assert len(resources("Microsoft.Insights/activityLogAlerts")) == 1
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "Microsoft.Insights/scheduledQueryRules",
+        "Microsoft.Insights/metricAlerts",
+        "Microsoft.Insights/activityLogAlerts",
+        "Microsoft.EventGrid/systemTopics/eventSubscriptions",
+    ],
+)
+def test_every_rule_tells_the_action_group(kind: str) -> None:
+    found = resources(kind)
+    assert found
+    for resource in found:
+        config = resource.get("config", resource)
+        properties = config["properties"]
+        assert "actionGroupId" in json.dumps(properties.get("actions", properties.get("destination")))
+    callers = [one for one in module("watching.bicep")["modules"].values() if "actionGroupId" in _params(one)]
+    assert len(callers) == 6
+    assert all("actionGroup" in json.dumps(_params(one)["actionGroupId"]) for one in callers)
+
+
+def _params(called: dict[str, Any]) -> dict[str, Any]:
+    config = called["config"]
+    params: dict[str, Any] = config.get("config", config)["params"]
+    return params
+
+
+def test_the_modules_that_are_called_are_those_that_there_are() -> None:
+    called = {one["detail"]["path"] for one in module("watching.bicep")["modules"].values()}
+    assert called == {path.name for path in MODULES.glob("*.bicep")} - {"watching.bicep"}
+
+
+@pytest.mark.parametrize("name", sorted(path.name for path in MODULES.glob("*.bicep")))
+def test_every_parameter_is_used_and_every_one_that_is_needed_is_given(name: str) -> None:
+    text, parameters = (MODULES / name).read_text(), module(name)["parameters"]
+    for parameter in parameters:
+        assert len(re.findall(rf"\b{parameter}\b", text)) > 1, parameter
+    needed = {parameter for parameter, declared in parameters.items() if declared.get("default") is None}
+    for called in module("watching.bicep")["modules"].values():
+        if called["detail"]["path"] == name:
+            assert set(_params(called)) == needed
+
+
+def test_a_rule_has_dimensions_that_its_query_gives_and_a_time(analysed: dict[str, Any]) -> None:
+    for rule in rules():
+        columns = analysed[rule["name"]]["columns"]
+        assert all(columns[dimension] == "string" for dimension in rule["dimensions"]), rule["name"]
+        assert "datetime" in {columns.get("timestamp"), columns.get("TimeGenerated")}, rule["name"]
+        assert rule["severity"] in range(5)
+
+
+def test_rules_look_further_back_than_they_look_often() -> None:
+    parameters = module("log_alerts.bicep")["parameters"]
+    minutes = [int(parameters[name]["default"][2:-1]) for name in ("windowSize", "evaluationFrequency")]
+    assert minutes[0] >= 3 * minutes[1]
+
+
+def test_lines_are_not_sampled_away() -> None:
+    host = json.loads((PROJECT / "host.json").read_text())
+    sampling = host["logging"]["applicationInsights"]["samplingSettings"]
+    assert not sampling["isEnabled"] or "Trace" in sampling["excludedTypes"].split(";")
+
+
+# The workbook
+
+
+def test_the_workbook_shows_what_it_is_for() -> None:
+    wanted = [
+        "under way",
+        "by state and age",
+        "Funnel",
+        "Responses over time",
+        "not taken, by reason",
+        "Errors by code",
+    ]
+    assert all(any(part in name for name in workbook_queries()) for part in wanted)
+    assert WORKBOOK["version"] == "Notebook/1.0"
+
+
+def test_every_query_of_the_workbook_reads_lines_as_the_rules_do_and_follows_the_time() -> None:
+    items = [item for item in WORKBOOK["items"] if item["type"] == 3]
+    (parameters,) = (item["content"]["parameters"] for item in WORKBOOK["items"] if item["type"] == 9)
+    for item in items:
+        query = item["content"]["query"]
+        assert query.startswith((LINES, "requests")), item["name"]
+        assert item["content"]["timeContextFromParameter"] in {one["name"] for one in parameters}
+    assert len({item["name"] for item in items}) == len(items)
+
+
+# The page
+
+
+def test_the_page_tells_of_every_rule() -> None:
+    page = (PROJECT / "docs" / "watching.md").read_text()
+    others = ["storage-throttling", "sql-log-rate", "unhealthy", "resource-health", "secret-expiry"]
+    for name in [*(rule["name"] for rule in rules()), *others]:
+        assert re.search(rf"^### `{name}`", page, flags=re.MULTILINE), name
