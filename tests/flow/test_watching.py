@@ -1,0 +1,187 @@
+"""What is watched in Azure is really told: by a broadcast's whole way, and by the app in a real host."""
+
+import json
+import logging
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from local.demo.processes import Process
+from shared.bridge import now
+from shared.broadcast import State
+from shared.errors import SettingsInvalid
+from shared.ledger.alerts import AlertKind
+from shared.settings import Settings
+from shared.steps.housekeeping import housekeeping
+from shared.steps.standing import queues
+from shared.telemetry import log
+from shared.web.health import Health
+from tests.flow.harness import Flow, until
+
+ROOT = Path(__file__).parents[2]
+NEVER = "0 0 0 1 1 *"
+
+
+@pytest.fixture
+def told(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[dict[str, Any]]]:
+    """The fields of every line with an action."""
+    caplog.set_level(logging.INFO, logger=log.name)
+    return lambda action: [one.__dict__ for one in caplog.records if one.__dict__.get("action") == action]
+
+
+def test_a_broadcast_and_its_responses_tell_their_figures(
+    alone: Flow, told: Callable[[str], list[dict[str, Any]]]
+) -> None:
+    broadcast = alone.run(alone.order(recipients=200))
+    assert broadcast.rows is not None
+    end = told("end")[-1]
+    assert (end["broadcast"], end["state"]) == (broadcast.key, State.CLOSED)
+    assert (end["read"], end["uploaded"]) == (broadcast.rows.read, broadcast.rows.uploaded)
+    assert (end["imported"], end["sent"]) == (broadcast.imported, broadcast.sent)
+    rejects = [one for one in told("rejects") if one["file"] == broadcast.request.delivery_file]
+    assert {one["reason"]: one["rows"] for one in rejects} == alone.bridge.ledger.broadcasts.rejects(broadcast)
+    alone.collect_responses()
+    loads, totals = told("load"), alone.bridge.ledger.response_files.totals()
+    for name in ("read", "loaded", "known", "rejected", "unmatched"):
+        assert sum(one[name] for one in loads) == totals[f"rows_{name}"]
+    assert sum(one["rows"] for one in told("responses")) == totals["rows_loaded"] > 0
+    assert all(one["minutes"] >= 0 for one in told("gather"))
+
+
+def test_housekeeping_tells_what_is_under_way(flow: Flow, told: Callable[[str], list[dict[str, Any]]]) -> None:
+    job = flow.order()
+    flow.poll()
+    for number, queue in enumerate(queues(flow.bridge.settings).values(), start=1):
+        for _ in range(number):
+            flow.bridge.queues.send(f"{queue}-poison", {"broadcast": "J0-00000000"})
+    flow.bridge.ledger.alerts.stand(AlertKind.NO_RESPONSE_FILE, "Responses", "None came.", now=now())
+    housekeeping(flow.bridge)
+    standing = told("standing")[-1]
+    assert (standing["claimed"], standing["claimed_oldest"]) == (1, flow.broadcast(job).key)
+    assert [standing[f"poison_{name}"] for name in ("upload_list", "monitor_import", "load_responses")] == [1, 2, 3]
+    stands = told("alert-stands")[-1]
+    assert (stands["alert"], stands["subject"]) == (AlertKind.NO_RESPONSE_FILE, "Responses")
+
+
+# Health
+
+
+def test_a_bridge_that_can_work_is_healthy(flow: Flow) -> None:
+    status, text = Health(lambda: flow.bridge).answer()
+    assert status == 200
+    checks = [{"check": name, "ok": True, "code": None} for name in ("start", "database", "storage")]
+    assert json.loads(text) == {"ok": True, "checks": checks}
+
+
+def test_a_container_that_is_missing_is_told_by_a_code_alone(flow: Flow) -> None:
+    flow.bridge.lists._container.delete_container()
+    status, text = Health(lambda: flow.bridge).answer()
+    assert status == 503
+    assert json.loads(text)["checks"][2] == {"check": "storage", "ok": False, "code": "storage-unavailable"}
+    assert flow.bridge.lists.name not in text
+
+
+def test_a_bridge_that_cannot_start_is_told_by_a_code_alone() -> None:
+    def start() -> Any:
+        raise SettingsInvalid(reason="SFTP_HOST: Field required")
+
+    status, text = Health(start).answer()
+    assert status == 503
+    assert json.loads(text) == {
+        "ok": False,
+        "checks": [{"check": "start", "ok": False, "code": "settings-invalid"}],
+    }
+
+
+def test_whatever_else_goes_wrong_is_told_by_a_code_alone(caplog: pytest.LogCaptureFixture) -> None:
+    def start() -> Any:
+        raise ValueError("ann@example.com")
+
+    status, text = Health(start).answer()
+    assert (status, json.loads(text)["checks"][0]["code"]) == (503, "unexpected-error")
+    assert "ann" not in text + caplog.text
+
+
+def test_however_often_somebody_asks_the_parts_are_looked_at_every_twenty_seconds(flow: Flow) -> None:
+    looks, time = [0], [100.0]
+
+    def start() -> Any:
+        looks[0] += 1
+        return flow.bridge
+
+    health = Health(start, clock=lambda: time[0])
+    for at, looked in ((100.0, 1), (119.9, 1), (120.0, 2), (139.0, 2)):
+        time[0] = at
+        assert health.answer()[0] == 200
+        assert looks[0] == looked
+
+
+def test_while_one_call_looks_the_others_are_given_the_last_answer(flow: Flow) -> None:
+    time, within = [0.0], list[tuple[int, str]]()
+
+    def start() -> Any:
+        if time[0]:
+            within.append(health.answer())  # it would wait for itself for ever
+        return flow.bridge
+
+    health = Health(start, clock=lambda: time[0])
+    first = health.answer()
+    time[0] = 60.0
+    health.answer()
+    assert within == [first]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as app settings."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        if value is not None:
+            found[str(field.alias)] = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    return found
+
+
+@contextmanager
+def app_host(flow: Flow, **settings: str) -> Iterator[tuple[Process, str]]:
+    """The app in a host of its own, whose timers never fire unless told; its address."""
+    schedules = {str(one.alias): NEVER for name, one in Settings.model_fields.items() if name.endswith("_schedule")}
+    process = Process(
+        "host",
+        ["local.host", "--app", str(ROOT)],
+        flow.folder,
+        environment(flow.bridge.settings) | schedules | settings,
+    )
+    try:
+        yield process, process.wait_ready()["url"]
+    finally:
+        process.stop()
+
+
+def asked(url: str) -> tuple[int, Any]:
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=60) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, json.loads(error.read())
+
+
+def test_anybody_is_told_the_health_of_the_app_and_its_lines_carry_their_fields(flow: Flow, tmp_path: Path) -> None:
+    listening = {"APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=none"}
+    with app_host(flow, HOUSEKEEPING_SCHEDULE="*/1 * * * * *", **listening) as (host, url):
+        status, body = asked(url)
+        assert (status, body["ok"]) == (200, True)
+        until(lambda: '{"action":"standing"' in host.log.read_text(), "housekeeping tells what is under way")
+    found = re.findall(r"Under way: nothing\. (\{[^{}]*\})$", host.log.read_text(), flags=re.MULTILINE)
+    assert json.loads(found[0])["needs_operator"] == 0
+    with app_host(flow, RS_DB=f"sqlite:///{tmp_path}/new.db", WS_DB="") as (_, url):
+        status, body = asked(url)
+    assert status == 503
+    assert body["checks"] == [{"check": "start", "ok": False, "code": "schema-out-of-date"}]
