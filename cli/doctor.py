@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import typer
+from azure.storage.blob import BlobServiceClient
 from pydantic import SecretStr
 
 from cli.wiring import SettingsFile, console, take_in
@@ -15,6 +16,8 @@ from shared.errors import BridgeError, SettingsInvalid
 from shared.faststats.schema_map import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.schema_map_check import SchemaCheck
 from shared.faststats.ws_db import longest_written
+from shared.ledger.schema import Schema
+from shared.places import Places
 from shared.settings import Settings
 from shared.sftp.site import SftpSite
 from shared.staging import Staging
@@ -52,7 +55,7 @@ def _examine() -> Iterator[_Line]:
     yield "settings", True, f"system {settings.system_name}"
     yield from _channels(settings)
     yield from _databases(settings)
-    yield from _containers(settings)
+    yield from _storage(settings)
     yield from _looked_at("SFTP site", lambda: _connect(optimizely_site(settings)))
     yield from _looked_at("REST login", partial(_log_in, settings))
 
@@ -112,13 +115,20 @@ def _database(examined: _Examined, connection: str, zone: str, names: SchemaMap 
                 yield f"{examined.name} and the schema map", False, f"{difference}."
             if not differences:
                 yield f"{examined.name} and the schema map", True, "they fit"
+        if examined.name == "RS_DB":
+            yield from _looked_at("the bridge's tables", partial(_check_tables, database))
     except BridgeError as error:
         yield examined.name, False, error.sentence
     finally:
         database.close()
 
 
-def _containers(settings: Settings) -> Iterator[_Line]:
+def _check_tables(database: Database) -> str:
+    Schema(database).check()
+    return "every migration is applied"
+
+
+def _storage(settings: Settings) -> Iterator[_Line]:
     try:
         service = blob_service(settings)
     except BridgeError as error:
@@ -132,6 +142,27 @@ def _containers(settings: Settings) -> Iterator[_Line]:
                 yield f"container {name}", False, error.sentence
             else:
                 yield f"container {name}", there, "it is there" if there else "it is not there: run `bridge setup`."
+        yield from _places(settings, service)
+
+
+def _places(settings: Settings, service: BlobServiceClient) -> Iterator[_Line]:
+    """Where delivery files come from, and files for FERG go."""
+    try:
+        channels = Channels.load(settings.channels_file)
+        places = Places(service, export_sites(channels))
+    except BridgeError:
+        return  # told with the channels
+    wanted = {"delivery files": settings.delivery_files, "files for FERG": settings.ferg_files}
+    for name in channels.names():
+        if (drop := channels[name].drop) is not None:
+            wanted[f"dropped files of channel {name}"] = drop.place
+    for what, place in wanted.items():
+        if place is not None:
+            yield from _looked_at(what, partial(_list, places, place))
+
+
+def _list(places: Places, place: str) -> str:
+    return f"{len(places.of(place).files('*')):,} files are in {place}"
 
 
 def _looked_at(what: str, look: Callable[[], str]) -> Iterator[_Line]:

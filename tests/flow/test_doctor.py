@@ -8,6 +8,7 @@ from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from shared.ledger.tables import migration
 from shared.settings import Settings, setting_names
 from tests.flow.harness import Flow
 
@@ -51,8 +52,10 @@ def test_an_installation_that_is_well_says_so_of_every_part(doctor: Doctor, flow
         "WS_DB and the schema map",
         "RS_DB",
         "RS_DB and the schema map",
+        "the bridge's tables",
         "PS_DB",
         *(f"container {name}" for name in containers),
+        "delivery files",
         "SFTP site",
         "REST login",
     ]
@@ -86,6 +89,24 @@ def test_each_thing_that_is_not_well_is_told_and_hides_no_other(doctor: Doctor, 
     assert "run `bridge setup`" in result.stdout
 
 
+def test_places_of_channels_and_of_ferg_are_looked_at(doctor: Doctor, tmp_path: Path) -> None:
+    channels = tmp_path / "channels.toml"
+    channels.write_text(
+        f'[channels.news.drop]\nplace = "{tmp_path}/drops"\nlist_name = "Customers"\nmessage_name = "News"\n'
+    )
+    result = doctor(CHANNELS_FILE=str(channels), FERG_FILES=str(tmp_path), RESPONSES_TO="both")
+    assert [line.partition(": ")[0] for line in wrong(result)] == ["dropped files of channel news"]
+    assert f"files are in {tmp_path}" in result.stdout
+
+
+def test_tables_that_lack_a_migration_are_told(doctor: Doctor, flow: Flow) -> None:
+    with flow.bridge.rs_database.writing() as connection:
+        connection.execute(migration.delete().where(migration.c.number > 1))
+    (line,) = wrong(doctor())
+    assert line.startswith("the bridge's tables: ")
+    assert "bridge db migrate" in line
+
+
 @pytest.mark.parametrize(
     ("setting", "value", "part"),
     [
@@ -93,6 +114,8 @@ def test_each_thing_that_is_not_well_is_told_and_hides_no_other(doctor: Doctor, 
         ("SFTP_PRIVATE_KEY", "no key", "SFTP site"),
         ("AzureWebJobsStorage", "no connection string", "storage account"),
         ("SCHEMA_MAP_FILE", "/nowhere/map.toml", "schema map"),
+        ("DELIVERY_FILES", "/nowhere/deliveries", "delivery files"),
+        ("DELIVERY_FILES", "container:not-there", "delivery files"),
     ],
 )
 def test_a_setting_that_leads_nowhere_is_told_at_its_part(doctor: Doctor, setting: str, value: str, part: str) -> None:
