@@ -565,6 +565,46 @@ class ResponseFileLayout(TerminalError):
     remedy = "Compare it with the RESPONSE_ settings; the file is kept and can be loaded again."
 
 
+class ResponseFilePackedBroken(TerminalError):
+    """The zip or gzip file ends early, or is damaged."""
+
+    code = "response-file-packed-broken"
+    happened = "The response file {file} is a {kind} file that is cut off or damaged; nothing of it is loaded."
+    remedy = "Look whether it came whole, and let Optimizely write it again if not."
+
+
+class ResponseFilePackedOtherwise(TerminalError):
+    """The zip file is compressed in a way that the bridge does not read."""
+
+    code = "response-file-packed-otherwise"
+    happened = "The response file {file} is a zip file of a kind that is not read ({what})."
+    remedy = "Ask Optimizely support for gzip, deflate or no compression; unpack this one and load it by hand."
+
+
+class ResponseFileEncrypted(TerminalError):
+    """The zip file is protected by a password."""
+
+    code = "response-file-encrypted"
+    happened = "The response file {file} is an encrypted zip file."
+    remedy = "Ask Optimizely support for files without a password; unpack this one and load it by hand."
+
+
+class ResponseFileSeveral(TerminalError):
+    """The zip file does not hold exactly one file."""
+
+    code = "response-file-several"
+    happened = "The response file {file} is a zip file that holds {held}."
+    remedy = "Ask Optimizely support for one file in each; unpack this one and load what is in it by hand."
+
+
+class ResponseFileTooLarge(TerminalError):
+    """The zip or gzip file unpacks to more than any response file has."""
+
+    code = "response-file-too-large"
+    happened = "The response file {file} was not unpacked to its end: {reason}."
+    remedy = "Look where it comes from. If it is a response file, unpack it and load it by hand."
+
+
 class ResponseFileChanged(TransientError):
     """A response file changed while it was read."""
 

@@ -103,7 +103,7 @@ class ResponseLayout(BaseModel):
     #: Quote around values; empty: a quotation mark is data.
     quote: Literal['"', "'", ""] = '"'
     #: UTF-8 and UTF-16 may begin with a BOM, which says of a file that it is the one or the other.
-    encoding: Literal["utf-8", "utf-16", "windows-1252", "iso-8859-1", "iso-8859-15"] = "utf-8"
+    encoding: Literal["utf-8", "utf-16", "utf-16-be", "windows-1252", "iso-8859-1", "iso-8859-15"] = "utf-8"
     #: Names of the columns of files without a header, in their order; empty: the first line has them.
     columns: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = ()
     #: Names that a column may have, by what it is. Case, spaces, `_` and `-` do not count.

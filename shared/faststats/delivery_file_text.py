@@ -16,7 +16,14 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 from shared.channels import DeliveryFileLayout
-from shared.faststats.delivery_file_packed import unpacked
+from shared.errors import (
+    DeliveryFileEncrypted,
+    DeliveryFilePackedBroken,
+    DeliveryFilePackedOtherwise,
+    DeliveryFileSeveral,
+    DeliveryFileTooLarge,
+)
+from shared.unpacking import Packing, unpacked
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
@@ -25,8 +32,6 @@ if TYPE_CHECKING:
 BLOCK: Final = 256 * 1024
 #: A file that begins so says by itself what it is.
 _MARKS: Final = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-#: Bytes by which the kind of a file is told: those of a BOM, or of the signature of a zip file.
-_TELLING: Final = 4
 #: Without a BOM, as Windows writes it.
 _CODECS: Final = {"utf-16": "utf-16-le"}
 #: What encodings are called in errors.
@@ -34,6 +39,14 @@ _CALLED: Final = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"
 #: Extensions that may stand behind `.converted`.
 _PACKED: Final = frozenset({".zip", ".gz"})
 _NOT_TEXT: Final = b"\xff"
+_PACKING: Final = Packing(
+    broken=DeliveryFilePackedBroken,
+    otherwise=DeliveryFilePackedOtherwise,
+    encrypted=DeliveryFileEncrypted,
+    several=DeliveryFileSeveral,
+    too_large=DeliveryFileTooLarge,
+    highest_ratio=200,  # lists make 5 to 50: no two rows have the same key
+)
 
 
 def utf8_text(stream: "SupportsRead[bytes]", layout: DeliveryFileLayout, *, name: str) -> tuple[str, Iterator[bytes]]:
@@ -50,7 +63,7 @@ def utf8_text(stream: "SupportsRead[bytes]", layout: DeliveryFileLayout, *, name
     Raises:
         TerminalError: a packed file cannot be unpacked; see `unpacked`. Also while the pieces are read.
     """
-    pieces = _telling_first(unpacked(_telling_first(iter(lambda: stream.read(BLOCK), b"")), name=name))
+    _, pieces = unpacked(iter(lambda: stream.read(BLOCK), b""), _PACKING, name=name)
     first = next(pieces, b"")
     mark = next((mark for mark in _MARKS if first.startswith(mark)), b"")
     said = "utf-8" if _is_converted(name) else layout.encoding
@@ -71,16 +84,6 @@ def _as_utf8(first: bytes, pieces: Iterator[bytes], codec: str) -> Iterator[byte
         yield decoder.decode(b"", final=True).encode()
     except UnicodeDecodeError as error:
         yield error.object[: error.start].decode(codec).encode() + _NOT_TEXT
-
-
-def _telling_first(pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """The same bytes, the first piece being long enough to tell what they are."""
-    first = b""
-    while len(first) < _TELLING and (piece := next(pieces, b"")):
-        first += piece
-    if first:
-        yield first
-        yield from pieces
 
 
 def _is_converted(name: str) -> bool:

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 
 from shared.response_layouts import DATE_PART, DATE_PARTS, ISO_8601, UNIX_MILLISECONDS, UNIX_SECONDS, ResponseLayout
 
-#: Years in which an event can happen; for others a column of RS_DB or a step to another zone may have no room.
-_YEARS: Final = range(1970, 2100)
+#: Years in which an event can happen: Optimizely Campaign is not older. So seconds that are read as milliseconds, which
+#: are of 1970, and milliseconds that are read as seconds are no dates.
+_YEARS: Final = range(2000, 2100)
 #: Moments that are remembered: those of some days, minute by minute.
 _MOMENTS: Final = 16_384
 _NUMBER: Final = re.compile(r"[0-9]{1,14}(?:\.[0-9]{1,9})?")

@@ -19,9 +19,19 @@ from shared.response_layouts import ResponseField, ResponseLayout, loosely_named
 
 #: Longest name of a detail: `ResponseDetails` has no room for more.
 _LONGEST_NAME: Final = 255
-#: Most characters: the ledger and `Response` have no room for more.
-_LONGEST_EMAIL, _LONGEST_TYPE, _LONGEST_URL = 320, 50, 2000
+#: Most characters: the ledger and `Response` have no room for more. In the order in which a row is looked at.
+_LONGEST: Final[Mapping[ResponseField, int]] = {
+    ResponseField.EMAIL: 320,
+    ResponseField.URN: LONGEST_URN,
+    ResponseField.COMMUNICATION_KEY: LONGEST_COMMUNICATION_KEY,
+    ResponseField.BROADCAST_KEY: LONGEST_COMMUNICATION_KEY,
+    ResponseField.MAILING_ID: LONGEST_COMMUNICATION_KEY,
+    ResponseField.MESSAGE_TYPE: 50,
+    ResponseField.CLICK_URL: 2000,
+}
 _RECIPIENT: Final = (ResponseField.COMMUNICATION_KEY, ResponseField.URN, ResponseField.EMAIL)
+#: Values of so many characters are looked at: each may be two in UTF-16.
+_HALVES: Final = tuple(longest // 2 for longest in _LONGEST.values())
 #: Detail that keeps the word of a file for a type which has another name here.
 TYPE_IN_FILE: Final = "MessageTypeInFile"
 #: Other words for the known types: those of Apteco's API (section 4.4 of the Apteco reference) and of the vendor's
@@ -51,15 +61,21 @@ class ResponseReader:
         name: its name, for errors.
 
     Attributes:
+        packed: `zip` or `gzip`, or nothing for a file that is not packed.
+        encoding: what it is read in.
+        marked: whether it says so itself, by a BOM.
         fields: header names of the columns that `Response` has a place for, by what they are.
         details: header names of the other columns, which are kept as details.
         rows_read: rows so far. Blank lines at the very end are none.
         rows_good: good ones among them.
         rejects: the others by reason.
-        refused_field: what refused the last row that was refused: a column, or nothing where it was the row itself.
+        refused_field: what refused the last row that was refused: the header name of a column, or nothing where it was
+            the row itself.
 
     Raises:
         ResponseFileLayout: there is no header, or it lacks what every response needs.
+        TerminalError: a packed file cannot be unpacked: one of the errors `response-file-packed-…`, `-encrypted`,
+            `-several`, `-too-large`; also while rows are read.
     """
 
     def __init__(self, chunks: Iterable[bytes], layout: ResponseLayout, *, name: str) -> None:
@@ -72,6 +88,7 @@ class ResponseReader:
         self.rejects: Counter[RejectReason] = Counter()
         self.refused_field = ""
         reading = ResponseRows(chunks, layout, name=name)
+        self.packed, self.encoding, self.marked = reading.packed, reading.encoding, reading.marked
         self._rows = iter(reading)
         names = list(layout.columns) or self._header()
         reading.width = self._width = len(names)
@@ -87,7 +104,7 @@ class ResponseReader:
         """Every row: the line it begins at, and the response or why there is none.
 
         Raises:
-            ResponseFileLayout: the file is not text, in an encoding that does not allow to leave out a row.
+            TerminalError: a packed file cannot be unpacked to its end.
         """
         for line, cells in self._rows:
             self.refused_field = ""
@@ -156,30 +173,26 @@ class ResponseReader:
         )
         word = word or self._message_type
         if not word:
-            return RejectReason.TYPE_MISSING
+            return self._refused(RejectReason.TYPE_MISSING, ResponseField.MESSAGE_TYPE)
         if not (communication_key or urn or email):
             return RejectReason.RECIPIENT_MISSING
         moment = self._moment
         event_time, delivery_date, click_date = moment(event), moment(delivery), moment(click)
-        if event_time is None or (delivery and delivery_date is None) or (click and click_date is None):
-            self.refused_field = (
-                ResponseField.EVENT_TIME
-                if event_time is None
-                else ResponseField.DELIVERY_DATE
-                if delivery and delivery_date is None
-                else ResponseField.CLICK_DATE
-            )
-            return RejectReason.DATE_INVALID
-        if (
-            _is_longer(email, _LONGEST_EMAIL)
-            or _is_longer(urn, LONGEST_URN)
-            or _is_longer(communication_key, LONGEST_COMMUNICATION_KEY)
-            or _is_longer(broadcast_key, LONGEST_COMMUNICATION_KEY)
-            or _is_longer(mailing_id, LONGEST_COMMUNICATION_KEY)
-            or _is_longer(word, _LONGEST_TYPE)
-            or _is_longer(click_url, _LONGEST_URL)
-        ) or (details and any(_is_longer(value, LONGEST_VALUE) for value in details.values())):
-            return RejectReason.VALUE_TOO_LONG
+        if event_time is None:
+            return self._refused(RejectReason.DATE_INVALID, ResponseField.EVENT_TIME)
+        if delivery and delivery_date is None:
+            return self._refused(RejectReason.DATE_INVALID, ResponseField.DELIVERY_DATE)
+        if click and click_date is None:
+            return self._refused(RejectReason.DATE_INVALID, ResponseField.CLICK_DATE)
+        values = (email, urn, communication_key, broadcast_key, mailing_id, word, click_url)
+        if True in map(operator.gt, map(len, values), _HALVES):
+            for (field, longest), value in zip(_LONGEST.items(), values, strict=True):
+                if _is_longer(value, longest):
+                    return self._refused(RejectReason.VALUE_TOO_LONG, field)
+        for name, value in details.items():
+            if _is_longer(value, LONGEST_VALUE):
+                self.refused_field = name
+                return RejectReason.VALUE_TOO_LONG
         message_type = self._types.get(word.casefold(), word)
         if message_type.casefold() != word.casefold():
             details[TYPE_IN_FILE] = word
@@ -196,6 +209,10 @@ class ResponseReader:
             click_date=click_date,
             details=details,
         )
+
+    def _refused(self, reason: RejectReason, field: ResponseField) -> RejectReason:
+        self.refused_field = self.fields[field]
+        return reason
 
 
 def _is_longer(text: str, longest: int) -> bool:

@@ -1,4 +1,4 @@
-"""Zipped and gzipped delivery files: read as they come, and every bad one refused with a reason of its own."""
+"""Zipped and gzipped files: read as they come, and every bad one refused with a reason of its own."""
 
 import gzip
 import io
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared import unpacking
 from shared.channels import DeliveryFileLayout
 from shared.errors import (
     BridgeError,
@@ -22,11 +23,19 @@ from shared.errors import (
     DeliveryFileSeveral,
     DeliveryFileTooLarge,
 )
-from shared.faststats import delivery_file_packed
-from shared.faststats.delivery_file_packed import unpacked
 from shared.faststats.delivery_file_text import utf8_text
+from shared.unpacking import unpacked
 
 MIB = 1024 * 1024
+#: That of delivery files.
+PACKING = unpacking.Packing(
+    broken=DeliveryFilePackedBroken,
+    otherwise=DeliveryFilePackedOtherwise,
+    encrypted=DeliveryFileEncrypted,
+    several=DeliveryFileSeveral,
+    too_large=DeliveryFileTooLarge,
+    highest_ratio=200,
+)
 CONTENT = "".join(f"{number}\tx{number}@example.org\tk{number}\tJörg\n" for number in range(5000)).encode()
 DEFLATED, STORED = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
 
@@ -98,6 +107,19 @@ def test_whatever_is_zipped_comes_out(content: bytes, size: int, method: bool) -
     assert text(zipped(content, DEFLATED if method else STORED), size) == content
 
 
+@pytest.mark.parametrize("kind", GOOD)
+def test_it_is_said_how_a_file_is_packed(kind: str) -> None:
+    packed_as = next((word for word in ("gzip", "zip") if word in kind), "")
+    assert unpacked((GOOD[kind],), PACKING, name="x")[0] == packed_as
+
+
+def test_a_zip_file_may_have_a_comment_and_padding() -> None:
+    file = io.BytesIO(zipped())
+    with zipfile.ZipFile(file, "a") as archive:
+        archive.comment = b"written by hand"
+    assert text(file.getvalue() + bytes(600)) == CONTENT
+
+
 def test_a_bom_in_a_zip_file_is_found() -> None:
     _, pieces = utf8_text(io.BytesIO(zipped("\ufeffJörg".encode("utf-16-le"))), DeliveryFileLayout(), name="x")
     assert b"".join(pieces) == "Jörg".encode()
@@ -135,6 +157,8 @@ BAD: dict[str, tuple[bytes, type[BridgeError]]] = {
     "no directory": (zipped()[:DIRECTORY] + b"x" * 100, DeliveryFilePackedBroken),
     "damaged gzip": (changed(gzip.compress(CONTENT), 500, b"\xff" * 200), DeliveryFilePackedBroken),
     "a wrong checksum in gzip": (gzip.compress(CONTENT)[:-8] + bytes(8), DeliveryFilePackedBroken),
+    "something behind a zip file": (zipped() + b"more", DeliveryFilePackedBroken),
+    "two zip files, one behind the other": (zipped() * 2, DeliveryFilePackedBroken),
     "something behind gzip": (gzip.compress(CONTENT) + b"more", DeliveryFilePackedBroken),
 }
 
@@ -194,7 +218,7 @@ def test_a_bomb_is_not_unpacked(kind: str) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(DeliveryFileTooLarge, match="200 times"):
-            for _ in unpacked(iter((data,)), name="x"):
+            for _ in unpacked((data,), PACKING, name="x")[1]:
                 pass
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -203,7 +227,7 @@ def test_a_bomb_is_not_unpacked(kind: str) -> None:
 
 
 def test_content_beyond_every_list_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery_file_packed, "LARGEST", len(CONTENT) - 1)
+    monkeypatch.setattr(unpacking, "LARGEST", len(CONTENT) - 1)
     with pytest.raises(DeliveryFileTooLarge, match="more than"):
         text(zipped())
 

@@ -1,4 +1,4 @@
-"""A delivery file that is zipped or gzipped, unpacked while it is read: neither the file nor its content is kept.
+"""A file that is zipped or gzipped, unpacked while it is read: neither the file nor its content is kept.
 
 What it is, is told by its first bytes, never by its name. A zip file is read from its beginning, without the directory
 at its end until that comes; everything is checked against the directory then (APPNOTE.TXT of PKWARE, 4.3). So the last
@@ -7,27 +7,21 @@ piece of the content may have been given out before a damage is told.
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from shared.errors import (
-    DeliveryFileEncrypted,
-    DeliveryFilePackedBroken,
-    DeliveryFilePackedOtherwise,
-    DeliveryFileSeveral,
-    DeliveryFileTooLarge,
-)
+from shared.errors import TerminalError
 
 #: Bytes unpacked at a time.
 _BLOCK: Final = 256 * 1024
-#: Most bytes of content: ten million rows of 1,500 bytes.
+#: Most bytes of content: ten million rows of a list of 1,500 bytes, or sixty million responses of 250.
 LARGEST: Final = 15 * 1000**3
-#: How often more bytes than were read may come out, once there are more than `_SMALL`. Lists make 5 to 50: no two rows
-#: have the same key. A bomb makes 1,000.
-_HIGHEST_RATIO: Final = 200
+#: Bytes of content up to which it does not matter how often more they are than those that were read.
 _SMALL: Final = 16 * 1024 * 1024
+#: Bytes by which the kind of a file is told: those of the signature of a zip file, or of a BOM.
+_TELLING: Final = 4
 
 _GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 #: Parameters of `zlib` for the two.
@@ -45,28 +39,59 @@ _ZIP_64_EXTRA: Final = 1
 _LONGEST_RECORD: Final = 64 * 1024
 
 
-def unpacked(pieces: Iterator[bytes], *, name: str) -> Iterator[bytes]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Packing:
+    """How the files of one kind may be packed; the errors for those that are packed otherwise have its words."""
+
+    #: It is cut off or damaged; facts: file, kind (`zip` or `gzip`).
+    broken: type[TerminalError]
+    #: It is compressed in another way than by deflate; facts: file, what.
+    otherwise: type[TerminalError]
+    #: It is protected by a password; facts: file.
+    encrypted: type[TerminalError]
+    #: The zip file holds no file, or more than one; facts: file, held.
+    several: type[TerminalError]
+    #: The content is larger, or repeats itself more, than it may; facts: file, reason.
+    too_large: type[TerminalError]
+    #: How often more bytes than were read may come out. Deflate makes 1,032 at most, and a bomb nearly as many.
+    highest_ratio: int
+
+
+def unpacked(pieces: Iterable[bytes], packing: Packing, *, name: str) -> tuple[str, Iterator[bytes]]:
     """The content of a file, which is what it is if it is not packed.
 
     Args:
-        pieces: the file; none of them is empty, and the first has four bytes if the file has.
+        pieces: the file in pieces of any size.
+        packing: how such files may be packed.
         name: of the file, for errors.
 
+    Returns:
+        `zip`, `gzip`, or nothing for a file that is not packed; and its content in pieces of any size but none, the
+        first of which tells what is in it (`telling_first`).
+
     Raises:
-        DeliveryFilePackedBroken: it is cut off or damaged.
-        DeliveryFilePackedOtherwise: it is compressed in another way than by deflate.
-        DeliveryFileEncrypted: it is protected by a password.
-        DeliveryFileSeveral: the zip file holds no file, or more than one.
-        DeliveryFileTooLarge: the content is larger, or repeats itself more, than a list can.
+        TerminalError: one of the errors of `packing`, also while the content is read.
     """
-    first = next(pieces, b"")
+    rest = telling_first(pieces)
+    first = next(rest, b"")
     if first.startswith((_LOCAL, _END)):
-        packed = _Packed(first, pieces, kind="zip", name=name)
-        return _bounded(packed, _unzipped(packed))
+        packed = _Packed(first, rest, packing, kind="zip", name=name)
+        return "zip", telling_first(_bounded(packed, _unzipped(packed)))
     if first.startswith(_GZIP_MAGIC):
-        packed = _Packed(first, pieces, kind="gzip", name=name)
-        return _bounded(packed, _gunzipped(packed))
-    return chain((first,), pieces) if first else pieces
+        packed = _Packed(first, rest, packing, kind="gzip", name=name)
+        return "gzip", telling_first(_bounded(packed, _gunzipped(packed)))
+    return "", chain((first,), rest) if first else rest
+
+
+def telling_first(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes, no piece being empty, and the first long enough to tell what they are."""
+    rest = filter(None, pieces)
+    first = b""
+    while len(first) < _TELLING and (piece := next(rest, b"")):
+        first += piece
+    if first:
+        yield first
+        yield from rest
 
 
 class _Packed:
@@ -74,14 +99,16 @@ class _Packed:
 
     Attributes:
         name: of the file.
+        packing: how it may be packed.
         taken: bytes that came from the file so far.
     """
 
-    def __init__(self, first: bytes, pieces: Iterator[bytes], *, kind: str, name: str) -> None:
+    def __init__(self, first: bytes, pieces: Iterator[bytes], packing: Packing, *, kind: str, name: str) -> None:
         self._here = first
         self._pieces = pieces
         self._kind = kind
         self.name = name
+        self.packing = packing
         self.taken = len(first)
 
     def some(self) -> bytes:
@@ -122,21 +149,31 @@ class _Packed:
                 raise self.broken() from None
         self.put_back(inflater.unused_data)
 
-    def broken(self) -> DeliveryFilePackedBroken:
+    def broken(self) -> TerminalError:
         """The error for a file that is not what it should be."""
-        return DeliveryFilePackedBroken(file=self.name, kind=self._kind)
+        return self.packing.broken(file=self.name, kind=self._kind)
+
+    def several(self, held: str) -> TerminalError:
+        """The error for a zip file that does not hold exactly one file."""
+        return self.packing.several(file=self.name, held=held)
+
+    def otherwise(self, what: str) -> TerminalError:
+        """The error for a zip file of a kind that is not read."""
+        return self.packing.otherwise(file=self.name, what=what)
+
+    def too_large(self, reason: str) -> TerminalError:
+        """The error for a file that is not unpacked to its end."""
+        return self.packing.too_large(file=self.name, reason=reason)
 
 
 def _bounded(packed: _Packed, content: Iterator[bytes]) -> Iterator[bytes]:
-    size = 0
+    size, ratio = 0, packed.packing.highest_ratio
     for block in content:
         size += len(block)
         if size > LARGEST:
-            reason = f"it has more than {LARGEST:,} bytes"
-            raise DeliveryFileTooLarge(file=packed.name, reason=reason)
-        if size > _SMALL and size > _HIGHEST_RATIO * packed.taken:
-            reason = f"it becomes more than {_HIGHEST_RATIO} times as large as it is"
-            raise DeliveryFileTooLarge(file=packed.name, reason=reason)
+            raise packed.too_large(f"it has more than {LARGEST:,} bytes")
+        if size > _SMALL and size > ratio * packed.taken:
+            raise packed.too_large(f"it becomes more than {ratio} times as large as it is")
         yield block
 
 
@@ -153,7 +190,7 @@ def _gunzipped(packed: _Packed) -> Iterator[bytes]:
 def _unzipped(packed: _Packed) -> Iterator[bytes]:
     """The content of the one file of a zip archive."""
     if packed.exactly(4) != _LOCAL:
-        raise DeliveryFileSeveral(file=packed.name, held="no file")
+        raise packed.several("no file")
     member = _local_header(packed)
     checksum = size = 0
     for block in packed.inflated(_RAW) if member.method == _DEFLATED else _stored(packed, member.packed_size):
@@ -181,14 +218,14 @@ def _local_header(packed: _Packed) -> _Member:
     _, flags, method, _, _, _, packed_size, size, name_length, extra_length = header
     name, extra = packed.exactly(name_length), packed.exactly(extra_length)
     if flags & _ENCRYPTED or method == _AES:
-        raise DeliveryFileEncrypted(file=packed.name)
+        raise packed.packing.encrypted(file=packed.name)
     if name.endswith(b"/"):
-        raise DeliveryFileSeveral(file=packed.name, held="a folder")
+        raise packed.several("a folder")
     sizes_behind = bool(flags & _SIZES_BEHIND)
     if method not in {_STORED, _DEFLATED}:
-        raise DeliveryFilePackedOtherwise(file=packed.name, what=f"method {method}")
+        raise packed.otherwise(f"method {method}")
     if method == _STORED and sizes_behind:
-        raise DeliveryFilePackedOtherwise(file=packed.name, what="not compressed, without its size")
+        raise packed.otherwise("not compressed, without its size")
     if method == _STORED and packed_size == _IN_EXTRA:
         _, packed_size = _large_sizes(packed, extra, (size, packed_size))
     return _Member(method, packed_size, sizes_behind)
@@ -214,7 +251,7 @@ def _skip_descriptor(packed: _Packed) -> None:
 def _expect_central(packed: _Packed) -> None:
     signature = packed.exactly(4)
     if signature == _LOCAL:
-        raise DeliveryFileSeveral(file=packed.name, held="more than one file")
+        raise packed.several("more than one file")
     if signature != _CENTRAL:
         raise packed.broken()
 
@@ -247,10 +284,13 @@ def _large_sizes(packed: _Packed, extra: bytes, sizes: tuple[int, int]) -> tuple
 
 
 def _check_end(packed: _Packed) -> None:
-    """Check that the directory ends behind its first entry, and is all there (4.3.14 to 4.3.16)."""
+    """Check that the directory ends behind its first entry, and is all there (4.3.14 to 4.3.16).
+
+    What follows must be padding: another archive behind this one would be lost.
+    """
     signature = packed.exactly(4)
     if signature == _CENTRAL:
-        raise DeliveryFileSeveral(file=packed.name, held="more than one file")
+        raise packed.several("more than one file")
     if signature == _END_64:
         (length,) = struct.unpack("<Q", packed.exactly(8))
         if length > _LONGEST_RECORD:
@@ -261,4 +301,8 @@ def _check_end(packed: _Packed) -> None:
         signature = packed.exactly(4)
     if signature != _END:
         raise packed.broken()
-    packed.exactly(18)
+    (comment_length,) = struct.unpack_from("<H", packed.exactly(18), 16)
+    packed.exactly(comment_length)
+    while data := packed.some():
+        if data.strip(b"\0"):
+            raise packed.broken()
