@@ -6,7 +6,8 @@ is refused with a reason. A file is read a piece at a time.
 
 import operator
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -108,7 +109,7 @@ class ResponseReader:
         """
         for line, cells in self._rows:
             self.refused_field = ""
-            outcome = cells if isinstance(cells, RejectReason) else self._response(cells)
+            outcome = cells if isinstance(cells, RejectReason) else self._outcome(cells)
             self.rows_read += 1
             if isinstance(outcome, RejectReason):
                 self.rejects[outcome] += 1
@@ -162,37 +163,29 @@ class ResponseReader:
 
     # Rows
 
-    def _response(self, cells: list[str]) -> Response | RejectReason:
+    def _outcome(self, cells: list[str]) -> Response | RejectReason:
+        try:
+            return self._response(cells)
+        except _Refusal as refusal:
+            self.refused_field = refusal.column
+            return refusal.reason
+
+    def _response(self, cells: list[str]) -> Response:
+        """The response of a row; raises `_Refusal`."""
         if len(cells) != self._width:
-            return RejectReason.WRONG_FIELD_COUNT
+            raise _Refusal(RejectReason.WRONG_FIELD_COUNT)
         details = {name: value for position, name in self._details if (value := cells[position].strip())}
         cells.append("")
         # In the order of `ResponseField`.
-        email, urn, communication_key, broadcast_key, mailing_id, word, click_url, event, delivery, click = map(
-            str.strip, self._pick(cells)
-        )
+        values = tuple(map(str.strip, self._pick(cells)))
+        email, urn, communication_key, broadcast_key, mailing_id, word, click_url, *times = values
         word = word or self._message_type
         if not word:
-            return self._refused(RejectReason.TYPE_MISSING, ResponseField.MESSAGE_TYPE)
+            raise self._refusal(RejectReason.TYPE_MISSING, ResponseField.MESSAGE_TYPE)
         if not (communication_key or urn or email):
-            return RejectReason.RECIPIENT_MISSING
-        moment = self._moment
-        event_time, delivery_date, click_date = moment(event), moment(delivery), moment(click)
-        if event_time is None:
-            return self._refused(RejectReason.DATE_INVALID, ResponseField.EVENT_TIME)
-        if delivery and delivery_date is None:
-            return self._refused(RejectReason.DATE_INVALID, ResponseField.DELIVERY_DATE)
-        if click and click_date is None:
-            return self._refused(RejectReason.DATE_INVALID, ResponseField.CLICK_DATE)
-        values = (email, urn, communication_key, broadcast_key, mailing_id, word, click_url)
-        if True in map(operator.gt, map(len, values), _HALVES):
-            for (field, longest), value in zip(_LONGEST.items(), values, strict=True):
-                if _is_longer(value, longest):
-                    return self._refused(RejectReason.VALUE_TOO_LONG, field)
-        for name, value in details.items():
-            if _is_longer(value, LONGEST_VALUE):
-                self.refused_field = name
-                return RejectReason.VALUE_TOO_LONG
+            raise _Refusal(RejectReason.RECIPIENT_MISSING)
+        event_time, delivery_date, click_date = self._moments(*times)
+        self._check_lengths(values, details)
         message_type = self._types.get(word.casefold(), word)
         if message_type.casefold() != word.casefold():
             details[TYPE_IN_FILE] = word
@@ -210,9 +203,37 @@ class ResponseReader:
             details=details,
         )
 
-    def _refused(self, reason: RejectReason, field: ResponseField) -> RejectReason:
-        self.refused_field = self.fields[field]
-        return reason
+    def _moments(self, event: str, delivery: str, click: str) -> tuple[datetime, datetime | None, datetime | None]:
+        moment = self._moment
+        event_time, delivery_date, click_date = moment(event), moment(delivery), moment(click)
+        if event_time is None:
+            raise self._refusal(RejectReason.DATE_INVALID, ResponseField.EVENT_TIME)
+        if delivery and delivery_date is None:
+            raise self._refusal(RejectReason.DATE_INVALID, ResponseField.DELIVERY_DATE)
+        if click and click_date is None:
+            raise self._refusal(RejectReason.DATE_INVALID, ResponseField.CLICK_DATE)
+        return event_time, delivery_date, click_date
+
+    def _check_lengths(self, values: Sequence[str], details: Mapping[str, str]) -> None:
+        if True in map(operator.gt, map(len, values), _HALVES):
+            for (field, longest), value in zip(_LONGEST.items(), values, strict=False):
+                if _is_longer(value, longest):
+                    raise self._refusal(RejectReason.VALUE_TOO_LONG, field)
+        for name, value in details.items():
+            if _is_longer(value, LONGEST_VALUE):
+                raise _Refusal(RejectReason.VALUE_TOO_LONG, name)
+
+    def _refusal(self, reason: RejectReason, field: ResponseField) -> "_Refusal":
+        return _Refusal(reason, self.fields[field])
+
+
+class _Refusal(Exception):
+    """Why a row is no response, and the header name of the column that says so, if one does."""
+
+    def __init__(self, reason: RejectReason, column: str = "") -> None:
+        self.reason = reason
+        self.column = column
+        super().__init__(reason)
 
 
 def _is_longer(text: str, longest: int) -> bool:

@@ -26,6 +26,7 @@ from shared.optimizely.response_file import ResponseReader
 from shared.response import Response
 from shared.response_layouts import layout_of
 from shared.steps.figures import load_figures, tell_rejects, tell_responses
+from shared.steps.response_rejects import keeping_rejects
 from shared.steps.work import LONGEST_PAUSE
 from shared.telemetry import log, place_of
 
@@ -85,7 +86,8 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     reader = ResponseReader(bridge.responses.chunks(file.blob), found[1], name=file.name)
     zone = ZoneInfo(bridge.settings.database_time_zone)
     columns: dict[str, None] = {}
-    responses.stage(bridge.bulk, file, load_id, _noting_details(reader, columns), zone)
+    rows = keeping_rejects(bridge, file, reader)
+    responses.stage(bridge.bulk, file, load_id, _noting_details(rows, columns), zone)
     with bridge.rs_database.writing() as connection:
         rs_db = bridge.rs_db if bridge.settings.responses_to != "files" else None
         new = move(connection, load_id, rs_db, now=now())

@@ -7,6 +7,7 @@ from shared.broadcast import Broadcast
 from shared.ledger.alerts import Alert
 from shared.ledger.response_files import ResponseFile
 from shared.ledger.suppressions import Source
+from shared.steps.response_rejects import reject_blob
 
 #: Broadcasts and files shown.
 _MOST = 50
@@ -88,6 +89,7 @@ def _response_file(file: ResponseFile) -> dict[str, Any]:
         "rows_known": counts and counts.known,
         "rows_rejected": counts and counts.rejected,
         "rows_unmatched": counts and counts.unmatched,
+        "reject_file": reject_blob(file.id) if counts and counts.rejected else None,
         "error_code": file.error_code,
         "error": file.error,
     }

@@ -1,5 +1,6 @@
 """`bridge responses inspect`: how a file would be read, and why a row is refused."""
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ def test_it_tells_layout_columns_types_and_every_refused_row(tmp_path: Path) -> 
     assert told.exit_code == 1
     lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
     assert lines[0] == "B1.csv is read by the layout “bounces”."
+    assert lines[1] == "It is not packed; its text is utf-8, as the layout says."
     assert "Reason a detail" in lines
     assert "line 3: date-invalid (EventTriggeredDate)" in lines
     assert "line 4: wrong-field-count" in lines
@@ -38,6 +40,21 @@ def test_a_good_file_ends_with_success_and_only_so_many_refused_rows_are_listed(
     file.write_text(file.read_text() + "x\n" * 5)
     told = inspect(file, "--refused", "2")
     assert (told.exit_code, told.stdout.count("  line "), "and 3 more" in told.stdout) == (1, 2, True)
+
+
+def test_a_packed_file_is_looked_into(tmp_path: Path) -> None:
+    rows = "\ufeffUrn;MessageType;Zeit\n7;Open;01.03.2026 12:30\n8;Open;soon\n".encode("utf-16-le")
+    channels = tmp_path / "channels.toml"
+    channels.write_text('[responses.default.fields]\nEventTriggeredDate = ["Zeit"]\n')
+    file = tmp_path / "Response.csv.gz"
+    file.write_bytes(gzip.compress(rows))
+    told = inspect(file, "--channels", str(channels))
+    assert told.exit_code == 1
+    assert "It is packed by gzip; its text is utf-16-le, as its BOM says.\n" in told.stdout
+    assert "line 3: date-invalid (Zeit)" in told.stdout
+    file.write_bytes(file.read_bytes()[:-9])
+    told = inspect(file, "--channels", str(channels))
+    assert (told.exit_code, "response-file-packed-broken" in told.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(("name", "content"), [("Response.csv", "no;header\n"), ("other.csv", "")])
