@@ -613,6 +613,22 @@ class ResponseFileChanged(TransientError):
     remedy = "It is read again in the next round."
 
 
+class ResponseFileName(TerminalError):
+    """The name of a response file has characters that are not taken over."""
+
+    code = "response-file-name"
+    happened = "{files} response files have names with other characters than letters, digits, '.', '_' and '-'."
+    remedy = "They are not gathered: let Optimizely support give plain names, or rename the files on the SFTP site."
+
+
+class ResponseFileVanished(TerminalError):
+    """A response file went away before it was gathered."""
+
+    code = "response-file-vanished"
+    happened = "The response file {file} went away from the SFTP site before it was gathered."
+    remedy = "Find out who removes files there, and ask Optimizely support to put it there again."
+
+
 class ResponseFileBusy(TransientError):
     """Somebody else works on a response file."""
 

@@ -30,6 +30,14 @@ class ResponseField(StrEnum):
     CLICK_DATE = "ClickDate"
 
 
+class AfterLoad(StrEnum):
+    """What becomes of a response file on the SFTP site when it is loaded."""
+
+    LEAVE = "leave"
+    ARCHIVE = "archive"  #: it is moved to another folder
+    REMOVE = "remove"
+
+
 #: FERG's parameters that name a column.
 _FERG_COLUMNS: Final[Mapping[str, ResponseField]] = {
     "EMAILCOLUMNNAME": ResponseField.EMAIL,
@@ -45,7 +53,7 @@ _FERG_COLUMNS: Final[Mapping[str, ResponseField]] = {
 #: Parameters that change nothing here: every type and column is kept, files are looked for by a schedule.
 _FERG_WITHOUT_EFFECT: Final = frozenset(
     {
-        *("TYPE", "RUNCOLUMNNAME", "MESSAGENAMECOLUMNNAME", "ADDITIONALFIELDS", "REMOVEFILES"),
+        *("TYPE", "RUNCOLUMNNAME", "MESSAGENAMECOLUMNNAME", "ADDITIONALFIELDS"),
         *("MAXRETRIES", "READACCESSRETRIES", "LOOKUPBROADCASTIDSONTHEFLY", "EXECUTIONBUFFER", "EXECUTIONTAG"),
     }
 )
@@ -122,6 +130,13 @@ class ResponseLayout(BaseModel):
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "Europe/Berlin"
     #: Hours that are added to local times before they are taken for times of the zone.
     date_offset: Annotated[float, Field(ge=-_MOST_HOURS, le=_MOST_HOURS)] = 0
+    #: What becomes of a file on the SFTP site when it is loaded.
+    after_load: AfterLoad = AfterLoad.LEAVE
+    #: Where `archive` moves it: a folder on the SFTP site, which is there.
+    archive_folder: str = ""
+    #: Hours after the last file, or without any after the first broadcast was sent, until an alert tells that none
+    #: comes; 0: never.
+    alert_after_hours: Annotated[float, Field(ge=0)] = 48
 
     def aliases(self, field: ResponseField) -> tuple[str, ...]:
         """Names that the column of a field may have."""
@@ -159,6 +174,9 @@ class ResponseLayout(BaseModel):
         if self.delimiter == self.quote:
             msg = "delimiter and quote are the same"
             raise ValueError(msg)
+        if (self.after_load is AfterLoad.ARCHIVE) != bool(self.archive_folder):
+            msg = "archive_folder and after_load = 'archive' go together"
+            raise ValueError(msg)
         loosely = [loosely_named(name) for name in self.columns]
         if len(set(loosely)) < len(loosely):
             msg = "columns: a name stands there twice"
@@ -182,6 +200,9 @@ _FERG_TRANSLATIONS: Final[Mapping[str, Callable[[Any], Mapping[str, Any]]]] = {
     "DATEFORMAT": lambda value: {"date_formats": (value,)},
     "DATEOFFSET": lambda value: {"date_offset": value},
     "LOCALTIMEZONE": lambda value: {"time_zone": value},
+    "REMOVEFILES": lambda value: {
+        "after_load": AfterLoad.REMOVE if str(value).casefold() == "true" else AfterLoad.LEAVE
+    },
 }
 
 

@@ -383,6 +383,14 @@ class Settings(_Environment):
             raise ValueError(msg)
         return name
 
+    response_file_rounds: int = Field(
+        default=6,
+        ge=1,
+        alias="RESPONSE_FILE_ROUNDS",
+        description="Rounds of gather_responses in a row in which a response file could not be gathered, or not be put "
+        "away after its load, before an alert tells of it.",
+    )
+
     # Where responses go
     responses_to: Literal["tables", "files", "both"] = Field(
         default="tables",

@@ -118,6 +118,13 @@ class Broadcasts:
         with self._database.reading() as connection:
             return [_from_row(row) for row in connection.execute(wanted)]
 
+    def first_sent(self) -> datetime | None:
+        """When the first broadcast was sent; None before."""
+        sent = select(func.min(tables.history.c.at)).where(tables.history.c.to_state == State.SENT)
+        with self._database.reading() as connection:
+            at: datetime | None = connection.scalar(sent)
+        return at
+
     def history(self, broadcast: Broadcast) -> list[Row[Any]]:
         """Every change of state, oldest first: `at, from_state, to_state, owner, note`."""
         wanted = (

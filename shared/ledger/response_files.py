@@ -2,13 +2,13 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, case, delete, func, insert, or_, select, true, update
+from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.database import Database
@@ -59,6 +59,10 @@ class ResponseFile:
     counts: LoadCounts | None
     error_code: str | None
     error: str | None
+    #: The layout that it was seen under; None for files from before layouts were kept.
+    layout: str | None
+    #: Rounds in a row in which it could not be gathered, or put away.
+    left_rounds: int
     #: When its kept file was removed after its time.
     removed_at: datetime | None
 
@@ -87,12 +91,19 @@ class ResponseFiles:
             row = connection.execute(wanted).one_or_none()
         return None if row is None else _from_row(row)
 
-    def see(self, name: str, size: int, modified: datetime, *, now: datetime) -> None:
-        """Record a first look at a file, in place of an earlier look at the same name that it outgrew."""
+    def see(self, name: str, size: int, modified: datetime, *, layout: str, now: datetime) -> int:
+        """Record a first look at a file, in place of an earlier look at the same name that it outgrew.
+
+        Returns:
+            For how many rounds in a row the name was left, this one among them if it changed since the last.
+        """
         try:
             with self._database.writing() as connection:
-                outgrown = or_(table.c.size != size, table.c.modified != modified)
-                connection.execute(delete(table).where(table.c.name == name, table.c.state == FileState.SEEN, outgrown))
+                changed = or_(table.c.size != size, table.c.modified != modified)
+                outgrown = and_(table.c.name == name, table.c.state == FileState.SEEN, changed)
+                rounds = connection.scalar(select(func.max(table.c.left_rounds)).where(outgrown))
+                left = 0 if rounds is None else rounds + 1
+                connection.execute(delete(table).where(outgrown))
                 connection.execute(
                     insert(table).values(
                         name=name,
@@ -102,10 +113,69 @@ class ResponseFiles:
                         seen_at=now,
                         due_at=now,
                         attempts=0,
+                        layout=layout,
+                        left_rounds=left,
                     )
                 )
         except IntegrityError:
-            return  # another gatherer saw it too
+            return 0  # another gatherer saw it too
+        return left
+
+    def see_again(self, file: ResponseFile, *, now: datetime) -> None:
+        """Record that a file that had vanished before it was gathered is there again."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.id == file.id, table.c.state == FileState.FAILED, table.c.sha256.is_(None))
+                .values(state=FileState.SEEN, seen_at=now, error_code=None, error=None, left_rounds=0)
+            )
+
+    def left(self, file: ResponseFile, *, code: str) -> int:
+        """Record that a file could not be gathered, or put away, in this round; for how many rounds in a row now."""
+        with self._database.writing() as connection:
+            this = table.c.id == file.id
+            connection.execute(update(table).where(this).values(left_rounds=table.c.left_rounds + 1, left_code=code))
+            return connection.scalar(select(table.c.left_rounds).where(this)) or 0
+
+    def only_seen(self) -> list[ResponseFile]:
+        """Files that were seen and are not gathered yet."""
+        with self._database.reading() as connection:
+            seen = select(table).where(table.c.state == FileState.SEEN).order_by(table.c.id)
+            return [_from_row(row) for row in connection.execute(seen)]
+
+    def vanished(self, file: ResponseFile, *, code: str, sentence: str) -> None:
+        """Record that a file that was only seen will not be gathered."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(table)
+                .where(table.c.id == file.id, table.c.state == FileState.SEEN)
+                .values(state=FileState.FAILED, error_code=code, error=sentence[:2000])
+            )
+
+    def not_put_away(self, layouts: Collection[str], limit: int) -> list[ResponseFile]:
+        """Loaded files of these layouts whose remote files are not put away yet."""
+        wanted = (
+            select(table)
+            .where(table.c.state == FileState.LOADED, table.c.put_away_at.is_(None), table.c.layout.in_(layouts))
+            .order_by(table.c.left_rounds, table.c.id)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(wanted)]
+
+    def put_away(self, file: ResponseFile, *, now: datetime) -> None:
+        """Record that the remote file was moved or removed."""
+        with self._database.writing() as connection:
+            connection.execute(
+                update(table).where(table.c.id == file.id).values(put_away_at=now, left_rounds=0, left_code=None)
+            )
+
+    def last_gathered(self) -> dict[str | None, datetime]:
+        """When the last file of each layout was gathered; under None that of files whose layout is not known."""
+        wanted = select(table.c.layout, func.max(table.c.gathered_at)).group_by(table.c.layout)
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted.where(table.c.gathered_at.is_not(None))).all()
+        return {layout: at for layout, at in rows}  # noqa: C416 - rows are no pairs to mypy
 
     def gathered(self, file: ResponseFile, *, sha256: str, due_at: datetime, now: datetime) -> bool:
         """Record that the file lies in blob storage; false when somebody else recorded it first."""
@@ -113,7 +183,14 @@ class ResponseFiles:
             changed = connection.execute(
                 update(table)
                 .where(table.c.id == file.id, table.c.state == FileState.SEEN)
-                .values(state=FileState.GATHERED, sha256=sha256, gathered_at=now, due_at=due_at)
+                .values(
+                    state=FileState.GATHERED,
+                    sha256=sha256,
+                    gathered_at=now,
+                    due_at=due_at,
+                    left_rounds=0,
+                    left_code=None,
+                )
             )
         return changed.rowcount == 1
 
@@ -298,5 +375,7 @@ def _from_row(row: Row[Any]) -> ResponseFile:
         counts=counts,
         error_code=row.error_code,
         error=row.error,
+        layout=row.layout,
+        left_rounds=row.left_rounds,
         removed_at=row.removed_at,
     )

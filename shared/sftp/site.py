@@ -70,6 +70,11 @@ class RemoteFile:
     modified: datetime
 
 
+def is_plain(name: str) -> bool:
+    """Whether a name of the site is taken over: letters, digits, `.`, `_` and `-`."""
+    return _SAFE_NAME.fullmatch(name) is not None
+
+
 def unfinished_path(path: str, tag: str) -> str:
     """Where a file lies while it is uploaded."""
     return f"{path}.{tag}.part"

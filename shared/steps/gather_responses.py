@@ -1,81 +1,151 @@
-"""gather_responses: copy new response files from the SFTP site into blob storage and queue them."""
+"""gather_responses: copy new response files from the SFTP site into blob storage and queue them.
+
+Afterwards the files whose load is confirmed are put away on the site, where their layout says so.
+"""
 
 import hashlib
 import posixpath
-from collections.abc import Iterator
+import re
+from collections.abc import Collection
+from fnmatch import fnmatchcase
+from typing import Final
 
 from shared.bridge import Bridge, new_owner, now
-from shared.errors import BridgeError, ResponseFileChanged
+from shared.errors import (
+    BridgeError,
+    ResponseFileChanged,
+    ResponseFileName,
+    ResponseFileVanished,
+    SftpRefused,
+    SftpUnavailable,
+)
+from shared.ledger.alerts import AlertKind
 from shared.ledger.response_files import FileState, ResponseFile, lease_name
 from shared.response_layouts import layout_of
-from shared.sftp.site import RemoteFile, SftpSession
+from shared.sftp.site import RemoteFile, SftpSession, is_plain
+from shared.steps.put_away import put_away
 from shared.telemetry import log
+
+_EVERY_NAME: Final = re.compile(".*", re.DOTALL)
+#: What an alert calls files whose names are not repeated: they may hold anything.
+_UNNAMED: Final = "files with unusual names"
 
 
 def gather_responses(bridge: Bridge) -> int:
-    """Gather every response file that is complete.
+    """Gather every response file that is complete, and put away those that are loaded.
 
     With RESPONSE_FILE_MARKER a file is complete when its marker stands beside it, otherwise when two looks
-    in a row found it unchanged. A file that cannot be read, or changes while it is read, is left for the
-    next round and does not stop the others.
+    in a row found it unchanged. A file that grows, vanishes or cannot be read is left for the next round and does not
+    stop the others; when that happens RESPONSE_FILE_ROUNDS times in a row, an alert tells of it.
 
     Returns:
         How many files were gathered.
 
     Raises:
         SftpUnavailable: the SFTP site cannot be reached; the next round tries again.
+        SftpRefused: the folder of response files cannot be listed.
     """
-    gathered = 0
+    folder, marker = bridge.settings.sftp_response_folder, bridge.settings.response_file_marker
     with bridge.site.connect() as session:
-        for remote, complete in _candidates(bridge, session):
-            try:
-                gathered += _take(bridge, session, remote, complete=complete)
-            except BridgeError as error:
-                log.warning(
-                    "Response file %s is left for the next round: %s",
-                    remote.name,
-                    error,
-                    extra={"action": "gather-later", "file": remote.name, "code": error.code},
-                )
+        # Markers first: the files of those that are there now are complete, so what is listed then is what they are.
+        found = session.list_files(folder, marker.format(name="*")) if marker else None
+        listed = session.list_files(folder, "*", names=_EVERY_NAME)
+    markers = None if found is None else {one.name for one in found}
+    _look_for_vanished(bridge, {one.name for one in listed})
+    waiting = _complete(bridge, listed, markers)
+    gathered = 0
+    while waiting:
+        # A file may break the connection every time: the others go on with a new one.
+        with bridge.site.connect() as session:
+            gathered += _take_all(bridge, session, waiting)
+    put_away(bridge)
     return gathered
 
 
-def _candidates(bridge: Bridge, session: SftpSession) -> Iterator[tuple[RemoteFile, bool]]:
-    """The response files on the site that may be taken, and whether their markers say that they are complete."""
-    folder, marker = bridge.settings.sftp_response_folder, bridge.settings.response_file_marker
-    # Two looks, markers first: the files of those that are there now are complete, so what is listed then is what they
-    # are.
-    markers = {file.name for file in session.list_files(folder, marker.format(name="*"))} if marker else set[str]()
-    for remote in session.list_files(folder, "*"):
-        if layout_of(remote.name, bridge.channels.responses) is None:
+def _look_for_vanished(bridge: Bridge, present: Collection[str]) -> None:
+    """Give up files that were seen, but not gathered before they went away from the site."""
+    files = bridge.ledger.response_files
+    for file in files.only_seen():
+        if file.name in present:
+            continue
+        error = ResponseFileVanished(file=file.name)
+        if files.left(file, code=error.code) >= bridge.settings.response_file_rounds:
+            log.error("%s", error, extra={"action": "fail", "file": file.name, "code": error.code})
+            files.vanished(file, code=error.code, sentence=error.sentence)
+            bridge.ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name, now=now())
+
+
+def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str] | None) -> list[ResponseFile]:
+    """The listed files that are complete and not gathered yet; those that are not complete are noted."""
+    pattern = bridge.settings.response_file_marker
+    complete, unusual = [], 0
+    for remote in listed:
+        layout = layout_of(remote.name, bridge.channels.responses)
+        if layout is None:
             continue
         # A marker's name may look like that of a response file.
-        if marker is None or (remote.name not in markers and marker.format(name=remote.name) in markers):
-            yield remote, marker is not None
+        if pattern is not None and fnmatchcase(remote.name, pattern.format(name="*")):
+            continue
+        if not is_plain(remote.name):
+            unusual += 1
+        elif pattern is None or markers is None or pattern.format(name=remote.name) in markers:
+            complete += _seen(bridge, remote, layout[0], at_once=pattern is not None)
+    alerts = bridge.ledger.alerts
+    if unusual:
+        error = ResponseFileName(files=unusual)
+        alerts.stand(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, str(error), now=now())
+    else:
+        alerts.clear(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, now=now())
+    return complete
 
 
-def _take(bridge: Bridge, session: SftpSession, remote: RemoteFile, *, complete: bool) -> bool:
+def _seen(bridge: Bridge, remote: RemoteFile, layout: str, *, at_once: bool) -> list[ResponseFile]:
+    """The file if it is to be gathered now: seen unchanged before, or `at_once`."""
     files = bridge.ledger.response_files
     seen = files.find(remote.name, remote.size, remote.modified)
     if seen is None:
-        files.see(remote.name, remote.size, remote.modified, now=now())
-        if complete:
-            seen = files.find(remote.name, remote.size, remote.modified)
-    if seen is None:
-        return False
-    if seen.state is not FileState.SEEN:
-        return False
-    with bridge.ledger.leases.held(lease_name(seen.name), new_owner()) as lease:
+        rounds = files.see(remote.name, remote.size, remote.modified, layout=layout, now=now())
+        if rounds:
+            _tell_when_left_often(bridge, remote.name, rounds, ResponseFileChanged(file=remote.name))
+        seen = files.find(remote.name, remote.size, remote.modified) if at_once else None
+    elif seen.state is FileState.FAILED and seen.sha256 is None:
+        files.see_again(seen, now=now())
+        seen = files.get(seen.id)
+    return [seen] if seen is not None and seen.state is FileState.SEEN else []
+
+
+def _take_all(bridge: Bridge, session: SftpSession, waiting: list[ResponseFile]) -> int:
+    """Gather the waiting files, taking them from the list; ends early when the connection breaks."""
+    gathered = 0
+    while waiting:
+        file = waiting.pop(0)
+        try:
+            gathered += _take(bridge, session, file)
+        except (SftpRefused, ResponseFileChanged) as error:
+            _leave(bridge, file, error)
+        except SftpUnavailable as error:
+            _leave(bridge, file, error)
+            break
+    return gathered
+
+
+def _take(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
+    ledger = bridge.ledger
+    with ledger.leases.held(lease_name(file.name), new_owner()) as lease:
         if lease is None:
             return False  # another gatherer is at it
-        sha256 = _copy(bridge, session, seen)
+        current = ledger.response_files.get(file.id)
+        if current is None or current.state is not FileState.SEEN:
+            return False  # another gatherer was faster
+        sha256 = _copy(bridge, session, file)
         lease.check()
-        if not files.gathered(seen, sha256=sha256, due_at=bridge.overdue_after(), now=now()):
+        if not ledger.response_files.gathered(file, sha256=sha256, due_at=bridge.overdue_after(), now=now()):
             return False
-    minutes = round((now() - seen.modified).total_seconds() / 60)
-    extra = {"action": "gather", "file": seen.name, "minutes": minutes}
-    log.info("Response file %s is gathered, %d minutes after its last change.", seen.name, minutes, extra=extra)
-    bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": seen.id})
+    minutes = round((now() - file.modified).total_seconds() / 60)
+    extra = {"action": "gather", "file": file.name, "minutes": minutes}
+    log.info("Response file %s is gathered, %d minutes after its last change.", file.name, minutes, extra=extra)
+    ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name, now=now())
+    bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": file.id})
     return True
 
 
@@ -94,3 +164,19 @@ def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile) -> str:
         # An earlier round may have stopped between the copy and the ledger: its copy is this one.
         kept.commit({"sha256": digest.hexdigest()})
     return digest.hexdigest()
+
+
+def _leave(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
+    log.warning(
+        "Response file %s is left for the next round: %s",
+        file.name,
+        error,
+        extra={"action": "gather-later", "file": file.name, "code": error.code},
+    )
+    _tell_when_left_often(bridge, file.name, bridge.ledger.response_files.left(file, code=error.code), error)
+
+
+def _tell_when_left_often(bridge: Bridge, name: str, rounds: int, error: BridgeError) -> None:
+    if rounds >= bridge.settings.response_file_rounds:
+        text = f"The response file {name} could not be gathered in {rounds} rounds. {error}"
+        bridge.ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, name, text, now=now())

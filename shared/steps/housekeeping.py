@@ -1,7 +1,7 @@
 """housekeeping: queue again what was forgotten, and do what could not be done at its time (rule 3).
 
 That is: ends of broadcasts that were not reported, files for FERG that were not put, rows of `Broadcasts` that
-FastStats writes, responses without a broadcast.
+FastStats writes, responses without a broadcast. It tells as well when no response file comes any more.
 
 Messages are hints, the ledger is the truth: a lost message costs minutes, never a broadcast.
 """
@@ -10,6 +10,7 @@ from shared.bridge import Bridge, now
 from shared.errors import BridgeError, BroadcastChangedMeanwhile
 from shared.steps.find_rows import find_rows
 from shared.steps.match_responses import match_responses
+from shared.steps.missed_responses import look_for_missed_responses
 from shared.steps.put_ferg_files import put_ferg_files
 from shared.steps.standing import tell_standing
 from shared.steps.work import report_end
@@ -69,5 +70,6 @@ def housekeeping(bridge: Bridge) -> int:
             error,
             extra={"action": "housekeep-later", "code": error.code},
         )
+    look_for_missed_responses(bridge)
     tell_standing(bridge)
     return sent

@@ -78,7 +78,8 @@ def take_in(bridge: Bridge, path: Path) -> ResponseFile:
         ResponseFileDiffers: the known file of this name, size and time has another content.
         ResponseFileBusy: somebody else works on it.
     """
-    if layout_of(path.name, bridge.channels.responses) is None:
+    found = layout_of(path.name, bridge.channels.responses)
+    if found is None:
         raise ResponseFileLayout(file=path.name, reason="no layout of the channels file is for its name")
     files, about = bridge.ledger.response_files, path.stat()
     of_file = (path.name, about.st_size, datetime.fromtimestamp(about.st_mtime, UTC))
@@ -86,7 +87,7 @@ def take_in(bridge: Bridge, path: Path) -> ResponseFile:
         if lease is None:
             raise ResponseFileBusy(file=path.name)
         if files.find(*of_file) is None:
-            files.see(*of_file, now=now())
+            files.see(*of_file, layout=found[0], now=now())
         file = files.find(*of_file)
         if file is None:
             raise ResponseFileBusy(file=path.name)

@@ -2,16 +2,28 @@
 
 import dataclasses
 import io
+import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.bridge import Bridge
 from shared.channels import Channels
-from shared.response_layouts import ResponseLayout
+from shared.errors import SftpRefused, SftpUnavailable
+from shared.ledger.alerts import Alert, AlertKind
+from shared.ledger.response_files import FileState
+from shared.response_layouts import AfterLoad, ResponseLayout
+from shared.sftp.site import SftpSession
+from shared.steps import missed_responses
 from shared.steps.gather_responses import gather_responses
+from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import load_responses
+from shared.steps.missed_responses import look_for_missed_responses
 from tests.flow.harness import Flow
 
 
@@ -20,9 +32,10 @@ def gatherer(flow: Flow) -> Callable[..., Bridge]:
     """Bridges that look for response files of the test's own: their names begin with a tag."""
     tag = f"G{uuid.uuid4().hex[:12]}"
 
-    def make(marker: str | None) -> Bridge:
-        settings = flow.bridge.settings.model_copy(update={"response_file_marker": marker})
-        channels = Channels(responses={"default": ResponseLayout(names=(f"{tag}*",))})
+    def make(marker: str | None, **layout: Any) -> Bridge:
+        update = {"response_file_marker": marker, "response_file_rounds": 3}
+        settings = flow.bridge.settings.model_copy(update=update)
+        channels = Channels(responses={"default": ResponseLayout(names=(f"{tag}*",), **layout)})
         return dataclasses.replace(flow.bridge, settings=settings, channels=channels)
 
     return make
@@ -120,3 +133,287 @@ def test_a_file_is_read_by_the_layout_that_its_name_fits(flow: Flow, gatherer: C
         load_responses(bridge, message["response_file"]) for message in flow.take(bridge.settings.load_responses_queue)
     ]
     assert sorted(str(dict(counts.by_type)) for counts in loaded if counts) == ["{'Click': 1}", "{'Open': 1}"]
+
+
+# What is left, and told of
+
+
+def alerts(bridge: Bridge, kind: AlertKind = AlertKind.RESPONSE_FILE_LEFT) -> list[Alert]:
+    return [alert for alert in bridge.ledger.alerts.standing() if alert.kind is kind]
+
+
+def folder(flow: Flow) -> Path:
+    """The folder of response files, on the disk of the SFTP site."""
+    return Path(flow.site["private_key_file"]).parent.parent / "site" / "responses"
+
+
+def test_a_file_that_does_not_stop_growing_is_told_of_and_gathered_when_it_does(
+    flow: Flow, gatherer: Callable[..., Bridge]
+) -> None:
+    bridge = gatherer(None)
+    for size in range(1, 4):
+        put(bridge, "tag.csv", b"x" * size)
+        assert gathered(bridge, flow) == []
+        assert alerts(bridge) == []
+    put(bridge, "tag.csv", b"xxxx")
+    assert gathered(bridge, flow) == []
+    (alert,) = alerts(bridge)
+    assert (alert.subject, "3 rounds" in alert.text) == (f"{tag_of(bridge)}.csv", True)
+    assert "response-file-changed" in alert.text
+
+    assert gathered(bridge, flow) == [("tag.csv", b"xxxx")]
+    assert alerts(bridge) == []
+
+
+def test_a_file_that_vanishes_before_it_is_gathered_fails_after_some_rounds_and_is_gathered_when_it_is_there_again(
+    flow: Flow, gatherer: Callable[..., Bridge]
+) -> None:
+    bridge = gatherer(None)
+    put(bridge, "tag.csv", b"one")
+    assert gathered(bridge, flow) == []
+    on_site = folder(flow) / f"{tag_of(bridge)}.csv"
+    about = on_site.stat()
+    on_site.unlink()
+    for _ in range(2):
+        gather_responses(bridge)
+        assert [file.state for file in bridge.ledger.response_files.newest(9)] == [FileState.SEEN]
+    gather_responses(bridge)
+    (file,) = bridge.ledger.response_files.newest(9)
+    assert (file.state, file.error_code) == (FileState.FAILED, "response-file-vanished")
+
+    on_site.write_bytes(b"one")
+    os.utime(on_site, (about.st_mtime, about.st_mtime))
+    assert gathered(bridge, flow) == [("tag.csv", b"one")]
+
+
+@pytest.mark.parametrize("kind", [SftpRefused, SftpUnavailable])
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(
+    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+) -> None:
+    bridge = gatherer("{name}.done")
+    for name in ("tag-1.csv", "tag-2.csv", "tag-3.csv"):
+        put(bridge, name, name.encode())
+        put(bridge, f"{name}.done")
+    read = SftpSession.read
+
+    def broken(session: SftpSession, path: str) -> Generator[bytes]:
+        if path.endswith("-2.csv"):
+            session._transport.close()
+            if kind is SftpRefused:
+                raise SftpRefused(operation="read", reason="not allowed")
+            raise SftpUnavailable(host="the site", operation="read", reason="EOFError")
+        yield from read(session, path)
+
+    if kind is SftpRefused:  # a session that goes on
+        monkeypatch.setattr("paramiko.Transport.close", lambda _transport: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(SftpSession, "read", broken)
+        assert gathered(bridge, flow) == [("tag-1.csv", b"tag-1.csv"), ("tag-3.csv", b"tag-3.csv")]
+        assert alerts(bridge) == []
+        for _ in range(2):
+            assert gathered(bridge, flow) == []
+        assert [alert.subject for alert in alerts(bridge)] == [f"{tag_of(bridge)}-2.csv"]
+
+    assert gathered(bridge, flow) == [("tag-2.csv", b"tag-2.csv")]
+    assert alerts(bridge) == []
+
+
+def test_files_with_unusual_names_are_told_of_without_their_names(flow: Flow, gatherer: Callable[..., Bridge]) -> None:
+    bridge = gatherer(None)
+    on_site = folder(flow) / f"{tag_of(bridge)} ann@example.org.csv"
+    on_site.write_bytes(b"one")
+    assert gathered(bridge, flow) == []
+    (alert,) = alerts(bridge)
+    assert "1 response files have names" in alert.text
+    assert "ann" not in alert.subject + alert.text
+    on_site.unlink()
+    gather_responses(bridge)
+    assert alerts(bridge) == []
+
+
+def test_gatherers_side_by_side_take_every_file_once(flow: Flow, gatherer: Callable[..., Bridge]) -> None:
+    bridge = gatherer("{name}.done")
+    names = [f"tag-{number}.csv" for number in range(8)]
+    for name in names:
+        put(bridge, name, name.encode() * 1000)
+        put(bridge, f"{name}.done")
+    with ThreadPoolExecutor(4) as gatherers:
+        counts = list(gatherers.map(lambda _: gather_responses(bridge), range(4)))
+    assert sum(counts) == len(names)
+    messages = flow.take(bridge.settings.load_responses_queue)
+    assert len({message["response_file"] for message in messages}) == len(messages) == len(names)
+
+
+# What becomes of loaded files on the site
+
+ROWS = b"Urn;EventTriggeredDate;MessageType\n1;01.03.2026 12:30;Open\n"
+
+
+def load_all(bridge: Bridge, flow: Flow) -> None:
+    for message in flow.take(bridge.settings.load_responses_queue):
+        load_responses(bridge, message["response_file"])
+
+
+def on_site(flow: Flow, bridge: Bridge) -> dict[str, bytes]:
+    """What lies on the site, archive folder and hidden files too."""
+    tag = tag_of(bridge)
+    return {
+        str(path.relative_to(folder(flow))).replace(tag, "tag"): path.read_bytes()
+        for path in folder(flow).rglob(f"*{tag}*")
+        if path.is_file()
+    }
+
+
+@pytest.mark.parametrize("marker", [None, "{name}.done"])
+@pytest.mark.parametrize("after_load", AfterLoad)
+def test_a_file_is_put_away_as_set_once_it_is_loaded_and_not_before(
+    flow: Flow, gatherer: Callable[..., Bridge], after_load: AfterLoad, marker: str | None
+) -> None:
+    archive = {"archive_folder": "/responses/old"} if after_load is AfterLoad.ARCHIVE else {}
+    (folder(flow) / "old").mkdir(exist_ok=True)
+    bridge = gatherer(marker, after_load=after_load, **archive)
+    put(bridge, "tag.csv", ROWS)
+    marked = {} if marker is None else {"tag.csv.done": b""}
+    for name in marked:
+        put(bridge, name)
+    gather_responses(bridge)
+    gather_responses(bridge)
+    gather_responses(bridge)
+    assert on_site(flow, bridge) == {"tag.csv": ROWS} | marked
+    load_all(bridge, flow)
+
+    gather_responses(bridge)
+
+    expected = {
+        AfterLoad.LEAVE: {"tag.csv": ROWS} | marked,
+        AfterLoad.ARCHIVE: {"old/tag.csv": ROWS},
+        AfterLoad.REMOVE: {},
+    }
+    assert on_site(flow, bridge) == expected[after_load]
+    (file,) = bridge.ledger.response_files.newest(9)
+    assert file.state is FileState.LOADED
+    assert b"".join(bridge.responses.chunks(file.blob)) == ROWS
+    assert bridge.ledger.response_files.not_put_away(["default"], 9) == (
+        [file] if after_load is AfterLoad.LEAVE else []
+    )
+
+
+@pytest.mark.parametrize("marker", [None, "{name}.done"])
+def test_a_file_that_comes_while_its_forerunner_is_put_away_stays_and_is_gathered(
+    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch, marker: str | None
+) -> None:
+    bridge = gatherer(marker, after_load=AfterLoad.REMOVE)
+    newer = ROWS.replace(b"Open", b"Send")
+
+    def bring(content: bytes) -> None:
+        put(bridge, "tag.csv", content)
+        if marker:
+            put(bridge, "tag.csv.done")
+
+    bring(ROWS)
+    gather_responses(bridge)
+    gather_responses(bridge)
+    load_all(bridge, flow)
+    rename = SftpSession.rename
+    brought: list[str] = []
+
+    def slow(session: SftpSession, source: str, target: str, *, replace: bool) -> None:
+        if target.endswith(".tmp") and not brought:
+            brought.append(source)
+            path = folder(flow) / f"{tag_of(bridge)}.csv"
+            path.write_bytes(newer)
+            os.utime(path, (1_000_000_000, 1_000_000_000))
+        rename(session, source, target, replace=replace)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SftpSession, "rename", slow)
+        gather_responses(bridge)
+    assert brought
+    assert on_site(flow, bridge) == {"tag.csv": newer} | ({} if marker is None else {"tag.csv.done": b""})
+    gather_responses(bridge)
+    gather_responses(bridge)
+    load_all(bridge, flow)
+    gather_responses(bridge)
+    assert [file.state for file in bridge.ledger.response_files.newest(9)] == [FileState.LOADED, FileState.LOADED]
+    assert on_site(flow, bridge) == {}
+
+
+@pytest.mark.parametrize("renames", [1, 2])
+def test_a_round_that_breaks_off_while_it_puts_a_file_away_is_finished_by_the_next(
+    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch, renames: int
+) -> None:
+    bridge = gatherer("{name}.done", after_load=AfterLoad.REMOVE)
+    put(bridge, "tag.csv", ROWS)
+    put(bridge, "tag.csv.done")
+    gather_responses(bridge)
+    load_all(bridge, flow)
+    rename, done = SftpSession.rename, []
+
+    def breaks(session: SftpSession, source: str, target: str, *, replace: bool) -> None:
+        rename(session, source, target, replace=replace)
+        done.append(source)
+        if len(done) == renames:
+            raise SftpUnavailable(host="the site", operation="rename", reason="EOFError")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SftpSession, "rename", breaks)
+        gather_responses(bridge)
+    assert on_site(flow, bridge)
+    gather_responses(bridge)
+    assert on_site(flow, bridge) == {}
+    assert bridge.ledger.response_files.not_put_away(["default"], 9) == []
+
+
+def test_an_archive_folder_that_is_not_there_is_told_of_and_nothing_is_lost(
+    flow: Flow, gatherer: Callable[..., Bridge]
+) -> None:
+    bridge = gatherer("{name}.done", after_load=AfterLoad.ARCHIVE, archive_folder="/responses/nowhere")
+    put(bridge, "tag.csv", ROWS)
+    put(bridge, "tag.csv.done")
+    gather_responses(bridge)
+    load_all(bridge, flow)
+    for _ in range(3):
+        gather_responses(bridge)
+    (alert,) = alerts(bridge)
+    assert "is loaded, but could not be put away" in alert.text
+    assert ROWS in on_site(flow, bridge).values()
+    (folder(flow) / "nowhere").mkdir()
+    gather_responses(bridge)
+    assert on_site(flow, bridge) == {"nowhere/tag.csv": ROWS}
+    assert alerts(bridge) == []
+
+
+# Days without a file
+
+
+def test_a_layout_of_which_no_file_comes_for_longer_than_set_is_told_of_until_one_comes(
+    gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bridge = gatherer("{name}.done", alert_after_hours=10)
+    later = 0
+    monkeypatch.setattr(missed_responses, "now", lambda: datetime.now(UTC) + timedelta(hours=later))
+    later = 1000
+    housekeeping(bridge)
+    assert alerts(bridge, AlertKind.NO_RESPONSE_FILE) == []  # nothing was ever sent
+    put(bridge, "tag.csv", ROWS)
+    put(bridge, "tag.csv.done")
+    gather_responses(bridge)
+    later = 9
+    assert look_for_missed_responses(bridge) == []
+    later = 11
+    housekeeping(bridge)
+    (alert,) = alerts(bridge, AlertKind.NO_RESPONSE_FILE)
+    assert (alert.subject, "10 hours" in alert.text) == ("default", True)
+    later = 0
+    assert look_for_missed_responses(bridge) == []
+    assert alerts(bridge, AlertKind.NO_RESPONSE_FILE) == []
+
+
+def test_where_no_file_ever_came_the_first_broadcast_that_was_sent_counts(
+    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow.run(flow.order())
+    monkeypatch.setattr(missed_responses, "now", lambda: datetime.now(UTC) + timedelta(hours=11))
+    assert look_for_missed_responses(gatherer(None, alert_after_hours=12)) == []
+    assert look_for_missed_responses(gatherer(None, alert_after_hours=0)) == []
+    assert look_for_missed_responses(gatherer(None, alert_after_hours=10)) == ["default"]

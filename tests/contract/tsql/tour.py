@@ -26,6 +26,7 @@ from shared.steps.draw_suppressions import draw_suppressions
 from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import move
 from shared.steps.match_responses import match_responses
+from shared.steps.missed_responses import look_for_missed_responses
 from shared.steps.put_ferg_files import put_ferg_files
 from shared.steps.replay_responses import load_again, take_in
 from shared.web.status import status
@@ -53,6 +54,7 @@ def tour(flow: Flow) -> None:
     _suppress_many(flow)
     _alert(flow)
     _load_again(flow)
+    _put_away(flow)
     housekeeping(flow.bridge)
     _migrate(flow)
 
@@ -110,17 +112,35 @@ def _have_bad_days(flow: Flow) -> None:
     ledger.response_files.put_off(file, due_at=now())
     ledger.response_files.failed(file, code="some-code", sentence="Some sentence.")
     none = LoadCounts(read=1, loaded=0, known=0, rejected=1, unmatched=0)
+    gone = _seen(flow, "gone.csv")
+    assert ledger.response_files.left(gone, code="some-code") == 1
+    assert gone.id in {file.id for file in ledger.response_files.only_seen()}
+    ledger.response_files.vanished(gone, code="some-code", sentence="Some sentence.")
+    ledger.response_files.see_again(gone, now=now())
+    assert ledger.response_files.see(gone.name, 2, gone.modified, layout="default", now=now()) == 1
     with ledger.database.writing() as connection:
         record_load(connection, _gathered(flow, "rejected.csv"), none, {RejectReason.EMAIL_INVALID: 1}, now=now())
 
 
-def _gathered(flow: Flow, name: str) -> ResponseFile:
+def _seen(flow: Flow, name: str) -> ResponseFile:
     files, moment = flow.bridge.ledger.response_files, now()
-    files.see(name, 1, moment, now=moment)
+    files.see(name, 1, moment, layout="default", now=moment)
     file = files.find(name, 1, moment)
     assert file is not None
-    assert files.gathered(file, sha256="00", due_at=moment, now=moment)
     return file
+
+
+def _gathered(flow: Flow, name: str) -> ResponseFile:
+    file = _seen(flow, name)
+    assert flow.bridge.ledger.response_files.gathered(file, sha256="00", due_at=now(), now=now())
+    return file
+
+
+def _put_away(flow: Flow) -> None:
+    files = flow.bridge.ledger.response_files
+    for file in files.not_put_away(["default"], 1):
+        files.put_away(file, now=now())
+    assert look_for_missed_responses(flow.bridge) == []
 
 
 def _upload_anew(flow: Flow, broadcast: Broadcast) -> None:

@@ -65,6 +65,8 @@ FILES = (
         counts=None,
         error_code=None,
         error=None,
+        layout="default",
+        left_rounds=0,
         removed_at=None,
     )
     for number in count(1)

@@ -36,7 +36,7 @@ def gathered(database: Database, name: str) -> ResponseFile:
     files = ResponseFiles(database)
     for size in count(1):
         if files.find(name, size, MOMENT) is None:
-            files.see(name, size, MOMENT, now=MOMENT)
+            files.see(name, size, MOMENT, layout="default", now=MOMENT)
             found = files.find(name, size, MOMENT)
             if found is not None and files.gathered(found, sha256="", due_at=MOMENT, now=MOMENT):
                 return found

@@ -25,7 +25,7 @@ COUNTS = LoadCounts(read=10, loaded=5, known=3, rejected=2, unmatched=1, by_type
 
 
 def see(ledger: Ledger, clock: Clock, name: str = "Response1.csv", *, size: int = 100) -> ResponseFile:
-    ledger.response_files.see(name, size, MODIFIED, now=clock())
+    ledger.response_files.see(name, size, MODIFIED, layout="default", now=clock())
     found = ledger.response_files.find(name, size, MODIFIED)
     assert found is not None
     return found
