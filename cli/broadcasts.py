@@ -9,6 +9,7 @@ from rich.table import Table
 
 from cli.wiring import AsJson, SettingsFile, console, opened_bridge
 from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, State
+from shared.ledger.response_counts import Comparison, of_broadcasts
 from shared.steps import control
 from shared.steps import resolve as decisions
 from shared.web.status import status as status_of
@@ -66,8 +67,22 @@ def show(key: Key, settings: SettingsFile = None) -> None:
             console.print(f"  effect {effect.kind}: {effect.natural_key} - {outcome}", highlight=False, markup=False)
         for reason, rows in bridge.ledger.broadcasts.rejects(found).items():
             console.print(f"  {rows:,} rows not uploaded: {reason}", highlight=False)
+        _show_responses(of_broadcasts(bridge.ledger.database, [found.id]).get(found.id))
         for command in _possible(found):
             console.print(f"  you can: bridge broadcast {command}", highlight=False)
+
+
+def _show_responses(comparison: Comparison | None) -> None:
+    if comparison is None:
+        return
+    gaps = {gap.message_type: gap for gap in comparison.gaps}
+    for message_type in sorted({*comparison.loaded, *gaps}):
+        told = f"  responses {message_type}: {comparison.loaded.get(message_type, 0):,} loaded"
+        if message_type in gaps:
+            told += f", {gaps[message_type].reported:,} in the report of {comparison.compared_at:%Y-%m-%d %H:%M} UTC"
+        console.print(told, highlight=False, markup=False)
+    if comparison.error_code:
+        console.print(f"  not compared with the report: {comparison.error_code}", highlight=False)
 
 
 @broadcast.command()

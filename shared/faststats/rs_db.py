@@ -185,6 +185,22 @@ class RsDb:
             )
         )
 
+    def count_found(self, connection: Connection, found: ColumnElement[bool]) -> list[tuple[int, str, int]]:
+        """How many responses that had found no broadcast have found one: broadcasts' ids, message types, rows.
+
+        Args:
+            connection: the transaction.
+            found: which rows of `unmatched_response`; those with a broadcast are counted.
+        """
+        response = self._schema.response
+        wanted = (
+            select(unmatched.c.broadcast_id, response.c.message_type, func.count())
+            .select_from(unmatched.join(response, response.c.id == unmatched.c.response_id))
+            .where(found, unmatched.c.broadcast_id.is_not(None))
+            .group_by(unmatched.c.broadcast_id, response.c.message_type)
+        )
+        return [(one, kind, rows) for one, kind, rows in connection.execute(wanted).all()]
+
     def count_by_type(self, connection: Connection) -> dict[str, int]:
         """Rows of `Response` by message type."""
         response = self._schema.response

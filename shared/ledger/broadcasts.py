@@ -52,6 +52,18 @@ class Broadcasts:
         except IntegrityError:
             return None
 
+    def by_id(self, broadcast_id: int) -> Broadcast:
+        """The broadcast with this id of the ledger.
+
+        Raises:
+            BroadcastUnknown: there is none.
+        """
+        with self._database.reading() as connection:
+            found = connection.execute(select(table).where(table.c.id == broadcast_id)).one_or_none()
+        if found is None:
+            raise BroadcastUnknown(broadcast=broadcast_id)
+        return _from_row(found)
+
     def get(self, key: str) -> Broadcast:
         """The broadcast with this key.
 

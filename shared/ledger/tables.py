@@ -388,8 +388,10 @@ report_gap = Table(
     Column("message_type", String(50), primary_key=True),
     Column("reported", BigInteger, nullable=False),
     Column("loaded", BigInteger, nullable=False),
-    #: Comparisons in a row in which the gap had grown.
+    #: Days in a row on which the gap had grown; when that was last looked at, and the gap then.
     Column("grown", Integer, nullable=False),
+    Column("judged_at", UtcDateTime),
+    Column("judged_gap", BigInteger),
 )
 
 #: Persons who were erased, without anything that tells who they are.

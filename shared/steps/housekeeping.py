@@ -1,13 +1,15 @@
 """housekeeping: queue again what was forgotten, and do what could not be done at its time (rule 3).
 
 That is: ends of broadcasts that were not reported, files for FERG that were not put, rows of `Broadcasts` that
-FastStats writes, responses without a broadcast. It tells as well when no response file comes any more.
+FastStats writes, responses without a broadcast. Responses are compared with reports, and days without a response file
+are told.
 
 Messages are hints, the ledger is the truth: a lost message costs minutes, never a broadcast.
 """
 
 from shared.bridge import Bridge, now
 from shared.errors import BridgeError, BroadcastChangedMeanwhile
+from shared.steps.compare_reports import compare_reports
 from shared.steps.find_rows import find_rows
 from shared.steps.match_responses import match_responses
 from shared.steps.missed_responses import look_for_missed_responses
@@ -70,6 +72,7 @@ def housekeeping(bridge: Bridge) -> int:
             error,
             extra={"action": "housekeep-later", "code": error.code},
         )
+    compare_reports(bridge)
     look_for_missed_responses(bridge)
     tell_standing(bridge)
     return sent

@@ -18,7 +18,7 @@ from shared.errors import (
     UnexpectedError,
 )
 from shared.faststats.rs_db import RsDb
-from shared.ledger import ferg_files, responses
+from shared.ledger import ferg_files, response_counts, responses
 from shared.ledger.leases import HeldLease
 from shared.ledger.response_files import FileState, LoadCounts, ResponseFile, lease_name, record_load
 from shared.ledger.responses import NewOfType
@@ -149,6 +149,7 @@ def move(connection: Connection, load_id: str, rs_db: RsDb | None, *, now: datet
         else:
             responses.record(connection, batch, rs_db.add_responses(connection, batch), now=now)
         moved += batch.size
+    response_counts.count_load(connection, load_id, now=now)
     if moved != sum(one.rows for one in new):
         raise RowsUnaccounted(what="a load of responses", read=sum(one.rows for one in new), accounted=moved)
     return new

@@ -3,8 +3,9 @@
 from typing import Final
 
 from shared.bridge import new_owner, now
+from shared.database import take_turn
 from shared.faststats.rs_db import RsDb
-from shared.ledger import Ledger, recipients, unmatched
+from shared.ledger import Ledger, recipients, response_counts, unmatched
 from shared.telemetry import log
 
 #: Most broadcasts and batches of one round. What is left is for the next.
@@ -38,12 +39,15 @@ def match_responses(ledger: Ledger, rs_db: RsDb) -> int:
         for _ in range(_BATCHES):
             lease.check()
             with database.writing() as connection:
+                # Loads write and count the same rows.
+                take_turn(connection, of="bridge.responses")
                 batch = unmatched.next_batch(connection)
                 if batch is None:
                     break
                 found = unmatched.look(connection, batch)
                 if found:
                     rs_db.attribute(connection, batch)
+                    response_counts.add(connection, rs_db.count_found(connection, batch), now=now())
                 unmatched.settle(connection, batch, now=now())
             total += found
     if total:

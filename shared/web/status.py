@@ -5,6 +5,7 @@ from typing import Any
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast
 from shared.ledger.alerts import Alert
+from shared.ledger.response_counts import Comparison, of_broadcasts
 from shared.ledger.response_files import ResponseFile
 from shared.ledger.suppressions import Source
 from shared.steps.response_rejects import reject_blob
@@ -20,8 +21,10 @@ def status(bridge: Bridge) -> dict[str, Any]:
         `{"broadcasts": [...], "response_files": [...], "responses": {...}, "suppressions": [...], "alerts": [...]}`
     """
     ledger = bridge.ledger
+    newest = ledger.broadcasts.newest(_MOST)
+    responses = of_broadcasts(ledger.database, [one.id for one in newest])
     return {
-        "broadcasts": [_broadcast(one) for one in ledger.broadcasts.newest(_MOST)],
+        "broadcasts": [_broadcast(one) | {"responses": _responses(responses.get(one.id))} for one in newest],
         "response_files": [_response_file(one) for one in ledger.response_files.newest(_MOST)],
         "responses": ledger.response_files.totals(),
         "suppressions": [_source(one) for one in ledger.suppressions.sources()],
@@ -74,6 +77,18 @@ def _alert(alert: Alert) -> dict[str, Any]:
         "subject": alert.subject,
         "text": alert.text,
         "raised_at": alert.raised_at.isoformat(),
+    }
+
+
+def _responses(comparison: Comparison | None) -> dict[str, Any] | None:
+    """What is loaded by message type, and what the report of the Smart Campaign has; None where nothing is loaded."""
+    if comparison is None:
+        return None
+    return {
+        "loaded": dict(comparison.loaded),
+        "reported": {gap.message_type: gap.reported for gap in comparison.gaps},
+        "compared_at": comparison.compared_at and comparison.compared_at.isoformat(),
+        "error_code": comparison.error_code,
     }
 
 

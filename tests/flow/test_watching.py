@@ -61,13 +61,13 @@ def test_housekeeping_tells_what_is_under_way(flow: Flow, told: Callable[[str], 
     for number, queue in enumerate(queues(flow.bridge.settings).values(), start=1):
         for _ in range(number):
             flow.bridge.queues.send(f"{queue}-poison", {"broadcast": "J0-00000000"})
-    flow.bridge.ledger.alerts.stand(AlertKind.NO_RESPONSE_FILE, "Responses", "None came.", now=now())
+    flow.bridge.ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, "Response-1.csv", "It grows.", now=now())
     housekeeping(flow.bridge)
     standing = told("standing")[-1]
     assert (standing["claimed"], standing["claimed_oldest"]) == (1, flow.broadcast(job).key)
     assert [standing[f"poison_{name}"] for name in ("upload_list", "monitor_import", "load_responses")] == [1, 2, 3]
     stands = told("alert-stands")[-1]
-    assert (stands["alert"], stands["subject"]) == (AlertKind.NO_RESPONSE_FILE, "Responses")
+    assert (stands["alert"], stands["subject"]) == (AlertKind.RESPONSE_FILE_LEFT, "Response-1.csv")
 
 
 # Health

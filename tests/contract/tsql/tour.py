@@ -11,7 +11,7 @@ from shared.bridge import now
 from shared.broadcast import Broadcast, State
 from shared.bulk.load import BulkLoad
 from shared.faststats.ferg_file import FergFiles
-from shared.ledger import ferg_files, recipients, responses
+from shared.ledger import ferg_files, recipients, response_counts, responses
 from shared.ledger.alerts import AlertKind
 from shared.ledger.effects import Kind
 from shared.ledger.leases import Leases
@@ -55,6 +55,7 @@ def tour(flow: Flow) -> None:
     _alert(flow)
     _load_again(flow)
     _put_away(flow)
+    _compare(flow, broadcast)
     housekeeping(flow.bridge)
     _migrate(flow)
 
@@ -141,6 +142,21 @@ def _put_away(flow: Flow) -> None:
     for file in files.not_put_away(["default"], 1):
         files.put_away(file, now=now())
     assert look_for_missed_responses(flow.bridge) == []
+
+
+def _compare(flow: Flow, broadcast: Broadcast) -> None:
+    database = flow.bridge.ledger.database
+    for day in range(2):
+        with database.writing() as connection:
+            response_counts.add(connection, [(broadcast.id, "Complaint", 1)], now=now())
+        (at,) = [at for one, at in response_counts.due(database, 99) if one == broadcast.id]
+        response_counts.compared(
+            database, broadcast.id, {"Complaint": 9}, due_at=at, now=now() + timedelta(days=day, hours=day)
+        )
+    response_counts.compared(database, broadcast.id, {"Complaint": 9}, due_at=at, now=now())
+    assert response_counts.types_ever_loaded(database)
+    response_counts.not_compared(database, broadcast.id, code="some-code", again_at=None)
+    assert flow.bridge.ledger.broadcasts.by_id(broadcast.id).key == broadcast.key
 
 
 def _upload_anew(flow: Flow, broadcast: Broadcast) -> None:
