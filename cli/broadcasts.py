@@ -1,13 +1,12 @@
 """`bridge status`, `bridge broadcasts` and `bridge broadcast …`: where things stand, and what an operator decides."""
 
-import getpass
 import json
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from cli.wiring import AsJson, SettingsFile, console, opened_bridge
+from cli.wiring import AsJson, SettingsFile, console, opened_bridge, operator
 from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, State
 from shared.ledger.response_counts import Comparison, of_broadcasts
 from shared.steps import control
@@ -89,7 +88,7 @@ def _show_responses(comparison: Comparison | None) -> None:
 def retry(key: Key, settings: SettingsFile = None) -> None:
     """Let a failed broadcast go on, after its cause is mended."""
     with opened_bridge(settings) as bridge:
-        changed = decisions.retry(bridge, key, owner=_operator())
+        changed = decisions.retry(bridge, key, owner=operator())
     console.print(f"Broadcast {key} goes on from {changed.state}.", highlight=False)
 
 
@@ -110,7 +109,7 @@ def resolve(
     if campaign is not None and not started:
         raise typer.BadParameter("--campaign names the Smart Campaign that was started: it goes with --started")
     with opened_bridge(settings) as bridge:
-        changed = decisions.resolve(bridge, key, started=started, owner=_operator(), campaign_id=campaign)
+        changed = decisions.resolve(bridge, key, started=started, owner=operator(), campaign_id=campaign)
     console.print(f"Broadcast {key} goes on from {changed.state}.", highlight=False)
 
 
@@ -118,7 +117,7 @@ def resolve(
 def cancel(key: Key, settings: SettingsFile = None) -> None:
     """Cancel a broadcast before its start: nobody is mailed, or it is not cancelled."""
     with opened_bridge(settings) as bridge:
-        control.cancel(bridge, key, owner=_operator())
+        control.cancel(bridge, key, owner=operator())
     console.print(
         f"Broadcast {key} is asked to be cancelled; `bridge broadcast show {key}` says when it is.",
         highlight=False,
@@ -130,7 +129,7 @@ def cancel(key: Key, settings: SettingsFile = None) -> None:
 def pause(key: Key, settings: SettingsFile = None) -> None:
     """Pause a broadcast that is being sent: mails that are not out yet wait."""
     with opened_bridge(settings) as bridge:
-        control.pause(bridge, key, owner=_operator())
+        control.pause(bridge, key, owner=operator())
     console.print(f"Broadcast {key} is paused; `bridge broadcast resume {key}` goes on.", highlight=False)
 
 
@@ -138,7 +137,7 @@ def pause(key: Key, settings: SettingsFile = None) -> None:
 def resume(key: Key, settings: SettingsFile = None) -> None:
     """Go on with a paused broadcast."""
     with opened_bridge(settings) as bridge:
-        control.resume(bridge, key, owner=_operator())
+        control.resume(bridge, key, owner=operator())
     console.print(f"Broadcast {key} goes on.", highlight=False)
 
 
@@ -146,7 +145,7 @@ def resume(key: Key, settings: SettingsFile = None) -> None:
 def stop(key: Key, settings: SettingsFile = None) -> None:
     """Stop a broadcast that is being sent, for good: mails that are not out yet are never sent."""
     with opened_bridge(settings) as bridge:
-        control.stop(bridge, key, owner=_operator())
+        control.stop(bridge, key, owner=operator())
     console.print(f"Broadcast {key} is stopped for good.", highlight=False)
 
 
@@ -159,10 +158,6 @@ def _possible(found: Broadcast) -> list[str]:
     if found.state is State.SENDING:
         return [f"pause {found.key}", f"resume {found.key}", f"stop {found.key}"]
     return [f"cancel {found.key}"] if State.CANCELLED in TRANSITIONS[found.state] else []
-
-
-def _operator() -> str:
-    return f"operator {getpass.getuser()}"[:100]
 
 
 def _what(broadcast: Broadcast) -> str:

@@ -6,6 +6,7 @@ from cli.broadcasts import broadcast, broadcasts, status
 from cli.db import db
 from cli.demo import demo
 from cli.doctor import doctor
+from cli.erase import erase, erasures
 from cli.reference import errors, settings
 from cli.responses import responses
 from cli.schema_map import schema_map
@@ -27,6 +28,8 @@ app.command()(status)
 app.command()(broadcasts)
 app.add_typer(broadcast, name="broadcast")
 app.add_typer(responses, name="responses")
+app.command()(erase)
+app.command()(erasures)
 app.command("test-send")(send_test)
 app.command()(settings)
 app.command()(errors)

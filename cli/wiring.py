@@ -1,5 +1,6 @@
 """How commands find the bridge: by app settings in the environment or in a local.settings.json."""
 
+import getpass
 import json
 import os
 import sys
@@ -57,3 +58,8 @@ def told_errors() -> Iterator[None]:
     except BridgeError as error:
         problems.print(str(error), style="red", highlight=False, markup=False)
         raise typer.Exit(1) from None
+
+
+def operator() -> str:
+    """Who gives the command, for the history."""
+    return f"operator {getpass.getuser()}"[:100]

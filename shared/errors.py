@@ -469,6 +469,30 @@ class SendOutcomeUnknown(TerminalError):
     )
 
 
+class ErasureUnclear(TerminalError):
+    """What was given leads to so many keys that it cannot be one person."""
+
+    code = "erasure-unclear"
+    happened = "The {given_by} leads to more than {most} addresses or keys, which no one person has."
+    remedy = "It may stand for nobody in particular; give the person by another key. Nothing was changed."
+
+
+class ErasureUnderWay(TerminalError):
+    """The person is on a broadcast, or in a file for FERG, that is under way."""
+
+    code = "erasure-under-way"
+    happened = "The person is in what is under way: {what}."
+    remedy = "Let it end, or cancel the broadcast, then erase again. Nothing was changed."
+
+
+class ErasureBusy(TransientError):
+    """Somebody else erases, or works on a file that is to be rewritten."""
+
+    code = "erasure-busy"
+    happened = "Somebody else is at work on {what}."
+    remedy = "Give the command again; it goes on where it stopped."
+
+
 class OptimizelyLoginRefused(TerminalError):
     """The REST API refused the user or the client ID."""
 

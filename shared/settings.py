@@ -418,6 +418,13 @@ class Settings(_Environment):
         description="FERG's parameter DATEFORMAT. Times are local ones of DATABASE_TIME_ZONE.",
     )
 
+    erase_responses: Literal["keep", "anonymise", "delete"] = Field(
+        default="anonymise",
+        alias="ERASE_RESPONSES",
+        description="What `bridge erase` does with a person's rows of `Response` in RS_DB (docs/erasure.md): `keep` "
+        "them, `anonymise` them, so that counts stay, or `delete` them.",
+    )
+
     @field_validator("ferg_files")
     @classmethod
     def _files_have_a_place(cls, place: str | None, settings: ValidationInfo) -> str | None:

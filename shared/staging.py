@@ -170,6 +170,11 @@ class Staging:
             except ResourceNotFoundError:
                 return
 
+    def names(self) -> Iterator[str]:
+        """Names of all staged files, in their order."""
+        with mapped_errors("list staged files"):
+            yield from self._container.list_blob_names()
+
     def upload_url(self, name: str, *, expires_at: datetime) -> str:
         """Where somebody without any other right can write the staged file `name`, until then.
 

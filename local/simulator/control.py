@@ -84,7 +84,7 @@ class Control:
 
         Returns:
             `simulated_time`, `idle`, `mailed_twice` (recipients whom one broadcast reached more than once, over all
-            Smart Campaigns), `campaigns`, `imports`, `response_files`.
+            Smart Campaigns), `campaigns`, `imports`, `response_files`, `wiped` (recipients whose history was wiped).
         """
         idle, now = self.idle, self._clock.now()
         with self._store.reading() as connection:
@@ -136,6 +136,10 @@ class Control:
                 {"name": row["name"], "rows": row["rows"]}
                 for row in connection.execute("SELECT * FROM response_file WHERE name IS NOT NULL ORDER BY boundary")
             ]
+            wiped = [
+                {"recipient_id": row["recipient_id"], "reason": row["reason"]}
+                for row in connection.execute("SELECT * FROM wipe ORDER BY rowid")
+            ]
         return {
             "simulated_time": _iso(now),
             "idle": idle,
@@ -143,6 +147,7 @@ class Control:
             "campaigns": list(campaigns.values()),
             "imports": imports,
             "response_files": files,
+            "wiped": wiped,
         }
 
 

@@ -4,9 +4,11 @@ CSV: UTF-8 with a BOM, comma, every cell quoted, CRLF. Where Windows has `;` as 
 at commas: it is opened by Data > From Text/CSV there. No cell of it runs as a formula (CWE-1236) either way.
 """
 
+import codecs
+import csv
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from shared.rejects import LONGEST_VALUE, RejectReason
@@ -59,6 +61,37 @@ class RejectFile:
             values: its values as they were, more or fewer than there are columns where that is the reason.
         """
         return _line((str(line), reason, *values))
+
+
+def without(chunks: Iterable[bytes], leave_out: Callable[[Sequence[str], Sequence[str]], bool]) -> Iterator[bytes]:
+    """A reject file without some of its rows.
+
+    Args:
+        chunks: the file in pieces of any size.
+        leave_out: whether a row is left out: given the columns of the delivery file, and the row's values.
+    """
+    rows = csv.reader(_text(chunks))
+    header = next(rows, [])
+    yield _BOM + _quoted_line(header)
+    for row in rows:
+        if not leave_out(header[2:], [value.removeprefix("'") for value in row[2:]]):
+            yield _quoted_line(row)
+
+
+def _text(chunks: Iterable[bytes]) -> Iterator[str]:
+    """The lines with their ends."""
+    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
+    begun = ""
+    for chunk in chunks:
+        *lines, begun = (begun + decode(chunk)).split("\n")
+        yield from (line + "\n" for line in lines)
+    if begun:
+        yield begun
+
+
+def _quoted_line(cells: Iterable[str]) -> bytes:
+    """A line of cells that were cells of a reject file before."""
+    return (",".join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\r\n").encode()
 
 
 def _line(cells: Iterable[str]) -> bytes:

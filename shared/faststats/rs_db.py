@@ -9,10 +9,11 @@ of the rows that are inserted (SQL Server promises it for `INSERT … SELECT …
 the n-th row, whoever else takes ids in between. Nothing of a row but its id leaves the database.
 """
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import batched
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, literal, select, update
 
 from shared.broadcast import Broadcast, Source
 from shared.errors import RowsUnaccounted
@@ -21,6 +22,11 @@ from shared.ledger.responses import Batch, details_of
 from shared.ledger.tables import broadcast as ledger_broadcast
 from shared.ledger.tables import response_staging as staging
 from shared.ledger.tables import unmatched_response as unmatched
+
+#: Values in one statement (SQL Server takes 2,100 parameters).
+_VALUES: Final = 1000
+#: Rows read by one statement.
+_PAGE: Final = 10_000
 
 
 class RsDb:
@@ -201,6 +207,64 @@ class RsDb:
         )
         return [(one, kind, rows) for one, kind, rows in connection.execute(wanted).all()]
 
+    # Persons who are erased
+
+    def responses_of(
+        self,
+        connection: Connection,
+        *,
+        addresses: Sequence[str],
+        urns: Sequence[str],
+        communication_keys: Sequence[str],
+    ) -> list[tuple[int, str, str, str]]:
+        """Responses with one of these values: id, address, URN, Communication Key; what there is none of is empty.
+
+        Args:
+            connection: the transaction.
+            addresses: in whatever case; so are the others.
+            urns: URNs.
+            communication_keys: Communication Keys.
+        """
+        response = self._schema.response
+        wanted = {"email": addresses, "urn": urns, "communication_key": communication_keys}
+        found: dict[int, tuple[int, str, str, str]] = {}
+        for name, values in wanted.items():
+            either = sorted({*values, *(value.lower() for value in values)})
+            for some in batched(either if name in response.c else (), _VALUES, strict=False):
+                these = self._persons().where(func.lower(response.c[name]).in_(some))
+                found.update((row[0], row) for row in _without_nulls(connection.execute(these).all()))
+        return list(found.values())
+
+    def every_response(self, connection: Connection) -> Iterator[tuple[int, str, str, str]]:
+        """All responses, as `responses_of` tells them, by their ids."""
+        response = self._schema.response
+        after = -1
+        while page := connection.execute(
+            self._persons().where(response.c.id > after).order_by(response.c.id).limit(_PAGE)
+        ).all():
+            yield from _without_nulls(page)
+            after = page[-1][0]
+
+    def _persons(self) -> Select[int, str | None, str | None, str | None]:
+        response = self._schema.response
+        names = ("email", "urn", "communication_key")
+        return select(response.c.id, *(response.c[name] if name in response.c else literal("") for name in names))
+
+    def anonymise(self, connection: Connection, response_ids: Iterable[int]) -> None:
+        """Leave of responses what happened when, of which broadcast; nothing that tells who it was."""
+        response, details = self._schema.response, self._schema.response_details
+        nothing = {"email": "", "urn": "", "communication_key": "", "click_url": None}
+        for some in batched(response_ids, _VALUES, strict=False):
+            connection.execute(delete(details).where(details.c.id.in_(some)))
+            connection.execute(update(response).where(response.c.id.in_(some)).values(present(response, nothing)))
+
+    def remove_responses(self, connection: Connection, response_ids: Iterable[int]) -> None:
+        """Remove responses and their details."""
+        response, details = self._schema.response, self._schema.response_details
+        for some in batched(response_ids, _VALUES, strict=False):
+            connection.execute(delete(details).where(details.c.id.in_(some)))
+            connection.execute(delete(response).where(response.c.id.in_(some)))
+
     def count_by_type(self, connection: Connection) -> dict[str, int]:
         """Rows of `Response` by message type."""
         response = self._schema.response
@@ -211,6 +275,11 @@ class RsDb:
 def transaction_id(broadcast: Broadcast) -> str:
     """The id that responses of a broadcast carry: its mailing, or its Smart Campaign where that holds several."""
     return str(broadcast.mailing_id or broadcast.campaign_id)
+
+
+def _without_nulls(rows: Iterable[Row[int, str | None, str | None, str | None]]) -> Iterator[tuple[int, str, str, str]]:
+    for id_, address, urn, key in rows:
+        yield id_, address or "", urn or "", key or ""
 
 
 def _prepared(broadcast: Broadcast) -> dict[str, object]:

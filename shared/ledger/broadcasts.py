@@ -130,6 +130,11 @@ class Broadcasts:
         with self._database.reading() as connection:
             return [_from_row(row) for row in connection.execute(wanted)]
 
+    def count(self, state: State) -> int:
+        """How many broadcasts are in a state."""
+        with self._database.reading() as connection:
+            return connection.scalar(select(func.count()).select_from(table).where(table.c.state == state)) or 0
+
     def first_sent(self) -> datetime | None:
         """When the first broadcast was sent; None before."""
         sent = select(func.min(tables.history.c.at)).where(tables.history.c.to_state == State.SENT)

@@ -137,6 +137,14 @@ class ResponseFiles:
             connection.execute(update(table).where(this).values(left_rounds=table.c.left_rounds + 1, left_code=code))
             return connection.scalar(select(table.c.left_rounds).where(this)) or 0
 
+    def kept(self) -> list[ResponseFile]:
+        """The files that lie in blob storage, in the order in which they were first seen."""
+        wanted = (
+            select(table).where(table.c.gathered_at.is_not(None), table.c.removed_at.is_(None)).order_by(table.c.id)
+        )
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(wanted)]
+
     def only_seen(self) -> list[ResponseFile]:
         """Files that were seen and are not gathered yet."""
         with self._database.reading() as connection:
@@ -325,7 +333,8 @@ def record_load(
             state=FileState.LOADED,
             loaded_at=now,
             rows_read=counts.read,
-            rows_loaded=before.loaded + counts.loaded,
+            # Of a file from which a person was erased, fewer rows are known than were loaded.
+            rows_loaded=min(before.loaded, counts.known) + counts.loaded,
             rows_known=counts.known - min(before.loaded, counts.known),
             rows_rejected=counts.rejected,
             # Others may have found their broadcast meanwhile.

@@ -409,6 +409,16 @@ erasure = Table(
     Column("person_hash", _Hash),
 )
 
+#: By what an erasure that is under way knows the person: hashes, removed at its end.
+erasure_key = Table(
+    "erasure_key",
+    metadata,
+    Column("erasure_id", String(36), primary_key=True),
+    #: `address`, `urn`, `communication_key`.
+    Column("kind", String(20), primary_key=True),
+    Column("key_hash", _Hash, primary_key=True),
+)
+
 #: What an erasure has to do, and has done.
 erasure_step = Table(
     "erasure_step",

@@ -7,6 +7,7 @@ they are in, and the next one is read.
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
@@ -46,6 +47,10 @@ _PACKING: Final = Packing(
 )
 #: Name of what makes a lone surrogate, which no text has, of bytes that are no text: their line alone is refused.
 _UNDECODABLE: Final = "shared.optimizely.response_rows"
+
+
+#: Longest line, in bytes, that `raw_lines` gives out.
+_LONGEST_RAW: Final = 16 * 1024 * 1024
 
 
 def _lone_surrogate(error: UnicodeError) -> tuple[str, int]:
@@ -131,3 +136,53 @@ def _checked_line(line: str) -> str | RejectReason:
     if _CONTROL.search(line) is None:
         return line
     return RejectReason.NOT_TEXT if _UNDECODED.search(line) else RejectReason.CONTROL_CHARACTER
+
+
+@dataclass(frozen=True, slots=True)
+class RawLines:
+    """A response file as it came but for its packing: what `ResponseRows` reads its rows out of."""
+
+    #: `zip` or `gzip`, or nothing for a file that is not packed.
+    packed: str
+    encoding: str
+    #: Each with its end, the first one with the BOM; they are numbered as those of `ResponseRows` are.
+    lines: Iterator[bytes]
+
+
+def raw_lines(chunks: Iterable[bytes], layout: ResponseLayout, *, name: str) -> RawLines:
+    """The lines of a response file as bytes.
+
+    Args:
+        chunks: the file in pieces of any size.
+        layout: how it is written.
+        name: its name, for errors.
+
+    Raises:
+        ResponseFileTooLarge: a line has more than 16 MiB; while the lines are read.
+        TerminalError: it cannot be unpacked, as `ResponseRows`.
+    """
+    packed, pieces = unpacked(chunks, _PACKING, name=name)
+    first = next(pieces, b"")
+    mark = next((mark for mark in _MARKS if first.startswith(mark)), b"")
+    encoding = _MARKS[mark] if mark else _CODECS.get(layout.encoding, layout.encoding)
+    return RawLines(packed, encoding, _split(chain((first,), pieces), "\n".encode(encoding), name))
+
+
+def _split(pieces: Iterable[bytes], end: bytes, name: str) -> Iterator[bytes]:
+    """The lines; in UTF-16 a line end stands at even places only."""
+    begun = bytearray()
+    looked = 0
+    for piece in pieces:
+        begun += piece
+        start = 0
+        while (found := begun.find(end, looked)) >= 0:
+            looked = found + 1 if (found - start) % len(end) else found + len(end)
+            if (found - start) % len(end) == 0:
+                yield bytes(begun[start:looked])
+                start = looked
+        del begun[:start]
+        looked = max(len(begun) - len(end) + 1, 0)
+        if len(begun) > _LONGEST_RAW:
+            raise ResponseFileTooLarge(file=name, reason="a line of it has more than 16 MiB")
+    if begun:
+        yield bytes(begun)

@@ -24,6 +24,7 @@ from shared.optimizely.list_chunks import JsonRows
 from shared.optimizely.list_fields import plan_columns
 from shared.optimizely.list_file import CsvRows, ListRows
 from shared.optimizely.list_plan import ListPlan
+from shared.optimizely.staged_list import ListedRecipient, csv_recipients, json_recipients
 from shared.places import Place
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
 from shared.staging import Readable
@@ -34,6 +35,8 @@ _LOOKED_UP = 1000
 #: Rows whose recipients are remembered at a time.
 _REMEMBERED = 5000
 _COUNTS = "counts"
+#: Position of the address in a row of the list.
+_ADDRESS = "address"
 
 #: A row: its line in the delivery file, its values, and its line in the list or why it has none.
 type _Judged = tuple[int, Sequence[str], bytes | RejectReason]
@@ -121,7 +124,7 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
             raise NoRecipients(file=request.delivery_file, rows=counts.read)
         by_reason = {str(reason): number for reason, number in reasons.items()}
         kept = {"read": counts.read, "uploaded": uploaded, "by_reason": by_reason}
-        list_file.commit({_COUNTS: json.dumps(kept)})
+        list_file.commit({_COUNTS: json.dumps(kept), _ADDRESS: str(plan.address)})
     return Staged(counts=counts, reasons=by_reason, left_out=plan.left_out)
 
 
@@ -165,6 +168,21 @@ def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:
     kept = json.loads(found.metadata[_COUNTS])
     reasons = Counter({RejectReason(reason): rows for reason, rows in kept["by_reason"].items()})
     return Staged(counts=_counts(kept["read"], kept["uploaded"], reasons), reasons=kept["by_reason"])
+
+
+def listed_recipients(bridge: Bridge, broadcast: Broadcast) -> Iterator[ListedRecipient]:
+    """The rows of the staged list; none where there is no list.
+
+    Raises:
+        TerminalError: the channel is gone, by whose layout it is written.
+    """
+    found, request = bridge.lists.find(list_blob(broadcast)), broadcast.request
+    if found is None:
+        return iter(())
+    chunks = bridge.lists.chunks(list_blob(broadcast))
+    if request.route is RouteKind.SENDING_BATCH:
+        return json_recipients(chunks)
+    return csv_recipients(chunks, bridge.channels[request.channel].list_file, address=int(found.metadata[_ADDRESS]))
 
 
 def _plan(work: Work, delivery: DeliveryFile, *, list_id: int | None, mailing_id: int | None) -> ListPlan:

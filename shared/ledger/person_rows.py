@@ -1,0 +1,118 @@
+"""Where the ledger's tables tell of a person who is to be erased."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import batched
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, or_, select
+
+from shared.database import Database
+from shared.ledger.person import Person, clear
+from shared.ledger.tables import recipient, unmatched_response
+from shared.ledger.tables import response_staging as staging
+
+#: Values in one statement (SQL Server takes 2,100 parameters), and rows read by one.
+_VALUES: Final = 500
+_PAGE: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A recipient of a broadcast, as the ledger remembers them."""
+
+    line: int
+    urn: bytes | None
+    communication_key: bytes | None
+
+
+def broadcasts_of(database: Database, person: Person) -> set[int]:
+    """Ids of the broadcasts that went, or are to go, to them; what else the recipients are known by is learnt."""
+    found = set()
+    with database.reading() as connection:
+        for these in _by_keys(recipient, person):
+            wanted = select(recipient.c.broadcast_id, recipient.c.urn_hash, recipient.c.communication_key_hash)
+            for broadcast_id, urn, key in connection.execute(wanted.where(these)).all():
+                found.add(broadcast_id)
+                person.learn_hashes(urn, key)
+    return found
+
+
+def recipients_of(database: Database, broadcast_id: int) -> Iterator[Recipient]:
+    """Every recipient of a broadcast, in the order of its list."""
+    after = -1
+    while True:
+        wanted = (
+            select(recipient.c.line, recipient.c.urn_hash, recipient.c.communication_key_hash)
+            .where(recipient.c.broadcast_id == broadcast_id, recipient.c.line > after)
+            .order_by(recipient.c.line)
+            .limit(_PAGE)
+        )
+        with database.reading() as connection:
+            page = connection.execute(wanted).all()
+        if not page:
+            return
+        for line, urn, key in page:
+            yield Recipient(line, urn, key)
+        after = page[-1].line
+
+
+def count_recipients(database: Database, person: Person) -> int:
+    """How many times they are remembered as a recipient."""
+    with database.reading() as connection:
+        lines = {
+            (row.broadcast_id, row.line)
+            for these in _by_keys(recipient, person)
+            for row in connection.execute(select(recipient.c.broadcast_id, recipient.c.line).where(these)).all()
+        }
+    return len(lines)
+
+
+def remove_recipients(database: Database, person: Person) -> int:
+    """Forget them as a recipient; returns how many rows."""
+    with database.writing() as connection:
+        return sum(connection.execute(delete(recipient).where(these)).rowcount for these in _by_keys(recipient, person))
+
+
+def remove_unmatched(connection: Connection, person: Person) -> int:
+    """Forget their responses that look for a broadcast; returns how many rows."""
+    by_keys = _by_keys(unmatched_response, person)
+    return sum(connection.execute(delete(unmatched_response).where(these)).rowcount for these in by_keys)
+
+
+def remove_staged(connection: Connection, person: Person) -> int:
+    """Remove their rows that an interrupted load left behind; returns how many."""
+    unplaced = staging.c.place.is_(None)
+    return sum(
+        connection.execute(delete(staging).where(unplaced, these)).rowcount
+        for these in (*_by_keys(staging, person), *_by_address(person))
+    )
+
+
+def files_waiting_with(database: Database, person: Person) -> int:
+    """How many files for FERG wait to be put with a row of theirs."""
+    files: set[int] = set()
+    with database.reading() as connection:
+        for these in (*_by_keys(staging, person), *_by_address(person)):
+            wanted = select(staging.c.response_file_id).where(staging.c.place.is_not(None), these).distinct()
+            files.update(connection.scalars(wanted))
+    return len(files)
+
+
+def _by_keys(rows: Table, person: Person) -> Iterator[ColumnElement[bool]]:
+    """Which rows are theirs by a key: some conditions that are looked at one after the other."""
+    known: Mapping[str, Mapping[bytes, str | None]] = {
+        "urn_hash": person.urns,
+        "communication_key_hash": person.communication_keys,
+    }
+    for column, hashes in known.items():
+        for some in batched(hashes, _VALUES, strict=False):
+            yield rows.c[column].in_(some)
+
+
+def _by_address(person: Person) -> Iterator[ColumnElement[bool]]:
+    without_keys = staging.c.urn_hash.is_(None) & staging.c.communication_key_hash.is_(None)
+    given = func.lower(staging.c.email) == person.given.strip().lower()
+    for some in batched(clear(person.addresses), _VALUES, strict=False):
+        theirs = func.lower(staging.c.email).in_([address.lower() for address in some])
+        yield theirs & or_(without_keys, given)
