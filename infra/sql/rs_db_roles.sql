@@ -46,3 +46,14 @@ GRANT INSERT ON SCHEMA::bridge TO bridge_migrations;
 GRANT UPDATE ON SCHEMA::bridge TO bridge_migrations;
 GRANT DELETE ON SCHEMA::bridge TO bridge_migrations;
 GO
+
+-- bridge_erasure: for who runs `bridge erase`, together with bridge_app; the function app is no member. It finds a
+-- person's responses, and anonymises or deletes them. Where ERASE_RESPONSES is `anonymise`, DELETE on Response may go.
+IF DATABASE_PRINCIPAL_ID(N'bridge_erasure') IS NULL CREATE ROLE bridge_erasure;
+GO
+GRANT SELECT (CommunicationKey, Email, Id, Urn) ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_erasure;
+GRANT UPDATE (ClickUrl, CommunicationKey, Email, Urn) ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_erasure;
+GRANT DELETE ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_erasure;
+GRANT SELECT (Id) ON OBJECT::[$(FastStatsSchema)].[ResponseDetails] TO bridge_erasure;
+GRANT DELETE ON OBJECT::[$(FastStatsSchema)].[ResponseDetails] TO bridge_erasure;
+GO

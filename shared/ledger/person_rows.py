@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, or_, sele
 
 from shared.database import Database
 from shared.ledger.person import Person, clear
+from shared.ledger.response_files import no_longer_unmatched
 from shared.ledger.tables import recipient, unmatched_response
 from shared.ledger.tables import response_staging as staging
 
@@ -76,8 +77,14 @@ def remove_recipients(database: Database, person: Person) -> int:
 
 def remove_unmatched(connection: Connection, person: Person) -> int:
     """Forget their responses that look for a broadcast; returns how many rows."""
-    by_keys = _by_keys(unmatched_response, person)
-    return sum(connection.execute(delete(unmatched_response).where(these)).rowcount for these in by_keys)
+    removed = 0
+    for these in _by_keys(unmatched_response, person):
+        by_file = select(unmatched_response.c.response_file_id, func.count()).where(these)
+        for file_id, rows in connection.execute(by_file.group_by(unmatched_response.c.response_file_id)).all():
+            no_longer_unmatched(connection, file_id, rows)
+            removed += rows
+        connection.execute(delete(unmatched_response).where(these))
+    return removed
 
 
 def remove_staged(connection: Connection, person: Person) -> int:

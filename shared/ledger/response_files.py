@@ -348,8 +348,8 @@ def record_load(
         raise LeaseLost(lease=lease_name(file.name))
 
 
-def found_their_broadcast(connection: Connection, file_id: int, rows: int) -> None:
-    """Record that so many rows of a file that had found no broadcast have found it."""
+def no_longer_unmatched(connection: Connection, file_id: int, rows: int) -> None:
+    """Record that so many rows of a file that had found no broadcast look for none any more."""
     connection.execute(update(table).where(table.c.id == file_id).values(rows_unmatched=table.c.rows_unmatched - rows))
 
 

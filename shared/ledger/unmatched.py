@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, false, func, ins
 
 from shared.database import Database
 from shared.ledger.matching import match
-from shared.ledger.response_files import found_their_broadcast
+from shared.ledger.response_files import no_longer_unmatched
 from shared.ledger.tables import broadcast, recipient
 from shared.ledger.tables import matched_broadcast as matched
 from shared.ledger.tables import unmatched_response as table
@@ -104,6 +104,6 @@ def settle(connection: Connection, batch: ColumnElement[bool], *, now: datetime)
     found = and_(batch, table.c.broadcast_id.is_not(None))
     by_file = select(table.c.response_file_id, func.count()).where(found).group_by(table.c.response_file_id)
     for file_id, rows in connection.execute(by_file).all():
-        found_their_broadcast(connection, file_id, rows)
+        no_longer_unmatched(connection, file_id, rows)
     connection.execute(delete(table).where(found))
     connection.execute(update(table).where(batch).values(looked_at=now))

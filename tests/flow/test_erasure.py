@@ -443,6 +443,7 @@ def test_an_unmatched_response_of_theirs_does_not_wait_for_its_broadcast_any_mor
     with flow.bridge.rs_database.reading() as connection:
         waiting = connection.scalars(select(tables.unmatched_response.c.urn_hash)).all()
     assert waiting == [key_hash("u2")]
+    assert flow.bridge.ledger.response_files.totals()["rows_unmatched"] == 1
     housekeeping(flow.bridge)
 
 

@@ -49,6 +49,8 @@ GRANT = re.compile(
     r" TO (?P<role>\w+);"
 )
 
+#: What only who erases may call.
+ERASING = {"responses_of", "every_response", "anonymise", "remove_responses"}
 #: Rights by the table or schema that they are on, and the columns that they name; None: all of them.
 Rights = dict[str, dict[str, frozenset[str] | None]]
 
@@ -88,12 +90,12 @@ def grants(*scripts: str) -> list[Grant]:
     return found
 
 
-def on_tables_of_faststats(script: str) -> Rights:
+def on_tables_of_faststats(script: str, role: str = "bridge_app") -> Rights:
     rights: Rights = defaultdict(dict)
     for grant in grants(script):
-        if grant.kind == "OBJECT":
+        if grant.kind == "OBJECT" and grant.role == role:
             schema, table = grant.name.split(".")
-            assert (schema, grant.role) == ("dbo", "bridge_app")
+            assert schema == "dbo"
             rights[table][grant.right] = grant.columns
     return dict(rights)
 
@@ -162,9 +164,9 @@ def test_migrations_have_rights_on_the_schema_bridge_alone() -> None:
     assert mine == {("CREATE TABLE", None), *((right, "SCHEMA") for right in rights)}
 
 
-def test_nobody_gets_more_than_the_two_roles() -> None:
+def test_nobody_gets_more_than_the_three_roles() -> None:
     given = grants(*(script.name for script in SCRIPTS))
-    assert {grant.role for grant in given} == {"bridge_app", "bridge_migrations"}
+    assert {grant.role for grant in given} == {"bridge_app", "bridge_migrations", "bridge_erasure"}
     whole = {(grant.right, grant.role) for grant in given if grant.kind is None}
     assert whole == {
         ("CREATE TABLE", "bridge_migrations"),
@@ -218,6 +220,7 @@ def test_rights_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
         "attribute",
         "count_by_type",
         "count_found",
+        *ERASING,
     }, "call it below"
     Schema(database).migrate()
     with database.writing() as connection:
@@ -235,6 +238,25 @@ def test_rights_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
             assert rs_db.count_found(connection, unmatched_response.c.response_id > 0) == []
     database.close()
     check(on_tables_of_faststats("rs_db_roles.sql"), needed)
+
+
+def test_rights_of_who_erases_are_those_that_the_code_needs(tmp_path: Path) -> None:
+    schema = RsDbSchema("UTC")
+    database = Database(f"sqlite:///{tmp_path / 'rs.sqlite'}", "RS_DB")
+    rs_db = RsDb(schema)
+    with database.writing() as connection:
+        schema.metadata.create_all(connection)
+        with needed_rights(database.engine) as needed:
+            values = {"addresses": ["a@example.org"], "urns": ["1"], "communication_keys": ["K1"]}
+            assert rs_db.responses_of(connection, **values) == []
+            assert list(rs_db.every_response(connection)) == []
+            rs_db.anonymise(connection, [1])
+            rs_db.remove_responses(connection, [1])
+    database.close()
+    rights = on_tables_of_faststats("rs_db_roles.sql", "bridge_erasure")
+    for found in rights.values():
+        found["VIEW DEFINITION"] = None  # by bridge_app, of which who erases is a member too
+    check(rights, needed)
 
 
 def test_rights_in_ps_db_are_those_that_the_code_needs(tmp_path: Path) -> None:

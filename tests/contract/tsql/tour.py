@@ -4,6 +4,7 @@ What a flow reaches is reached by a flow; the rest is called one by one.
 """
 
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -11,11 +12,12 @@ from shared.bridge import now
 from shared.broadcast import Broadcast, State
 from shared.bulk.load import BulkLoad
 from shared.faststats.ferg_file import FergFiles
-from shared.ledger import ferg_files, recipients, response_counts, responses
+from shared.ledger import erasures, ferg_files, person_rows, recipients, response_counts, responses
 from shared.ledger.alerts import AlertKind
 from shared.ledger.effects import Kind
 from shared.ledger.leases import Leases
 from shared.ledger.migrations import Migration
+from shared.ledger.person import GivenBy, Person
 from shared.ledger.response_files import LoadCounts, ResponseFile, record_load
 from shared.ledger.schema import Schema
 from shared.ledger.suppressions import Entry, address_hash
@@ -23,6 +25,7 @@ from shared.rejects import RejectReason
 from shared.response import Response
 from shared.steps import control
 from shared.steps.draw_suppressions import draw_suppressions
+from shared.steps.erase import erase
 from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import move
 from shared.steps.match_responses import match_responses
@@ -56,6 +59,7 @@ def tour(flow: Flow) -> None:
     _load_again(flow)
     _put_away(flow)
     _compare(flow, broadcast)
+    _erase(flow)
     housekeeping(flow.bridge)
     _migrate(flow)
 
@@ -157,6 +161,34 @@ def _compare(flow: Flow, broadcast: Broadcast) -> None:
     assert response_counts.types_ever_loaded(database)
     response_counts.not_compared(database, broadcast.id, code="some-code", again_at=None)
     assert flow.bridge.ledger.broadcasts.by_id(broadcast.id).key == broadcast.key
+
+
+def _erase(flow: Flow) -> None:
+    """Persons by every key; one whose Communication Key only the ledger knows, one who is interrupted."""
+    for how in ("keep", "anonymise", "delete"):
+        path = Path(flow.folder, f"Response-{how}.csv")
+        row = f"E1;e1@example.org;{how};01.03.2026 12:00\n"
+        path.write_text(f"Urn;Email;MessageType;EventTriggeredDate\n{row}", "utf-8")
+        load_again(flow.bridge, take_in(flow.bridge, path).id)
+        flow.set(erase_responses=how)
+        for by, given in zip(GivenBy, ("e1@example.org", "E1", "K1"), strict=True):
+            receipt = erase(flow.bridge, by, given, operator="operator")
+            assert receipt in erasures.receipts(flow.bridge.ledger.database)
+    person = Person(GivenBy.URN, "E1")
+    person.learn_hashes(None, b"0" * 16)
+    database = flow.bridge.ledger.database
+    with database.reading() as connection:
+        assert all(row[2] != "E1" for row in flow.bridge.rs_db.every_response(connection))
+    for _ in range(2):
+        erasures.begin(database, person, {"responses": 0}, operator="operator", now=now())
+    assert person_rows.files_waiting_with(database, person) == 0
+    assert person_rows.count_recipients(database, person) == 0
+    assert flow.bridge.ledger.broadcasts.count(State.CLAIMED) >= 0
+    # As many as more than one statement takes.
+    many = Person(GivenBy.URN, "E2")
+    for number in range(_MANY):
+        many.take(address=f"e{number}@example.org", urn="E2", communication_key=f"E2-{number}")
+    assert person_rows.remove_recipients(database, many) == 0
 
 
 def _upload_anew(flow: Flow, broadcast: Broadcast) -> None:
