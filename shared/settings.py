@@ -391,6 +391,45 @@ class Settings(_Environment):
         "away after its load, before an alert tells of it.",
     )
 
+    # For how long things are kept (docs/retention.md)
+    keep_staged_lists_days: int = Field(
+        default=30,
+        ge=1,
+        alias="KEEP_STAGED_LISTS_DAYS",
+        description="Days for which staged lists are kept after the end of their broadcasts.",
+    )
+    keep_rejects_days: int = Field(
+        default=90, ge=1, alias="KEEP_REJECTS_DAYS", description="Days for which reject files are kept."
+    )
+    keep_response_files_days: int = Field(
+        default=90,
+        ge=1,
+        alias="KEEP_RESPONSE_FILES_DAYS",
+        description="Days for which response files are kept, so that they can be loaded again.",
+    )
+    keep_recipient_keys_days: int = Field(
+        default=180,
+        ge=31,
+        alias="KEEP_RECIPIENT_KEYS_DAYS",
+        description="Days for which the hashes are kept by which responses without the broadcast's key find it. "
+        "The vendor keeps response data up to 30 days.",
+    )
+    keep_history_days: int = Field(
+        default=730,
+        ge=31,
+        validate_default=True,
+        alias="KEEP_HISTORY_DAYS",
+        description="Days for which the history of broadcasts is kept; not less than KEEP_RECIPIENT_KEYS_DAYS.",
+    )
+
+    @field_validator("keep_history_days")
+    @classmethod
+    def _history_outlives_keys(cls, days: int, settings: ValidationInfo) -> int:
+        if days < settings.data.get("keep_recipient_keys_days", 0):
+            msg = "the history must be kept as long as KEEP_RECIPIENT_KEYS_DAYS: it says who was sent to when"
+            raise ValueError(msg)
+        return days
+
     # Where responses go
     responses_to: Literal["tables", "files", "both"] = Field(
         default="tables",

@@ -175,6 +175,13 @@ class Staging:
         with mapped_errors("list staged files"):
             yield from self._container.list_blob_names()
 
+    def older_than(self, before: datetime) -> Iterator[str]:
+        """Names of the staged files that were last written before then."""
+        with mapped_errors("list staged files"):
+            for blob in self._container.list_blobs():
+                if blob.last_modified < before:
+                    yield blob.name
+
     def upload_url(self, name: str, *, expires_at: datetime) -> str:
         """Where somebody without any other right can write the staged file `name`, until then.
 

@@ -145,6 +145,26 @@ class ResponseFiles:
         with self._database.reading() as connection:
             return [_from_row(row) for row in connection.execute(wanted)]
 
+    def old(self, *, before: datetime, limit: int) -> list[ResponseFile]:
+        """Files that were kept before then and do not wait for their load, in the order in which they were seen."""
+        wanted = (
+            select(table)
+            .where(
+                table.c.gathered_at < before,
+                table.c.removed_at.is_(None),
+                table.c.state.in_((FileState.LOADED, FileState.FAILED)),
+            )
+            .order_by(table.c.id)
+            .limit(limit)
+        )
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(wanted)]
+
+    def removed(self, file: ResponseFile, *, now: datetime) -> None:
+        """Record that a file is not kept any more."""
+        with self._database.writing() as connection:
+            connection.execute(update(table).where(table.c.id == file.id).values(removed_at=now))
+
     def only_seen(self) -> list[ResponseFile]:
         """Files that were seen and are not gathered yet."""
         with self._database.reading() as connection:

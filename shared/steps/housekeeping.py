@@ -1,8 +1,8 @@
 """housekeeping: queue again what was forgotten, and do what could not be done at its time (rule 3).
 
 That is: ends of broadcasts that were not reported, files for FERG that were not put, rows of `Broadcasts` that
-FastStats writes, responses without a broadcast. Responses are compared with reports, and days without a response file
-are told.
+FastStats writes, responses without a broadcast. Responses are compared with reports, days without a response file are
+told, and what is kept for a set time is removed.
 
 Messages are hints, the ledger is the truth: a lost message costs minutes, never a broadcast.
 """
@@ -14,6 +14,7 @@ from shared.steps.find_rows import find_rows
 from shared.steps.match_responses import match_responses
 from shared.steps.missed_responses import look_for_missed_responses
 from shared.steps.put_ferg_files import put_ferg_files
+from shared.steps.remove_old import remove_old
 from shared.steps.standing import tell_standing
 from shared.steps.work import report_end
 from shared.telemetry import log
@@ -74,5 +75,6 @@ def housekeeping(bridge: Bridge) -> int:
         )
     compare_reports(bridge)
     look_for_missed_responses(bridge)
+    remove_old(bridge)
     tell_standing(bridge)
     return sent

@@ -5,6 +5,7 @@ than needed know of a person. The values that a column may be refused for stand 
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from shared.bridge import Bridge
 from shared.faststats.reject_file import RejectFile
@@ -13,10 +14,13 @@ from shared.optimizely.response_file import ResponseReader
 from shared.response import Response
 from shared.telemetry import log
 
+#: What the names of the reject files of response files begin with.
+REJECT_BLOBS: Final = "responses/"
+
 
 def reject_blob(file_id: int) -> str:
     """Name of the reject file of a response file in the container of reject files."""
-    return f"responses/{file_id}/rejects.csv"
+    return f"{REJECT_BLOBS}{file_id}/rejects.csv"
 
 
 def keeping_rejects(bridge: Bridge, file: ResponseFile, reader: ResponseReader) -> Iterator[tuple[int, Response]]:

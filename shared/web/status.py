@@ -5,6 +5,7 @@ from typing import Any
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast
 from shared.ledger.alerts import Alert
+from shared.ledger.removals import Removal, removals
 from shared.ledger.response_counts import Comparison, of_broadcasts
 from shared.ledger.response_files import ResponseFile
 from shared.ledger.suppressions import Source
@@ -18,7 +19,8 @@ def status(bridge: Bridge) -> dict[str, Any]:
     """The newest broadcasts and response files, the sums over all files, and how far suppressions are drawn.
 
     Returns:
-        `{"broadcasts": [...], "response_files": [...], "responses": {...}, "suppressions": [...], "alerts": [...]}`
+        `{"broadcasts": [...], "response_files": [...], "responses": {...}, "suppressions": [...], "removals": [...],
+        "alerts": [...]}`
     """
     ledger = bridge.ledger
     newest = ledger.broadcasts.newest(_MOST)
@@ -28,6 +30,7 @@ def status(bridge: Bridge) -> dict[str, Any]:
         "response_files": [_response_file(one) for one in ledger.response_files.newest(_MOST)],
         "responses": ledger.response_files.totals(),
         "suppressions": [_source(one) for one in ledger.suppressions.sources()],
+        "removals": [_removal(one) for one in removals(ledger.database)],
         "alerts": [_alert(one) for one in ledger.alerts.standing()],
     }
 
@@ -68,6 +71,16 @@ def _source(source: Source) -> dict[str, Any]:
         "drawn_at": source.drawn_at and source.drawn_at.isoformat(),
         "whole_at": source.whole_at and source.whole_at.isoformat(),
         "error_code": source.error_code,
+    }
+
+
+def _removal(removal: Removal) -> dict[str, Any]:
+    """What was removed of a kind after its time."""
+    return {
+        "kind": removal.kind,
+        "removed": removal.removed,
+        "removed_ever": removal.removed_ever,
+        "looked_at": removal.looked_at.isoformat(),
     }
 
 

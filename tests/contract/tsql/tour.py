@@ -12,7 +12,7 @@ from shared.bridge import now
 from shared.broadcast import Broadcast, State
 from shared.bulk.load import BulkLoad
 from shared.faststats.ferg_file import FergFiles
-from shared.ledger import erasures, ferg_files, person_rows, recipients, response_counts, responses
+from shared.ledger import erasures, ferg_files, person_rows, recipients, removals, response_counts, responses
 from shared.ledger.alerts import AlertKind
 from shared.ledger.effects import Kind
 from shared.ledger.leases import Leases
@@ -31,6 +31,7 @@ from shared.steps.load_responses import move
 from shared.steps.match_responses import match_responses
 from shared.steps.missed_responses import look_for_missed_responses
 from shared.steps.put_ferg_files import put_ferg_files
+from shared.steps.remove_old import remove_old
 from shared.steps.replay_responses import load_again, take_in
 from shared.web.status import status
 from tests.flow.harness import Flow, change_job, channel, until
@@ -60,6 +61,7 @@ def tour(flow: Flow) -> None:
     _put_away(flow)
     _compare(flow, broadcast)
     _erase(flow)
+    _remove_old(flow)
     housekeeping(flow.bridge)
     _migrate(flow)
 
@@ -189,6 +191,22 @@ def _erase(flow: Flow) -> None:
     for number in range(_MANY):
         many.take(address=f"e{number}@example.org", urn="E2", communication_key=f"E2-{number}")
     assert person_rows.remove_recipients(database, many) == 0
+
+
+def _remove_old(flow: Flow) -> None:
+    """Everything that is over, as if years had passed."""
+    database, later = flow.bridge.ledger.database, now() + timedelta(days=3000)
+    keys = {one.key for one in flow.bridge.ledger.broadcasts.newest(100)}
+    assert removals.old_broadcasts(database, keys, before=later) < keys
+    removals.remove_unmatched(database, before=later)
+    assert removals.remove_recipients(database, before=later, limit=100) > 0
+    assert removals.remove_history(database, before=later, limit=100) > 0
+    for file in flow.bridge.ledger.response_files.old(before=later, limit=2):
+        flow.bridge.ledger.response_files.removed(file, now=now())
+    for _ in range(2):
+        removals.record(database, "some-kind", 1, looked_at=now())
+    assert "some-kind" in {one.kind for one in removals.removals(database)}
+    assert remove_old(flow.bridge) == {}
 
 
 def _upload_anew(flow: Flow, broadcast: Broadcast) -> None:
