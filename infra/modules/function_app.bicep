@@ -1,0 +1,224 @@
+// The function app on Flex Consumption, and its app settings: every one that shared/settings.py declares.
+
+param location string
+param tags object
+param name string
+param privateNetworking bool
+
+@description('Subnet through which everything goes out.')
+param subnetId string
+
+param identityId string
+param identityClientId string
+param storageAccountName string
+
+@description('Container of the package that runs.')
+param deploymentContainer string
+
+param applicationInsightsConnection string
+param keyVaultUri string
+param workspaceId string
+param maximumInstanceCount int
+param instanceMemoryMB int
+param wsDb string
+param rsDb string
+param psDb string
+param systemName string
+param databaseTimeZone string
+param deliveryFiles string
+param optimizelyClientId string
+param optimizelyApiUser string
+param sftpHost string
+param sftpUser string
+param sftpHostKeys string
+param secretSettings array
+param settings object
+param stagedListsDays int
+param rejectsDays int
+param responseFilesDays int
+param recipientKeysDays int
+param historyDays int
+
+var blobUri = 'https://${storageAccountName}.blob.${environment().suffixes.storage}'
+var queueUri = 'https://${storageAccountName}.queue.${environment().suffixes.storage}'
+
+// What the platform reads.
+var platformSettings = {
+  AzureWebJobsStorage__blobServiceUri: blobUri
+  AzureWebJobsStorage__queueServiceUri: queueUri
+  AzureWebJobsStorage__credential: 'managedidentity'
+  AzureWebJobsStorage__clientId: identityClientId
+  APPLICATIONINSIGHTS_CONNECTION_STRING: applicationInsightsConnection
+  APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
+}
+
+// Empty: not set. docs/settings.md says what each is for; those that are not parameters have their defaults.
+var bridgeSettings = {
+  STAGING_CONTAINER: 'staging'
+  REJECTS_CONTAINER: 'rejects'
+  RESPONSES_CONTAINER: 'responses'
+  UPLOAD_LIST_QUEUE: 'upload-list'
+  MONITOR_IMPORT_QUEUE: 'monitor-import'
+  LOAD_RESPONSES_QUEUE: 'load-responses'
+  POLL_JOBS_SCHEDULE: '*/15 * * * * *'
+  GATHER_RESPONSES_SCHEDULE: '0 */5 * * * *'
+  HOUSEKEEPING_SCHEDULE: '0 * * * * *'
+  DRAW_SUPPRESSIONS_SCHEDULE: '0 */10 * * * *'
+  SYSTEM_NAME: systemName
+  WS_DB: wsDb
+  RS_DB: rsDb
+  PS_DB: psDb
+  SCHEMA_MAP_FILE: ''
+  BULK_LOAD: 'auto'
+  BULK_INSERT_DATA_SOURCE: ''
+  DATABASE_TIME_ZONE: databaseTimeZone
+  DELIVERY_FILES: deliveryFiles
+  CHANNELS_FILE: ''
+  BRIDGE_NAME: 'Broadcast Bridge'
+  JOBS_PER_POLL: '20'
+  OPTIMIZELY_REST_URL: 'https://api.campaign.episerver.net/rest'
+  OPTIMIZELY_CLIENT_ID: optimizelyClientId
+  OPTIMIZELY_API_USER: optimizelyApiUser
+  OPTIMIZELY_API_PASSWORD: ''
+  OPTIMIZELY_CONNECTIONS: '8'
+  SFTP_HOST: sftpHost
+  SFTP_PORT: '22'
+  SFTP_USER: sftpUser
+  SFTP_PRIVATE_KEY: ''
+  SFTP_PRIVATE_KEY_PASSPHRASE: ''
+  SFTP_PASSWORD: ''
+  SFTP_HOST_KEYS: sftpHostKeys
+  SFTP_RESPONSE_FOLDER: '/responses'
+  MONITOR_INTERVAL_SECONDS: '30'
+  IMPORT_TIMEOUT_MINUTES: '1560'
+  SEND_TIMEOUT_MINUTES: '60'
+  START_SETTLE_SECONDS: '120'
+  LEASE_SECONDS: '60'
+  MAX_ATTEMPTS: '8'
+  RETRY_SECONDS: '10'
+  RESPONSE_FILE_MARKER: ''
+  RESPONSE_FILE_ROUNDS: '6'
+  KEEP_STAGED_LISTS_DAYS: string(stagedListsDays)
+  KEEP_REJECTS_DAYS: string(rejectsDays)
+  KEEP_RESPONSE_FILES_DAYS: string(responseFilesDays)
+  KEEP_RECIPIENT_KEYS_DAYS: string(recipientKeysDays)
+  KEEP_HISTORY_DAYS: string(historyDays)
+  RESPONSES_TO: 'tables'
+  FERG_FILES: ''
+  FERG_DELIMITER: 'TAB'
+  FERG_ENCLOSER: 'DOUBLEQUOTE'
+  FERG_DATE_FORMAT: 'dd.MM.yyyy HH:mm:ss'
+  ERASE_RESPONSES: 'anonymise'
+}
+
+// A reference without a version: a new version of the secret is taken within a day, or when the app restarts.
+var secretReferences = toObject(
+  secretSettings,
+  setting => setting,
+  setting => '@Microsoft.KeyVault(SecretUri=${keyVaultUri}secrets/${toLower(replace(setting, '_', '-'))})'
+)
+
+resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
+  name: 'plan-${name}'
+  location: location
+  tags: tags
+  kind: 'functionapp'
+  sku: {
+    tier: 'FlexConsumption'
+    name: 'FC1'
+  }
+  properties: {
+    reserved: true
+  }
+}
+
+resource app 'Microsoft.Web/sites@2024-04-01' = {
+  name: name
+  location: location
+  // By this tag azd finds where its service goes.
+  tags: union(tags, {
+    'azd-service-name': 'bridge'
+  })
+  kind: 'functionapp,linux'
+  identity: {
+    type: 'UserAssigned'
+    userAssignedIdentities: {
+      '${identityId}': {}
+    }
+  }
+  properties: {
+    serverFarmId: plan.id
+    httpsOnly: true
+    publicNetworkAccess: privateNetworking ? 'Disabled' : 'Enabled'
+    virtualNetworkSubnetId: subnetId
+    keyVaultReferenceIdentity: identityId
+    siteConfig: {
+      minTlsVersion: '1.2'
+      scmMinTlsVersion: '1.2'
+      http20Enabled: true
+      remoteDebuggingEnabled: false
+    }
+    functionAppConfig: {
+      runtime: {
+        name: 'python'
+        version: '3.13'
+      }
+      deployment: {
+        storage: {
+          type: 'blobContainer'
+          value: '${blobUri}/${deploymentContainer}'
+          authentication: {
+            type: 'UserAssignedIdentity'
+            userAssignedIdentityResourceId: identityId
+          }
+        }
+      }
+      scaleAndConcurrency: {
+        maximumInstanceCount: maximumInstanceCount
+        instanceMemoryMB: instanceMemoryMB
+      }
+    }
+  }
+}
+
+resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
+  parent: app
+  name: 'appsettings'
+  properties: union(bridgeSettings, settings, secretReferences, platformSettings)
+}
+
+// Code comes with a token of Microsoft Entra, never with a password.
+resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+  parent: app
+  name: 'ftp'
+  properties: {
+    allow: false
+  }
+}
+
+resource noScmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
+  parent: app
+  name: 'scm'
+  properties: {
+    allow: false
+  }
+}
+
+// Log lines go to Application Insights; as logs of the platform they would be paid for twice.
+resource metrics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'metrics'
+  scope: app
+  properties: {
+    workspaceId: workspaceId
+    metrics: [
+      {
+        category: 'AllMetrics'
+        enabled: true
+      }
+    ]
+  }
+}
+
+output id string = app.id
+output name string = app.name
+output hostName string = app.properties.defaultHostName

@@ -1,0 +1,149 @@
+// The virtual network: what the app sends leaves it from one address, which Optimizely and others can allow.
+
+param location string
+param tags object
+param baseName string
+param name string
+param addressPrefix string
+
+resource address 'Microsoft.Network/publicIPAddresses@2024-05-01' = {
+  name: 'pip-${baseName}-egress'
+  location: location
+  tags: tags
+  sku: {
+    name: 'Standard'
+  }
+  properties: {
+    publicIPAllocationMethod: 'Static'
+    publicIPAddressVersion: 'IPv4'
+  }
+}
+
+resource nat 'Microsoft.Network/natGateways@2024-05-01' = {
+  name: 'ng-${baseName}'
+  location: location
+  tags: tags
+  sku: {
+    name: 'Standard'
+  }
+  properties: {
+    // An SFTP transfer can be silent for a while.
+    idleTimeoutInMinutes: 10
+    publicIpAddresses: [
+      {
+        id: address.id
+      }
+    ]
+  }
+}
+
+resource appRules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
+  name: 'nsg-${baseName}-app'
+  location: location
+  tags: tags
+  properties: {
+    securityRules: [
+      {
+        name: 'nothing-comes-in'
+        properties: {
+          priority: 4096
+          direction: 'Inbound'
+          access: 'Deny'
+          protocol: '*'
+          sourceAddressPrefix: '*'
+          sourcePortRange: '*'
+          destinationAddressPrefix: '*'
+          destinationPortRange: '*'
+        }
+      }
+    ]
+  }
+}
+
+resource endpointRules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
+  name: 'nsg-${baseName}-endpoints'
+  location: location
+  tags: tags
+  properties: {
+    securityRules: [
+      {
+        name: 'from-the-network'
+        properties: {
+          priority: 100
+          direction: 'Inbound'
+          access: 'Allow'
+          protocol: 'Tcp'
+          sourceAddressPrefix: 'VirtualNetwork'
+          sourcePortRange: '*'
+          destinationAddressPrefix: 'VirtualNetwork'
+          // Storage, key vault and app; Azure SQL, and the ports to which it redirects.
+          destinationPortRanges: ['443', '1433', '11000-11999']
+        }
+      }
+      {
+        name: 'nothing-else-comes-in'
+        properties: {
+          priority: 4096
+          direction: 'Inbound'
+          access: 'Deny'
+          protocol: '*'
+          sourceAddressPrefix: '*'
+          sourcePortRange: '*'
+          destinationAddressPrefix: '*'
+          destinationPortRange: '*'
+        }
+      }
+    ]
+  }
+}
+
+resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
+  name: name
+  location: location
+  tags: tags
+  properties: {
+    addressSpace: {
+      addressPrefixes: [addressPrefix]
+    }
+    // In the network itself: as resources of their own, a second deployment would take them out and in again.
+    subnets: [
+      {
+        name: 'app'
+        properties: {
+          addressPrefix: cidrSubnet(addressPrefix, 26, 0)
+          natGateway: {
+            id: nat.id
+          }
+          networkSecurityGroup: {
+            id: appRules.id
+          }
+          delegations: [
+            {
+              name: 'flex-consumption'
+              properties: {
+                serviceName: 'Microsoft.App/environments'
+              }
+            }
+          ]
+        }
+      }
+      {
+        name: 'endpoints'
+        properties: {
+          addressPrefix: cidrSubnet(addressPrefix, 27, 2)
+          networkSecurityGroup: {
+            id: endpointRules.id
+          }
+          // Else the rules would not hold for private endpoints.
+          privateEndpointNetworkPolicies: 'Enabled'
+          defaultOutboundAccess: false
+        }
+      }
+    ]
+  }
+}
+
+output id string = network.id
+output appSubnetId string = '${network.id}/subnets/app'
+output endpointSubnetId string = '${network.id}/subnets/endpoints'
+output egressAddress string = address.properties.ipAddress

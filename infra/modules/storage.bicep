@@ -1,0 +1,264 @@
+// The storage account: queues between the functions, staged lists, reject files, response files, the package.
+
+param location string
+param tags object
+param name string
+param privateNetworking bool
+
+@description('The identity that reads and writes here.')
+param userPrincipalId string
+
+param stagedListsDays int
+param rejectsDays int
+param responseFilesDays int
+param deliveryFilesDays int
+param softDeleteDays int
+param workspaceId string
+
+@description('Storage account for audit logs; empty: none.')
+param auditStorageId string
+
+// Named as the settings STAGING_CONTAINER, REJECTS_CONTAINER and RESPONSES_CONTAINER say. Housekeeping removes what is in
+// these three after the same days; the rules of lifecycle come later, for what it does not know of.
+@description('Days by which the rules of lifecycle are later than housekeeping.')
+param spareDays int = 30
+
+var containers = [
+  {
+    name: 'staging'
+    days: stagedListsDays + spareDays
+  }
+  {
+    name: 'rejects'
+    days: rejectsDays + spareDays
+  }
+  {
+    name: 'responses'
+    days: responseFilesDays + spareDays
+  }
+  {
+    name: 'deliveries'
+    days: deliveryFilesDays
+  }
+]
+
+// Packages: the newest is what the app runs from, so only older versions of a blob go.
+var deploymentContainer = 'deployment'
+
+var queueNames = [
+  'upload-list'
+  'upload-list-poison'
+  'monitor-import'
+  'monitor-import-poison'
+  'load-responses'
+  'load-responses-poison'
+]
+
+// Storage Blob Data Contributor, Storage Queue Data Contributor
+var blobRole = 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
+var queueRole = '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
+
+resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
+  name: name
+  location: location
+  tags: tags
+  kind: 'StorageV2'
+  sku: {
+    name: 'Standard_ZRS'
+  }
+  properties: {
+    accessTier: 'Hot'
+    allowBlobPublicAccess: false
+    allowCrossTenantReplication: false
+    allowSharedKeyAccess: false
+    defaultToOAuthAuthentication: true
+    isLocalUserEnabled: false
+    minimumTlsVersion: 'TLS1_2'
+    supportsHttpsTrafficOnly: true
+    publicNetworkAccess: privateNetworking ? 'Disabled' : 'Enabled'
+    networkAcls: {
+      defaultAction: privateNetworking ? 'Deny' : 'Allow'
+      bypass: 'None'
+    }
+    sasPolicy: {
+      // An upload of PeopleStage's channel is signed for an hour.
+      sasExpirationPeriod: '0.02:00:00'
+      expirationAction: 'Log'
+    }
+    encryption: {
+      keySource: 'Microsoft.Storage'
+      requireInfrastructureEncryption: true
+      services: {
+        blob: {
+          enabled: true
+          keyType: 'Account'
+        }
+        queue: {
+          enabled: true
+          keyType: 'Account'
+        }
+      }
+    }
+  }
+}
+
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    isVersioningEnabled: true
+    deleteRetentionPolicy: {
+      enabled: true
+      days: softDeleteDays
+    }
+    containerDeleteRetentionPolicy: {
+      enabled: true
+      days: softDeleteDays
+    }
+  }
+}
+
+resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [
+  for one in containers: {
+    parent: blobs
+    name: one.name
+    properties: {
+      publicAccess: 'None'
+    }
+  }
+]
+
+resource deployment 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = {
+  parent: blobs
+  name: deploymentContainer
+  properties: {
+    publicAccess: 'None'
+  }
+}
+
+resource queues 'Microsoft.Storage/storageAccounts/queueServices@2024-01-01' = {
+  parent: account
+  name: 'default'
+}
+
+resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' = [
+  for one in queueNames: {
+    parent: queues
+    name: one
+  }
+]
+
+var contentRules = [
+  for one in containers: {
+    name: 'remove-${one.name}'
+    enabled: true
+    type: 'Lifecycle'
+    definition: {
+      filters: {
+        blobTypes: ['blockBlob']
+        prefixMatch: ['${one.name}/']
+      }
+      actions: {
+        baseBlob: {
+          delete: {
+            daysAfterModificationGreaterThan: one.days
+          }
+        }
+      }
+    }
+  }
+]
+
+// Of every container, also those that the host makes for itself: what was overwritten or deleted.
+var versionRule = {
+  name: 'remove-old-versions'
+  enabled: true
+  type: 'Lifecycle'
+  definition: {
+    filters: {
+      blobTypes: ['blockBlob']
+    }
+    actions: {
+      version: {
+        delete: {
+          daysAfterCreationGreaterThan: softDeleteDays
+        }
+      }
+    }
+  }
+}
+
+resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01-01' = {
+  parent: account
+  name: 'default'
+  properties: {
+    policy: {
+      rules: concat(contentRules, [versionRule])
+    }
+  }
+  dependsOn: [blobs]
+}
+
+resource blobUser 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(account.id, userPrincipalId, blobRole)
+  scope: account
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', blobRole)
+    principalId: userPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+resource queueUser 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(account.id, userPrincipalId, queueRole)
+  scope: account
+  properties: {
+    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', queueRole)
+    principalId: userPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
+
+// Who wrote and deleted blobs. Not who read: the host looks at its queues and locks every second.
+resource blobAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'audit'
+  scope: blobs
+  properties: {
+    workspaceId: workspaceId
+    storageAccountId: empty(auditStorageId) ? null : auditStorageId
+    logs: [
+      {
+        category: 'StorageWrite'
+        enabled: true
+      }
+      {
+        category: 'StorageDelete'
+        enabled: true
+      }
+    ]
+    metrics: [
+      {
+        category: 'Transaction'
+        enabled: true
+      }
+    ]
+  }
+}
+
+resource queueMetrics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
+  name: 'metrics'
+  scope: queues
+  properties: {
+    workspaceId: workspaceId
+    metrics: [
+      {
+        category: 'Transaction'
+        enabled: true
+      }
+    ]
+  }
+}
+
+output id string = account.id
+output name string = account.name
+output deploymentContainer string = deploymentContainer

@@ -1,0 +1,61 @@
+# Users, roles and tables of the bridge in WS_DB and RS_DB: `sh infra/set_up_sql.sh [--plan]`. Safe to run again, and
+# safe while broadcasts run: it adds, and takes nothing away. azd runs it after it has made the resources.
+#
+# It reads, as azd keeps them (`azd env get-values`):
+#   BRIDGE_DATABASE_KIND     azureSql: made by azd; for `own` it only says what is to be done by hand
+#   BRIDGE_SQL_SERVER        the server's host name
+#   BRIDGE_WS_DATABASE, BRIDGE_RS_DATABASE
+#   BRIDGE_IDENTITY          name of the function app's identity
+#   BRIDGE_DEPLOYER          optional: name of the identity or person who migrates by the pipelines (docs/pipelines.md)
+#   BRIDGE_FASTSTATS_SCHEMA  schema of FastStats' tables; dbo
+# Run it as the server's Microsoft Entra administrator (`az login`, or AZURE_... of an identity), from where the server
+# can be reached: with private networking from a machine in the network. It needs sqlcmd and, for the tables, ODBC.
+# With --plan it prints what it would run.
+set -eu
+cd "$(dirname "$0")/.."
+
+plan=${1:-}
+case "$plan" in
+"" | --plan) ;;
+*)
+    echo "usage: sh infra/set_up_sql.sh [--plan]" >&2
+    exit 2
+    ;;
+esac
+
+kind=${BRIDGE_DATABASE_KIND:-own}
+if [ "$kind" = own ]; then
+    echo "The database is your own: its owner runs the scripts of infra/sql in the order of infra/sql/README.md, then"
+    echo "\`bridge db migrate\`, before the code is deployed (docs/deploy.md)."
+    exit 0
+fi
+
+server=${BRIDGE_SQL_SERVER:?} ws=${BRIDGE_WS_DATABASE:?} rs=${BRIDGE_RS_DATABASE:?} identity=${BRIDGE_IDENTITY:?}
+schema=${BRIDGE_FASTSTATS_SCHEMA:-dbo}
+
+run() {
+    if [ "$plan" = --plan ]; then
+        echo "$*"
+    else
+        "$@"
+    fi
+}
+
+script() { # database, script, variables
+    database=$1 file=$2
+    shift 2
+    run sqlcmd -G -b -S "$server" -d "$database" -v "$@" -i "infra/sql/$file"
+}
+
+script "$rs" rs_db_roles.sql FastStatsSchema="$schema"
+script "$ws" ws_db_roles.sql FastStatsSchema="$schema"
+script "$rs" user_managed_identity.sql UserName="$identity" ObjectId= Role=bridge_app
+script "$ws" user_managed_identity.sql UserName="$identity" ObjectId= Role=bridge_app
+if [ -n "${BRIDGE_DEPLOYER:-}" ]; then
+    script "$rs" user_managed_identity.sql UserName="$BRIDGE_DEPLOYER" ObjectId= Role=bridge_migrations
+fi
+
+# The tables, before the code that needs them.
+[ -x .venv/bin/bridge ] || run make setup
+export RS_DB="Server=tcp:$server,1433;Initial Catalog=$rs;Authentication=Active Directory Default"
+run .venv/bin/bridge db migrate

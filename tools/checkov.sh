@@ -1,0 +1,23 @@
+# Runs checkov over infra, in an environment of its own: its packages and ours do not go together. What is passed over
+# stands in infra/.checkov.yaml, with the reason. Where the Bicep CLI is there it builds and lints as well.
+set -eu
+cd "$(dirname "$0")/.."
+version=3.3.30
+uv=$(sh tools/uv.sh)
+home=.tools/checkov-$version
+if [ ! -x "$home/bin/checkov" ]; then
+    echo "Setting up: checkov $version into $home"
+    "$uv" venv --quiet --python 3.13 "$home"
+    "$uv" pip install --quiet --python "$home" "checkov==$version"
+fi
+"$home/bin/checkov" --config-file infra/.checkov.yaml
+
+if command -v bicep >/dev/null 2>&1; then
+    bicep build infra/main.bicep --stdout >/dev/null
+    bicep lint infra/main.bicep
+elif command -v az >/dev/null 2>&1 && az bicep version >/dev/null 2>&1; then
+    az bicep build --file infra/main.bicep --stdout >/dev/null
+    az bicep lint --file infra/main.bicep
+else
+    echo "The Bicep CLI is not installed: the files were not compiled."
+fi
