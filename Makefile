@@ -4,10 +4,10 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.set-up
 
-.PHONY: help setup demo test check bench format requirements clean
+.PHONY: help setup demo test check bench package package-whole format requirements clean
 
 help: ## Say what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
 setup: $(SETUP) ## Make the environment: Python packages and Azurite
 
@@ -28,6 +28,12 @@ bench: $(SETUP) ## Measure how fast rows are, as ratios in one run
 	@$(PYTHON) bench/rows.py
 	@$(PYTHON) bench/bulk.py
 
+package: $(SETUP) ## Build the deployment package of what is committed: dist/broadcast-bridge.zip
+	@$(PYTHON) -m local.package
+
+package-whole: $(SETUP) ## Build it with its dependencies in it: dist/broadcast-bridge-whole.zip
+	@$(PYTHON) -m local.package --with-dependencies
+
 format: $(SETUP) ## Format the code
 	@.venv/bin/ruff format .
 	@.venv/bin/ruff check --fix .
@@ -36,7 +42,7 @@ requirements: ## Compile requirements*.txt anew from pyproject.toml
 	@sh tools/requirements.sh
 
 clean: ## Remove what `setup` and `demo` made
-	rm -rf .venv .tools node_modules .demo
+	rm -rf .venv .tools node_modules .demo dist
 
 $(SETUP): requirements-dev.txt pyproject.toml package-lock.json tools/setup.sh
 	@sh tools/setup.sh

@@ -12,6 +12,7 @@ from cli.responses import responses
 from cli.schema_map import schema_map
 from cli.send_test import send_test
 from cli.setup import setup
+from cli.smoke import smoke
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,6 +32,7 @@ app.add_typer(responses, name="responses")
 app.command()(erase)
 app.command()(erasures)
 app.command("test-send")(send_test)
+app.command()(smoke)
 app.command()(settings)
 app.command()(errors)
 

@@ -5,7 +5,8 @@ import json
 import time
 import urllib.request
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,9 +16,11 @@ from xml.etree.ElementTree import fromstring
 
 from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.queue import QueueServiceClient
+from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from local.delivery_file_generator import delivery_file_name, write_delivery_file
+from local.demo.processes import Process
 from local.faststats import BroadcastJob, insert_job
 from shared.bridge import Bridge
 from shared.broadcast import ORDER, RESTING, Broadcast, RouteKind, State
@@ -36,6 +39,8 @@ from tests.databases import ZONE, Databases
 
 #: Seconds within which a condition must come true; generous, for machines are slow at times.
 PATIENCE = 90
+_ROOT = Path(__file__).parents[2]
+_NEVER = "0 0 0 1 1 *"
 
 
 def channel(route: RouteKind = RouteKind.IMPORT_JOB, **more: Any) -> Channel:
@@ -277,3 +282,25 @@ def make_settings(folder: Path, storage: str, site: dict[str, Any], databases: D
             **more,
         }
     )
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """The settings as app settings, with schedules that never come."""
+    found = {}
+    for name, field in Settings.model_fields.items():
+        value = _NEVER if name.endswith("_schedule") else getattr(settings, name)
+        if value is not None:
+            found[str(field.alias)] = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    return found
+
+
+@contextmanager
+def app_host(flow: Flow, **settings: str) -> Iterator[tuple[Process, str]]:
+    """The app in a host of its own, whose timers never fire unless told; its address."""
+    process = Process(
+        "host", ["local.host", "--app", str(_ROOT)], flow.folder, environment(flow.bridge.settings) | settings
+    )
+    try:
+        yield process, process.wait_ready()["url"]
+    finally:
+        process.stop()

@@ -5,28 +5,21 @@ import logging
 import re
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
-from local.demo.processes import Process
 from shared.bridge import now
 from shared.broadcast import State
 from shared.errors import SettingsInvalid
 from shared.ledger.alerts import AlertKind
-from shared.settings import Settings
 from shared.steps.housekeeping import housekeeping
 from shared.steps.standing import queues
 from shared.telemetry import log
 from shared.web.health import Health
-from tests.flow.harness import Flow, until
-
-ROOT = Path(__file__).parents[2]
-NEVER = "0 0 0 1 1 *"
+from tests.flow.harness import Flow, app_host, until
 
 
 @pytest.fixture
@@ -136,32 +129,6 @@ def test_while_one_call_looks_the_others_are_given_the_last_answer(flow: Flow) -
     time[0] = 60.0
     health.answer()
     assert within == [first]
-
-
-def environment(settings: Settings) -> dict[str, str]:
-    """The settings as app settings."""
-    found = {}
-    for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
-        if value is not None:
-            found[str(field.alias)] = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
-    return found
-
-
-@contextmanager
-def app_host(flow: Flow, **settings: str) -> Iterator[tuple[Process, str]]:
-    """The app in a host of its own, whose timers never fire unless told; its address."""
-    schedules = {str(one.alias): NEVER for name, one in Settings.model_fields.items() if name.endswith("_schedule")}
-    process = Process(
-        "host",
-        ["local.host", "--app", str(ROOT)],
-        flow.folder,
-        environment(flow.bridge.settings) | schedules | settings,
-    )
-    try:
-        yield process, process.wait_ready()["url"]
-    finally:
-        process.stop()
 
 
 def asked(url: str) -> tuple[int, Any]:

@@ -1,0 +1,109 @@
+"""What docs/deploy.md tells to run here runs here, line by line; what it tells to run on Azure is at least shell."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.errors import catalogue
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "deploy.md").read_text()
+PAGES = {name: (ROOT / "docs" / name).read_text() for name in ("deploy.md", "pipelines.md")}
+
+
+def blocks(text: str) -> list[tuple[str, list[str]]]:
+    """The fenced blocks: what each is called, and its lines."""
+    found = re.findall(r"^ *```(\S.*)\n((?:.*\n)*?) *```$", text, flags=re.MULTILINE)
+    return [(name, [line.strip() for line in body.splitlines()]) for name, body in found]
+
+
+def commands(text: str, name: str) -> list[str]:
+    return [line.removeprefix("$ ") for called, lines in blocks(text) if called == name for line in lines]
+
+
+def test_every_block_says_where_it_runs_and_has_a_command_a_line() -> None:
+    for text in PAGES.values():
+        assert text.count("```") == 2 * len(blocks(text)) > 0
+        for called, lines in blocks(text):
+            assert called in {"console run-here", "console azure", "console"}
+            assert all(line.startswith("$ ") for line in lines)
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """A fresh clone of what is committed. It is taken for set up: its commands are those of this environment.
+
+    Nothing of this environment is linked into it, and what would set it up is replaced: others use this environment at
+    the same moment, and set-up would change it under them.
+    """
+    here = tmp_path / "clone"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(here)], check=True)  # noqa: S607 - git of the PATH
+    (here / "tools" / "setup.sh").write_text("echo 'set-up must not run here' >&2; exit 1\n")
+    commands_of_venv = here / ".venv" / "bin"
+    commands_of_venv.mkdir(parents=True)
+    for name, more in (("python", ""), ("bridge", " -c 'from cli.main import main; main()'")):
+        (commands_of_venv / name).write_text(f'#!/bin/sh\nexec "{sys.executable}"{more} "$@"\n')
+        (commands_of_venv / name).chmod(0o755)
+    (here / ".venv" / ".set-up").touch()  # newer than what it is made of
+    return here
+
+
+@pytest.mark.slow
+def test_the_commands_that_run_here_run_one_after_the_other(clone: Path, tmp_path: Path) -> None:
+    ran = commands(PAGE, "console run-here")
+    if shutil.which("ssh-keygen") is None and os.environ.get("CI") != "true":
+        ran = [command for command in ran if not command.startswith("ssh-keygen")]
+    environment = {
+        **os.environ,
+        "HOME": str(tmp_path),
+        "PATH": f"{ROOT / '.tools' / 'bin'}{os.pathsep}{os.environ['PATH']}",  # of uv, where it is not installed
+        "UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(Path.home() / ".cache" / "uv"),
+        "PYTHONPATH": str(clone),
+    }
+    said = ""
+    for command in ran:
+        ended = subprocess.run(
+            ["bash", "-c", command],  # noqa: S607 - bash of the PATH
+            cwd=clone,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
+        said += ended.stdout
+    assert len(ran) >= 5
+    printed = set(re.findall(r"^SHA-256 +([0-9a-f]{64})$", said, flags=re.MULTILINE))
+    summed = set(re.findall(r"^([0-9a-f]{64})  dist/broadcast-bridge\.zip$", said, flags=re.MULTILINE))
+    assert printed == summed
+    assert len(printed) == 1
+    assert "CREATE TABLE" in said
+    assert "OPTIMIZELY_API_PASSWORD" in said
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_commands_for_azure_are_shell(name: str) -> None:
+    shell = [re.sub(r"<[^<>]+>", "value", command) for command in commands(PAGES[name], "console azure")]
+    assert shell
+    assert [command for command in shell if subprocess.run(["bash", "-n", "-c", command], check=False).returncode] == []  # noqa: S607
+
+
+def test_every_file_that_a_command_names_is_there() -> None:
+    """Those of this repository; infra/ is looked at by its own tests."""
+    text = "\n".join(PAGES.values())
+    named = set(re.findall(r"(?:tools|tests|infra/sql|\.github/workflows|\.ci)/[\w./-]*\w\.(?:sh|py|yml|sql)", text))
+    assert {"tools/deploy.sh", "tools/odbc.sh", "tests/flow/test_package.py"} <= named
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
+
+
+def test_errors_that_the_page_names_are_in_the_catalogue() -> None:
+    codes = {one.code for one in catalogue()}
+    named = set(re.findall(r"`((?:schema|sftp|optimizely)-[a-z-]+)`", PAGE))
+    secrets = {"optimizely-api-password", "sftp-private-key"}
+    assert named - secrets
+    assert named - secrets <= codes

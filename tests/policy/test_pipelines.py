@@ -1,0 +1,365 @@
+"""The two pipelines: nothing of strangers, no more rights than needed, and the same order on both."""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+WORKFLOWS = ROOT / ".github" / "workflows"
+TEST = "sudo --preserve-env=CI bash .ci/run"
+#: Of a deployment, in this order: tables before code, for the old code runs on new tables and not the other way round.
+STEPS = [
+    "sudo sh tools/odbc.sh",
+    "make package",
+    "sh tools/deploy.sh migrate",
+    "sh tools/deploy.sh code dist/broadcast-bridge.zip",
+    "sh tools/deploy.sh smoke",
+]
+
+
+def read(path: Path) -> dict[str, Any]:
+    # YAML 1.1 takes the key `on` for the value true.
+    found = yaml.safe_load(path.read_text())
+    return {"on" if key is True else key: value for key, value in found.items()}
+
+
+def workflow(name: str) -> dict[str, Any]:
+    return read(WORKFLOWS / name)
+
+
+AZURE_DEVOPS = read(ROOT / "azure-pipelines.yml")
+EVERY_WORKFLOW = sorted(path.name for path in WORKFLOWS.iterdir())
+EVERY_FILE = [*sorted(WORKFLOWS.iterdir()), ROOT / "azure-pipelines.yml", ROOT / "tools" / "deploy.sh"]
+
+
+def every(found: Any, key: str) -> Iterator[Any]:
+    """Every value of this key, however deep."""
+    if isinstance(found, dict):
+        for name, value in found.items():
+            if name == key:
+                yield value
+            yield from every(value, key)
+    elif isinstance(found, list):
+        for value in found:
+            yield from every(value, key)
+
+
+def github_commands(job: dict[str, Any]) -> list[str]:
+    """What the steps run, after the checkout."""
+    first, *others = job["steps"]
+    assert first["name"] == "Check out"
+    return [step["run"] for step in others]
+
+
+def devops_commands(steps: list[dict[str, Any]]) -> list[str]:
+    first, *others = steps
+    assert first["checkout"] == "self"
+    return [step.get("script") or step["inputs"]["inlineScript"] for step in others]
+
+
+def devops_deployment() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The stage of each environment, and its job."""
+    (each,) = (stage for stage in AZURE_DEVOPS["stages"] if "stage" not in stage)
+    assert list(each) == ["${{ each environment in parameters.environments }}"]
+    ((stage,),) = each.values()
+    (job,) = stage["jobs"]
+    return stage, job
+
+
+# What is used
+
+
+@pytest.mark.parametrize("name", EVERY_WORKFLOW)
+def test_whatever_a_workflow_uses_is_this_commit_or_pinned_to_one(name: str) -> None:
+    unpinned = [
+        used
+        for used in every(workflow(name), "uses")
+        if not re.fullmatch(r"\./\.github/workflows/[a-z-]+\.yml|[\w.-]+/[\w./-]+@[0-9a-f]{40}", used)
+    ]
+    assert unpinned == []
+    assert all((ROOT / used).exists() for used in every(workflow(name), "uses") if used.startswith("./"))
+
+
+def test_azure_devops_uses_one_task_by_its_major_version() -> None:
+    assert set(every(AZURE_DEVOPS, "task")) == {"AzureCLI@2"}
+
+
+def test_the_auditor_of_workflows_finds_nothing_to_worry_about() -> None:
+    found = subprocess.run(
+        [
+            Path(sys.executable).with_name("zizmor"),
+            *("--offline", "--no-progress", "--min-severity", "medium", "--format", "plain", WORKFLOWS),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 0, found.stdout
+
+
+# Rights and secrets
+
+
+@pytest.mark.parametrize("name", EVERY_WORKFLOW)
+def test_a_workflow_may_read_and_only_deployments_may_ask_for_an_identity(name: str) -> None:
+    assert workflow(name)["permissions"] == {"contents": "read"}
+    for job in workflow(name)["jobs"].values():
+        deploys = "environment" in job or "environment" in job.get("with", {})
+        assert job.get("permissions", {"contents": "read"}) == (
+            {"contents": "read", "id-token": "write"} if deploys else {"contents": "read"}
+        )
+
+
+@pytest.mark.parametrize("path", EVERY_FILE, ids=lambda path: path.name)
+def test_no_pipeline_knows_a_secret(path: Path) -> None:
+    text = path.read_text()
+    assert "secrets." not in text, "the login is federated: there is no secret to keep"
+    assert not re.search(r"(?i)(password|client.?secret|account.?key|sas)\s*[:=]", text)
+    assert not re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text), "identities are variables"
+    assert "pull_request_target" not in text, "it would run a stranger's code with our rights"
+
+
+@pytest.mark.parametrize("name", EVERY_WORKFLOW)
+def test_no_text_from_outside_is_put_into_a_command(name: str) -> None:
+    assert [run for run in every(workflow(name), "run") if "${{" in run] == []
+
+
+def test_the_token_of_the_checkout_is_masked_and_not_left_in_the_clone() -> None:
+    (one, other) = (workflow(name)["jobs"] for name in ("test.yml", "deploy-stage.yml"))
+    assert one["test"]["steps"][0] == other["deploy"]["steps"][0]
+    assert AZURE_DEVOPS["stages"][0]["jobs"][0]["steps"][0]["persistCredentials"] is False
+    assert list(every(AZURE_DEVOPS, "persistCredentials")) == [False, False]
+
+
+# Order
+
+
+def test_both_test_with_the_same_command() -> None:
+    assert github_commands(workflow("test.yml")["jobs"]["test"]) == [TEST]
+    stage = AZURE_DEVOPS["stages"][0]
+    assert devops_commands(stage["jobs"][0]["steps"]) == [TEST]
+    assert list(every(workflow("test.yml"), "CI")) == list(every(AZURE_DEVOPS, "CI")) == ["true"]
+
+
+def test_both_deploy_with_the_same_commands_in_the_same_order() -> None:
+    assert github_commands(workflow("deploy-stage.yml")["jobs"]["deploy"]) == STEPS
+    _, job = devops_deployment()
+    assert devops_commands(job["strategy"]["runOnce"]["deploy"]["steps"]) == STEPS
+
+
+def test_production_comes_after_the_test_environment_and_that_after_the_tests() -> None:
+    jobs = workflow("deploy.yml")["jobs"]
+    assert jobs["tests"]["uses"].endswith("/test.yml")
+    assert (jobs["test"]["needs"], jobs["test"]["with"]["environment"]) == ("tests", "test")
+    assert (jobs["production"]["needs"], jobs["production"]["with"]["environment"]) == ("test", "production")
+    assert workflow("deploy-stage.yml")["jobs"]["deploy"]["environment"] == "${{ inputs.environment }}"
+    stage, job = devops_deployment()
+    assert AZURE_DEVOPS["parameters"][0] == {
+        "name": "environments",
+        "type": "object",
+        "default": ["test", "production"],
+    }
+    assert "dependsOn" not in stage, "stages without it run in their order"
+    assert job["environment"] == "broadcast-bridge-${{ environment }}"
+
+
+def test_only_main_is_deployed() -> None:
+    deploy = workflow("deploy.yml")
+    assert deploy["on"] == {"push": {"branches": ["main"]}, "workflow_dispatch": None}
+    assert deploy["jobs"]["test"]["if"] == "github.ref == 'refs/heads/main'"
+    assert workflow("test.yml")["on"]["push"] == {"branches-ignore": ["main"]}, (
+        "main is tested once, before it goes out"
+    )
+    stage, _ = devops_deployment()
+    assert "eq(variables['Build.SourceBranch'], 'refs/heads/main')" in stage["condition"]
+    assert "succeeded()" in stage["condition"]
+
+
+def test_two_deployments_never_run_at_once_and_none_is_broken_off() -> None:
+    assert workflow("deploy.yml")["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
+    assert AZURE_DEVOPS["lockBehavior"] == "sequential"
+
+
+def test_every_job_ends_some_time() -> None:
+    for name in EVERY_WORKFLOW:
+        for job in workflow(name)["jobs"].values():
+            assert "uses" in job or 0 < job["timeout-minutes"] <= 60
+    _, deployment = devops_deployment()
+    for job in (AZURE_DEVOPS["stages"][0]["jobs"][0], deployment):
+        assert 0 < job["timeoutInMinutes"] <= 60
+
+
+def test_every_variable_of_a_deployment_is_explained() -> None:
+    explained = (ROOT / "docs" / "pipelines.md").read_text()
+    given = workflow("deploy-stage.yml")["jobs"]["deploy"]["env"]
+    assert all(value == f"${{{{ vars.{name} }}}}" for name, value in given.items())
+    read_by_script = set(re.findall(r"\$\{?((?:AZURE|BRIDGE)_\w+)", (ROOT / "tools" / "deploy.sh").read_text()))
+    assert read_by_script - {"BRIDGE_FUNCTION_KEY"} == given.keys()
+    assert [name for name in [*given, "DEPLOY_RUNNER", "deployPool"] if f"`{name}`" not in explained] == []
+
+
+# The commands themselves, with an `az` and a `curl` that write down what they are asked
+
+FAKE = """#!/bin/sh
+printf '%s' "{name}" >>"$CALLS"
+for argument in "$@"; do printf '\\t%s' "$argument" >>"$CALLS"; done
+printf '\\n' >>"$CALLS"
+{answer}
+"""
+AZ = """case "$*" in
+*"functionapp show"*) echo app.example.net ;;
+*"keys list"*) echo the-function-key ;;
+esac"""
+CURL = """cat >"$CALLS.header"; echo '{"value": "the-token"}'"""
+BRIDGE = """printf '%s|%s' "${RS_DB:-}" "${BRIDGE_FUNCTION_KEY:-}" >"$CALLS.bridge" """
+SETTINGS = {
+    "AZURE_RESOURCE_GROUP": "rg-bridge",
+    "BRIDGE_APP": "func-bridge",
+    "BRIDGE_RS_DB": "Server=tcp:sql.example.net;Initial Catalog=RS_Test;Authentication=Active Directory Default",
+}
+GITHUB = {
+    "ACTIONS_ID_TOKEN_REQUEST_URL": "https://token.example.net/?run=1",
+    "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "the-request-token",
+    "AZURE_CLIENT_ID": "client",
+    "AZURE_TENANT_ID": "tenant",
+    "AZURE_SUBSCRIPTION_ID": "subscription",
+}
+
+type Deploy = Callable[..., tuple[subprocess.CompletedProcess[str], list[list[str]]]]
+
+
+@pytest.fixture
+def deploy(tmp_path: Path) -> Deploy:
+    """Runs a step of tools/deploy.sh; what it said, and what was called."""
+    for path, answer in (("bin/az", AZ), ("bin/curl", CURL), (".venv/bin/bridge", BRIDGE)):
+        command = tmp_path / path
+        command.parent.mkdir(parents=True, exist_ok=True)
+        command.write_text(FAKE.format(name=command.name, answer=answer))
+        command.chmod(0o755)
+    (tmp_path / "tools").mkdir()
+    script = tmp_path / "tools" / "deploy.sh"
+    script.write_text((ROOT / "tools" / "deploy.sh").read_text())
+    calls = tmp_path / "calls"
+
+    def run(*arguments: str, **settings: str) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
+        calls.write_text("")
+        path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        ended = subprocess.run(
+            ["sh", str(script), *arguments],  # noqa: S607 - sh of the PATH
+            env={"PATH": path, "CALLS": str(calls), "RUNNER_TEMP": str(tmp_path), **settings},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return ended, [line.split("\t") for line in calls.read_text().splitlines()]
+
+    return run
+
+
+def test_migrating_needs_no_secret_and_no_other_setting(deploy: Deploy, tmp_path: Path) -> None:
+    ended, calls = deploy("migrate", BRIDGE_RS_DB=SETTINGS["BRIDGE_RS_DB"])
+    assert (ended.returncode, calls) == (0, [["bridge", "db", "migrate"]])
+    assert (tmp_path / "calls.bridge").read_text() == SETTINGS["BRIDGE_RS_DB"] + "|"
+
+
+@pytest.mark.parametrize(
+    ("package", "built_in_azure"), [("broadcast-bridge.zip", "true"), ("broadcast-bridge-whole.zip", "false")]
+)
+def test_azure_installs_the_dependencies_that_the_package_has_not(
+    deploy: Deploy, package: str, built_in_azure: str
+) -> None:
+    ended, (call,) = deploy("code", f"dist/{package}", **SETTINGS)
+    assert ended.returncode == 0, ended.stderr
+    assert call[:5] == ["az", "functionapp", "deployment", "source", "config-zip"]
+    options = dict(zip(call[5::2], call[6::2], strict=True))
+    assert options["--src"] == f"dist/{package}"
+    assert (options["--resource-group"], options["--name"]) == ("rg-bridge", "func-bridge")
+    assert options["--build-remote"] == built_in_azure
+
+
+@pytest.mark.parametrize(
+    ("more", "asked"), [({}, []), ({"BRIDGE_TEST_MESSAGE": "Spring Newsletter"}, ["--message", "Spring Newsletter"])]
+)
+def test_the_smoke_test_asks_the_app_with_its_key_and_says_neither(
+    deploy: Deploy, tmp_path: Path, more: dict[str, str], asked: list[str]
+) -> None:
+    ended, calls = deploy("smoke", **SETTINGS, **more)
+    assert calls[-1] == ["bridge", "smoke", "https://app.example.net", "--wait", "600", *asked]
+    assert (tmp_path / "calls.bridge").read_text().endswith("|the-function-key")
+    assert "the-function-key" not in ended.stdout + ended.stderr + json.dumps(calls)
+
+
+@pytest.mark.parametrize("step", [["migrate"], ["code", "dist/broadcast-bridge.zip"], ["smoke"]])
+def test_on_github_every_step_logs_in_with_the_identity_of_its_job(
+    deploy: Deploy, tmp_path: Path, step: list[str]
+) -> None:
+    ended, calls = deploy(*step, **SETTINGS, **GITHUB)
+    assert ended.returncode == 0, ended.stderr
+    assert "https://token.example.net/?run=1&audience=api://AzureADTokenExchange" in calls[0]
+    assert "the-request-token" not in json.dumps(calls), "a command line can be read by others"
+    assert (tmp_path / "calls.header").read_text() == "Authorization: Bearer the-request-token\n"
+    assert calls[1][:3] == ["az", "login", "--service-principal"]
+    assert calls[1][3:9] == ["--username", "client", "--tenant", "tenant", "--federated-token", "the-token"]
+    assert calls[2] == ["az", "account", "set", "--subscription", "subscription"]
+    assert [line for line in ended.stdout.splitlines() if "the-token" in line] == ["::add-mask::the-token"]
+
+
+@pytest.mark.parametrize(
+    ("step", "missing"),
+    [(["migrate"], "BRIDGE_RS_DB"), (["code", "package.zip"], "BRIDGE_APP"), (["smoke"], "AZURE_RESOURCE_GROUP")],
+)
+def test_a_variable_that_is_missing_is_named_and_nothing_is_done(deploy: Deploy, step: list[str], missing: str) -> None:
+    ended, calls = deploy(*step, **{name: value for name, value in SETTINGS.items() if name != missing})
+    assert ended.returncode != 0
+    assert missing in ended.stderr
+    assert calls == []
+
+
+def test_an_unknown_step_is_refused(deploy: Deploy) -> None:
+    ended, calls = deploy("provision", **SETTINGS)
+    assert (ended.returncode, calls) == (2, [])
+    assert "usage" in ended.stderr
+
+
+def test_the_checkout_fetches_the_one_commit_and_leaves_no_token(tmp_path: Path) -> None:
+    """The step itself, with this repository in place of GitHub's."""
+    commit = _git(ROOT, "rev-parse", "HEAD")
+    (tmp_path / "owner").mkdir()
+    (tmp_path / "owner" / "name").symlink_to(ROOT)
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    script = workflow("test.yml")["jobs"]["test"]["steps"][0]["run"]
+    ended = subprocess.run(
+        ["bash", "-e", "-o", "pipefail", "-c", script],  # noqa: S607 - bash of the PATH, as the runner has it
+        cwd=workspace,
+        env={
+            "PATH": os.environ["PATH"],
+            "TOKEN": "the-job-token",
+            "GITHUB_SERVER_URL": f"file://{tmp_path}",
+            "GITHUB_REPOSITORY": "owner/name",
+            "GITHUB_SHA": commit,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert _git(workspace, "rev-parse", "HEAD") == commit
+    hidden = base64.b64encode(b"x-access-token:the-job-token").decode()
+    assert ended.stdout.splitlines() == [f"::add-mask::{hidden}"]
+    assert "the-job-token" not in ended.stdout + ended.stderr
+    assert hidden not in (workspace / ".git" / "config").read_text()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()

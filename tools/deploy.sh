@@ -1,0 +1,57 @@
+# One step of a deployment: `migrate`, then `code PACKAGE`, then `smoke`. Both pipelines call it, and so can you after
+# `az login`. What it needs is in the environment: docs/pipelines.md.
+set -eu
+cd "$(dirname "$0")/.."
+
+# On GitHub each step logs in anew: the identity's token lives for minutes, and az needs a fresh one for every service
+# that it has not asked yet. Azure DevOps logs in before it calls. No token stands in a log.
+log_in() {
+    if [ -z "${ACTIONS_ID_TOKEN_REQUEST_URL:-}" ]; then
+        return
+    fi
+    # What az keeps goes with the job, also on a runner of your own.
+    export AZURE_CONFIG_DIR="$RUNNER_TEMP/azure"
+    # The header goes in by standard input: a command line can be read by every process of the machine.
+    token=$(printf 'Authorization: Bearer %s\n' "$ACTIONS_ID_TOKEN_REQUEST_TOKEN" |
+        curl --silent --show-error --fail --retry 3 --max-time 30 --header @- \
+            "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=api://AzureADTokenExchange" |
+        python3 -c 'import json, sys; print(json.load(sys.stdin)["value"])')
+    echo "::add-mask::$token"
+    az login --service-principal --username "$AZURE_CLIENT_ID" --tenant "$AZURE_TENANT_ID" \
+        --federated-token "$token" --output none
+    az account set --subscription "$AZURE_SUBSCRIPTION_ID"
+}
+
+case "${1:-}" in
+migrate)
+    log_in
+    RS_DB=${BRIDGE_RS_DB:?} .venv/bin/bridge db migrate
+    ;;
+code)
+    package=${2:?name the package}
+    case "$package" in
+    *-whole.zip) build=false ;; # it has its dependencies
+    *) build=true ;;
+    esac
+    log_in
+    az functionapp deployment source config-zip --resource-group "${AZURE_RESOURCE_GROUP:?}" --name "${BRIDGE_APP:?}" \
+        --src "$package" --build-remote "$build" --timeout 1800 --output none
+    ;;
+smoke)
+    log_in
+    host=$(az functionapp show --resource-group "${AZURE_RESOURCE_GROUP:?}" --name "${BRIDGE_APP:?}" \
+        --query "defaultHostName || properties.defaultHostName" --output tsv)
+    BRIDGE_FUNCTION_KEY=$(az functionapp keys list --resource-group "$AZURE_RESOURCE_GROUP" --name "$BRIDGE_APP" \
+        --query functionKeys.default --output tsv)
+    export BRIDGE_FUNCTION_KEY
+    set -- "https://$host" --wait 600
+    if [ -n "${BRIDGE_TEST_MESSAGE:-}" ]; then
+        set -- "$@" --message "$BRIDGE_TEST_MESSAGE"
+    fi
+    .venv/bin/bridge smoke "$@"
+    ;;
+*)
+    echo "usage: sh tools/deploy.sh migrate | code PACKAGE | smoke" >&2
+    exit 2
+    ;;
+esac
