@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.set-up
 
-.PHONY: help setup demo test check bench package package-whole format requirements clean
+.PHONY: help setup demo test check infra bench package package-whole format requirements clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -23,6 +23,9 @@ check: $(SETUP) ## Run the linters and type checks
 	@.venv/bin/mypy
 	@.venv/bin/lint-imports
 	@.venv/bin/azure-functions-doctor doctor --path . --profile deploy
+
+infra: ## Look through the Bicep files with checkov; build them where the Bicep CLI is
+	@sh tools/checkov.sh
 
 bench: $(SETUP) ## Measure how fast rows are, as ratios in one run
 	@$(PYTHON) bench/rows.py

@@ -110,7 +110,7 @@ param recipientKeysDays int = 180
 @minValue(31)
 param historyDays int = 730
 
-@description('Days for which delivery files are kept that were put into the container `deliveries`.')
+@description('Days for which files are kept in the containers `deliveries` and `ferg`.')
 @minValue(1)
 param deliveryFilesDays int = 30
 

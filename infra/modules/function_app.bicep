@@ -153,6 +153,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
     virtualNetworkSubnetId: subnetId
     keyVaultReferenceIdentity: identityId
     siteConfig: {
+      ftpsState: 'Disabled'
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
       http20Enabled: true

@@ -36,8 +36,13 @@ var containers = [
     name: 'responses'
     days: responseFilesDays + spareDays
   }
+  // Where FastStats stays on premises: delivery files that come by AzCopy, files that go to FERG (docs/deploy.md).
   {
     name: 'deliveries'
+    days: deliveryFilesDays
+  }
+  {
+    name: 'ferg'
     days: deliveryFilesDays
   }
 ]

@@ -1,0 +1,513 @@
+"""The Bicep files fit the code and keep what they promise. They are parsed, for no compiler is at hand."""
+
+import json
+import os
+import re
+import subprocess
+import tomllib
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pycep
+import pytest
+import yaml
+from pydantic import SecretStr
+from pydantic_core import PydanticUndefined
+
+from function_app import app
+from local.ncrontab import Schedule
+from local.node import PROJECT
+from local.queue_trigger import poison_queue_name
+from shared.ledger.standing import Waiting
+from shared.settings import Settings
+from shared.steps.standing import queues, standing
+
+INFRA = PROJECT / "infra"
+FILES = sorted(INFRA.rglob("*.bicep"))
+#: What the platform reads; everything else in the app settings is the code's.
+PLATFORM = {
+    "AzureWebJobsStorage__credential",
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+}
+#: For a developer's machine: in Azure there are no keys.
+NOT_IN_AZURE = {"AzureWebJobsStorage"}
+#: Built-in roles of Azure by their ids.
+ROLES = {
+    "ba92f5b4-2d11-453d-a403-e96b0029c9fe": "Storage Blob Data Contributor",
+    "974c5e8b-45b9-4653-ba55-5f855dd0fb88": "Storage Queue Data Contributor",
+    "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
+    "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
+}
+#: Containers whose blobs are never too old, and why they have a lifetime nevertheless.
+ONLY_VERSIONS = {"deployment": "the app runs from its newest blob; older versions go"}
+
+
+@cache
+def parsed(path: Path) -> dict[str, Any]:
+    """A Bicep file."""
+    return dict(pycep.BicepParser().parse(text=path.read_text()))
+
+
+def module(name: str) -> dict[str, Any]:
+    return parsed(INFRA / "modules" / f"{name}.bicep")
+
+
+def resources(kind: str) -> list[tuple[Path, str, dict[str, Any]]]:
+    """Every resource of a type: file, symbol, configuration; of a loop or a condition what is in it."""
+    return [
+        (path, symbol, config_of(resource["config"]))
+        for path in FILES
+        for symbol, resource in parsed(path).get("resources", {}).items()
+        if resource["type"] == kind and not resource["existing"]
+    ]
+
+
+def config_of(config: dict[str, Any]) -> dict[str, Any]:
+    while "loop_type" in config or "condition" in config:
+        config = config["config"]
+    return config
+
+
+def one(kind: str) -> dict[str, Any]:
+    ((_, _, config),) = resources(kind)
+    return config
+
+
+def variable(file: str, name: str) -> Any:
+    return module(file)["variables"][name]["value"]
+
+
+def strings(value: Any) -> Iterator[str]:
+    """Every text in a parsed value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for inner in value.values():
+            yield from strings(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from strings(inner)
+
+
+def chosen(value: Any) -> tuple[Any, Any]:
+    """Of `privateNetworking ? a : b` what it is with private networking, and without."""
+    choice = value["operator"]["operands"]
+    assert choice["condition"] == "privateNetworking"
+    return choice["true_value"], choice["false_value"]
+
+
+def settings_of_the_code() -> dict[str, Any]:
+    return {str(field.alias): field for field in Settings.model_fields.values()}
+
+
+def set_in_bicep() -> dict[str, Any]:
+    return {**variable("function_app", "bridgeSettings"), **variable("function_app", "platformSettings")}
+
+
+# The files fit each other, as a compiler would say
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_file_is_read_and_uses_what_it_declares(path: Path) -> None:
+    found, text = parsed(path), re.sub(r"(?m)^\s*//.*$", "", path.read_text())
+    for kind in ("parameters", "variables"):
+        for name in found.get(kind, {}):
+            assert len(re.findall(rf"\b{name}\b", text)) > 1, f"{name} is not used"
+
+
+def calls() -> Iterator[tuple[Path, str, Path, dict[str, Any]]]:
+    """Every module that is called: by whom, its symbol, its file, its parameters."""
+    for path in FILES:
+        for symbol, call in parsed(path).get("modules", {}).items():
+            config = config_of(call["config"])
+            yield path, symbol, path.parent / call["detail"]["path"], config.get("params", {})
+
+
+def test_every_module_is_called_once_and_gets_what_it_asks_for() -> None:
+    called = [file.resolve() for _, _, file, _ in calls()]
+    assert sorted(called) == [path for path in FILES if path != INFRA / "main.bicep"]
+    for caller, symbol, file, given in calls():
+        wanted = parsed(file)["parameters"]
+        needed = {name for name, one in wanted.items() if one["default"] is None}
+        assert needed <= set(given) <= set(wanted), f"{caller.name} calls {symbol}"
+
+
+def test_every_output_that_is_read_is_there() -> None:
+    for path in FILES:
+        for symbol, output in re.findall(r"\b(\w+)\.outputs\.(\w+)", path.read_text()):
+            detail = parsed(path)["modules"][symbol]["detail"]["path"]
+            assert output in parsed(path.parent / detail)["outputs"], f"{path.name}: {symbol}.outputs.{output}"
+
+
+def test_there_is_one_file_of_parameters_and_each_is_described_once() -> None:
+    declared = parsed(INFRA / "main.bicep")["parameters"]
+    for name, parameter in declared.items():
+        assert any(one["type"] == "description" for one in parameter["decorators"]), name
+    given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
+    assert set(given) == set(declared)
+    for name, value in given.items():
+        default, kept = declared[name]["default"], value["value"]
+        if default is None or kept == default:
+            continue
+        told = re.fullmatch(r"\$\{\w+(?:=(.*))?\}", str(kept))
+        assert told, f"{name} is another value than in main.bicep"
+        assert (told[1] or "") == (str(default).lower() if isinstance(default, bool) else default), name
+
+
+def test_what_is_made_has_tags_and_is_named_by_the_convention() -> None:
+    # The group itself has the first name of all; a link is named within its zone.
+    without = {"Microsoft.Resources/resourceGroups", "Microsoft.Network/privateDnsZones/virtualNetworkLinks"}
+    for path in FILES:
+        for symbol, resource in parsed(path).get("resources", {}).items():
+            config = config_of(resource["config"])
+            if resource["existing"] or resource["type"] in without or "location" not in config:
+                continue
+            assert any("tags" in text for text in strings(config["tags"])), f"{path.name}: {symbol}"
+            named = " ".join(strings(config["name"]))
+            assert re.search(r"\bname\b|\w+Name\b|guid|\bone\b", named), f"{path.name}: {symbol} is named {named}"
+
+
+# Settings
+
+
+def test_every_setting_of_the_code_is_set_and_no_other() -> None:
+    assert set(set_in_bicep()) - PLATFORM == set(settings_of_the_code()) - NOT_IN_AZURE
+
+
+def test_a_setting_that_is_no_parameter_has_the_default_of_the_code() -> None:
+    parameters = module("function_app")["parameters"]
+    for name, value in variable("function_app", "bridgeSettings").items():
+        default = settings_of_the_code()[name].default
+        if not isinstance(value, str) or value in parameters:
+            continue
+        # What is required and no parameter is a secret, which takes the place of nothing.
+        assert value == ("" if default in {None, PydanticUndefined} else str(default)), name
+
+
+def test_days_for_which_things_are_kept_are_parameters_with_the_defaults_of_the_code() -> None:
+    declared = parsed(INFRA / "main.bicep")["parameters"]
+    kept = {name: value for name, value in set_in_bicep().items() if name.startswith("KEEP_")}
+    assert len(kept) == 5
+    for name, value in kept.items():
+        (parameter,) = [text for text in strings(value) if text in declared]
+        field = settings_of_the_code()[name]
+        assert declared[parameter]["default"] == field.default
+        least = [one["argument"] for one in declared[parameter]["decorators"] if one["type"] == "min_value"]
+        assert least == [field.metadata[0].ge]
+
+
+def test_required_settings_are_parameters_that_must_be_given() -> None:
+    declared = parsed(INFRA / "main.bicep")["parameters"]
+    for name, field in settings_of_the_code().items():
+        if field.is_required() and field.annotation is not SecretStr and name not in {"RS_DB", "DELIVERY_FILES"}:
+            assert declared[set_in_bicep()[name]]["default"] is None, name
+
+
+def test_secrets_are_references_to_the_key_vault_and_stand_nowhere() -> None:
+    secret = {name for name, field in settings_of_the_code().items() if SecretStr in (field.annotation, *_args(field))}
+    declared = parsed(INFRA / "main.bicep")["parameters"]
+    assert set(declared["secretSettings"]["default"]) <= secret
+    for name in secret - NOT_IN_AZURE:
+        value = set_in_bicep()[name]
+        assert value in {"", "wsDb", "rsDb", "psDb"}, f"{name}: by secretSettings, or a connection without a secret"
+    text = (INFRA / "modules" / "function_app.bicep").read_text()
+    assert "@Microsoft.KeyVault(SecretUri=${keyVaultUri}secrets/${toLower(replace(setting, '_', '-'))})" in text
+    assert re.search(r"union\(bridgeSettings, settings, secretReferences, platformSettings\)", text)
+
+
+def _args(field: Any) -> tuple[Any, ...]:
+    return getattr(field.annotation, "__args__", ())
+
+
+@pytest.mark.parametrize("path", [*FILES, INFRA / "main.parameters.json"], ids=lambda path: path.name)
+def test_no_secret_is_written_down_or_asked_for(path: Path) -> None:
+    text = path.read_text()
+    assert not re.search(r"listKeys|listAccountSas|AccountKey=|SharedAccess|(?i:password|pwd)\s*[=:]\s*'?\w", text)
+    assert not re.search(r"-----BEGIN|[A-Za-z0-9+/]{60,}", text)
+
+
+def test_schedules_are_ncrontab_and_the_functions_read_them_by_their_settings() -> None:
+    schedules = {name: value for name, value in set_in_bicep().items() if name.endswith("_SCHEDULE")}
+    for value in schedules.values():
+        Schedule(value)
+    read = set()
+    for function in app.get_functions():
+        read |= set(re.findall(r"%(\w+)%", str(function.get_dict_repr())))
+    assert read <= set(set_in_bicep())
+    assert set(schedules) <= read
+
+
+# Storage
+
+
+def test_every_queue_and_its_poison_queue_is_made() -> None:
+    named = {value for name, value in set_in_bicep().items() if name.endswith("_QUEUE")}
+    assert named == {str(field.default) for name, field in settings_of_the_code().items() if name.endswith("_QUEUE")}
+    assert set(variable("storage", "queueNames")) == named | {poison_queue_name(queue) for queue in named}
+
+
+def test_every_poison_queue_has_an_alert() -> None:
+    rules = parsed(INFRA / "modules" / "watching" / "log_alerts.bicep")["variables"]["rules"]["value"]
+    assert "poison-messages" in {rule["name"] for rule in rules}
+    query = (INFRA / "watching" / "poison-messages.kql").read_text()
+    # Housekeeping counts each of them in a field of this name, and the rule asks for it.
+    told = standing({}, {}, Waiting(number=0), dict.fromkeys(queues(_settings()), 0), now=datetime.now(UTC))
+    assert sum(field.startswith("poison_") for field in told) * 2 == len(variable("storage", "queueNames"))
+    for name in queues(_settings()):
+        assert f'"{name}"' in query
+
+
+def _settings() -> Settings:
+    return Settings.model_construct(**{name: field.default for name, field in Settings.model_fields.items()})
+
+
+def test_every_container_is_made_and_has_a_lifetime() -> None:
+    lifetimes = {one["name"]: one["days"] for one in variable("storage", "containers")}
+    of_code = {value for name, value in set_in_bicep().items() if name.endswith("_CONTAINER")}
+    assert of_code <= set(lifetimes)
+    place = parsed(INFRA / "main.bicep")["parameters"]["deliveryFiles"]["default"]
+    assert place.removeprefix("container:") in lifetimes
+    made = resources("Microsoft.Storage/storageAccounts/blobServices/containers")
+    names = [" ".join(strings(config["name"])) for _, _, config in made]
+    assert len(names) == 2
+    assert variable("storage", "deploymentContainer") in ONLY_VERSIONS
+    rules = variable("storage", "contentRules")
+    assert "contentRules" in set(strings(one_policy("storage")))
+    assert "versionRule" in set(strings(one_policy("storage")))
+    assert rules["loop_type"]["detail"]["array_name"] == "containers"
+    assert "prefixMatch" not in json.dumps(variable("storage", "versionRule"))
+
+
+def one_policy(file: str) -> dict[str, Any]:
+    (found,) = [
+        config
+        for path, _, config in resources("Microsoft.Storage/storageAccounts/managementPolicies")
+        if path.stem == file
+    ]
+    return found
+
+
+def test_rules_of_lifecycle_are_later_than_housekeeping() -> None:
+    assert module("storage")["parameters"]["spareDays"]["default"] > 0
+    by_name = {one["name"]: one["days"] for one in variable("storage", "containers")}
+    for container, setting in (
+        ("staging", "KEEP_STAGED_LISTS_DAYS"),
+        ("rejects", "KEEP_REJECTS_DAYS"),
+        ("responses", "KEEP_RESPONSE_FILES_DAYS"),
+    ):
+        words = set(strings(by_name[container]))
+        assert "spareDays" in words
+        assert set(strings(set_in_bicep()[setting])) & words, container
+
+
+def test_storage_takes_no_keys_no_old_tls_and_nobody_without_a_name() -> None:
+    accounts = resources("Microsoft.Storage/storageAccounts")
+    assert {path.stem for path, _, _ in accounts} == {"storage", "audit"}
+    for _, _, config in accounts:
+        properties = config["properties"]
+        assert properties["allowSharedKeyAccess"] is False
+        assert properties["allowBlobPublicAccess"] is False
+        assert properties["minimumTlsVersion"] == "TLS1_2"
+        assert properties["supportsHttpsTrafficOnly"] is True
+        assert properties["isLocalUserEnabled"] is False
+    for _, _, config in resources("Microsoft.Storage/storageAccounts/blobServices"):
+        assert config["properties"]["deleteRetentionPolicy"]["enabled"] is True
+        assert config["properties"]["containerDeleteRetentionPolicy"]["enabled"] is True
+
+
+def test_the_option_for_audit_logs_makes_what_nobody_can_change() -> None:
+    (audit,) = [one for path, _, one in resources("Microsoft.Storage/storageAccounts") if path.stem == "audit"]
+    policy = audit["properties"]["immutableStorageWithVersioning"]
+    assert policy["enabled"] is True
+    assert policy["immutabilityPolicy"]["immutabilityPeriodSinceCreationInDays"] == "auditDays"
+    assert audit["properties"]["networkAcls"] == {"defaultAction": "Deny", "bypass": "AzureServices"}
+    sent = [
+        path.stem
+        for path, _, config in resources("Microsoft.Insights/diagnosticSettings")
+        if "auditStorageId" in set(strings(config["properties"].get("storageAccountId")))
+    ]
+    assert sorted(sent) == ["key_vault", "sql", "storage"]
+
+
+# Identity, network
+
+
+def test_rights_are_small_of_one_resource_and_the_identitys() -> None:
+    given = resources("Microsoft.Authorization/roleAssignments")
+    roles = set()
+    for path, symbol, config in given:
+        (role,) = [
+            value["value"]
+            for name, value in parsed(path)["variables"].items()
+            if name in set(strings(config["properties"]["roleDefinitionId"]))
+        ]
+        roles.add(ROLES[role])
+        assert config["scope"] in parsed(path)["resources"], f"{path.name}: {symbol}"
+        assert config["properties"]["principalType"] == "ServicePrincipal"
+    assert roles == set(ROLES.values())
+
+
+def test_nothing_takes_a_password_or_a_key() -> None:
+    assert one("Microsoft.Insights/components")["properties"]["DisableLocalAuth"] is True
+    assert one("Microsoft.OperationalInsights/workspaces")["properties"]["features"]["disableLocalAuth"] is True
+    assert one("Microsoft.Sql/servers")["properties"]["administrators"]["azureADOnlyAuthentication"] is True
+    assert "administratorLoginPassword" not in (INFRA / "modules" / "sql.bicep").read_text()
+    assert one("Microsoft.KeyVault/vaults")["properties"]["enableRbacAuthorization"] is True
+    publishing = resources("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
+    assert {config["name"]: config["properties"]["allow"] for _, _, config in publishing} == {
+        "ftp": False,
+        "scm": False,
+    }
+    deployment = one("Microsoft.Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
+    assert deployment["authentication"]["type"] == "UserAssignedIdentity"
+    platform = variable("function_app", "platformSettings")
+    assert platform["AzureWebJobsStorage__credential"] == "managedidentity"
+    connection = next(text for text in strings(parsed(INFRA / "resources.bicep")) if "Initial Catalog=" in text)
+    assert "Authentication=Active Directory Managed Identity" in connection
+
+
+def test_connections_are_of_tls_1_2_or_later() -> None:
+    assert one("Microsoft.Sql/servers")["properties"]["minimalTlsVersion"] == "1.2"
+    site = one("Microsoft.Web/sites")["properties"]
+    assert site["httpsOnly"] is True
+    assert (site["siteConfig"]["minTlsVersion"], site["siteConfig"]["scmMinTlsVersion"]) == ("1.2", "1.2")
+
+
+@pytest.mark.parametrize(
+    ("kind", "groups"),
+    [
+        ("Microsoft.KeyVault/vaults", {"vault"}),
+        ("Microsoft.Sql/servers", {"sqlServer"}),
+        ("Microsoft.Web/sites", {"sites"}),
+        ("Microsoft.Storage/storageAccounts", {"blob", "queue"}),
+    ],
+)
+def test_with_private_networking_nothing_is_reached_from_outside(kind: str, groups: set[str]) -> None:
+    (config,) = [config for path, _, config in resources(kind) if path.stem != "audit"]
+    assert chosen(config["properties"]["publicNetworkAccess"]) == ("Disabled", "Enabled")
+    if "networkAcls" in config["properties"]:
+        assert chosen(config["properties"]["networkAcls"]["defaultAction"]) == ("Deny", "Allow")
+    endpoints = [*variable("private_endpoints", "needed"), *variable("private_endpoints", "sql")]
+    assert groups <= {endpoint["groupId"] for endpoint in endpoints}
+
+
+def test_what_the_app_sends_leaves_from_a_fixed_address() -> None:
+    assert one("Microsoft.Network/publicIPAddresses")["properties"]["publicIPAllocationMethod"] == "Static"
+    app_subnet, endpoint_subnet = one("Microsoft.Network/virtualNetworks")["properties"]["subnets"]
+    assert app_subnet["properties"]["natGateway"]
+    assert app_subnet["properties"]["delegations"][0]["properties"]["serviceName"] == "Microsoft.App/environments"
+    assert endpoint_subnet["properties"]["privateEndpointNetworkPolicies"] == "Enabled"
+    assert one("Microsoft.Web/sites")["properties"]["virtualNetworkSubnetId"] == "subnetId"
+    assert "BRIDGE_EGRESS_ADDRESS" in parsed(INFRA / "main.bicep")["outputs"]
+
+
+def test_what_holds_data_can_be_brought_back_and_tells_who_touched_it() -> None:
+    vault = one("Microsoft.KeyVault/vaults")["properties"]
+    assert (vault["enableSoftDelete"], vault["enablePurgeProtection"]) == (True, True)
+    scopes = {
+        config["scope"]
+        for _, _, config in resources("Microsoft.Insights/diagnosticSettings")
+        if isinstance(config["scope"], str)
+    }
+    assert {"blobs", "queues", "vault", "master", "app"} <= scopes
+    assert one("Microsoft.Sql/servers/auditingSettings")["properties"]["state"] == "Enabled"
+
+
+# Versions, azd, SQL
+
+
+def test_versions_agree_with_those_of_the_project() -> None:
+    runtime = one("Microsoft.Web/sites")["properties"]["functionAppConfig"]["runtime"]
+    asked = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert runtime["name"] == "python"
+    assert (PROJECT / ".python-version").read_text().strip().startswith(runtime["version"])
+    assert runtime["version"] in asked
+    bundle = json.loads((PROJECT / "host.json").read_text())["extensionBundle"]
+    assert bundle == {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"}
+    pinned = re.search(r"^azure-functions==(\d+)\.", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
+    # The library of Python 3.13 and later is 2.x.
+    assert pinned
+    assert pinned[1] == "2"
+
+
+def test_azd_finds_its_service_its_environment_and_the_set_up_of_the_databases() -> None:
+    azd = yaml.safe_load((PROJECT / "azure.yaml").read_text())
+    (service,) = azd["services"]
+    assert service in set(strings(one("Microsoft.Web/sites")["tags"]))
+    assert azd["services"][service] == {"project": ".", "language": "python", "host": "function"}
+    assert "azd-env-name" in str(parsed(INFRA / "main.bicep")["variables"]["allTags"])
+    hook = azd["hooks"]["postprovision"]["posix"]
+    assert (PROJECT / hook["run"]).exists()
+    text = (PROJECT / hook["run"]).read_text()
+    outputs = set(parsed(INFRA / "main.bicep")["outputs"])
+    by_hand = {"BRIDGE_DEPLOYER", "BRIDGE_FASTSTATS_SCHEMA"}
+    assert set(re.findall(r"\$\{?(BRIDGE_\w+)", text)) - by_hand <= outputs
+
+
+def set_up(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        ["/bin/sh", str(INFRA / "set_up_sql.sh"), *arguments],
+        env={"PATH": os.environ["PATH"], **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_the_databases_are_set_up_before_the_code_roles_first_then_users_then_tables() -> None:
+    told = set_up(
+        "--plan",
+        BRIDGE_DATABASE_KIND="azureSql",
+        BRIDGE_SQL_SERVER="server",
+        BRIDGE_WS_DATABASE="WS_Holidays",
+        BRIDGE_RS_DATABASE="RS_Holidays",
+        BRIDGE_IDENTITY="id-bridge",
+        BRIDGE_DEPLOYER="id-deploy",
+    )
+    assert told.returncode == 0, told.stderr
+    lines = [line for line in told.stdout.splitlines() if line != "make setup"]
+    assert [re.search(r"-d (\w+)_Holidays.* -i infra/sql/(\w+)\.sql", line).groups() for line in lines[:-1]] == [  # type: ignore[union-attr]
+        ("RS", "rs_db_roles"),
+        ("WS", "ws_db_roles"),
+        ("RS", "user_managed_identity"),
+        ("WS", "user_managed_identity"),
+        ("RS", "user_managed_identity"),
+    ]
+    assert lines[-1] == ".venv/bin/bridge db migrate"
+    assert "Role=bridge_migrations" in lines[-2]
+    for line in lines[:-1]:
+        file = PROJECT / line.rpartition(" -i ")[2]
+        assert {name for name in re.findall(r"\$\((\w+)\)", file.read_text()) if f"{name}=" not in line} == set()
+
+
+def test_a_database_of_ones_own_is_left_to_its_owner_and_what_is_missing_is_told() -> None:
+    own = set_up(BRIDGE_DATABASE_KIND="own")
+    assert own.returncode == 0
+    assert "bridge db migrate" in own.stdout
+    assert set_up("--wrong").returncode == 2
+    missing = set_up("--plan", BRIDGE_DATABASE_KIND="azureSql")
+    assert missing.returncode != 0
+    assert "BRIDGE_SQL_SERVER" in missing.stderr
+
+
+# checkov
+
+
+def test_everything_that_checkov_passes_over_has_a_reason() -> None:
+    text = (INFRA / ".checkov.yaml").read_text()
+    config = yaml.safe_load(text)
+    assert config["framework"] == ["bicep"]
+    assert "soft-fail" not in config
+    reason = ""
+    for line in text.partition("skip-check:")[2].splitlines():
+        if line.strip().startswith("#"):
+            reason = line
+        elif line.strip().startswith("- CKV"):
+            assert reason or "#" in line, line
+    assert len(config["skip-check"]) == len(set(config["skip-check"]))
+    assert "checkov" not in (PROJECT / "pyproject.toml").read_text(), "it has an environment of its own"
