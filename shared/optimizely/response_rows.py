@@ -27,6 +27,8 @@ from shared.unpacking import Packing, unpacked
 _PIECE: Final = 256 * 1024
 #: Longest line, and longest row of several lines, in characters.
 _LONGEST_ROW: Final = 64 * 1024
+#: Most characters of a line that is kept: a BOM before it and a carriage return behind it are none of its own.
+_LONGEST_KEPT: Final = _LONGEST_ROW + 2
 
 #: C0, DEL and C1, but for tab and line feed, and what stands for bytes that could not be decoded.
 _UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
@@ -95,7 +97,7 @@ class ResponseRows(QuotedRows):
         for piece in pieces:
             text = piece
             head, end, tail = text.partition("\n")
-            if dropping or len(kept) + len(head) > _LONGEST_ROW:
+            if dropping or len(kept) + len(head) > _LONGEST_KEPT:
                 kept, dropping = "", not end
                 if dropping:
                     continue
@@ -120,7 +122,7 @@ class ResponseRows(QuotedRows):
 
 
 def _checked(block: str) -> Iterator[str | RejectReason]:
-    """The lines of a block, but for those that hold what no text has.
+    """The lines of a block, but for those that are too long, or hold what no text has.
 
     Where files were put one behind the other, a line begins with a BOM: it is none of the first value.
     """
@@ -129,10 +131,14 @@ def _checked(block: str) -> Iterator[str | RejectReason]:
     if _MARK in block:
         block = block.replace(f"\n{_MARK}", "\n").removeprefix(_MARK)
     lines = block.split("\n")
-    return iter(lines) if _CONTROL.search(block) is None else map(_checked_line, lines)
+    good = _CONTROL.search(block) is None and max(map(len, lines)) <= _LONGEST_ROW
+    return iter(lines) if good else map(_checked_line, lines)
 
 
 def _checked_line(line: str) -> str | RejectReason:
+    # First: a line of several pieces is too long before all of it is seen.
+    if len(line) > _LONGEST_ROW:
+        return RejectReason.VALUE_TOO_LONG
     if _CONTROL.search(line) is None:
         return line
     return RejectReason.NOT_TEXT if _UNDECODED.search(line) else RejectReason.CONTROL_CHARACTER

@@ -1,0 +1,17 @@
+"""The corpus: odd and bad response files by a sentence that says what is odd about each."""
+
+from typing import Final
+
+from tests.corpus.case import Case
+from tests.corpus.columns import COLUMNS
+from tests.corpus.dates import DATES
+from tests.corpus.encodings import ENCODINGS
+from tests.corpus.foreign import FOREIGN
+from tests.corpus.lines import LINES
+from tests.corpus.packed import PACKED
+from tests.corpus.quotes import QUOTES
+from tests.corpus.values import VALUES
+
+#: The corpus by what it is about.
+ROOMS: Final = (LINES, ENCODINGS, COLUMNS, QUOTES, VALUES, DATES, PACKED, FOREIGN)
+FILES: Final[dict[str, Case]] = {name: case for room in ROOMS for name, case in room.items()}
