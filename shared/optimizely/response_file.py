@@ -33,7 +33,8 @@ _LONGEST: Final[Mapping[ResponseField, int]] = {
 _RECIPIENT: Final = (ResponseField.COMMUNICATION_KEY, ResponseField.URN, ResponseField.EMAIL)
 #: Values of so many characters are looked at: each may be two in UTF-16.
 _HALVES: Final = tuple(longest // 2 for longest in _LONGEST.values())
-#: Detail that keeps the word of a file for a type which has another name here.
+#: Detail that keeps the word of a file for a type which has another name here. A column of this name, which would be
+#: in its way, is kept under its number, as one without a name is.
 TYPE_IN_FILE: Final = "MessageTypeInFile"
 #: Other words for the known types: those of Apteco's API (section 4.4 of the Apteco reference) and of the vendor's
 #: webhooks and response categories (section 3.3 of the Optimizely reference).
@@ -152,7 +153,11 @@ class ResponseReader:
             *(len(names) if position is None else position for position in positions.values())
         )
         taken = set(positions.values())
-        self._details = [(position, name) for position, name in enumerate(names) if position not in taken]
+        self._details = [
+            (position, name if loosely_named(name) != loosely_named(TYPE_IN_FILE) else f"Column {position + 1}")
+            for position, name in enumerate(names)
+            if position not in taken
+        ]
         self.fields = MappingProxyType(
             {field: names[position] for field, position in positions.items() if position is not None}
         )

@@ -117,7 +117,9 @@ VALUES: dict[str, Case] = {
         ),
     ),
     "known types in odd case": Case(
-        content=written(*(f"{word};{word};{TIME}" for word in ("oPEN", "SEND", "click", "UnSubscription")), header=SHORT_HEADER),
+        content=written(
+            *(f"{word};{word};{TIME}" for word in ("oPEN", "SEND", "click", "UnSubscription")), header=SHORT_HEADER
+        ),
         rows_read=4,
         rows_good=4,
         values=(
@@ -128,9 +130,7 @@ VALUES: dict[str, Case] = {
         ),
     ),
     "other words for the known types, in odd case": Case(
-        content=written(
-            f"1;HARDBOUNCE;{TIME}", f"2;broadcastOptOut;{TIME}", f"3;GELESEN;{TIME}", header=SHORT_HEADER
-        ),
+        content=written(f"1;HARDBOUNCE;{TIME}", f"2;broadcastOptOut;{TIME}", f"3;GELESEN;{TIME}", header=SHORT_HEADER),
         layout="types = {gelesen = 'Open'}",
         rows_read=3,
         rows_good=3,
@@ -138,6 +138,15 @@ VALUES: dict[str, Case] = {
             {"message_type": "Bounce", "details": {"MessageTypeInFile": "HARDBOUNCE"}},
             {"message_type": "Unsubscription", "details": {"MessageTypeInFile": "broadcastOptOut"}},
             {"message_type": "Open", "details": {"MessageTypeInFile": "GELESEN"}},
+        ),
+    ),
+    "a column of the name that the bridge keeps such words under": Case(
+        content=written(f"1;HARDBOUNCE;{TIME};x", f"2;Open;{TIME};y", header=f"{SHORT_HEADER};messagetypeinfile"),
+        rows_read=2,
+        rows_good=2,
+        values=(
+            {"message_type": "Bounce", "details": {"MessageTypeInFile": "HARDBOUNCE", "Column 4": "x"}},
+            {"message_type": "Open", "details": {"Column 4": "y"}},
         ),
     ),
     "types that nobody knows": Case(
@@ -218,9 +227,7 @@ VALUES: dict[str, Case] = {
         ),
     ),
     "an address of a click with everything that an address may hold": Case(
-        content=written(
-            f"1;Click;{TIME};https://example.org/a%20b?x=1&y=ü#'top'", header=f"{SHORT_HEADER};ClickUrl"
-        ),
+        content=written(f"1;Click;{TIME};https://example.org/a%20b?x=1&y=ü#'top'", header=f"{SHORT_HEADER};ClickUrl"),
         rows_read=1,
         rows_good=1,
         values=({"click_url": "https://example.org/a%20b?x=1&y=ü#'top'"},),
