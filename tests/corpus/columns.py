@@ -146,7 +146,9 @@ COLUMNS: dict[str, Case] = {
         rows_good=2,
         rejects=((1, "date-invalid", "EventTriggeredDate"),),
     ),
-    "an empty file without a header": Case(content=b"", layout='columns = ["Urn", "MessageType", "EventTriggeredDate"]'),
+    "an empty file without a header": Case(
+        content=b"", layout='columns = ["Urn", "MessageType", "EventTriggeredDate"]'
+    ),
     "columns by the names of a layout, which may be several": Case(
         content=written("7;900;Klick;01.03.2026 12:30", header="KundenNr;SendId;Art;Zeit"),
         layout=(
@@ -156,12 +158,10 @@ COLUMNS: dict[str, Case] = {
         ),
         rows_read=1,
         rows_good=1,
-        values=(
-            {"urn": "7", "mailing_id": "900", "message_type": "Click", "details": {"MessageTypeInFile": "Klick"}},
-        ),
+        values=({"urn": "7", "mailing_id": "900", "message_type": "Click", "details": {"MessageTypeInFile": "Klick"}},),
     ),
     "FERG's parameters as the layout": Case(
-        content="Kunden ID\tSchlüssel\tTyp\tZeitpunkt\tGrund\n7\t\"K7\topen\t2026-03-01 12:30:15\tx\n".encode(),
+        content='Kunden ID\tSchlüssel\tTyp\tZeitpunkt\tGrund\n7\t"K7\topen\t2026-03-01 12:30:15\tx\n'.encode(),
         layout=FERG,
         rows_read=1,
         rows_good=1,

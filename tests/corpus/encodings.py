@@ -119,7 +119,8 @@ ENCODINGS: dict[str, Case] = {
         layout='columns = ["Urn", "CommunicationKey", "MessageType", "EventTriggeredDate", "Browser"]',
     ),
     "a quoted first column behind a BOM": wholly(
-        codecs.BOM_UTF8 + written('"1";"K1";"Open";"01.03.2026 12:30";""', header=f'"{HEADER.replace(";", chr(34) + ";" + chr(34))}"'),
+        codecs.BOM_UTF8
+        + written('"1";"K1";"Open";"01.03.2026 12:30";""', header=f'"{HEADER.replace(";", chr(34) + ";" + chr(34))}"'),
         1,
     ),
     "a file of UTF-16 behind one of UTF-8": Case(

@@ -13,5 +13,14 @@ from tests.corpus.quotes import QUOTES
 from tests.corpus.values import VALUES
 
 #: The corpus by what it is about.
-ROOMS: Final = (LINES, ENCODINGS, COLUMNS, QUOTES, VALUES, DATES, PACKED, FOREIGN)
-FILES: Final[dict[str, Case]] = {name: case for room in ROOMS for name, case in room.items()}
+ROOMS: Final[dict[str, dict[str, Case]]] = {
+    "lines": LINES,
+    "encodings": ENCODINGS,
+    "columns": COLUMNS,
+    "quotes": QUOTES,
+    "values": VALUES,
+    "dates": DATES,
+    "packed": PACKED,
+    "foreign": FOREIGN,
+}
+FILES: Final[dict[str, Case]] = {name: case for room in ROOMS.values() for name, case in room.items()}

@@ -34,7 +34,7 @@ XLSX = zipped(
 HTML = b"<!DOCTYPE html>\n<html><head><title>503 Service Unavailable</title></head>\n<body>Try later</body></html>\n"
 JSON = b'[{"Urn": "1", "MessageType": "Open", "EventTriggeredDate": "01.03.2026 12:30"}]\n'
 XML = b'<?xml version="1.0"?>\n<responses><response urn="1" type="Open"/></responses>\n'
-LIST = "Kunden ID\tEmail\tCommunication Key\tAnrede\n1\tanna@example.org\tK1\tFrau\n".encode()
+LIST = b"Kunden ID\tEmail\tCommunication Key\tAnrede\n1\tanna@example.org\tK1\tFrau\n"
 REJECTS = codecs.BOM_UTF8 + b'"Line","Reason","Column"\r\n"2","date-invalid","EventTriggeredDate"\r\n'
 LISTING = b"total 4\n-rw-r--r-- 1 campaign campaign 120 Mar  1 12:30 Response1.csv\n"
 

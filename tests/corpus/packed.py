@@ -89,9 +89,7 @@ PACKED: dict[str, Case] = {
     "a zip file that is cut off within its content": refused(BROKEN, ONE[:80]),
     "a zip file that is cut off within its directory": refused(BROKEN, ONE[: DIRECTORY + 10]),
     "a zip file without a directory": refused(BROKEN, ONE[:DIRECTORY]),
-    "a zip file with a wrong checksum": refused(
-        BROKEN, changed(changed(ONE, DIRECTORY + 16, b"abcd"), 14, b"abcd")
-    ),
+    "a zip file with a wrong checksum": refused(BROKEN, changed(changed(ONE, DIRECTORY + 16, b"abcd"), 14, b"abcd")),
     "two zip files, one behind the other": refused(BROKEN, ONE * 2),
     "a zip file of two files": refused(SEVERAL, zipped({"a.csv": PLAIN, "b.csv": PLAIN})),
     "a zip file of a response file and a note": refused(SEVERAL, zipped({"a.csv": PLAIN, "read me.txt": b"Hello"})),

@@ -23,9 +23,7 @@ def broken(*rows: str, line: int) -> Case:
 
 
 QUOTES: dict[str, Case] = {
-    "every value is quoted": wholly(
-        written(*('"' + row.replace(";", '";"') + '"' for row in (ANNA, BERT, CLEO))), 3
-    ),
+    "every value is quoted": wholly(written(*('"' + row.replace(";", '";"') + '"' for row in (ANNA, BERT, CLEO))), 3),
     "doubled quotes": detail('"the ""best"" one"', 'the "best" one'),
     "a delimiter in quotes": detail('"Mozilla/5.0 (X11; Linux; U)"', "Mozilla/5.0 (X11; Linux; U)"),
     "a line end in quotes": Case(
@@ -70,7 +68,10 @@ QUOTES: dict[str, Case] = {
     "a quote that is never closed, in the middle": broken(BERT, OPEN_QUOTE, CLEO, line=3),
     "a quote that is never closed, in the last row": broken(BERT, CLEO, OPEN_QUOTE, line=4),
     "a quote that is never closed, in every row": Case(
-        content=written(*[OPEN_QUOTE] * 3), rows_read=3, rows_good=0, rejects=tuple((n, "broken-quote", "") for n in (2, 3, 4))
+        content=written(*[OPEN_QUOTE] * 3),
+        rows_read=3,
+        rows_good=0,
+        rejects=tuple((n, "broken-quote", "") for n in (2, 3, 4)),
     ),
     "a quote that is never closed, and 70,000 characters behind it": Case(
         content=written(OPEN_QUOTE + "x" * 70_000, BERT),
@@ -90,7 +91,7 @@ QUOTES: dict[str, Case] = {
     "quoted spaces": detail('"   "', ""),
     "a space before the quote makes data of it": detail(' "Firefox"', '"Firefox"'),
     "curly quotes are data": detail("“Firefox”", "“Firefox”"),
-    "single quotes": detail("'O''Brien; \"Inc\"'", "O'Brien; \"Inc\"", "quote = \"'\""),
+    "single quotes": detail("'O''Brien; \"Inc\"'", 'O\'Brien; "Inc"', 'quote = "\'"'),
     "single quotes are data where the layout says double ones": detail("'Firefox'", "'Firefox'"),
     "without quotes, all of them are data": Case(
         content=written('1;Open;01.03.2026 12:30;"', '2;Open;01.03.2026 12:30;""', header=f"{SHORT_HEADER};Text"),

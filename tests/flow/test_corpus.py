@@ -4,6 +4,7 @@ import csv
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -11,7 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 from typer.testing import Result
 
 from shared.bridge import Bridge
@@ -23,13 +24,13 @@ from shared.steps.load_responses import load_responses
 from shared.steps.replay_responses import load_again, take_in
 from shared.steps.response_rejects import reject_blob
 from tests.corpus.case import Case, Reject
-from tests.corpus.files import FILES
+from tests.corpus.files import FILES, ROOMS
 from tests.databases import ZONE
 from tests.flow.harness import Flow
 
 Command = Callable[..., Result]
 SCHEMA = RsDbSchema(ZONE)
-#: Columns of `Response` by attributes of a response; it has no place for the others.
+#: Columns of `Response` by attributes of a response; it has no place for the others. Details are of `ResponseDetails`.
 COLUMNS = {
     "urn": "urn",
     "communication_key": "communication_key",
@@ -39,18 +40,20 @@ COLUMNS = {
     "delivery_date": "delivery_date",
     "click_date": "click_date",
     "click_url": "click_url",
+    "details": "details",
 }
 
 
 def loaded_rows(bridge: Bridge) -> list[dict[str, Any]]:
     """The rows of `Response` in the order in which they came, each with its details."""
     with bridge.rs_database.reading() as connection:
-        rows = connection.execute(select(SCHEMA.response).order_by(SCHEMA.response.c.id)).mappings().all()
-        details = connection.execute(select(SCHEMA.response_details)).mappings().all()
-    found: dict[int, dict[str, str]] = {row["id"]: {} for row in rows}
-    for one in details:
-        found[one["id"]][one["name"]] = one["value"]
-    return [{**row, "details": found[row["id"]]} for row in rows]
+        rows = connection.execute(select(SCHEMA.response).order_by(SCHEMA.response.c.id)).all()
+        details = connection.execute(select(SCHEMA.response_details)).all()
+    found = [{**dict(zip(SCHEMA.response.c.keys(), row, strict=True)), "details": {}} for row in rows]
+    by_id = {row["id"]: row for row in found}
+    for response_id, name, value in details:
+        by_id[response_id]["details"][name] = value
+    return found
 
 
 def as_kept(attribute: str, value: Any) -> Any:
@@ -75,7 +78,7 @@ def counted_rejects(bridge: Bridge, file: ResponseFile) -> Mapping[str, int]:
     table = tables.reject_count
     wanted = select(table.c.reason, table.c.rows).where(table.c.response_file_id == file.id)
     with bridge.rs_database.reading() as connection:
-        return {reason: rows for reason, rows in connection.execute(wanted)}
+        return {row.reason: row.rows for row in connection.execute(wanted)}
 
 
 def events(bridge: Bridge) -> int:
@@ -96,62 +99,87 @@ def taken_in(flow: Flow, case: Case, folder: Path) -> ResponseFile:
     return take_in(flow.bridge, path)
 
 
-@pytest.mark.parametrize("name", [name for name, case in FILES.items() if not case.code])
-def test_its_good_rows_are_loaded_and_the_others_told_and_a_second_load_changes_nothing(
-    flow: Flow, tmp_path: Path, name: str
-) -> None:
-    bridge, case = flow.bridge, FILES[name]
-    file = taken_in(flow, case, tmp_path)
+def forget(bridge: Bridge) -> None:
+    """Make place for the next file, for many have the same events."""
+    with bridge.rs_database.writing() as connection:
+        for table in (
+            tables.unmatched_response,
+            tables.response_event,
+            SCHEMA.response_details,
+            SCHEMA.response,
+        ):
+            connection.execute(delete(table))
+
+
+def check_loaded(flow: Flow, case: Case, folder: Path) -> None:
+    """Load a file twice: its rows come once, and its rejects are told."""
+    bridge = flow.bridge
+    file = taken_in(flow, case, folder)
     counts = load_responses(bridge, file.id)
-    by_reason = Counter(reason for _, reason, _ in case.rejects)
     rows = loaded_rows(bridge)
-    by_type = Counter(row["message_type"] for row in rows)
     first = LoadCounts(
         read=case.rows_read,
         loaded=case.rows_good,
         known=0,
         rejected=len(case.rejects),
         unmatched=case.rows_good,
-        by_type=by_type,
+        by_type=Counter(row["message_type"] for row in rows),
     )
     assert counts == first
-    assert now_of(bridge, file).counts == first
-    assert (now_of(bridge, file).state, now_of(bridge, file).error_code) == (FileState.LOADED, None)
     assert (len(rows), events(bridge)) == (case.rows_good, case.rows_good)
     for row, values in zip(rows, case.values, strict=False):
-        kept = {name: row["details"] if name == "details" else row[COLUMNS[name]] for name in values if name in COLUMNS or name == "details"}
-        assert kept == {name: as_kept(name, values[name]) for name in kept}
-    assert told_rejects(bridge, file) == (case.rejects or None)
-    assert counted_rejects(bridge, file) == by_reason
+        kept = {attribute: row[column] for attribute, column in COLUMNS.items() if attribute in values}
+        assert kept == {attribute: as_kept(attribute, values[attribute]) for attribute in kept}
+    check_record(bridge, file, case, first)
 
-    counts = load_again(bridge, file.id)
-    assert (counts.read, counts.loaded, counts.known, counts.rejected, counts.by_type) == (
-        case.rows_read,
-        0,
-        case.rows_good,
-        len(case.rejects),
-        {},
-    )
-    assert now_of(bridge, file).counts == first
-    assert loaded_rows(bridge) == rows
-    assert events(bridge) == case.rows_good
-    assert told_rejects(bridge, file) == (case.rejects or None)
-    assert counted_rejects(bridge, file) == by_reason
+    again = load_again(bridge, file.id)
+    assert again == replace(first, loaded=0, known=case.rows_good, unmatched=0, by_type={})
+    assert (loaded_rows(bridge), events(bridge)) == (rows, case.rows_good)
+    check_record(bridge, file, case, first)
 
 
-@pytest.mark.parametrize("name", [name for name, case in FILES.items() if case.code])
-def test_it_is_marked_with_its_code_and_nothing_of_it_is_loaded(flow: Flow, tmp_path: Path, name: str) -> None:
-    bridge, case = flow.bridge, FILES[name]
-    file = taken_in(flow, case, tmp_path)
-    assert load_responses(bridge, file.id) is None
+def check_record(bridge: Bridge, file: ResponseFile, case: Case, counts: LoadCounts) -> None:
+    """What the ledger and the reject file say of a loaded file; a second load does not change it."""
     found = now_of(bridge, file)
-    assert (found.state, found.error_code, found.counts) == (FileState.FAILED, case.code, None)
-    assert case.name in (found.error or "")
+    assert (found.state, found.error_code, found.counts) == (FileState.LOADED, None, counts)
+    assert counts.read == counts.loaded + counts.known + counts.rejected
+    assert told_rejects(bridge, file) == (case.rejects or None)
+    assert counted_rejects(bridge, file) == Counter(reason for _, reason, _ in case.rejects)
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_good_rows_are_loaded_once_and_the_others_told(
+    flow: Flow, tmp_path: Path, subtests: pytest.Subtests, room: str
+) -> None:
+    for name, case in ROOMS[room].items():
+        if not case.code:
+            with subtests.test(name):
+                check_loaded(flow, case, tmp_path)
+            forget(flow.bridge)
+
+
+@pytest.mark.parametrize("room", [room for room, cases in ROOMS.items() if any(case.code for case in cases.values())])
+def test_a_file_that_is_refused_is_marked_with_its_code_and_nothing_of_it_is_loaded(
+    flow: Flow, tmp_path: Path, subtests: pytest.Subtests, room: str
+) -> None:
+    for name, case in ROOMS[room].items():
+        if case.code:
+            with subtests.test(name):
+                check_refused(flow, case, tmp_path)
+
+
+def check_refused(flow: Flow, case: Case, folder: Path) -> None:
+    """Load a file twice: nothing of it comes."""
+    bridge = flow.bridge
+    file = taken_in(flow, case, folder)
+    assert load_responses(bridge, file.id) is None
+    assert now_of(bridge, file).error_code == case.code
     with pytest.raises(TerminalError) as caught:
         load_again(bridge, file.id)
     assert caught.value.code == case.code
-    again = now_of(bridge, file)
-    assert (again.state, again.error_code, again.counts) == (FileState.FAILED, case.code, None)
+    found = now_of(bridge, file)
+    assert (found.state, found.error_code, found.counts) == (FileState.FAILED, case.code, None)
+    assert case.name in (found.error or "")
     assert (loaded_rows(bridge), events(bridge)) == ([], 0)
     assert told_rejects(bridge, file) is None
     assert b"".join(bridge.responses.chunks(file.blob)) == case.content
