@@ -586,7 +586,9 @@ class ResponseFileLayout(TerminalError):
 
     code = "response-file-layout"
     happened = "The response file {file} has not the expected layout: {reason}."
-    remedy = "Compare it with the RESPONSE_ settings; the file is kept and can be loaded again."
+    remedy = (
+        "Compare it with its layout in the channels file (docs/response-files.md); it is kept and can be loaded again."
+    )
 
 
 class ResponseFilePackedBroken(TerminalError):

@@ -3,6 +3,8 @@
 import errno
 import os
 from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -85,6 +87,11 @@ class Session(asyncssh.SFTPServer):
         self._written: Counter[object] = Counter()
         self._cut = False
 
+    async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
+        """What lies in a folder, less what was renamed or removed while it was read: OpenSSH leaves that out too."""
+        for name in self._present(path):
+            yield name
+
     def write(self, file_obj: object, offset: int, data: bytes) -> int:
         """Write, as far as no fault strikes."""
         if self._cut:  # what the client had sent before is still read
@@ -113,6 +120,11 @@ class Session(asyncssh.SFTPServer):
         """Close a file."""
         del self._written[file_obj]
         super().close(file_obj)
+
+    def _present(self, path: bytes) -> Iterator[asyncssh.SFTPName]:
+        for file in Path(os.fsdecode(self.map_path(path))).iterdir():
+            with suppress(FileNotFoundError):
+                yield asyncssh.SFTPName(os.fsencode(file.name), attrs=asyncssh.SFTPAttrs.from_local(file.lstat()))
 
     def _answer_rename(self) -> None:
         if self._faults.strike(RenameUnanswered):
