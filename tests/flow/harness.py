@@ -38,7 +38,7 @@ from shared.steps.work import carry_on
 from tests.databases import ZONE, Databases
 
 #: Seconds within which a condition must come true; generous, for machines are slow at times.
-PATIENCE = 90
+PATIENCE = 300
 _ROOT = Path(__file__).parents[2]
 _NEVER = "0 0 0 1 1 *"
 

@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, inspect, text
 from local.demo.folder import DemoFolder, DemoFolderError, Plan
 
 BRIDGE = Path(sys.executable).with_name("bridge")
-PATIENCE = 120
+PATIENCE = 600
 
 
 def demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:
