@@ -1,8 +1,9 @@
 """`bridge demo`."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -10,12 +11,15 @@ from cli.wiring import console, problems
 from shared.broadcast import SEND_MODES, RouteKind, SendMode, Source
 from shared.channels import default_send_mode
 
+if TYPE_CHECKING:
+    from local.demo.folder import DemoFolder
+
 #: Exit codes besides 0 (it balances) and 1 (it does not).
 _CANNOT_START = 2
 _STOPPED = 3
 
 
-def demo(
+def demo(  # noqa: PLR0913 - options of a command
     recipients: Annotated[
         int | None, typer.Option(min=1, help="Recipients in the delivery file.", show_default="10000")
     ] = None,
@@ -32,6 +36,9 @@ def demo(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print only the closing summary, as one JSON object.")
     ] = False,
+    stay: Annotated[
+        bool, typer.Option("--stay", help="Keep everything running at the end, for other commands, until Ctrl-C.")
+    ] = False,
     folder: Annotated[Path, typer.Option(help="Where the demo keeps everything.")] = Path(".demo"),
 ) -> None:
     """Carry a broadcast from WS_DB to a simulated Optimizely Campaign and all its responses back into RS_DB.
@@ -40,7 +47,6 @@ def demo(
     3 when it was interrupted and can be gone on with (--resume).
     """
     # The demo needs packages that an operator's installation may lack.
-    from local.demo.closing import show_summary  # noqa: PLC0415
     from local.demo.demo import DemoStoppedError, running  # noqa: PLC0415
     from local.demo.folder import DemoFolder, DemoFolderError, Plan  # noqa: PLC0415
     from local.demo.live_view import show  # noqa: PLC0415
@@ -76,6 +82,12 @@ def demo(
         with running(place, plan, tell=lambda line: out.print(line, highlight=False, soft_wrap=True)) as under_way:
             show(out, under_way.watch())
             summary = under_way.summary()
+            _tell_end(place, summary, as_json=as_json)
+            if stay:
+                for line in under_way.invitation():
+                    out.print(line, highlight=False, soft_wrap=True)
+                with suppress(KeyboardInterrupt):
+                    under_way.stay()
     except NotReadyError as error:
         problems.print(f"The demo cannot start: {error}.", style="red", highlight=False, markup=False)
         raise typer.Exit(_CANNOT_START) from None
@@ -90,10 +102,15 @@ def demo(
         raise typer.Exit(_STOPPED) from None
     finally:
         place.give_back()
+    raise typer.Exit(0 if summary["balanced"] else 1)
+
+
+def _tell_end(place: "DemoFolder", summary: dict[str, Any], *, as_json: bool) -> None:
+    from local.demo.closing import show_summary  # noqa: PLC0415
+
     place.summary.write_text(json.dumps(summary, indent=2))
     if as_json:
         typer.echo(json.dumps(summary))
     else:
         show_summary(console, summary)
         console.print(f"Everything lies in {place.path}: databases, files, logs, summary.json.", highlight=False)
-    raise typer.Exit(0 if summary["balanced"] else 1)

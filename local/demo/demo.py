@@ -92,17 +92,20 @@ def running(folder: DemoFolder, plan: Plan, *, tell: Callable[[str], None]) -> I
                     raise DemoStoppedError(str(error)) from None
             case _:
                 insert_broadcast_job(ws_database, folder, plan, settings, at, tell)
-        yield Demo(folder, plan, bridge, host, site["control_url"])
+        yield Demo(folder, plan, bridge, host, ready["url"], site["control_url"])
 
 
 class Demo:
     """A demo under way."""
 
-    def __init__(self, folder: DemoFolder, plan: Plan, bridge: Bridge, host: Process, control_url: str) -> None:
+    def __init__(
+        self, folder: DemoFolder, plan: Plan, bridge: Bridge, host: Process, url: str, control_url: str
+    ) -> None:
         self._folder = folder
         self._plan = plan
         self._bridge = bridge
         self._host = host
+        self._url = url
         self._control_url = control_url
         self._began = time.monotonic()
 
@@ -147,6 +150,22 @@ class Demo:
             host_peak_memory_mib=memory and round(memory / 1024**2, 1),
         )
 
+    def invitation(self) -> list[str]:
+        """What can be tried while everything runs, a line each."""
+        settings = f"--settings {self._folder.settings_file}"
+        return [
+            f"Everything goes on running until Ctrl-C. The app answers at {self._url}/status and {self._url}/health.",
+            "In another terminal, for example:",
+            f"  .venv/bin/bridge responses load FILE --json {settings}",
+            f"  .venv/bin/bridge erase --address ADDRESS {settings}",
+            f"  .venv/bin/bridge doctor {settings}",
+        ]
+
+    def stay(self) -> None:
+        """Wait until the host ends."""
+        while self._host.ended() is None:
+            time.sleep(_LOOK_SECONDS)
+
     def _look(self) -> Progress:
         newest = self._bridge.ledger.broadcasts.newest(1)
         return Progress(
@@ -165,7 +184,7 @@ class Demo:
             return True
         written = len(progress.simulator.get("response_files", ()))
         ended = responses["files_loaded"] + responses["files_failed"]
-        return bool(progress.simulator.get("idle")) and written > 0 and ended == written
+        return bool(progress.simulator.get("idle")) and ended >= written > 0
 
 
 def _simulator_state(control_url: str) -> dict[str, Any]:

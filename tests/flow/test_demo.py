@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,27 @@ def test_a_demo_that_is_interrupted_stops_everything_it_started(tmp_path: Path) 
     assert process.returncode == 3, err
     until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), "its processes are gone")
     assert not (folder / "demo.pid").exists()
+
+
+def test_a_demo_that_stays_answers_other_commands_until_it_is_interrupted(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    process = demo(folder, "--recipients", "100", "--stay", "--json")
+    assert process.stdout is not None
+    assert json.loads(process.stdout.readline())["balanced"] is True
+    url = json.loads((folder / "logs" / "host.json").read_text())["url"]
+    with urllib.request.urlopen(f"{url}/health", timeout=60) as answer:
+        assert answer.status == 200
+    file = next((folder / "simulator" / "site" / "responses").glob("*.csv"))
+    settings = ("--settings", str(folder / "local.settings.json"))
+    load = [str(BRIDGE), "responses", "load", str(file), "--json", *settings]
+    loaded = json.loads(subprocess.run(load, check=True, stdout=subprocess.PIPE, timeout=PATIENCE).stdout)
+    assert loaded["rows_loaded"] == 0
+    assert loaded["rows_read"] == loaded["rows_known"] > 0
+
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    assert f"{url}/status" in err
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
