@@ -19,6 +19,9 @@ param privateNetworking bool = true
 @description('Addresses of the virtual network, a /24: no part of it may be in use in networks that it is joined with.')
 param addressPrefix string = '10.70.0.0/24'
 
+@description('With private networking: public IPv4 addresses, or ranges of at most 30 bits, that reach storage account and function app from the internet nevertheless, such as that of FastStats on premises.')
+param allowedAddresses array = []
+
 @description('Database: `azureSql` makes a server with WS_DB and RS_DB; `own` uses a server or SQL Managed Instance that is there.')
 @allowed(['azureSql', 'own'])
 param databaseKind string = 'own'
@@ -81,7 +84,7 @@ param secretSettings array = [
 @description('Further app settings, over those that are set here: no secrets.')
 param settings object = {}
 
-@description('Most instances of the function app.')
+@description('Most instances for each function; those that answer HTTP count as one.')
 @minValue(1)
 @maxValue(40)
 param maximumInstanceCount int = 10
@@ -114,10 +117,15 @@ param historyDays int = 730
 @minValue(1)
 param deliveryFilesDays int = 30
 
-@description('Days for which deleted blobs, containers and secrets can be brought back.')
+@description('Days for which deleted blobs and containers can be brought back, and databases to any moment (35 at most).')
+@minValue(7)
+@maxValue(365)
+param softDeleteDays int = 14
+
+@description('Days for which a deleted key vault and deleted secrets can be brought back. Azure takes it from the first deployment and refuses to change it.')
 @minValue(7)
 @maxValue(90)
-param softDeleteDays int = 14
+param vaultSoftDeleteDays int = 14
 
 @description('Days for which log lines are kept.')
 @minValue(30)
@@ -158,6 +166,7 @@ module resources 'resources.bicep' = {
     tags: allTags
     privateNetworking: privateNetworking
     addressPrefix: addressPrefix
+    allowedAddresses: allowedAddresses
     databaseKind: databaseKind
     sqlAdministratorName: sqlAdministratorName
     sqlAdministratorObjectId: sqlAdministratorObjectId
@@ -184,6 +193,7 @@ module resources 'resources.bicep' = {
     historyDays: historyDays
     deliveryFilesDays: deliveryFilesDays
     softDeleteDays: softDeleteDays
+    vaultSoftDeleteDays: vaultSoftDeleteDays
     logDays: logDays
     logQuotaGb: logQuotaGb
     immutableAudit: immutableAudit
@@ -196,6 +206,7 @@ module resources 'resources.bicep' = {
 output AZURE_RESOURCE_GROUP string = group.name
 output BRIDGE_APP string = resources.outputs.functionAppName
 output BRIDGE_IDENTITY string = resources.outputs.identityName
+output BRIDGE_IDENTITY_OBJECT_ID string = resources.outputs.identityPrincipalId
 output BRIDGE_IDENTITY_CLIENT_ID string = resources.outputs.identityClientId
 output BRIDGE_KEY_VAULT string = resources.outputs.keyVaultName
 output BRIDGE_STORAGE string = resources.outputs.storageAccountName

@@ -5,6 +5,7 @@ param location string
 param tags object
 param privateNetworking bool
 param addressPrefix string
+param allowedAddresses array
 param databaseKind string
 param sqlAdministratorName string
 param sqlAdministratorObjectId string
@@ -31,6 +32,7 @@ param recipientKeysDays int
 param historyDays int
 param deliveryFilesDays int
 param softDeleteDays int
+param vaultSoftDeleteDays int
 param logDays int
 param logQuotaGb int
 param immutableAudit bool
@@ -97,6 +99,7 @@ module audit 'modules/audit.bicep' = if (immutableAudit) {
     tags: tags
     name: names.audit
     auditDays: auditDays
+    softDeleteDays: softDeleteDays
   }
 }
 
@@ -110,6 +113,7 @@ module storage 'modules/storage.bicep' = {
     tags: tags
     name: names.storage
     privateNetworking: privateNetworking
+    allowedAddresses: allowedAddresses
     userPrincipalId: identity.outputs.principalId
     stagedListsDays: stagedListsDays
     rejectsDays: rejectsDays
@@ -130,7 +134,7 @@ module keyVault 'modules/key_vault.bicep' = {
     name: names.keyVault
     privateNetworking: privateNetworking
     userPrincipalId: identity.outputs.principalId
-    softDeleteDays: softDeleteDays
+    softDeleteDays: vaultSoftDeleteDays
     workspaceId: monitoring.outputs.workspaceId
     auditStorageId: auditStorageId
   }
@@ -168,6 +172,7 @@ module functionApp 'modules/function_app.bicep' = {
     tags: tags
     name: names.functionApp
     privateNetworking: privateNetworking
+    allowedAddresses: allowedAddresses
     subnetId: network.outputs.appSubnetId
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
@@ -237,6 +242,7 @@ module watching 'modules/watching/watching.bicep' = {
 
 output functionAppName string = functionApp.outputs.name
 output identityName string = names.identity
+output identityPrincipalId string = identity.outputs.principalId
 output identityClientId string = identity.outputs.clientId
 output keyVaultName string = keyVault.outputs.name
 output storageAccountName string = storage.outputs.name

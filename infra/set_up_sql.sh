@@ -5,11 +5,12 @@
 #   BRIDGE_DATABASE_KIND     azureSql: made by azd; for `own` it only says what is to be done by hand
 #   BRIDGE_SQL_SERVER        the server's host name
 #   BRIDGE_WS_DATABASE, BRIDGE_RS_DATABASE
-#   BRIDGE_IDENTITY          name of the function app's identity
-#   BRIDGE_DEPLOYER          optional: name of the identity or person who migrates by the pipelines (docs/pipelines.md)
+#   BRIDGE_IDENTITY, BRIDGE_IDENTITY_OBJECT_ID    name of the function app's identity, and its object id
+#   BRIDGE_DEPLOYER, BRIDGE_DEPLOYER_OBJECT_ID    optional: who migrates by the pipelines (docs/pipelines.md)
 #   BRIDGE_FASTSTATS_SCHEMA  schema of FastStats' tables; dbo
 # Run it as the server's Microsoft Entra administrator (`az login`, or AZURE_... of an identity), from where the server
-# can be reached: with private networking from a machine in the network. It needs sqlcmd and, for the tables, ODBC.
+# can be reached: with private networking from a machine in the network, else from an address that its firewall lets in
+# (docs/deploy.md). It needs sqlcmd, the one written in Go, for only that knows the login of `az`; and ODBC for the tables.
 # With --plan it prints what it would run.
 set -eu
 cd "$(dirname "$0")/.."
@@ -31,6 +32,7 @@ if [ "$kind" = own ]; then
 fi
 
 server=${BRIDGE_SQL_SERVER:?} ws=${BRIDGE_WS_DATABASE:?} rs=${BRIDGE_RS_DATABASE:?} identity=${BRIDGE_IDENTITY:?}
+id=${BRIDGE_IDENTITY_OBJECT_ID:?}
 schema=${BRIDGE_FASTSTATS_SCHEMA:-dbo}
 
 run() {
@@ -44,15 +46,16 @@ run() {
 script() { # database, script, variables
     database=$1 file=$2
     shift 2
-    run sqlcmd -G -b -S "$server" -d "$database" -v "$@" -i "infra/sql/$file"
+    run sqlcmd --authentication-method ActiveDirectoryDefault -b -S "$server" -d "$database" -v "$@" -i "infra/sql/$file"
 }
 
 script "$rs" rs_db_roles.sql FastStatsSchema="$schema"
 script "$ws" ws_db_roles.sql FastStatsSchema="$schema"
-script "$rs" user_managed_identity.sql UserName="$identity" ObjectId= Role=bridge_app
-script "$ws" user_managed_identity.sql UserName="$identity" ObjectId= Role=bridge_app
+script "$rs" user_managed_identity.sql UserName="$identity" ObjectId="$id" Role=bridge_app
+script "$ws" user_managed_identity.sql UserName="$identity" ObjectId="$id" Role=bridge_app
 if [ -n "${BRIDGE_DEPLOYER:-}" ]; then
-    script "$rs" user_managed_identity.sql UserName="$BRIDGE_DEPLOYER" ObjectId= Role=bridge_migrations
+    deployer_id=${BRIDGE_DEPLOYER_OBJECT_ID:?}
+    script "$rs" user_managed_identity.sql UserName="$BRIDGE_DEPLOYER" ObjectId="$deployer_id" Role=bridge_migrations
 fi
 
 # The tables, before the code that needs them.

@@ -35,7 +35,7 @@ from shared.optimizely.routes.route import Route
 from shared.optimizely.routes.sending_batch import SendingBatchRoute
 from shared.places import Place, Places
 from shared.queues import Queues
-from shared.settings import Settings
+from shared.settings import REFERENCE_NOT_RESOLVED, Settings, is_reference
 from shared.sftp.site import SftpSite
 from shared.staging import Staging
 from shared.storage import blob_service, queue_service
@@ -240,6 +240,8 @@ def _site(name: str, login: SftpSiteLogin) -> SftpSite:
     def secret(setting: str | None) -> str | None:
         if setting is not None and not os.environ.get(setting):
             raise SettingsInvalid(reason=f"[sftp_sites.{name}] names the app setting {setting}, which is not there")
+        if setting is not None and is_reference(os.environ[setting]):
+            raise SettingsInvalid(reason=f"{setting}: {REFERENCE_NOT_RESOLVED}")
         return setting and os.environ[setting]
 
     return SftpSite(

@@ -106,6 +106,17 @@ class BulkRoad(StrEnum):
     BULK_INSERT = "bulk insert"
 
 
+#: What Azure hands to the app where it could not read a secret; it would be sent to others as the password.
+REFERENCE_NOT_RESOLVED: Final = (
+    "its key vault reference was not resolved: put the secret there, see that the app may read it, and restart the app"
+)
+
+
+def is_reference(value: str) -> bool:
+    """Whether it is a reference to a secret of a key vault in place of the secret."""
+    return value.lstrip().lower().startswith("@microsoft.keyvault(")
+
+
 class _Environment(BaseSettings):
     """Settings in the environment."""
 
@@ -118,6 +129,13 @@ class _Environment(BaseSettings):
         allow_inf_nan=False,
         frozen=True,
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _reference_is_resolved(cls, value: object) -> object:
+        if isinstance(value, str) and is_reference(value):
+            raise ValueError(REFERENCE_NOT_RESOLVED)
+        return value
 
     @classmethod
     def load(cls) -> Self:

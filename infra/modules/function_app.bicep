@@ -5,6 +5,9 @@ param tags object
 param name string
 param privateNetworking bool
 
+@description('Public addresses that reach it from the internet in spite of private networking.')
+param allowedAddresses array
+
 @description('Subnet through which everything goes out.')
 param subnetId string
 
@@ -39,6 +42,7 @@ param responseFilesDays int
 param recipientKeysDays int
 param historyDays int
 
+var closed = privateNetworking && empty(allowedAddresses)
 var blobUri = 'https://${storageAccountName}.blob.${environment().suffixes.storage}'
 var queueUri = 'https://${storageAccountName}.queue.${environment().suffixes.storage}'
 
@@ -149,7 +153,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
   properties: {
     serverFarmId: plan.id
     httpsOnly: true
-    publicNetworkAccess: privateNetworking ? 'Disabled' : 'Enabled'
+    publicNetworkAccess: closed ? 'Disabled' : 'Enabled'
     virtualNetworkSubnetId: subnetId
     keyVaultReferenceIdentity: identityId
     siteConfig: {
@@ -158,6 +162,17 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       scmMinTlsVersion: '1.2'
       http20Enabled: true
       remoteDebuggingEnabled: false
+      // They do not concern who comes by the private endpoint. The site that takes the package has the same.
+      ipSecurityRestrictionsDefaultAction: privateNetworking ? 'Deny' : 'Allow'
+      scmIpSecurityRestrictionsUseMain: true
+      ipSecurityRestrictions: [
+        for (address, index) in allowedAddresses: {
+          name: 'allowed-${index}'
+          priority: 100 + index
+          action: 'Allow'
+          ipAddress: contains(address, '/') ? address : '${address}/32'
+        }
+      ]
     }
     functionAppConfig: {
       runtime: {

@@ -8,6 +8,7 @@ param privateNetworking bool
 @description('The identity that reads secrets.')
 param userPrincipalId string
 
+@description('Can be set once only.')
 param softDeleteDays int
 param workspaceId string
 

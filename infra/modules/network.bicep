@@ -97,6 +97,8 @@ resource endpointRules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
   }
 }
 
+// Without its subnets: so what others add to the network, such as the subnet of a VPN gateway, outlives a deployment. With
+// `subnets` here, a deployment would remove every subnet that it does not name.
 resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   name: name
   location: location
@@ -105,45 +107,48 @@ resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
     addressSpace: {
       addressPrefixes: [addressPrefix]
     }
-    // In the network itself: as resources of their own, a second deployment would take them out and in again.
-    subnets: [
+  }
+}
+
+resource appSubnet 'Microsoft.Network/virtualNetworks/subnets@2024-05-01' = {
+  parent: network
+  name: 'app'
+  properties: {
+    addressPrefix: cidrSubnet(addressPrefix, 26, 0)
+    natGateway: {
+      id: nat.id
+    }
+    networkSecurityGroup: {
+      id: appRules.id
+    }
+    delegations: [
       {
-        name: 'app'
+        name: 'flex-consumption'
         properties: {
-          addressPrefix: cidrSubnet(addressPrefix, 26, 0)
-          natGateway: {
-            id: nat.id
-          }
-          networkSecurityGroup: {
-            id: appRules.id
-          }
-          delegations: [
-            {
-              name: 'flex-consumption'
-              properties: {
-                serviceName: 'Microsoft.App/environments'
-              }
-            }
-          ]
-        }
-      }
-      {
-        name: 'endpoints'
-        properties: {
-          addressPrefix: cidrSubnet(addressPrefix, 27, 2)
-          networkSecurityGroup: {
-            id: endpointRules.id
-          }
-          // Else the rules would not hold for private endpoints.
-          privateEndpointNetworkPolicies: 'Enabled'
-          defaultOutboundAccess: false
+          serviceName: 'Microsoft.App/environments'
         }
       }
     ]
   }
 }
 
+resource endpointSubnet 'Microsoft.Network/virtualNetworks/subnets@2024-05-01' = {
+  parent: network
+  name: 'endpoints'
+  properties: {
+    addressPrefix: cidrSubnet(addressPrefix, 27, 2)
+    networkSecurityGroup: {
+      id: endpointRules.id
+    }
+    // Else the rules would not hold for private endpoints.
+    privateEndpointNetworkPolicies: 'Enabled'
+    defaultOutboundAccess: false
+  }
+  // A network takes one change at a time.
+  dependsOn: [appSubnet]
+}
+
 output id string = network.id
-output appSubnetId string = '${network.id}/subnets/app'
-output endpointSubnetId string = '${network.id}/subnets/endpoints'
+output appSubnetId string = appSubnet.id
+output endpointSubnetId string = endpointSubnet.id
 output egressAddress string = address.properties.ipAddress

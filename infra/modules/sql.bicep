@@ -15,7 +15,7 @@ param privateNetworking bool
 @description('The address from which the app comes where there is no private endpoint.')
 param egressAddress string
 
-@description('Days for which a database can be brought back to any moment.')
+@description('Days for which a database can be brought back to any moment; Azure SQL does it for 35 at most.')
 param softDeleteDays int
 
 param workspaceId string

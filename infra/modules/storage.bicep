@@ -5,6 +5,9 @@ param tags object
 param name string
 param privateNetworking bool
 
+@description('Public addresses that reach it from the internet in spite of private networking.')
+param allowedAddresses array
+
 @description('The identity that reads and writes here.')
 param userPrincipalId string
 
@@ -17,6 +20,8 @@ param workspaceId string
 
 @description('Storage account for audit logs; empty: none.')
 param auditStorageId string
+
+var closed = privateNetworking && empty(allowedAddresses)
 
 // Named as the settings STAGING_CONTAINER, REJECTS_CONTAINER and RESPONSES_CONTAINER say. Housekeeping removes what is in
 // these three after the same days; the rules of lifecycle come later, for what it does not know of.
@@ -80,10 +85,16 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
     isLocalUserEnabled: false
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
-    publicNetworkAccess: privateNetworking ? 'Disabled' : 'Enabled'
+    publicNetworkAccess: closed ? 'Disabled' : 'Enabled'
     networkAcls: {
       defaultAction: privateNetworking ? 'Deny' : 'Allow'
       bypass: 'None'
+      ipRules: [
+        for address in allowedAddresses: {
+          action: 'Allow'
+          value: address
+        }
+      ]
     }
     sasPolicy: {
       // An upload of PeopleStage's channel is signed for an hour.
@@ -174,6 +185,26 @@ var contentRules = [
   }
 ]
 
+// Rows on their way into the database by BULK INSERT: a load removes its file, so one that is left is of a crash.
+var bulkRule = {
+  name: 'remove-bulk'
+  enabled: true
+  type: 'Lifecycle'
+  definition: {
+    filters: {
+      blobTypes: ['blockBlob']
+      prefixMatch: ['staging/bulk/']
+    }
+    actions: {
+      baseBlob: {
+        delete: {
+          daysAfterModificationGreaterThan: 1
+        }
+      }
+    }
+  }
+}
+
 // Of every container, also those that the host makes for itself: what was overwritten or deleted.
 var versionRule = {
   name: 'remove-old-versions'
@@ -198,7 +229,7 @@ resource lifecycle 'Microsoft.Storage/storageAccounts/managementPolicies@2024-01
   name: 'default'
   properties: {
     policy: {
-      rules: concat(contentRules, [versionRule])
+      rules: concat(contentRules, [bulkRule, versionRule])
     }
   }
   dependsOn: [blobs]

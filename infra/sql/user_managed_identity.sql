@@ -1,10 +1,11 @@
 -- A user for a managed identity, and its role. Run in WS_DB and in RS_DB, as the server's Microsoft Entra administrator;
 -- safe to run again. Azure SQL, or SQL Server with Microsoft Entra authentication.
---   sqlcmd -G -b -v UserName="broadcast-bridge" ObjectId="" Role="bridge_app" -i user_managed_identity.sql …
--- ObjectId is that of the identity's service principal. It is needed where several have the same display name; leave it
--- empty otherwise.
+--   sqlcmd --authentication-method ActiveDirectoryDefault -b \
+--       -v UserName="broadcast-bridge" ObjectId="<object id>" Role="bridge_app" -i user_managed_identity.sql …
+-- ObjectId is that of the identity's service principal: display names are not unique, so a name alone could let in
+-- another. `none` where the server does not know WITH OBJECT_ID.
 
-IF DATABASE_PRINCIPAL_ID(N'$(UserName)') IS NULL AND N'$(ObjectId)' = N''
+IF DATABASE_PRINCIPAL_ID(N'$(UserName)') IS NULL AND N'$(ObjectId)' = N'none'
     CREATE USER [$(UserName)] FROM EXTERNAL PROVIDER;
 GO
 IF DATABASE_PRINCIPAL_ID(N'$(UserName)') IS NULL

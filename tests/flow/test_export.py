@@ -181,3 +181,6 @@ def test_a_secret_that_is_not_there_is_named_at_the_start(
     settings = make_settings(tmp_path, azurite.connection_string, shared_simulator, databases, CHANNELS_FILE=channels)
     with pytest.raises(SettingsInvalid, match="app setting PARTNER_KEY, which is not there"):
         Bridge.from_settings(settings)
+    monkeypatch.setenv("PARTNER_KEY", "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/partner-key)")
+    with pytest.raises(SettingsInvalid, match="PARTNER_KEY: its key vault reference was not resolved"):
+        Bridge.from_settings(settings)

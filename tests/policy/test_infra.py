@@ -21,6 +21,7 @@ from function_app import app
 from local.ncrontab import Schedule
 from local.node import PROJECT
 from local.queue_trigger import poison_queue_name
+from shared.bulk import bulk_insert
 from shared.ledger.standing import Waiting
 from shared.settings import Settings
 from shared.steps.standing import queues, standing
@@ -94,9 +95,12 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def chosen(value: Any) -> tuple[Any, Any]:
-    """Of `privateNetworking ? a : b` what it is with private networking, and without."""
+    """Of `privateNetworking ? a : b` what it is with private networking, and without.
+
+    `closed` is private networking that lets in no public address.
+    """
     choice = value["operator"]["operands"]
-    assert choice["condition"] == "privateNetworking"
+    assert choice["condition"] in {"privateNetworking", "closed"}
     return choice["true_value"], choice["false_value"]
 
 
@@ -276,10 +280,16 @@ def test_every_container_is_made_and_has_a_lifetime() -> None:
     assert len(names) == 2
     assert variable("storage", "deploymentContainer") in ONLY_VERSIONS
     rules = variable("storage", "contentRules")
-    assert "contentRules" in set(strings(one_policy("storage")))
-    assert "versionRule" in set(strings(one_policy("storage")))
+    assert {"contentRules", "bulkRule", "versionRule"} <= set(strings(one_policy("storage")))
     assert rules["loop_type"]["detail"]["array_name"] == "containers"
     assert "prefixMatch" not in json.dumps(variable("storage", "versionRule"))
+
+
+def test_files_of_bulk_insert_that_a_crash_leaves_go_after_a_day() -> None:
+    rule = variable("storage", "bulkRule")["definition"]
+    folder = bulk_insert._FILE.pattern.partition("/")[0]
+    assert rule["filters"]["prefixMatch"] == [f"{set_in_bicep()['STAGING_CONTAINER']}/{folder}/"]
+    assert rule["actions"]["baseBlob"]["delete"] == {"daysAfterModificationGreaterThan": 1}
 
 
 def one_policy(file: str) -> dict[str, Any]:
@@ -395,13 +405,53 @@ def test_with_private_networking_nothing_is_reached_from_outside(kind: str, grou
     assert groups <= {endpoint["groupId"] for endpoint in endpoints}
 
 
+def test_with_private_networking_only_addresses_that_are_given_come_in_from_outside() -> None:
+    assert parsed(INFRA / "main.bicep")["parameters"]["allowedAddresses"]["default"] == []
+    for file in ("storage", "function_app"):
+        closed = variable(file, "closed")["operator"]
+        assert closed["type"] == "and"
+        operands = closed["operands"]
+        assert operands["operand_1"] == "privateNetworking"
+        assert operands["operand_2"]["function"] == {
+            "type": "empty",
+            "parameters": {"item_to_test": "allowedAddresses"},
+        }
+    (acls,) = [
+        config["properties"]["networkAcls"]
+        for path, _, config in resources("Microsoft.Storage/storageAccounts")
+        if path.stem == "storage"
+    ]
+    site = one("Microsoft.Web/sites")["properties"]["siteConfig"]
+    for rules in (acls["ipRules"], site["ipSecurityRestrictions"]):
+        assert rules["loop_type"]["detail"]["array_name"] == "allowedAddresses"
+        assert rules["config"]["action"] == "Allow"
+    assert chosen(site["ipSecurityRestrictionsDefaultAction"]) == ("Deny", "Allow")
+    assert site["scmIpSecurityRestrictionsUseMain"] is True
+
+
+def test_each_thing_has_its_own_name_of_private_dns() -> None:
+    zones = {
+        "blob": "privatelink.blob.${environment().suffixes.storage}",
+        "queue": "privatelink.queue.${environment().suffixes.storage}",
+        "vault": "privatelink.vaultcore.azure.net",
+        "sites": "privatelink.azurewebsites.net",
+        "sqlServer": "privatelink${environment().suffixes.sqlServerHostname}",
+    }
+    # Of the property `zone`, the text as it stands: the parser makes calls of functions of what is in it.
+    text = (INFRA / "modules" / "private_endpoints.bicep").read_text()
+    assert dict(re.findall(r"groupId: '(\w+)'\n\s+zone: '(.+)'", text)) == zones
+
+
 def test_what_the_app_sends_leaves_from_a_fixed_address() -> None:
     assert one("Microsoft.Network/publicIPAddresses")["properties"]["publicIPAllocationMethod"] == "Static"
-    app_subnet, endpoint_subnet = one("Microsoft.Network/virtualNetworks")["properties"]["subnets"]
+    subnets = {symbol: one for _, symbol, one in resources("Microsoft.Network/virtualNetworks/subnets")}
+    app_subnet, endpoint_subnet = subnets["appSubnet"], subnets["endpointSubnet"]
     assert app_subnet["properties"]["natGateway"]
     assert app_subnet["properties"]["delegations"][0]["properties"]["serviceName"] == "Microsoft.App/environments"
     assert endpoint_subnet["properties"]["privateEndpointNetworkPolicies"] == "Enabled"
     assert one("Microsoft.Web/sites")["properties"]["virtualNetworkSubnetId"] == "subnetId"
+    # Others have subnets in it, for a VPN gateway or machines: a deployment must not take them out.
+    assert "subnets" not in one("Microsoft.Network/virtualNetworks")["properties"]
     assert "BRIDGE_EGRESS_ADDRESS" in parsed(INFRA / "main.bicep")["outputs"]
 
 
@@ -444,7 +494,7 @@ def test_azd_finds_its_service_its_environment_and_the_set_up_of_the_databases()
     assert (PROJECT / hook["run"]).exists()
     text = (PROJECT / hook["run"]).read_text()
     outputs = set(parsed(INFRA / "main.bicep")["outputs"])
-    by_hand = {"BRIDGE_DEPLOYER", "BRIDGE_FASTSTATS_SCHEMA"}
+    by_hand = {"BRIDGE_DEPLOYER", "BRIDGE_DEPLOYER_OBJECT_ID", "BRIDGE_FASTSTATS_SCHEMA"}
     assert set(re.findall(r"\$\{?(BRIDGE_\w+)", text)) - by_hand <= outputs
 
 
@@ -467,7 +517,9 @@ def test_the_databases_are_set_up_before_the_code_roles_first_then_users_then_ta
         BRIDGE_WS_DATABASE="WS_Holidays",
         BRIDGE_RS_DATABASE="RS_Holidays",
         BRIDGE_IDENTITY="id-bridge",
+        BRIDGE_IDENTITY_OBJECT_ID="0b1d",
         BRIDGE_DEPLOYER="id-deploy",
+        BRIDGE_DEPLOYER_OBJECT_ID="0d1d",
     )
     assert told.returncode == 0, told.stderr
     lines = [line for line in told.stdout.splitlines() if line != "make setup"]
@@ -479,7 +531,8 @@ def test_the_databases_are_set_up_before_the_code_roles_first_then_users_then_ta
         ("RS", "user_managed_identity"),
     ]
     assert lines[-1] == ".venv/bin/bridge db migrate"
-    assert "Role=bridge_migrations" in lines[-2]
+    assert "ObjectId=0d1d Role=bridge_migrations" in lines[-2]
+    assert [line for line in lines if "UserName=id-bridge ObjectId=0b1d Role=bridge_app" in line] == lines[2:4]
     for line in lines[:-1]:
         file = PROJECT / line.rpartition(" -i ")[2]
         assert {name for name in re.findall(r"\$\((\w+)\)", file.read_text()) if f"{name}=" not in line} == set()

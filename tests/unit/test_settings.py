@@ -198,6 +198,17 @@ def test_the_sftp_login_is_given_by_a_key_or_by_a_password_or_by_both(monkeypatc
     assert "give SFTP_PRIVATE_KEY or SFTP_PASSWORD" in refused()
 
 
+@pytest.mark.parametrize("name", ["OPTIMIZELY_API_PASSWORD", "RS_DB", "SFTP_HOST"])
+def test_a_key_vault_reference_that_azure_did_not_resolve_is_no_value(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv(name, "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/s3cret)")
+    text = refused()
+    assert f"{name}: " in text
+    assert "reference was not resolved" in text
+    assert "s3cret" not in text
+
+
 @pytest.mark.parametrize("where", ["files", "both"])
 def test_files_for_ferg_need_a_place(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.setenv("RESPONSES_TO", where)
