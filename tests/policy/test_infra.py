@@ -314,6 +314,23 @@ def test_rules_of_lifecycle_are_later_than_housekeeping() -> None:
         assert set(strings(set_in_bicep()[setting])) & words, container
 
 
+def test_all_lifetimes_are_parameters() -> None:
+    declared = set(parsed(INFRA / "main.bicep")["parameters"])
+    for container in variable("storage", "containers"):
+        assert set(strings(container["days"])) & declared, container["name"]
+    for _, _, config in resources("Microsoft.Storage/storageAccounts/blobServices"):
+        for policy in ("deleteRetentionPolicy", "containerDeleteRetentionPolicy"):
+            assert config["properties"][policy]["days"] in declared
+    assert one("Microsoft.KeyVault/vaults")["properties"]["softDeleteRetentionInDays"] == "softDeleteDays"
+    keeps_logs = one("Microsoft.OperationalInsights/workspaces")["properties"]
+    assert keeps_logs["retentionInDays"] in declared
+    backups = one("Microsoft.Sql/servers/databases/backupShortTermRetentionPolicies")
+    assert "softDeleteDays" in set(strings(backups["properties"]["retentionDays"]))
+    # Azure refuses a vault whose days are changed, so those of files can be changed without.
+    (given,) = [params for _, symbol, _, params in calls() if symbol == "keyVault"]
+    assert given["softDeleteDays"] == "vaultSoftDeleteDays"
+
+
 def test_storage_takes_no_keys_no_old_tls_and_nobody_without_a_name() -> None:
     accounts = resources("Microsoft.Storage/storageAccounts")
     assert {path.stem for path, _, _ in accounts} == {"storage", "audit"}
@@ -374,6 +391,8 @@ def test_nothing_takes_a_password_or_a_key() -> None:
     }
     deployment = one("Microsoft.Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
     assert deployment["authentication"]["type"] == "UserAssignedIdentity"
+    # Without it references are looked up with an identity of the system, which the app does not have.
+    assert one("Microsoft.Web/sites")["properties"]["keyVaultReferenceIdentity"] == "identityId"
     platform = variable("function_app", "platformSettings")
     assert platform["AzureWebJobsStorage__credential"] == "managedidentity"
     connection = next(text for text in strings(parsed(INFRA / "resources.bicep")) if "Initial Catalog=" in text)
