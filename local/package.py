@@ -51,14 +51,14 @@ class PackageError(Exception):
     """The package cannot be built; the text says why."""
 
 
-def committed(root: Path) -> dict[str, bytes]:
-    """The files of the function app as they are in the commit that is checked out, by path.
+def committed(root: Path, commit: str = "HEAD") -> dict[str, bytes]:
+    """The files of the function app as they are in a commit, by path; without one, in that which is checked out.
 
     Raises:
         PackageError: there is no commit, or one of the files is not a plain one, such as a link.
     """
     found = {}
-    for entry in _git(root, "ls-tree", "-r", "-z", "--full-tree", "HEAD").decode().split("\0")[:-1]:
+    for entry in _git(root, "ls-tree", "-r", "-z", "--full-tree", commit).decode().split("\0")[:-1]:
         about, _, path = entry.partition("\t")
         mode, _, blob = about.split(" ")
         if not _is_of_the_app(path):
@@ -167,6 +167,18 @@ def import_seconds(root: Path, file: Path) -> list[float]:
         return [float(_run([str(python), "-I", "-c", _IMPORT, str(app)], app)) for _ in range(_IMPORTS)]
 
 
+def uncommitted(root: Path) -> list[str]:
+    """Files of the app that are new, changed or gone in the work tree: the package does not have them so.
+
+    Raises:
+        PackageError: git could not tell.
+    """
+    arguments = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    # Of each: two letters, a space, the path.
+    paths = (entry[3:] for entry in _git(root, *arguments).decode().split("\0"))
+    return sorted(path for path in paths if _is_of_the_app(path))
+
+
 def _git(root: Path, *arguments: str, given: bytes | None = None) -> bytes:
     return _run(["git", *arguments], root, given)
 
@@ -180,6 +192,8 @@ def _uv(root: Path, *arguments: str) -> None:
 def _run(command: list[str], folder: Path, given: bytes | None = None) -> bytes:
     try:
         return subprocess.run(command, cwd=folder, input=given, capture_output=True, check=True).stdout
+    except FileNotFoundError:
+        raise PackageError(f"{command[0]} is needed and not installed") from None
     except subprocess.CalledProcessError as error:
         told = error.stderr.decode(errors="replace").strip()
         raise PackageError(f"{' '.join(command[:3])} … failed: {told}") from None
@@ -194,13 +208,13 @@ def main() -> int:
     whole = parser.parse_args().with_dependencies
     file = ROOT / "dist" / ("broadcast-bridge-whole.zip" if whole else "broadcast-bridge.zip")
     try:
-        contents = committed(ROOT)
+        commit = _git(ROOT, "rev-parse", "HEAD").decode().strip()
+        contents = committed(ROOT, commit)
         if whole:
             contents |= dependencies(ROOT, contents["requirements.txt"])
         digest = write(contents, file)
         first, *others = import_seconds(ROOT, file)
-        commit = _git(ROOT, "rev-parse", "HEAD").decode().strip()
-        changed = _git(ROOT, "status", "--porcelain", "--untracked-files=no").decode().splitlines()
+        left_out = uncommitted(ROOT)
     except PackageError as error:
         print(error, file=sys.stderr)
         return 1
@@ -209,8 +223,8 @@ def main() -> int:
     print(f"SHA-256  {digest}")
     print(f"size     {file.stat().st_size:,} bytes, {len(contents):,} files")
     print(f"import   {first:.2f} s the first time, then {statistics.median(others):.2f} s (median of {len(others)})")
-    if changed:
-        print(f"{len(changed)} files of the work tree differ from the commit: what differs is not in the package.")
+    if left_out:
+        print(f"Not committed, and so not in the package as it is in the work tree: {', '.join(left_out)}")
     return 0
 
 

@@ -25,7 +25,8 @@ log_in() {
 case "${1:-}" in
 migrate)
     log_in
-    RS_DB=${BRIDGE_RS_DB:?} .venv/bin/bridge db migrate
+    # As whom az is logged in, also on a machine of Azure that has an identity of its own.
+    AZURE_TOKEN_CREDENTIALS=AzureCliCredential RS_DB=${BRIDGE_RS_DB:?} .venv/bin/bridge db migrate
     ;;
 code)
     package=${2:?name the package}
@@ -33,6 +34,10 @@ code)
     *-whole.zip) build=false ;; # it has its dependencies
     *) build=true ;;
     esac
+    if [ ! -f "$package" ]; then
+        echo "There is no package $package: \`make package\` builds it." >&2
+        exit 1
+    fi
     log_in
     az functionapp deployment source config-zip --resource-group "${AZURE_RESOURCE_GROUP:?}" --name "${BRIDGE_APP:?}" \
         --src "$package" --build-remote "$build" --timeout 1800 --output none
@@ -43,6 +48,8 @@ smoke)
         --query "defaultHostName || properties.defaultHostName" --output tsv)
     BRIDGE_FUNCTION_KEY=$(az functionapp keys list --resource-group "$AZURE_RESOURCE_GROUP" --name "$BRIDGE_APP" \
         --query functionKeys.default --output tsv)
+    # Without it the smoke test would ask for the health only, and pass.
+    : "${BRIDGE_FUNCTION_KEY:?the app has no function key named default}"
     export BRIDGE_FUNCTION_KEY
     set -- "https://$host" --wait 600
     if [ -n "${BRIDGE_TEST_MESSAGE:-}" ]; then

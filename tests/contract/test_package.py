@@ -1,6 +1,7 @@
 """The deployment package: what is committed, only what Azure needs of it, and the same bytes each time."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.package import PackageError, committed, dependencies, write
+from local.package import PackageError, committed, dependencies, uncommitted, write
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,6 +86,32 @@ def test_azd_and_core_tools_leave_out_the_same_files(clone: Path) -> None:
     every = git(clone, "ls-files", "--cached").splitlines()
     left_out = git(clone, "ls-files", "--cached", "--ignored", "--exclude-from=.funcignore").splitlines()
     assert set(every) - set(left_out) == set(committed(clone))
+
+
+def test_what_of_the_app_is_not_committed_is_named(clone: Path) -> None:
+    assert uncommitted(clone) == []
+    for path in ("channels.toml", "shared/new folder.py", "README.md", "local/tool.py"):
+        (clone / path).write_text("changed")
+    (clone / "function_app.py").write_text("changed")
+    (clone / "host.json").unlink()
+    git(clone, "mv", "shared/rejects.py", "shared/refused.py")
+    assert uncommitted(clone) == [
+        "channels.toml",
+        "function_app.py",
+        "host.json",
+        "shared/new folder.py",
+        "shared/refused.py",
+        "shared/rejects.py",
+    ]
+
+
+def test_what_cannot_be_read_from_git_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(PackageError, match=re.compile("not a git repository", re.IGNORECASE)):
+        committed(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PackageError, match="git is needed and not installed"):
+        committed(tmp_path)
 
 
 def test_a_link_does_not_get_into_the_package(clone: Path) -> None:

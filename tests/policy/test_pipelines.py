@@ -217,10 +217,12 @@ printf '\\n' >>"$CALLS"
 """
 AZ = """case "$*" in
 *"functionapp show"*) echo app.example.net ;;
-*"keys list"*) echo the-function-key ;;
+*"keys list"*) echo "${FAKE_KEY-the-function-key}" ;;
 esac"""
 CURL = """cat >"$CALLS.header"; echo '{"value": "the-token"}'"""
-BRIDGE = """printf '%s|%s' "${RS_DB:-}" "${BRIDGE_FUNCTION_KEY:-}" >"$CALLS.bridge" """
+BRIDGE = (
+    """printf '%s|%s|%s' "${RS_DB:-}" "${AZURE_TOKEN_CREDENTIALS:-}" "${BRIDGE_FUNCTION_KEY:-}" >"$CALLS.bridge" """
+)
 SETTINGS = {
     "AZURE_RESOURCE_GROUP": "rg-bridge",
     "BRIDGE_APP": "func-bridge",
@@ -248,6 +250,9 @@ def deploy(tmp_path: Path) -> Deploy:
     (tmp_path / "tools").mkdir()
     script = tmp_path / "tools" / "deploy.sh"
     script.write_text((ROOT / "tools" / "deploy.sh").read_text())
+    (tmp_path / "dist").mkdir()
+    for package in ("broadcast-bridge.zip", "broadcast-bridge-whole.zip"):
+        (tmp_path / "dist" / package).touch()
     calls = tmp_path / "calls"
 
     def run(*arguments: str, **settings: str) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
@@ -268,7 +273,8 @@ def deploy(tmp_path: Path) -> Deploy:
 def test_migrating_needs_no_secret_and_no_other_setting(deploy: Deploy, tmp_path: Path) -> None:
     ended, calls = deploy("migrate", BRIDGE_RS_DB=SETTINGS["BRIDGE_RS_DB"])
     assert (ended.returncode, calls) == (0, [["bridge", "db", "migrate"]])
-    assert (tmp_path / "calls.bridge").read_text() == SETTINGS["BRIDGE_RS_DB"] + "|"
+    # As whom the pipeline is logged in, and not as the machine that it runs on.
+    assert (tmp_path / "calls.bridge").read_text() == SETTINGS["BRIDGE_RS_DB"] + "|AzureCliCredential|"
 
 
 @pytest.mark.parametrize(
@@ -298,6 +304,19 @@ def test_the_smoke_test_asks_the_app_with_its_key_and_says_neither(
     assert "the-function-key" not in ended.stdout + ended.stderr + json.dumps(calls)
 
 
+def test_an_app_without_a_key_does_not_pass_the_smoke_test(deploy: Deploy) -> None:
+    ended, calls = deploy("smoke", **SETTINGS, FAKE_KEY="")
+    assert ended.returncode != 0
+    assert "the app has no function key" in ended.stderr
+    assert [call for call in calls if call[0] == "bridge"] == []
+
+
+def test_a_package_that_was_not_built_is_told_before_anything_is_asked(deploy: Deploy) -> None:
+    ended, calls = deploy("code", "dist/other.zip", **SETTINGS, **GITHUB)
+    assert (ended.returncode, calls) == (1, [])
+    assert "no package dist/other.zip" in ended.stderr
+
+
 @pytest.mark.parametrize("step", [["migrate"], ["code", "dist/broadcast-bridge.zip"], ["smoke"]])
 def test_on_github_every_step_logs_in_with_the_identity_of_its_job(
     deploy: Deploy, tmp_path: Path, step: list[str]
@@ -315,7 +334,11 @@ def test_on_github_every_step_logs_in_with_the_identity_of_its_job(
 
 @pytest.mark.parametrize(
     ("step", "missing"),
-    [(["migrate"], "BRIDGE_RS_DB"), (["code", "package.zip"], "BRIDGE_APP"), (["smoke"], "AZURE_RESOURCE_GROUP")],
+    [
+        (["migrate"], "BRIDGE_RS_DB"),
+        (["code", "dist/broadcast-bridge.zip"], "BRIDGE_APP"),
+        (["smoke"], "AZURE_RESOURCE_GROUP"),
+    ],
 )
 def test_a_variable_that_is_missing_is_named_and_nothing_is_done(deploy: Deploy, step: list[str], missing: str) -> None:
     ended, calls = deploy(*step, **{name: value for name, value in SETTINGS.items() if name != missing})

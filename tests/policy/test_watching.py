@@ -326,6 +326,8 @@ def test_the_workbook_shows_what_it_is_for() -> None:
         "Funnel",
         "Responses over time",
         "not taken, by reason",
+        "between a response file's last change and its gathering",
+        "Files that wait, and minutes that the oldest waits",
         "Errors by code",
     ]
     assert all(any(part in name for name in workbook_queries()) for part in wanted)
