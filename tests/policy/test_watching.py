@@ -310,6 +310,22 @@ def test_rules_look_further_back_than_they_look_often() -> None:
     assert minutes[0] >= 3 * minutes[1]
 
 
+def test_what_is_put_off_again_and_again_is_told() -> None:
+    """Nothing else would: a timer that comes every five minutes never fails more than three times in fifteen."""
+    (rule,) = (rule for rule in rules() if rule["name"] == "work-put-off")
+    assert rule["periods"] > 1
+    put_off = {action for action in logged_actions() if action.endswith(("-later", "-failed"))}
+    # These have a rule that knows of the broadcast or file, or an end.
+    others = {"gather-later", "compare-later", "recall-failed"}
+    assert {action for action in put_off if f'"{action}"' in rule["text"]} == put_off - others
+    (periods,) = [
+        one["properties"]["criteria"]["allOf"][0]["failingPeriods"]
+        for resource in resources("Microsoft.Insights/scheduledQueryRules")
+        for one in [resource.get("config", resource)]
+    ]
+    assert all("periods" in json.dumps(value) for value in periods.values())
+
+
 def test_lines_are_not_sampled_away() -> None:
     host = json.loads((PROJECT / "host.json").read_text())
     sampling = host["logging"]["applicationInsights"]["samplingSettings"]

@@ -84,6 +84,15 @@ var rules = [
     threshold: 3
   }
   {
+    name: 'work-put-off'
+    description: 'Something could not be done for half an hour and more, and is tried again and again.'
+    query: '${lines}\n${loadTextContent('../../watching/work-put-off.kql')}'
+    severity: 2
+    dimensions: ['what']
+    // Each is as long as the time that a rule looks back.
+    periods: 3
+  }
+  {
     name: 'host-key-refused'
     description: 'An SFTP site showed a host key that is not pinned.'
     query: '${lines}\n${loadTextContent('../../watching/host-key-refused.kql')}'
@@ -153,8 +162,8 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
               values: ['*']
             })
             failingPeriods: {
-              numberOfEvaluationPeriods: 1
-              minFailingPeriodsToAlert: 1
+              numberOfEvaluationPeriods: rule.?periods ?? 1
+              minFailingPeriodsToAlert: rule.?periods ?? 1
             }
           }
         ]
