@@ -6,6 +6,7 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from shared.steps.housekeeping import housekeeping
 from shared.steps.standing import queues
 from shared.telemetry import log
 from shared.web.health import Health
+from shared.web.status import status
 from tests.flow.harness import Flow, app_host, until
 
 
@@ -46,6 +48,12 @@ def test_a_broadcast_and_its_responses_tell_their_figures(
         assert sum(one[name] for one in loads) == totals[f"rows_{name}"]
     assert sum(one["rows"] for one in told("responses")) == totals["rows_loaded"] > 0
     assert all(one["minutes"] >= 0 for one in told("gather"))
+    files = status(alone.bridge)["response_files"]
+    assert files
+    for one in files:
+        ages = [datetime.fromisoformat(one[name]) for name in ("seen_at", "gathered_at", "loaded_at")]
+        assert ages == sorted(ages)
+        assert datetime.fromisoformat(one["modified"]).utcoffset() == timedelta()
 
 
 def test_housekeeping_tells_what_is_under_way(flow: Flow, told: Callable[[str], list[dict[str, Any]]]) -> None:
