@@ -25,12 +25,14 @@ class HeldLease:
 
     Args:
         name: its name.
+        owner: who holds it.
         expires_at: when it runs out, unless it is renewed.
         now: the clock.
     """
 
-    def __init__(self, name: str, expires_at: datetime, now: Callable[[], datetime]) -> None:
+    def __init__(self, name: str, owner: str, expires_at: datetime, now: Callable[[], datetime]) -> None:
         self._name = name
+        self._owner = owner
         self._expires_at = expires_at
         self._now = now
         self.lost = threading.Event()
@@ -49,6 +51,20 @@ class HeldLease:
         if self._now() >= self._expires_at:
             self.lost.set()
         if self.lost.is_set():
+            raise LeaseLost(lease=self._name)
+
+    def confirm(self, connection: Connection) -> None:
+        """Make sure that nobody else has it before the caller's transaction ends: the last that a long one does.
+
+        Such a transaction can outlive the lease, for on SQLite no heartbeat is written while it writes. What counts is
+        whether somebody took the lease meanwhile. From here on nobody can: its row is locked.
+
+        Raises:
+            LeaseLost: somebody took it; roll back.
+        """
+        mine = (table.c.name == self._name, table.c.owner == self._owner)
+        if connection.execute(update(table).where(*mine).values(owner=self._owner)).rowcount == 0:
+            self.lost.set()
             raise LeaseLost(lease=self._name)
 
 
@@ -73,7 +89,7 @@ class Leases:
         if not self._take(name, owner, expires_at):
             yield None
             return
-        held, stop = HeldLease(name, expires_at, self._now), threading.Event()
+        held, stop = HeldLease(name, owner, expires_at, self._now), threading.Event()
         beat = threading.Thread(
             target=self._beat, args=(name, owner, held, stop), name=f"heartbeat {name}", daemon=True
         )

@@ -91,8 +91,6 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     with bridge.rs_database.writing() as connection:
         rs_db = bridge.rs_db if bridge.settings.responses_to != "files" else None
         new = move(connection, load_id, rs_db, now=now())
-        # Only now: the wait for the turn can be longer than the lease.
-        lease.check()
         counts = LoadCounts(
             read=reader.rows_read,
             loaded=sum(one.rows for one in new),
@@ -108,6 +106,7 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
         if to_file:
             ferg_files.make(connection, file, load_id, columns=list(columns), rows=counts.loaded, now=now())
         record_load(connection, file, counts, dict(reader.rejects), keep_new=to_file, now=now())
+        lease.confirm(connection)
     log.info(
         "Response file %s: %d rows read, %d loaded, %d known, %d rejected.",
         file.name,

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from typer.testing import Result
 
 from shared.bridge import Bridge
 from shared.database import Database
-from shared.errors import DatabaseUnavailable, ResponseFileBusy, ResponseFileLayout
+from shared.errors import DatabaseUnavailable, LeaseLost, ResponseFileBusy, ResponseFileLayout
 from shared.faststats.ferg_file import FergFiles
 from shared.faststats.schema_map import RsDbSchema
 from shared.ledger import tables
@@ -226,6 +226,33 @@ def test_one_that_somebody_else_works_on_is_left_alone(flow: Flow, some_file: Pa
         with pytest.raises(ResponseFileBusy):
             take_in(flow.bridge, some_file)
     assert load_again(flow.bridge, file.id).loaded == 4
+
+
+@pytest.mark.parametrize("taken", [False, True], ids=["nobody took it", "somebody took it"])
+def test_a_move_that_takes_longer_than_the_lease_counts_if_nobody_took_the_file_meanwhile(
+    flow: Flow, some_file: Path, monkeypatch: pytest.MonkeyPatch, *, taken: bool
+) -> None:
+    """On SQLite no heartbeat is written while the rows are moved, however long that takes."""
+    bridge = flow.bridge
+    file = take_in(bridge, some_file)
+    move = step.move
+    with bridge.ledger.leases.held(lease_name(file.name), "this load") as lease:
+        assert lease is not None
+
+        def slow(connection: Connection, *arguments: Any, **named: Any) -> Any:
+            new = move(connection, *arguments, **named)
+            lease.renewed(datetime.now(UTC) - timedelta(seconds=1))
+            if taken:
+                connection.execute(update(tables.lease).values(owner="another"))
+            return new
+
+        monkeypatch.setattr(step, "move", slow)
+        if taken:
+            with pytest.raises(LeaseLost):
+                step.load(bridge, file, lease)
+        else:
+            assert step.load(bridge, file, lease).loaded == 4
+    assert len(rows_of(bridge)) == (0 if taken else 4)
 
 
 def test_a_replay_that_is_interrupted_is_finished_by_the_next_load(

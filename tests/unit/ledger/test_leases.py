@@ -190,6 +190,25 @@ def test_a_lease_whose_heartbeat_hangs_is_lost_when_its_time_is_over(leases: Lea
         assert lease.lost.is_set()
 
 
+def test_within_a_transaction_a_lease_counts_until_somebody_takes_it(
+    leases: Leases, database: Database, clock: Clock
+) -> None:
+    with leases.held("broadcast:J1", "one") as lease:  # its first heartbeat is 20 seconds away
+        assert lease is not None
+        with database.writing() as connection:
+            clock.advance(seconds=LIFE)
+            lease.confirm(connection)
+        assert expiry(database, "broadcast:J1") == clock()
+        with leases.held("broadcast:J1", "heir") as taken:
+            assert taken is not None
+            with pytest.raises(LeaseLost, match="broadcast:J1"), database.writing() as connection:
+                lease.confirm(connection)
+            assert leases.owner("broadcast:J1") == "heir"
+        with pytest.raises(LeaseLost), database.writing() as connection:
+            lease.confirm(connection)
+        assert lease.lost.is_set()
+
+
 def test_a_lost_lease_stays_lost(leases: Leases, clock: Clock) -> None:
     with leases.held("broadcast:J1", "one") as lease:
         assert lease is not None
