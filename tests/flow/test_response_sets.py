@@ -7,15 +7,19 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 from operator import or_
 from pathlib import Path
-from typing import NamedTuple
+from types import ModuleType
+from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Connection, Table, select
 
 from shared.errors import ResponseFileBusy
 from shared.faststats.schema_map import RsDbSchema
+from shared.ledger import response_counts, responses, tables
 from shared.ledger.response_files import LoadCounts
+from shared.steps import load_responses as step
 from shared.steps.replay_responses import load_again, take_in
 from tests.databases import ZONE
 from tests.flow.harness import Flow, until
@@ -77,6 +81,25 @@ def told(flow: Flow, tag: str) -> Counter[Event]:
     )
 
 
+def kept_with(flow: Flow, tag: str, rows: Table, response_id: ColumnElement[int]) -> int:
+    """How many rows of another table belong to the rows of `Response`, one to each."""
+    response = RsDbSchema(ZONE).response
+    ours = select(response.c.id).where(response.c.urn.like(f"{tag}-%"))
+    with flow.bridge.rs_database.reading() as connection:
+        ids = connection.scalars(select(response_id).select_from(rows).where(response_id.in_(ours))).all()
+    assert len(set(ids)) == len(ids)
+    return len(ids)
+
+
+def assert_whole(flow: Flow, tag: str, happened: Counter[Event]) -> None:
+    """`Response` has these events, and each row has its detail, its record as an event, and waits for its broadcast."""
+    assert told(flow, tag) == happened
+    details, total = RsDbSchema(ZONE).response_details, happened.total()
+    assert kept_with(flow, tag, details, details.c.id) == total
+    assert kept_with(flow, tag, tables.response_event, tables.response_event.c.response_id) == total
+    assert kept_with(flow, tag, tables.unmatched_response, tables.unmatched_response.c.response_id) == total
+
+
 def loaded(flow: Flow, path: Path) -> LoadCounts:
     """Load a file as `bridge responses load` does; when somebody else is at it, after him."""
     counts: list[LoadCounts] = []
@@ -114,7 +137,7 @@ def test_any_files_in_any_order_any_number_of_times_side_by_side_end_in_the_even
     with ThreadPoolExecutor(LOADERS) as loaders:
         counts = list(loaders.map(lambda path: loaded(flow, path), order))
 
-    assert told(flow, tag) == happened
+    assert_whole(flow, tag, happened)
     assert sum(one.loaded for one in counts) == happened.total()
     assert all(one.read == one.loaded + one.known + one.rejected for one in counts)
     assert sum((Counter(one.by_type) for one in counts), Counter()) == Counter(
@@ -122,7 +145,7 @@ def test_any_files_in_any_order_any_number_of_times_side_by_side_end_in_the_even
     )
     for path in paths:
         assert loaded(flow, path).loaded == 0
-    assert told(flow, tag) == happened
+    assert_whole(flow, tag, happened)
     for path in paths:
         path.unlink()
 
@@ -142,4 +165,34 @@ def test_a_file_that_is_split_tells_the_same_as_a_whole_one(
         path = tmp_path / f"Response-{tag}-{number}.csv"
         path.write_text(content(part, tag))
         assert loaded(flow, path).loaded == (0 if number == len(parts) else len(part))
-    assert told(flow, tag) == Counter(events)
+    assert_whole(flow, tag, Counter(events))
+
+
+def test_what_is_new_is_asked_and_written_in_one_transaction_that_has_its_turn(
+    flow: Flow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Chance seldom lets two loads meet between the two, so the sets of files above would not show it."""
+    did: list[tuple[str, object]] = []
+
+    def watch(module: ModuleType, name: str) -> None:
+        real = getattr(module, name)
+
+        def noted(connection: Connection, *arguments: Any, **named: Any) -> Any:
+            did.append((name, connection.get_transaction()))
+            return real(connection, *arguments, **named)
+
+        monkeypatch.setattr(module, name, noted)
+
+    for module, name in (
+        (step, "take_turn"),
+        (responses, "number_new"),
+        (responses, "record"),
+        (response_counts, "count_load"),
+        (step, "record_load"),
+    ):
+        watch(module, name)
+    path = tmp_path / "Response-Z.csv"
+    path.write_text(content([Event(1, "Open", 0, "")], "Z"))
+    assert loaded(flow, path).loaded == 1
+    assert [name for name, _ in did] == ["take_turn", "number_new", "record", "count_load", "record_load"]
+    assert len({id(transaction) for _, transaction in did}) == 1

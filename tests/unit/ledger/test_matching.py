@@ -1,25 +1,33 @@
 """A response finds its broadcast, at once or later, or none: nothing is guessed."""
 
+import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import reduce
+from operator import or_
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import func, insert, select, update
 
 from shared.broadcast import Broadcast, State
 from shared.bulk.load import BulkLoad
 from shared.database import Database
 from shared.faststats.rs_db import RsDb
-from shared.ledger import Ledger, recipients, tables, unmatched
+from shared.ledger import Ledger, recipients, response_counts, tables, unmatched
 from shared.ledger.effects import Kind
+from shared.ledger.response_files import ResponseFile
 from shared.response import Response
 from shared.steps.match_responses import match_responses
 
 from .loading import SCHEMA, gathered, load
 
 TakeIn = Callable[..., Broadcast]
+EXAMPLES = itertools.count(1)
 
 MORNING = datetime(2026, 3, 1, 8, tzinfo=UTC)
 OPEN = Response(message_type="Open", event_time=MORNING + timedelta(hours=2), email="ann@example.com")
@@ -277,6 +285,56 @@ def test_matching_that_is_interrupted_is_done_by_the_next_round(
     assert unmatched_rows(ledger) == 1
     assert match_responses(ledger, rs_db) == 1
     assert unmatched_rows(ledger) == 0
+
+
+#: What an event of these files tells, and the broadcast whose key it carries; that of the third never comes.
+TOLD = st.tuples(st.sampled_from(["Open", "Click"]), st.integers(1, 3))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(files=st.lists(st.lists(TOLD, max_size=8), min_size=1, max_size=3), data=st.data())
+def test_whatever_comes_first_every_response_ends_with_its_broadcast_and_is_counted_once(
+    ledger: Ledger, rs_db: RsDb, upload: Any, files: list[list[tuple[str, int]]], data: st.DataObject
+) -> None:
+    database, example = ledger.database, next(EXAMPLES)
+    jobs = {number: 10 * example + number for number in (1, 2, 3)}
+    happened = reduce(or_, map(Counter, files))
+    happenings = [*range(len(files)), *data.draw(st.lists(st.sampled_from(range(len(files))), max_size=2), "again")]
+    order = data.draw(st.permutations([*happenings, "1 comes", "2 comes", "match", "match"]), "order")
+    broadcasts: dict[int, Broadcast] = {}
+    loads: list[ResponseFile] = []
+    for one in order:
+        match one:
+            case "1 comes" | "2 comes":
+                broadcasts[int(one[0])] = upload(jobs[int(one[0])])
+            case "match":
+                match_responses(ledger, rs_db)
+            case int():
+                events = (
+                    replace(OPEN, message_type=kind, urn=f"{example}", broadcast_key=f"J{jobs[number]}-00000000")
+                    for kind, number in files[one]
+                )
+                loads.append(gathered(database, f"Response{example}"))
+                load(database, loads[-1], list(events))
+    match_responses(ledger, rs_db)
+
+    response = SCHEMA.response
+    of_kind = select(response.c.message_type, response.c.broadcast_id).where(response.c.urn == f"{example}")
+    ours = {one.rs_broadcast_id: number for number, one in broadcasts.items()}
+    with database.reading() as connection:
+        rows = connection.execute(of_kind).all()
+    assert Counter((kind, ours.get(broadcast_id, 3)) for kind, broadcast_id in rows) == happened
+    found = response_counts.of_broadcasts(database, [one.id for one in broadcasts.values()])
+    counted = {
+        (kind, n): rows
+        for n, one in broadcasts.items()
+        if one.id in found
+        for kind, rows in found[one.id].loaded.items()
+    }
+    assert counted == {(kind, number): rows for (kind, number), rows in happened.items() if number != 3}
+    records = [ledger.response_files.get(file.id) for file in loads]
+    unmatched_now = sum(one.counts.unmatched for one in records if one and one.counts)
+    assert unmatched_now == sum(rows for (_, number), rows in happened.items() if number == 3)
 
 
 def test_who_waits_is_known_by_hashes_only(ledger: Ledger) -> None:
