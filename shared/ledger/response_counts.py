@@ -74,11 +74,11 @@ def add(connection: Connection, rows: Iterable[tuple[int, str, int]], *, now: da
             connection.execute(insert(comparison).values(broadcast_id=broadcast_id, due_at=now))
 
 
-def due(database: Database, limit: int) -> list[tuple[int, datetime]]:
-    """Broadcasts whose responses were loaded since they were compared, and since when; longest first."""
+def due(database: Database, limit: int, *, now: datetime) -> list[tuple[int, datetime]]:
+    """Broadcasts that are to be compared now, and since when; longest first."""
     wanted = (
         select(comparison.c.broadcast_id, comparison.c.due_at)
-        .where(comparison.c.due_at.is_not(None))
+        .where(comparison.c.due_at <= now)
         .order_by(comparison.c.due_at, comparison.c.broadcast_id)
         .limit(limit)
     )
@@ -89,7 +89,7 @@ def due(database: Database, limit: int) -> list[tuple[int, datetime]]:
 def compared(
     database: Database, broadcast_id: int, reported: Mapping[str, int], *, due_at: datetime, now: datetime
 ) -> list[Gap]:
-    """Record what a report tells beside what is loaded.
+    """Record what a report tells beside what is loaded. While a gap grows it is due again after a day, load or no load.
 
     Args:
         database: of the ledger.
@@ -129,7 +129,8 @@ def compared(
             gaps.append(Gap(message_type=message_type, reported=number, loaded=here, grown=grown))
         this_one = comparison.c.broadcast_id == broadcast_id
         connection.execute(update(comparison).where(this_one).values(compared_at=now, error_code=None))
-        connection.execute(update(comparison).where(this_one, comparison.c.due_at == due_at).values(due_at=None))
+        again_at = now + _A_DAY if any(one.grown for one in gaps) else None
+        connection.execute(update(comparison).where(this_one, comparison.c.due_at == due_at).values(due_at=again_at))
     return gaps
 
 

@@ -373,7 +373,8 @@ report_comparison = Table(
     "report_comparison",
     metadata,
     Column("broadcast_id", BigInteger, primary_key=True, autoincrement=False),
-    #: Set by a load of responses of the broadcast; NULL: nothing was loaded since it was compared.
+    #: When it is to be compared: set by a load of its responses, and by a comparison that failed or found a gap that
+    #: grows; NULL: it is not.
     Column("due_at", UtcDateTime, index=True),
     Column("compared_at", UtcDateTime),
     #: Of the last comparison, if it failed.

@@ -1,7 +1,7 @@
 """compare_reports: the responses of broadcasts beside the reports of their Smart Campaigns.
 
-What was loaded since the last comparison lets a broadcast be compared again. A report is of this moment and a response
-file of yesterday, so a gap is no fault; one that grows day after day is.
+What was loaded since the last comparison lets a broadcast be compared again; so does a gap that grows, a day later. A
+report is of this moment and a response file of yesterday, so a gap is no fault; one that grows day after day is.
 """
 
 from collections.abc import Collection
@@ -28,7 +28,7 @@ _NO_CAMPAIGN: Final = "no-campaign"
 
 
 def compare_reports(bridge: Bridge) -> int:
-    """Compare every broadcast whose responses were loaded since the last comparison.
+    """Compare every broadcast whose responses were loaded since the last comparison, or whose gap grows.
 
     Returns:
         How many were compared.
@@ -38,7 +38,7 @@ def compare_reports(bridge: Bridge) -> int:
     """
     database, compared = bridge.ledger.database, 0
     known = response_counts.types_ever_loaded(database)
-    for broadcast_id, due_at in response_counts.due(database, _MOST):
+    for broadcast_id, due_at in response_counts.due(database, _MOST, now=now()):
         broadcast = bridge.ledger.broadcasts.by_id(broadcast_id)
         if broadcast.campaign_id is None:
             response_counts.not_compared(database, broadcast_id, code=_NO_CAMPAIGN, again_at=None)

@@ -155,7 +155,7 @@ def _compare(flow: Flow, broadcast: Broadcast) -> None:
     for day in range(2):
         with database.writing() as connection:
             response_counts.add(connection, [(broadcast.id, "Complaint", 1)], now=now())
-        (at,) = [at for one, at in response_counts.due(database, 99) if one == broadcast.id]
+        (at,) = [at for one, at in response_counts.due(database, 99, now=now()) if one == broadcast.id]
         response_counts.compared(
             database, broadcast.id, {"Complaint": 9}, due_at=at, now=now() + timedelta(days=day, hours=day)
         )
