@@ -89,7 +89,9 @@ def due(database: Database, limit: int, *, now: datetime) -> list[tuple[int, dat
 def compared(
     database: Database, broadcast_id: int, reported: Mapping[str, int], *, due_at: datetime, now: datetime
 ) -> list[Gap]:
-    """Record what a report tells beside what is loaded. While a gap grows it is due again after a day, load or no load.
+    """Record what a report tells beside what is loaded.
+
+    While a gap is new or grows it is due again after a day, load or no load.
 
     Args:
         database: of the ledger.
@@ -101,7 +103,7 @@ def compared(
     Returns:
         The gaps, by message type.
     """
-    gaps = []
+    gaps, is_new = [], False
     with database.writing() as connection:
         loaded = _loaded(connection, broadcast_id)
         before = {
@@ -115,6 +117,7 @@ def compared(
             this = (gap.c.broadcast_id == broadcast_id, gap.c.message_type == message_type)
             if last is None:
                 grown = 0
+                is_new = is_new or behind > 0
                 values |= {"grown": grown, "judged_gap": behind}
                 connection.execute(
                     insert(gap).values(broadcast_id=broadcast_id, message_type=message_type, judged_at=now, **values)
@@ -129,7 +132,7 @@ def compared(
             gaps.append(Gap(message_type=message_type, reported=number, loaded=here, grown=grown))
         this_one = comparison.c.broadcast_id == broadcast_id
         connection.execute(update(comparison).where(this_one).values(compared_at=now, error_code=None))
-        again_at = now + _A_DAY if any(one.grown for one in gaps) else None
+        again_at = now + _A_DAY if is_new or any(one.grown for one in gaps) else None
         connection.execute(update(comparison).where(this_one, comparison.c.due_at == due_at).values(due_at=again_at))
     return gaps
 

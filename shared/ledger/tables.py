@@ -373,8 +373,8 @@ report_comparison = Table(
     "report_comparison",
     metadata,
     Column("broadcast_id", BigInteger, primary_key=True, autoincrement=False),
-    #: When it is to be compared: set by a load of its responses, and by a comparison that failed or found a gap that
-    #: grows; NULL: it is not.
+    #: When it is to be compared: set by a load of its responses, and by a comparison that failed or found a gap that is
+    #: new or grows; NULL: it is not.
     Column("due_at", UtcDateTime, index=True),
     Column("compared_at", UtcDateTime),
     #: Of the last comparison, if it failed.

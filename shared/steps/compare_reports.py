@@ -1,7 +1,7 @@
 """compare_reports: the responses of broadcasts beside the reports of their Smart Campaigns.
 
-What was loaded since the last comparison lets a broadcast be compared again; so does a gap that grows, a day later. A
-report is of this moment and a response file of yesterday, so a gap is no fault; one that grows day after day is.
+What was loaded since the last comparison lets a broadcast be compared again; so does a gap that is new or grows, a day
+later. A report is of this moment and a response file of yesterday, so a gap is no fault; one that grows for days is.
 """
 
 from collections.abc import Collection
@@ -28,7 +28,7 @@ _NO_CAMPAIGN: Final = "no-campaign"
 
 
 def compare_reports(bridge: Bridge) -> int:
-    """Compare every broadcast whose responses were loaded since the last comparison, or whose gap grows.
+    """Compare every broadcast whose responses were loaded since the last comparison, or whose gap is new or grows.
 
     Returns:
         How many were compared.

@@ -105,6 +105,29 @@ def test_a_gap_that_grows_day_after_day_is_told_of_until_it_does_not_any_more(
     assert compare_reports(flow.bridge) == 0
 
 
+def test_a_gap_that_is_new_is_looked_at_on_the_next_day_though_nothing_is_loaded(
+    alone: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = alone
+    flow.run(flow.order(recipients=30))
+    flow.collect_responses()
+    day, missing = 0, 5
+    report = OptimizelyRest.get_report
+
+    def ahead(rest: OptimizelyRest, campaign_id: int) -> SmartCampaignReport:
+        told = report(rest, campaign_id)
+        return replace(told, opens_total=(told.opens_total or 0) + missing)
+
+    monkeypatch.setattr(OptimizelyRest, "get_report", ahead)
+    monkeypatch.setattr(step, "now", lambda: datetime.now(UTC) + timedelta(days=day))
+    assert (compare_reports(flow.bridge), compare_reports(flow.bridge)) == (1, 0)
+    for _ in range(DAYS):
+        assert gap_alerts(flow) == []
+        day, missing = day + 1, missing + 5
+        assert compare_reports(flow.bridge) == 1
+    assert len(gap_alerts(flow)) == 1
+
+
 @pytest.mark.parametrize(
     ("error", "due_again"),
     [
