@@ -144,7 +144,8 @@ class _Packed:
             try:
                 while out := inflater.decompress(data, _BLOCK):
                     yield out
-                    data = inflater.unconsumed_tail
+                    # Python can tell what stands behind the stream as unconsumed too: it must not go in again.
+                    data = b"" if inflater.unused_data else inflater.unconsumed_tail
             except zlib.error:
                 raise self.broken() from None
         self.put_back(inflater.unused_data)

@@ -12,6 +12,8 @@ from tests.corpus.case import ANNA, BERT, CLEO, Case, refused, wholly, written
 PLAIN = written(ANNA, BERT, CLEO)
 #: So many rows that the first of them are read before a damage at the end is found.
 MANY = written(*(f"{number};K{number};Open;01.03.2026 12:30;" for number in range(20_000)))
+#: So wide that they come out in several pieces.
+WIDE = written(*(f"{number};K{number};Open;01.03.2026 12:30;{'Firefox ' * 80}" for number in range(1000)))
 BROKEN, SEVERAL, TOO_LARGE = "response-file-packed-broken", "response-file-several", "response-file-too-large"
 ENCRYPTED, OTHERWISE, LAYOUT_CODE = (
     "response-file-encrypted",
@@ -64,6 +66,12 @@ PACKED: dict[str, Case] = {
     "a zip file with padding": wholly(ONE + bytes(512), 3),
     "a gzip file with padding": wholly(GZIP + bytes(512), 3),
     "two gzip members, one behind the other, cut within a row": wholly(gzipped(PLAIN[:80]) + gzipped(PLAIN[80:]), 3),
+    "a zip file that comes out in several pieces": Case(
+        content=zipped({"Response1.csv": WIDE}), rows_read=1000, rows_good=1000
+    ),
+    "two gzip members, the first of which comes out in several pieces": Case(
+        content=gzipped(WIDE) + gzipped(f"{ANNA}\n".encode()), rows_read=1001, rows_good=1001
+    ),
     "two gzip members, each with a header": Case(
         content=gzipped(written(ANNA)) + gzipped(written(BERT)),
         rows_read=3,

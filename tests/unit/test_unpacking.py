@@ -107,6 +107,14 @@ def test_whatever_is_zipped_comes_out(content: bytes, size: int, method: bool) -
     assert text(zipped(content, DEFLATED if method else STORED), size) == content
 
 
+@pytest.mark.parametrize("size", [1000, MIB])
+def test_content_of_several_blocks_comes_once_whatever_follows_it(size: int) -> None:
+    content = "".join(f"{number}\tx{number}@example.org\tk{number}\tJörg\n" for number in range(30_000)).encode()
+    assert len(content) > 3 * unpacking._BLOCK
+    assert text(zipped(content), size) == content
+    assert text(gzip.compress(content) + gzip.compress(CONTENT), size) == content + CONTENT
+
+
 @pytest.mark.parametrize("kind", GOOD)
 def test_it_is_said_how_a_file_is_packed(kind: str) -> None:
     packed_as = next((word for word in ("gzip", "zip") if word in kind), "")
