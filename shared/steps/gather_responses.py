@@ -20,6 +20,7 @@ from shared.errors import (
     SftpUnavailable,
 )
 from shared.ledger.alerts import AlertKind
+from shared.ledger.leases import HeldLease
 from shared.ledger.response_files import FileState, ResponseFile, lease_name
 from shared.response_layouts import layout_of
 from shared.sftp.site import RemoteFile, SftpSession, is_plain
@@ -137,7 +138,7 @@ def _take(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
         current = ledger.response_files.get(file.id)
         if current is None or current.state is not FileState.SEEN:
             return False  # another gatherer was faster
-        sha256 = _copy(bridge, session, file)
+        sha256 = _copy(bridge, session, file, lease)
         lease.check()
         if not ledger.response_files.gathered(file, sha256=sha256, due_at=bridge.overdue_after(), now=now()):
             return False
@@ -149,7 +150,7 @@ def _take(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
     return True
 
 
-def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile) -> str:
+def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile, lease: HeldLease) -> str:
     """Stream the file into its container; its SHA-256."""
     path = posixpath.join(bridge.settings.sftp_response_folder, file.name)
     digest, size = hashlib.sha256(), 0
@@ -161,8 +162,10 @@ def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile) -> str:
         after = session.stat(path)
         if size != file.size or after is None or (after.size, after.modified) != (file.size, file.modified):
             raise ResponseFileChanged(file=file.name)
-        # An earlier round may have stopped between the copy and the ledger: its copy is this one.
-        kept.commit({"sha256": digest.hexdigest()})
+        # An earlier round may have stopped between the copy and the ledger, and the file may have changed since: what
+        # it left gives way. Nobody loads it yet, and nobody else gathers it.
+        lease.check()
+        kept.commit({"sha256": digest.hexdigest()}, replace=True)
     return digest.hexdigest()
 
 

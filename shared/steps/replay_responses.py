@@ -98,7 +98,9 @@ def take_in(bridge: Bridge, path: Path) -> ResponseFile:
             with bridge.responses.writer(file.blob) as kept:
                 for piece in _pieces(path):
                     kept.write(piece)
-                kept.commit({"sha256": sha256})
+                # What an interrupted copy left gives way: it may be of another content.
+                lease.check()
+                kept.commit({"sha256": sha256}, replace=True)
             lease.check()
             if file.state is FileState.SEEN:
                 files.gathered(file, sha256=sha256, due_at=bridge.overdue_after(), now=now())

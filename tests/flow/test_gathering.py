@@ -1,6 +1,7 @@
 """Which response files are taken from the SFTP site, and when."""
 
 import dataclasses
+import hashlib
 import io
 import os
 import uuid
@@ -14,9 +15,9 @@ import pytest
 
 from shared.bridge import Bridge
 from shared.channels import Channels
-from shared.errors import SftpRefused, SftpUnavailable
+from shared.errors import DatabaseUnavailable, SftpRefused, SftpUnavailable
 from shared.ledger.alerts import Alert, AlertKind
-from shared.ledger.response_files import FileState
+from shared.ledger.response_files import FileState, ResponseFiles
 from shared.response_layouts import AfterLoad, ResponseLayout
 from shared.sftp.site import SftpSession
 from shared.steps import missed_responses
@@ -242,6 +243,30 @@ def test_gatherers_side_by_side_take_every_file_once(flow: Flow, gatherer: Calla
     assert sum(counts) == len(names)
     messages = flow.take(bridge.settings.load_responses_queue)
     assert len({message["response_file"] for message in messages}) == len(messages) == len(names)
+
+
+def test_what_a_round_left_that_died_behind_its_copy_gives_way_to_what_is_there_now(
+    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bridge = gatherer("{name}.done")
+    put(bridge, "tag.csv", b"one")
+    put(bridge, "tag.csv.done")
+
+    def dies(*_: object, **__: object) -> bool:
+        raise DatabaseUnavailable(database="RS_DB", reason="it is gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ResponseFiles, "gathered", dies)
+        with pytest.raises(DatabaseUnavailable):
+            gather_responses(bridge)
+    path = folder(flow) / f"{tag_of(bridge)}.csv"
+    about = path.stat()
+    path.write_bytes(b"two")
+    os.utime(path, (about.st_mtime, about.st_mtime))  # a site tells whole seconds
+
+    assert gathered(bridge, flow) == [("tag.csv", b"two")]
+    (file,) = bridge.ledger.response_files.newest(9)
+    assert file.sha256 == hashlib.sha256(b"two").hexdigest()
 
 
 # What becomes of loaded files on the site
