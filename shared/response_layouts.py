@@ -73,6 +73,12 @@ DATE_PARTS: Final = ("yyyy", "MM", "dd", "HH", "mm", "ss")
 DATE_PART: Final = re.compile("(yyyy|MM|dd|HH|mm|ss|[A-Za-z])")
 #: A date, a minute, a second: how many of the parts a format may have.
 _DATE_LENGTHS: Final = (3, 5, 6)
+#: What a local time of ISO 8601 looks like, and how it is read.
+_ISO_SHAPES: Final[Mapping[str, str]] = {
+    "0000-00-00": "yyyy-MM-dd",
+    "0000-00-00 00:00": "yyyy-MM-dd HH:mm",
+    "0000-00-00 00:00:00": "yyyy-MM-dd HH:mm:ss",
+}
 _LONGEST_TYPE: Final = 50
 #: No zone is farther from UTC.
 _MOST_HOURS: Final = 26
@@ -181,7 +187,7 @@ class ResponseLayout(BaseModel):
         if len(set(loosely)) < len(loosely):
             msg = "columns: a name stands there twice"
             raise ValueError(msg)
-        shapes: dict[str, str] = {}
+        shapes = dict(_ISO_SHAPES) if ISO_8601 in self.date_formats else {}
         for date_format in self.date_formats:
             shape = DATE_PART.sub(lambda part: "0" * len(part[0]), date_format)
             if shapes.setdefault(shape, date_format) != date_format:

@@ -42,8 +42,9 @@ def moment_reader(layout: ResponseLayout) -> Moment:
                 moment = reader(text)
             except (ValueError, OverflowError):
                 continue
-            if moment is not None:
-                return moment if moment.year in _YEARS else None
+            # Digits that are of 1970 as Unix time may be a date in the next format.
+            if moment is not None and moment.year in _YEARS:
+                return moment
         return None
 
     return read

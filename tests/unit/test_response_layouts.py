@@ -33,6 +33,11 @@ def test_parameters_of_ferg_are_taken_as_they_are() -> None:
     assert layout.aliases(ResponseField.CLICK_URL) == ("ClickUrl",)
 
 
+def test_formats_that_mean_the_same_go_together() -> None:
+    formats = ("ISO8601", "yyyy-MM-dd HH:mm", "dd.MM.yyyy")
+    assert ResponseLayout(date_formats=formats).date_formats == formats
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
@@ -41,6 +46,8 @@ def test_parameters_of_ferg_are_taken_as_they_are() -> None:
         ({"COLOUR": "red"}, "COLOUR"),
         ({"date_formats": ["dd.MM.yyyy", "MM.dd.yyyy"]}, "could be read as dd.MM.yyyy and as MM.dd.yyyy"),
         ({"date_formats": ["UnixTimeStamp", "UnixTimeStampMilliseconds"]}, "a number could be"),
+        ({"date_formats": ["ISO8601", "yyyy-dd-MM HH:mm"]}, "read as yyyy-MM-dd HH:mm and as yyyy-dd-MM HH:mm"),
+        ({"date_formats": ["yyyy-dd-MM", "ISO8601"]}, "read as yyyy-MM-dd and as yyyy-dd-MM"),
         ({"date_formats": []}, "date_formats"),
         ({"names": []}, "names"),
         ({"delimiter": '"'}, "delimiter"),

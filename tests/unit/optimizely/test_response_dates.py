@@ -73,6 +73,12 @@ def test_the_usual_layout_takes_dates_with_and_without_seconds() -> None:
     assert read("01.03.2026 12:30:15") == datetime(2026, 3, 1, 11, 30, 15, tzinfo=UTC)
 
 
+def test_digits_that_are_no_unix_time_may_be_a_date_in_the_next_format() -> None:
+    day = datetime(2026, 3, 1, tzinfo=UTC)
+    assert read("20260301", "UnixTimeStamp", "yyyyMMdd", time_zone="UTC") == day
+    assert read("20260301000000", "UnixTimeStampMilliseconds", "yyyyMMddHHmmss", time_zone="UTC") == day
+
+
 def test_a_format_of_days_means_their_first_minute() -> None:
     assert read("01.03.2026", "dd.MM.yyyy", time_zone="UTC") == datetime(2026, 3, 1, tzinfo=UTC)
 
