@@ -591,6 +591,19 @@ class ResponseFileLayout(TerminalError):
     )
 
 
+class ResponseFileRows(TerminalError):
+    """A response file is loaded but for rows of it that were refused."""
+
+    code = "response-file-rows"
+    happened = (
+        "Of the {read} rows of the response file {file} {rejected} were refused ({reasons}); the others are loaded."
+    )
+    remedy = (
+        "Lines and reasons are in its reject file, {reject_file}. When its layout in the channels file is mended, "
+        "`bridge responses replay` loads them."
+    )
+
+
 class ResponseFilePackedBroken(TerminalError):
     """The zip or gzip file ends early, or is damaged."""
 

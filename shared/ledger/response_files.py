@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, s
 from sqlalchemy.exc import IntegrityError
 
 from shared.database import Database
-from shared.errors import LeaseLost
+from shared.errors import BridgeError, LeaseLost
 from shared.ledger import tables
 from shared.ledger.tables import response_file as table
 from shared.ledger.tables import response_staging as staging
@@ -316,6 +316,7 @@ def record_load(
     counts: LoadCounts,
     rejects: Mapping[RejectReason, int],
     *,
+    refused: BridgeError | None = None,
     keep_new: bool = False,
     now: datetime,
 ) -> None:
@@ -328,6 +329,7 @@ def record_load(
         file: the response file.
         counts: what became of its rows in this load.
         rejects: those that were refused, by reason.
+        refused: what the file is marked with where some were.
         keep_new: leave the new rows staged, for a file that is made of them.
         now: the time.
 
@@ -360,8 +362,8 @@ def record_load(
             # Others may have found their broadcast meanwhile.
             rows_unmatched=func.coalesce(table.c.rows_unmatched, 0) + counts.unmatched,
             by_type=json.dumps(dict(Counter(before.by_type) + Counter(counts.by_type))),
-            error_code=None,
-            error=None,
+            error_code=refused.code if refused else None,
+            error=refused.sentence[:2000] if refused else None,
         )
     )
     if changed.rowcount == 0 or staged != counts.loaded + counts.known:

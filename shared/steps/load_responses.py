@@ -12,6 +12,7 @@ from shared.database import take_turn
 from shared.errors import (
     BridgeError,
     ResponseFileLayout,
+    ResponseFileRows,
     RowsUnaccounted,
     TerminalError,
     TransientError,
@@ -26,7 +27,7 @@ from shared.optimizely.response_file import ResponseReader
 from shared.response import Response
 from shared.response_layouts import layout_of
 from shared.steps.figures import load_figures, tell_rejects, tell_responses
-from shared.steps.response_rejects import keeping_rejects
+from shared.steps.response_rejects import keeping_rejects, reject_blob
 from shared.steps.work import LONGEST_PAUSE
 from shared.telemetry import log, place_of
 
@@ -105,7 +106,8 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
         to_file = bridge.settings.responses_to != "tables" and counts.loaded > 0
         if to_file:
             ferg_files.make(connection, file, load_id, columns=list(columns), rows=counts.loaded, now=now())
-        record_load(connection, file, counts, dict(reader.rejects), keep_new=to_file, now=now())
+        refused = _refused(file, reader) if counts.rejected else None
+        record_load(connection, file, counts, dict(reader.rejects), refused=refused, keep_new=to_file, now=now())
         lease.confirm(connection)
     log.info(
         "Response file %s: %d rows read, %d loaded, %d known, %d rejected.",
@@ -119,6 +121,17 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     tell_responses(counts.by_type, file=file.name)
     tell_rejects(reader.rejects, file=file.name)
     return counts
+
+
+def _refused(file: ResponseFile, reader: ResponseReader) -> ResponseFileRows:
+    """What a file is marked with, rows of which were refused."""
+    return ResponseFileRows(
+        file=file.name,
+        read=reader.rows_read,
+        rejected=reader.rejects.total(),
+        reasons=", ".join(f"{reason} {rows}" for reason, rows in reader.rejects.most_common()),
+        reject_file=reject_blob(file.id),
+    )
 
 
 def move(connection: Connection, load_id: str, rs_db: RsDb | None, *, now: datetime) -> list[NewOfType]:

@@ -141,7 +141,10 @@ def check_loaded(flow: Flow, case: Case, folder: Path) -> None:
 def check_record(bridge: Bridge, file: ResponseFile, case: Case, counts: LoadCounts) -> None:
     """What the ledger and the reject file say of a loaded file; a second load does not change it."""
     found = now_of(bridge, file)
-    assert (found.state, found.error_code, found.counts) == (FileState.LOADED, None, counts)
+    code = "response-file-rows" if case.rejects else None
+    assert (found.state, found.error_code, found.counts) == (FileState.LOADED, code, counts)
+    for _, reason, _ in case.rejects:
+        assert reason in (found.error or "")
     assert counts.read == counts.loaded + counts.known + counts.rejected
     assert told_rejects(bridge, file) == (case.rejects or None)
     assert counted_rejects(bridge, file) == Counter(reason for _, reason, _ in case.rejects)
