@@ -13,6 +13,7 @@ from typing import Final
 from shared.bridge import Bridge, new_owner, now
 from shared.errors import (
     BridgeError,
+    LeaseLost,
     ResponseFileChanged,
     ResponseFileName,
     ResponseFileVanished,
@@ -122,7 +123,7 @@ def _take_all(bridge: Bridge, session: SftpSession, waiting: list[ResponseFile])
         file = waiting.pop(0)
         try:
             gathered += _take(bridge, session, file)
-        except (SftpRefused, ResponseFileChanged) as error:
+        except (SftpRefused, ResponseFileChanged, LeaseLost) as error:
             _leave(bridge, file, error)
         except SftpUnavailable as error:
             _leave(bridge, file, error)

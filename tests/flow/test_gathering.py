@@ -15,7 +15,7 @@ import pytest
 
 from shared.bridge import Bridge
 from shared.channels import Channels
-from shared.errors import DatabaseUnavailable, SftpRefused, SftpUnavailable
+from shared.errors import BridgeError, DatabaseUnavailable, LeaseLost, SftpRefused, SftpUnavailable
 from shared.ledger.alerts import Alert, AlertKind
 from shared.ledger.response_files import FileState, ResponseFiles
 from shared.response_layouts import AfterLoad, ResponseLayout
@@ -187,9 +187,17 @@ def test_a_file_that_vanishes_before_it_is_gathered_fails_after_some_rounds_and_
     assert gathered(bridge, flow) == [("tag.csv", b"one")]
 
 
-@pytest.mark.parametrize("kind", [SftpRefused, SftpUnavailable])
+@pytest.mark.parametrize(
+    "error",
+    [
+        SftpRefused(operation="read", reason="not allowed"),
+        SftpUnavailable(host="the site", operation="read", reason="EOFError"),
+        LeaseLost(lease="the file's"),
+    ],
+    ids=lambda error: error.code,
+)
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(
-    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch, kind: type[Exception]
+    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch, error: BridgeError
 ) -> None:
     bridge = gatherer("{name}.done")
     for name in ("tag-1.csv", "tag-2.csv", "tag-3.csv"):
@@ -199,14 +207,11 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
 
     def broken(session: SftpSession, path: str) -> Generator[bytes]:
         if path.endswith("-2.csv"):
-            session._transport.close()
-            if kind is SftpRefused:
-                raise SftpRefused(operation="read", reason="not allowed")
-            raise SftpUnavailable(host="the site", operation="read", reason="EOFError")
+            if isinstance(error, SftpUnavailable):
+                session._transport.close()
+            raise error
         yield from read(session, path)
 
-    if kind is SftpRefused:  # a session that goes on
-        monkeypatch.setattr("paramiko.Transport.close", lambda _transport: None)
     with monkeypatch.context() as patch:
         patch.setattr(SftpSession, "read", broken)
         assert gathered(bridge, flow) == [("tag-1.csv", b"tag-1.csv"), ("tag-3.csv", b"tag-3.csv")]
