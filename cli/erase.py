@@ -12,7 +12,7 @@ from rich.table import Table
 from cli.wiring import AsJson, SettingsFile, console, opened_bridge, operator
 from shared.faststats.delivery_file import deliverable
 from shared.ledger import erasures as records
-from shared.ledger.erasures import Receipt
+from shared.ledger.erasures import UNREAD, Receipt
 from shared.ledger.person import GivenBy
 from shared.steps.erase import STEPS, Plan, plan
 from shared.steps.erase import erase as erase_person
@@ -21,10 +21,11 @@ _PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True
 #: What each step looks through, as an operator knows it.
 _WHERE = {
     "optimizely": "addresses whose history Optimizely is asked to wipe",
-    "responses": "responses in RS_DB",
     "response-files": "rows of kept response files",
+    "responses": "responses in RS_DB",
     "lists": "rows of staged lists and of reject files",
     "recipients": "entries among the recipients of broadcasts",
+    UNREAD: "files that cannot be read: the plan names them, and the person may still be in them",
 }
 _STDIN = "-"
 _FROM_STDIN = "`-` reads it from standard input, so that no history of commands keeps it."
@@ -81,7 +82,7 @@ def _given(address: str | None, urn: str | None, communication_key: str | None) 
 def _show_plan(planned: Plan, *, as_json: bool) -> None:
     person = planned.person
     known = {
-        "addresses": len(person.addresses),
+        "addresses": len(person.mailed_at),
         "urns": len(person.urns),
         "communication_keys": len(person.communication_keys),
     }
@@ -121,7 +122,9 @@ def _show_receipts(receipts: list[Receipt], *, as_json: bool) -> None:
         )
         console.print(f"Erasure {one.id}, by {one.given_by}, of {one.operator}: {ended}.", **_PLAIN)
         table = Table("", "found", "erased", box=None, pad_edge=False)
-        for step in sorted(one.steps, key=lambda step: STEPS.index(step.step)):
+        for step in sorted(one.steps, key=lambda step: list(_WHERE).index(step.step)):
+            if step.step == UNREAD and not step.found:
+                continue
             table.add_row(_WHERE[step.step], f"{step.found:,}", "" if step.erased is None else f"{step.erased:,}")
         console.print(table)
 

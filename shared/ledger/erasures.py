@@ -13,7 +13,7 @@ from datetime import datetime
 from hashlib import pbkdf2_hmac
 from typing import Final
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from shared.database import Database
 from shared.ledger.person import Person
@@ -21,6 +21,10 @@ from shared.ledger.tables import erasure as table
 from shared.ledger.tables import erasure_key as key_table
 from shared.ledger.tables import erasure_step as step_table
 
+#: The step that wipes histories at Optimizely. It does the same again, so what it did is not added up.
+WIPE: Final = "optimizely"
+#: No step: what could not be looked through, because it cannot be read. Nothing of it is ever erased.
+UNREAD: Final = "unread"
 _SALT_BYTES: Final = 16
 #: Work of one guess: an address or a URN could be found by trying them all.
 _ROUNDS: Final = 200_000
@@ -30,7 +34,7 @@ _KINDS: Final = ("addresses", "urns", "communication_keys")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DoneStep:
-    """What an erasure found in one place, and what it erased there; None: that is still to be done."""
+    """What an erasure found in one place, and what it has erased there; None: nothing yet."""
 
     step: str
     found: int
@@ -68,7 +72,7 @@ def begin(database: Database, person: Person, found: Mapping[str, int], *, opera
     Args:
         database: of the ledger.
         person: whose keys are all known by now.
-        found: how much there is, by step.
+        found: how much there is now, by step.
         operator: who erases.
         now: the time.
 
@@ -88,6 +92,8 @@ def begin(database: Database, person: Person, found: Mapping[str, int], *, opera
                 insert(step_table),
                 [{"erasure_id": erasure_id, "step": step, "found": rows} for step, rows in found.items()],
             )
+        else:
+            _go_on(connection, erasure_id, found)
         connection.execute(delete(key_table).where(key_table.c.erasure_id == erasure_id))
         connection.execute(
             insert(key_table),
@@ -103,9 +109,10 @@ def begin(database: Database, person: Person, found: Mapping[str, int], *, opera
 def done(database: Database, erasure_id: str, step: str, erased: int, *, now: datetime) -> None:
     """Record that a step is done; of one that is done once more, that so much more was erased."""
     this = (step_table.c.erasure_id == erasure_id, step_table.c.step == step)
-    more = func.coalesce(step_table.c.erased, 0) + erased
     with database.writing() as connection:
-        connection.execute(update(step_table).where(*this).values(erased=more, done_at=now))
+        before = connection.scalar(select(step_table.c.erased).where(*this)) or 0
+        ever = max(before, erased) if step == WIPE else before + erased
+        connection.execute(update(step_table).where(*this).values(erased=ever, done_at=now))
 
 
 def finish(database: Database, erasure_id: str, *, now: datetime) -> Receipt:
@@ -138,6 +145,25 @@ def receipts(database: Database) -> list[Receipt]:
         )
         for row in rows
     ]
+
+
+def _go_on(connection: Connection, erasure_id: str, found: Mapping[str, int]) -> None:
+    """Account for what was erased before an interruption and not recorded: it is not found any more."""
+    rows = connection.execute(select(step_table).where(step_table.c.erasure_id == erasure_id)).all()
+    for row in rows:
+        here = found[row.step]
+        if row.step in {WIPE, UNREAD}:
+            values = {"found": max(row.found, here)}
+        else:
+            erased = row.erased or 0
+            if row.done_at is None:
+                erased = max(erased, row.found - here)
+            values = {"found": max(row.found, erased + here), "erased": erased or row.erased}
+        connection.execute(
+            update(step_table)
+            .where(step_table.c.erasure_id == erasure_id, step_table.c.step == row.step)
+            .values(**values)
+        )
 
 
 def _person_hash(person: Person, salt: bytes) -> bytes:

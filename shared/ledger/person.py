@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+import idna
+
 from shared.errors import ErasureUnclear
 from shared.ledger.recipients import key_hash
 from shared.ledger.suppressions import address_hash
@@ -41,12 +43,13 @@ class Person:
     addresses: dict[bytes, str | None] = field(default_factory=dict)
     urns: dict[bytes, str | None] = field(default_factory=dict)
     communication_keys: dict[bytes, str | None] = field(default_factory=dict)
-    _given_address: bytes | None = field(init=False, default=None)
+    _given_addresses: frozenset[bytes] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
         """Begin with what was given."""
         kind = self.given_by
-        self._given_address = address_hash(self.given) if kind is GivenBy.ADDRESS else None
+        if kind is GivenBy.ADDRESS:
+            self._given_addresses = frozenset(map(address_hash, _spellings(self.given)))
         self.take(
             address=self.given if kind is GivenBy.ADDRESS else "",
             urn=self.given if kind is GivenBy.URN else "",
@@ -55,8 +58,13 @@ class Person:
 
     @property
     def is_clear(self) -> bool:
-        """Whether every key is known in clear; else rows with no hashes must all be looked at."""
-        return None not in (*self.urns.values(), *self.communication_keys.values())
+        """Whether everything is known in clear; else rows with no hashes must all be looked at."""
+        return None not in (*self.addresses.values(), *self.urns.values(), *self.communication_keys.values())
+
+    @property
+    def mailed_at(self) -> list[str]:
+        """The addresses that are known in clear, each once and as mail is sent to it."""
+        return list(dict.fromkeys(_spellings(address)[0] for address in clear(self.addresses)))
 
     @property
     def size(self) -> int:
@@ -75,7 +83,7 @@ class Person:
             return True
         if address not in self.addresses:
             return False
-        return (urn is None and communication_key is None) or address == self._given_address
+        return (urn is None and communication_key is None) or address in self._given_addresses
 
     def learn(self, address: str, urn: str, communication_key: str) -> bool:
         """Look at a row; of one that is theirs, remember what else they are known by.
@@ -97,8 +105,8 @@ class Person:
         Raises:
             ErasureUnclear: as `learn`.
         """
-        if address.strip():
-            self.addresses[address_hash(address)] = address.strip()
+        for spelling in _spellings(address):
+            self.addresses[address_hash(spelling)] = spelling
         if (by_urn := key_hash(urn)) is not None:
             self.urns[by_urn] = urn.strip()
         if (by_key := key_hash(communication_key)) is not None:
@@ -141,6 +149,19 @@ class Person:
         for what in (self.addresses, self.urns, self.communication_keys):
             if len(what) > _MOST:
                 raise ErasureUnclear(most=_MOST, given_by=self.given_by)
+
+
+def _spellings(address: str) -> list[str]:
+    """An address as mail is sent to it, and where its domain is an international one with that in letters too."""
+    address = address.strip()
+    local, at, domain = address.rpartition("@")
+    if not address or (domain.isascii() and "xn--" not in domain.lower()):
+        return [address] * bool(address)
+    try:
+        encoded = idna.encode(domain, uts46=True).decode()
+        return [f"{local}{at}{encoded}", f"{local}{at}{idna.decode(encoded)}"]
+    except UnicodeError:  # that of the library is one
+        return [address]
 
 
 def clear(values: Mapping[bytes, str | None]) -> list[str]:

@@ -5,7 +5,7 @@ nothing new turns up; only then the first thing is changed. Every step can be do
 interrupted goes on when the same command is given.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,9 +14,9 @@ from sqlalchemy import Connection
 from shared.bridge import Bridge, new_owner, now
 from shared.broadcast import ENDED, State
 from shared.database import take_turn
-from shared.errors import ErasureBusy, ErasureUnderWay
+from shared.errors import ErasureBusy, ErasureUnderWay, LeaseLost
 from shared.ledger import erasures, person_rows
-from shared.ledger.erasures import Receipt
+from shared.ledger.erasures import UNREAD, WIPE, Receipt
 from shared.ledger.person import GivenBy, Person, clear
 from shared.steps.erase_in_lists import PersonInLists
 from shared.steps.erase_in_response_files import PersonInResponseFiles
@@ -24,8 +24,12 @@ from shared.telemetry import log
 
 #: One erasure at a time.
 _LEASE: Final = "erase"
-#: Where a person is looked for, in the order in which they are erased.
-STEPS: Final = ("optimizely", "responses", "response-files", "lists", "recipients")
+#: How often an erasure whose lease ran out takes it anew.
+_TRIES: Final = 5
+#: Where a person is looked for, in the order in which they are erased. Histories are wiped while there is still what
+#: tells the addresses. Files come before responses: what is loaded from then on has the person no more. Recipients are
+#: last: these lead from one key to the other.
+STEPS: Final = (WIPE, "response-files", "responses", "lists", "recipients")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,7 @@ class Plan:
 
     person: Person
     #: How much is found, by step; of `optimizely`: addresses whose history is to be wiped.
-    found: Mapping[str, int]
+    found: dict[str, int]
     #: What ERASE_RESPONSES says is done with responses.
     responses: str
     #: Broadcasts and files for FERG that have the person and are under way: nothing is erased before they end.
@@ -73,7 +77,7 @@ def plan(bridge: Bridge, given_by: GivenBy, given: str) -> Plan:
     waiting = person_rows.files_waiting_with(database, person)
     moving = [f"broadcast {one.broadcast.key}" for one in listed if one.broadcast.state not in ENDED]
     found = {
-        "optimizely": len(clear(person.addresses)),
+        WIPE: len(person.mailed_at),
         "responses": responses,
         "response-files": rows,
         "lists": sum(one.listed + one.rejected + one.delivered for one in listed),
@@ -93,6 +97,8 @@ def plan(bridge: Bridge, given_by: GivenBy, given: str) -> Plan:
 def erase(bridge: Bridge, given_by: GivenBy, given: str, *, operator: str) -> Receipt:
     """Erase a person. What was erased already stays so when it is interrupted; the same call goes on.
 
+    Where its lease runs out, on a machine that is too busy, it goes on by itself unless somebody else erases by then.
+
     Args:
         bridge: the bridge.
         given_by: what was given.
@@ -105,6 +111,15 @@ def erase(bridge: Bridge, given_by: GivenBy, given: str, *, operator: str) -> Re
         ErasureUnclear: what was given leads to so much that it cannot be one person; nothing was changed.
         BridgeError: something could not be read or changed; give the command again.
     """
+    for _ in range(_TRIES - 1):
+        try:
+            return _erase(bridge, given_by, given, operator)
+        except LeaseLost as error:
+            log.warning("The erasure goes on: %s", error, extra={"action": "erase-again", "code": error.code})
+    return _erase(bridge, given_by, given, operator)
+
+
+def _erase(bridge: Bridge, given_by: GivenBy, given: str, operator: str) -> Receipt:
     with bridge.ledger.leases.held(_LEASE, new_owner()) as lease:
         if lease is None:
             raise ErasureBusy(what="another erasure")
@@ -112,14 +127,16 @@ def erase(bridge: Bridge, given_by: GivenBy, given: str, *, operator: str) -> Re
         if planned.under_way:
             raise ErasureUnderWay(what=", ".join(planned.under_way))
         database, person = bridge.ledger.database, planned.person
-        erasure_id = erasures.begin(database, person, planned.found, operator=operator, now=now())
+        found = planned.found | {UNREAD: len(planned.unread)}
+        erasure_id = erasures.begin(database, person, found, operator=operator, now=now())
+        if planned.unread:
+            extra = {"action": "erase-unread", "erasure": erasure_id, "unread": len(planned.unread)}
+            log.warning("Erasure %s: %d files cannot be read.", erasure_id, len(planned.unread), extra=extra)
         steps: dict[str, Callable[[], int]] = {
-            # First, while everything is there that tells the addresses.
-            "optimizely": lambda: _wipe(bridge, person, erasure_id),
-            "responses": lambda: _erase_responses(bridge, person),
+            WIPE: lambda: _wipe(bridge, person, erasure_id),
             "response-files": lambda: PersonInResponseFiles(bridge).erase(person),
+            "responses": lambda: _erase_responses(bridge, person),
             "lists": lambda: PersonInLists(bridge).erase(person),
-            # Last: these lead from one key to the other.
             "recipients": lambda: person_rows.remove_recipients(database, person),
         }
         for step in STEPS:
@@ -133,10 +150,9 @@ def erase(bridge: Bridge, given_by: GivenBy, given: str, *, operator: str) -> Re
 
 def _wipe(bridge: Bridge, person: Person, erasure_id: str) -> int:
     """Ask Optimizely to wipe the history of each address, which is the id of the recipient there."""
-    addresses = clear(person.addresses)
-    for address in addresses:
+    for address in person.mailed_at:
         bridge.rest.wipe_recipient_history(address, reason=f"erasure {erasure_id}")
-    return len(addresses)
+    return len(person.mailed_at)
 
 
 def _responses(bridge: Bridge, person: Person) -> list[int]:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 
 from shared.bridge import Bridge, new_owner
 from shared.broadcast import ENDED, Broadcast
-from shared.errors import BroadcastUnknown, ErasureBusy, ErasureUnderWay, TerminalError
+from shared.errors import BroadcastUnknown, ChannelUnknown, ErasureBusy, StagedFileMissing, TerminalError
 from shared.faststats.delivery_file import deliverable
 from shared.faststats.delivery_file_text import utf8_text
 from shared.faststats.reject_file import without
 from shared.ledger import person_rows
 from shared.ledger.broadcasts import lease_name
+from shared.ledger.leases import HeldLease
 from shared.ledger.person import GivenBy, Person
 from shared.ledger.recipients import key_hash
 from shared.ledger.suppressions import address_hash
@@ -58,8 +59,12 @@ class PersonInLists:
         for broadcast in self._broadcasts():
             try:
                 one = self._look(broadcast, person, remembered=broadcast.id in remembered)
+            except StagedFileMissing:
+                continue  # its time was over meanwhile
             except (TerminalError, KeyError, ValueError) as error:
-                if isinstance(error, TerminalError) and not error.code.startswith("delivery-file-"):
+                of_the_file = not isinstance(error, TerminalError) or error.code.startswith("delivery-file-")
+                # Without its channel nobody knows how a list is written. That stops no other.
+                if not (of_the_file or isinstance(error, ChannelUnknown)):
                     raise
                 self.unread.add(broadcast.key)
                 continue
@@ -71,19 +76,18 @@ class PersonInLists:
         """Remove the lists with them, and their rows of reject files; returns how many rows of theirs are gone.
 
         Raises:
-            ErasureBusy: a step works on a broadcast; others are done.
-            ErasureUnderWay: an operator lets a broadcast go on meanwhile.
+            ErasureBusy: a step works on a broadcast, or an operator lets it go on meanwhile; others are done.
+            LeaseLost: somebody else may work on a broadcast by now; its files are as they were.
         """
         erased = 0
         for one in self.look(person):
             key = one.broadcast.key
             with self._bridge.ledger.leases.held(lease_name(key), new_owner()) as lease:
-                if lease is None:
+                if lease is None or self._bridge.ledger.broadcasts.get(key).state not in ENDED:
                     raise ErasureBusy(what=f"broadcast {key}")
-                if self._bridge.ledger.broadcasts.get(key).state not in ENDED:
-                    raise ErasureUnderWay(what=f"broadcast {key}")
                 if one.rejected:
-                    self._rewrite_rejects(one.broadcast, person)
+                    self._rewrite_rejects(one.broadcast, person, lease)
+                lease.check()
                 self._bridge.lists.remove(delivery_blob(key))
                 if one.listed:
                     self._bridge.lists.remove(list_blob(one.broadcast))
@@ -158,11 +162,12 @@ class PersonInLists:
             found += sum(person.named_in(_AROUND.split(line.decode(errors="replace"))) for line in lines)
         return found + person.named_in(_AROUND.split(begun.decode(errors="replace")))
 
-    def _rewrite_rejects(self, broadcast: Broadcast, person: Person) -> None:
+    def _rewrite_rejects(self, broadcast: Broadcast, person: Person, lease: HeldLease) -> None:
         blob = reject_blob(broadcast)
         with self._bridge.rejects.writer(blob) as kept:
             for piece in without(self._bridge.rejects.chunks(blob), _Theirs(broadcast, person)):
                 kept.write(piece)
+            lease.check()
             kept.commit({}, replace=True)
 
 

@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from hashlib import sha256
 
 from shared.bridge import Bridge, new_owner
-from shared.errors import ErasureBusy, ResponseFileLayout, TerminalError
+from shared.errors import ErasureBusy, ResponseFileLayout, StagedFileMissing, TerminalError
+from shared.ledger.leases import HeldLease
 from shared.ledger.person import Person
 from shared.ledger.response_files import ResponseFile, lease_name
 from shared.optimizely.response_file import ResponseReader
 from shared.optimizely.response_rows import RawLines, raw_lines
 from shared.packing import packed
+from shared.rejects import RejectReason
 from shared.response import Response
 from shared.response_layouts import ResponseLayout, layout_of
 
@@ -44,6 +46,7 @@ class PersonInResponseFiles:
 
         Raises:
             ErasureBusy: a file is being loaded or gathered; others are done.
+            LeaseLost: somebody else may work on a file by now; it is as it was.
         """
         erased = 0
         for file in self._files():
@@ -53,7 +56,7 @@ class PersonInResponseFiles:
                 if lease is None:
                     raise ErasureBusy(what=f"response file {file.name}")
                 theirs = self._look(file, person)
-                self._rewrite(file, theirs)
+                self._rewrite(file, theirs, lease)
                 erased += len(theirs)
         return erased
 
@@ -68,6 +71,8 @@ class PersonInResponseFiles:
             if found is None:
                 raise ResponseFileLayout(file=file.name, reason="no layout of the channels file is for its name")
             return sorted(self._rows(file, found[1], person), key=lambda lines: lines.start)
+        except StagedFileMissing:
+            return []  # its time was over meanwhile
         except TerminalError as error:
             if not isinstance(error, ResponseFileLayout) and not error.code.startswith("response-file-"):
                 raise
@@ -75,43 +80,44 @@ class PersonInResponseFiles:
             return []
 
     def _rows(self, file: ResponseFile, layout: ResponseLayout, person: Person) -> Iterator[range]:
-        theirs: list[range] = []
-        refused: list[range] = []
-        begun: list[range] | None = None
-        start = 0
-        for line, row in ResponseReader(self._bridge.responses.chunks(file.blob), layout, name=file.name).rows():
-            if begun is not None:
-                begun.append(range(start, line))
-            start = line
+        any_refused = False
+        for lines, row in self._read(file, layout):
             if not isinstance(row, Response):
-                begun = refused
+                any_refused = True
             elif person.learn(row.email, row.urn, row.communication_key):
-                begun = theirs
-            else:
-                begun = None
-        if begun is not None:
-            begun.append(range(start, sys.maxsize))
-        yield from theirs
-        if refused:
-            yield from self._among_refused(file, layout, refused, person)
+                yield lines
+        if any_refused:
+            yield from self._among_refused(file, layout, person)
 
-    def _among_refused(
-        self, file: ResponseFile, layout: ResponseLayout, refused: list[range], person: Person
-    ) -> Iterator[range]:
+    def _read(self, file: ResponseFile, layout: ResponseLayout) -> Iterator[tuple[range, Response | RejectReason]]:
+        """Every row with the lines that it stands in."""
+        before: tuple[int, Response | RejectReason] | None = None
+        for line, row in ResponseReader(self._bridge.responses.chunks(file.blob), layout, name=file.name).rows():
+            if before is not None:
+                yield range(before[0], line), before[1]
+            before = line, row
+        if before is not None:
+            yield range(before[0], sys.maxsize), before[1]
+
+    def _among_refused(self, file: ResponseFile, layout: ResponseLayout, person: Person) -> Iterator[range]:
         """Rows that are no responses and yet name the person, in whatever column."""
         raw = self._raw(file, layout)
         around = re.compile(f"{_AROUND.pattern}|{re.escape(layout.delimiter)}|{re.escape(layout.quote)}".rstrip("|"))
-        starts = [lines.start for lines in refused]
-        told = -1
-        for number, line in enumerate(raw.lines, 1):
-            place = bisect_right(starts, number) - 1
-            if place < 0 or place == told or number not in refused[place]:
+        # Side by side with the rows, for a file may have refused ones only.
+        numbered = enumerate(raw.lines, 1)
+        for lines, row in self._read(file, layout):
+            if isinstance(row, Response):
                 continue
-            if person.named_in(around.split(line.decode(raw.encoding, "replace"))):
-                told = place
-                yield refused[place]
+            named = False
+            for number, line in numbered:
+                if number in lines and not named:
+                    named = person.named_in(around.split(line.decode(raw.encoding, "replace")))
+                if number + 1 >= lines.stop:
+                    break
+            if named:
+                yield lines
 
-    def _rewrite(self, file: ResponseFile, theirs: list[range]) -> None:
+    def _rewrite(self, file: ResponseFile, theirs: list[range], lease: HeldLease) -> None:
         found = layout_of(file.name, self._bridge.channels.responses)
         if found is None or not theirs:
             return
@@ -126,6 +132,7 @@ class PersonInResponseFiles:
             for piece in packed(left, raw.packed, name=file.name.removesuffix(".zip")):
                 digest.update(piece)
                 kept.write(piece)
+            lease.check()
             # The ledger goes on with the sum of the file as it came: so it is known again on the SFTP site.
             kept.commit({"sha256": digest.hexdigest()}, replace=True)
 
