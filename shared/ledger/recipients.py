@@ -40,16 +40,17 @@ def row(line: int, communication_key: str, urn: str) -> tuple[int, bytes | None,
     return line, key_hash(communication_key), key_hash(urn)
 
 
-def remove(database: Database, broadcast_id: int) -> None:
-    """Remove the recipients of a broadcast, some thousand in each transaction."""
+def remove(database: Database, broadcast_id: int) -> int:
+    """Remove the recipients of a broadcast, some thousand a transaction; returns how many lines were gone over."""
     mine = table.c.broadcast_id == broadcast_id
     with database.reading() as connection:
         first, last = connection.execute(select(func.min(table.c.line), func.max(table.c.line)).where(mine)).one()
     if first is None:
-        return
+        return 0
     for start in range(first, last + 1, _REMOVED):
         with database.writing() as connection:
             connection.execute(delete(table).where(mine, table.c.line >= start, table.c.line < start + _REMOVED))
+    return int(last - first + 1)
 
 
 def forget_never_uploaded(database: Database) -> None:

@@ -63,8 +63,18 @@ def old_broadcasts(database: Database, keys: Iterable[str], *, before: datetime)
     return wanted - set(still)
 
 
-def remove_recipients(database: Database, *, before: datetime, limit: int) -> int:
-    """Forget to whom lists went, of some broadcasts that ended before then; returns of how many."""
+def remove_recipients(database: Database, *, before: datetime, limit: int, rows: int) -> tuple[int, bool]:
+    """Forget to whom lists went, of some broadcasts that ended before then.
+
+    Args:
+        database: of the ledger.
+        before: the time.
+        limit: most broadcasts.
+        rows: when so many rows are gone no further broadcast is begun.
+
+    Returns:
+        Of how many broadcasts, and whether more may be left.
+    """
     listed = select(recipient.c.line).where(recipient.c.broadcast_id == broadcast.c.id).exists()
     wanted = (
         select(broadcast.c.id)
@@ -74,9 +84,12 @@ def remove_recipients(database: Database, *, before: datetime, limit: int) -> in
     )
     with database.reading() as connection:
         ids = connection.scalars(wanted).all()
-    for broadcast_id in ids:
-        recipients.remove(database, broadcast_id)
-    return len(ids)
+    gone = 0
+    for done, broadcast_id in enumerate(ids):
+        if gone >= rows:
+            return done, True
+        gone += recipients.remove(database, broadcast_id)
+    return len(ids), len(ids) == limit
 
 
 def remove_unmatched(database: Database, *, before: datetime) -> int:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from shared.bridge import Bridge, new_owner, now
 from shared.broadcast import ENDED, State
 from shared.database import take_turn
-from shared.errors import ErasureBusy, ErasureUnderWay, LeaseLost
+from shared.errors import BridgeError, ErasureBusy, ErasureUnderWay, LeaseLost
 from shared.ledger import erasures, person_rows
 from shared.ledger.erasures import UNREAD, WIPE, Receipt
 from shared.ledger.person import GivenBy, Person, clear
@@ -140,8 +140,14 @@ def _erase(bridge: Bridge, given_by: GivenBy, given: str, operator: str) -> Rece
             "recipients": lambda: person_rows.remove_recipients(database, person),
         }
         for step in STEPS:
-            lease.check()
-            erased = steps[step]()
+            try:
+                lease.check()
+                erased = steps[step]()
+            except BridgeError as error:
+                # The error's own words may promise that somebody tries again. Nobody else does.
+                extra = {"action": "erase-unfinished", "erasure": erasure_id, "step": step, "code": error.code}
+                log.warning("Erasure %s stops at %s; the same command goes on with it.", erasure_id, step, extra=extra)
+                raise
             erasures.done(database, erasure_id, step, erased, now=now())
             extra = {"action": "erase", "erasure": erasure_id, "step": step, "erased": erased}
             log.info("Erasure %s: %s: %d erased.", erasure_id, step, erased, extra=extra)

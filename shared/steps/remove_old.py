@@ -26,6 +26,8 @@ EVERY: Final = timedelta(hours=1)
 #: Most blobs, and most broadcasts whose rows are removed, of one kind in one round.
 _BLOBS: Final = 500
 _BROADCASTS: Final = 50
+#: Recipients in one round, or those of one broadcast: a few minutes, for the rest of `housekeeping` waits meanwhile.
+_RECIPIENTS: Final = 1_000_000
 #: Keys looked up by one statement.
 _KEYS: Final = 100
 
@@ -127,8 +129,7 @@ def _response_files(bridge: Bridge, before: datetime) -> tuple[int, bool]:
 
 
 def _recipient_keys(bridge: Bridge, before: datetime) -> tuple[int, bool]:
-    removed = removals.remove_recipients(bridge.ledger.database, before=before, limit=_BROADCASTS)
-    return removed, removed == _BROADCASTS
+    return removals.remove_recipients(bridge.ledger.database, before=before, limit=_BROADCASTS, rows=_RECIPIENTS)
 
 
 def _unmatched_keys(bridge: Bridge, before: datetime) -> tuple[int, bool]:

@@ -575,7 +575,7 @@ def test_many_refused_rows_are_looked_through_one_by_one(flow: Flow) -> None:
 
 
 def test_an_optimizely_that_does_not_answer_lets_nothing_else_happen(
-    flow: Flow, monkeypatch: pytest.MonkeyPatch
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     header = "Urn;CommunicationKey;Email;MessageType;Points"
     kept(flow, "Response-1.csv", "u1;k1;ann@example.org;Open;1", header=header)
@@ -588,6 +588,8 @@ def test_an_optimizely_that_does_not_answer_lets_nothing_else_happen(
         with pytest.raises(OptimizelyUnavailable):
             erase(flow.bridge, GivenBy.URN, "u1", operator="operator test")
     assert responses_of(flow, Somebody("u1", "", "")) == 1
+    assert "stops at optimizely; the same command goes on with it." in caplog.text
+    assert "u1" not in caplog.text
     assert erased(flow, Somebody("u1", "", ""))["responses"] == (1, 1)
 
 

@@ -192,6 +192,18 @@ def test_it_removes_some_at_a_time_until_nothing_is_left(
     assert told.removed_ever == 5
 
 
+def test_recipients_of_great_lists_are_removed_in_several_rounds(
+    flow: Flow, pass_days: Callable[[float], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(step, "_RECIPIENTS", 40)
+    for seed in (1, 2, 3):
+        flow.run(flow.order(recipients=30, seed=seed))
+    pass_days(181)
+    rounds = [remove_old(flow.bridge).get("recipient-keys", 0) for _ in range(3)]
+    assert rounds == [2, 1, 0]
+    assert rows(flow, tables.recipient) == 0
+
+
 def test_it_looks_every_hour_and_not_more_often(flow: Flow, pass_days: Callable[[float], None]) -> None:
     pass_days(100)
     assert remove_old(flow.bridge) == {}

@@ -199,7 +199,7 @@ def _remove_old(flow: Flow) -> None:
     keys = {one.key for one in flow.bridge.ledger.broadcasts.newest(100)}
     assert removals.old_broadcasts(database, keys, before=later) < keys
     removals.remove_unmatched(database, before=later)
-    assert removals.remove_recipients(database, before=later, limit=100) > 0
+    assert removals.remove_recipients(database, before=later, limit=100, rows=100) > (0, False)
     assert removals.remove_history(database, before=later, limit=100) > 0
     for file in flow.bridge.ledger.response_files.old(before=later, limit=2):
         flow.bridge.ledger.response_files.removed(file, now=now())
