@@ -390,7 +390,13 @@ class Settings(_Environment):
         default=None,
         alias="RESPONSE_FILE_MARKER",
         description="Name of the file that says that a response file is complete, such as `{name}.done`. "
-        "Without it a file is complete when it is the same at two looks.",
+        "Without it a file is complete when it stayed the same for RESPONSE_FILE_SETTLE_SECONDS.",
+    )
+    response_file_settle_seconds: float = Field(
+        default=60,
+        ge=0,
+        alias="RESPONSE_FILE_SETTLE_SECONDS",
+        description="How long a response file without a marker must be seen unchanged before it is gathered.",
     )
 
     @field_validator("bulk_insert_data_source")

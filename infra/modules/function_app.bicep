@@ -102,6 +102,7 @@ var bridgeSettings = {
   RETRY_SECONDS: '10'
   RESPONSE_FILE_MARKER: ''
   RESPONSE_FILE_ROUNDS: '6'
+  RESPONSE_FILE_SETTLE_SECONDS: '60'
   KEEP_STAGED_LISTS_DAYS: string(stagedListsDays)
   KEEP_REJECTS_DAYS: string(rejectsDays)
   KEEP_RESPONSE_FILES_DAYS: string(responseFilesDays)

@@ -131,6 +131,7 @@ class DemoFolder:
             "LEASE_SECONDS": "10",
             "RETRY_SECONDS": "1",
             "START_SETTLE_SECONDS": "5",
+            "RESPONSE_FILE_SETTLE_SECONDS": "1",
             "IMPORT_TIMEOUT_MINUTES": "5",
             "SEND_TIMEOUT_MINUTES": "5",
         }

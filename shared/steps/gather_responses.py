@@ -7,6 +7,7 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Collection
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -37,8 +38,9 @@ def gather_responses(bridge: Bridge) -> int:
     """Gather every response file that is complete, and put away those that are loaded.
 
     With RESPONSE_FILE_MARKER a file is complete when its marker stands beside it, otherwise when two looks
-    in a row found it unchanged. A file that grows, vanishes or cannot be read is left for the next round and does not
-    stop the others; when that happens RESPONSE_FILE_ROUNDS times in a row, an alert tells of it.
+    RESPONSE_FILE_SETTLE_SECONDS apart found it unchanged: gatherers side by side can look within a second.
+    A file that grows, vanishes or cannot be read is left for the next round and does not stop the others; when that
+    happens RESPONSE_FILE_ROUNDS times in a row, an alert tells of it.
 
     Returns:
         How many files were gathered.
@@ -102,7 +104,7 @@ def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str]
 
 
 def _seen(bridge: Bridge, remote: RemoteFile, layout: str, *, at_once: bool) -> list[ResponseFile]:
-    """The file if it is to be gathered now: seen unchanged before, or `at_once`."""
+    """The file if it is to be gathered now: seen unchanged for long enough, or `at_once`."""
     files = bridge.ledger.response_files
     seen = files.find(remote.name, remote.size, remote.modified)
     if seen is None:
@@ -113,7 +115,10 @@ def _seen(bridge: Bridge, remote: RemoteFile, layout: str, *, at_once: bool) -> 
     elif seen.state is FileState.FAILED and seen.sha256 is None:
         files.see_again(seen, now=now())
         seen = files.get(seen.id)
-    return [seen] if seen is not None and seen.state is FileState.SEEN else []
+    if seen is None or seen.state is not FileState.SEEN:
+        return []
+    settled = now() - seen.seen_at >= timedelta(seconds=bridge.settings.response_file_settle_seconds)
+    return [seen] if settled or at_once else []
 
 
 def _take_all(bridge: Bridge, session: SftpSession, waiting: list[ResponseFile]) -> int:

@@ -277,6 +277,7 @@ def make_settings(folder: Path, storage: str, site: dict[str, Any], databases: D
             "LEASE_SECONDS": "2",
             "RETRY_SECONDS": "0.1",
             "START_SETTLE_SECONDS": "0.5",
+            "RESPONSE_FILE_SETTLE_SECONDS": "0",
             "IMPORT_TIMEOUT_MINUTES": "5",
             "SEND_TIMEOUT_MINUTES": "5",
             **more,

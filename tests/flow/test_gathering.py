@@ -20,6 +20,7 @@ from shared.ledger.alerts import Alert, AlertKind
 from shared.ledger.response_files import FileState, ResponseFiles
 from shared.response_layouts import AfterLoad, ResponseLayout
 from shared.sftp.site import SftpSession
+from shared.steps import gather_responses as step
 from shared.steps import missed_responses
 from shared.steps.gather_responses import gather_responses
 from shared.steps.housekeeping import housekeeping
@@ -81,6 +82,25 @@ def test_without_a_marker_a_file_is_taken_when_two_looks_found_the_same(
     assert gathered(bridge, flow) == []
     assert gathered(bridge, flow) == [("tag.csv", b"one and two")]
     assert gathered(bridge, flow) == []
+
+
+def test_looks_that_follow_one_another_at_once_are_no_proof_that_a_file_is_whole(
+    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bridge = gatherer(None)
+    settings = bridge.settings.model_copy(update={"response_file_settle_seconds": 60})
+    bridge = dataclasses.replace(bridge, settings=settings)
+    time = datetime.now(UTC)
+    monkeypatch.setattr(step, "now", lambda: time)
+    put(bridge, "tag.csv", b"one")
+    assert (gathered(bridge, flow), gathered(bridge, flow)) == ([], [])  # two gatherers, side by side
+    time += timedelta(seconds=30)
+    put(bridge, "tag.csv", b"one and two")
+    assert gathered(bridge, flow) == []
+    time += timedelta(seconds=59)
+    assert gathered(bridge, flow) == []
+    time += timedelta(seconds=1)
+    assert gathered(bridge, flow) == [("tag.csv", b"one and two")]
 
 
 # A marker may look like a response file or not.

@@ -70,6 +70,7 @@ WRONG = [
     ("MONITOR_INTERVAL_SECONDS", "nan"),
     ("IMPORT_TIMEOUT_MINUTES", "-5"),
     ("START_SETTLE_SECONDS", "-5"),
+    ("RESPONSE_FILE_SETTLE_SECONDS", "-5"),
     ("LEASE_SECONDS", "0"),
     ("LEASE_SECONDS", "inf"),
     ("MAX_ATTEMPTS", "0"),
