@@ -22,7 +22,7 @@ from shared.sftp.site import SftpSite
 
 PASSWORD = "Pa55 wörd; with a mark"
 #: Seconds within which a server must be there; generous, for machines are slow at times.
-PATIENCE = 60
+PATIENCE = 300
 
 HOST_ED25519 = asyncssh.generate_private_key("ssh-ed25519")
 HOST_RSA = asyncssh.generate_private_key("ssh-rsa", key_size=2048)

@@ -20,7 +20,7 @@ from local.azurite import Azurite
 from local.demo.processes import Process
 
 APP = Path(__file__).parent / "app"
-PATIENCE = 60
+PATIENCE = 300
 
 
 def until(condition: Callable[[], bool], what: str) -> None:

@@ -25,6 +25,17 @@ def read_status(hosts: Hosts, function: str) -> dict[str, str]:
     return status
 
 
+def wait_for_next(hosts: Hosts, function: str, following: str) -> None:
+    """Until a timer's host has stored when it fires next; each timer gets its lock in its own time."""
+
+    def is_stored() -> bool:
+        blob = hosts.status_blob(function)
+        status = json.loads(blob.download_blob().readall()) if blob.exists() else None
+        return isinstance(status, dict) and status["Next"] == following
+
+    until(is_stored, f"the next firing of {function} is stored")
+
+
 def test_a_timer_fires_on_schedule(running: Hosts) -> None:
     until(lambda: len(running.records("tick")) >= 4, "four ticks")
     ticks = running.records("tick")
@@ -47,8 +58,8 @@ def test_a_timer_runs_on_startup_if_it_says_so_and_is_monitored(running: Hosts) 
 
 def test_a_timer_that_is_not_due_waits(running: Hosts) -> None:
     until(lambda: len(running.records("tick")) >= 2, "the host is at work")
+    wait_for_next(running, "patient", new_year(datetime.now(UTC).year + 1))
     assert running.records("patient") == []
-    assert read_status(running, "patient")["Next"] == new_year(datetime.now(UTC).year + 1)
 
 
 def test_a_firing_that_was_missed_is_made_up_for_once_even_if_the_host_is_stopped_meanwhile(hosts: Hosts) -> None:
@@ -73,16 +84,16 @@ def test_a_schedule_that_was_changed_is_not_past_due(hosts: Hosts) -> None:
     write_status(hosts, "patient", last=new_year(2020), following="2020-06-01T00:00:00+00:00")
     hosts.start()
     until(lambda: len(hosts.records("tick")) >= 2, "the host is at work")
+    wait_for_next(hosts, "patient", new_year(datetime.now(UTC).year + 1))
     assert hosts.records("patient") == []
-    assert read_status(hosts, "patient")["Next"] == new_year(datetime.now(UTC).year + 1)
 
 
 def test_a_status_that_cannot_be_read_is_begun_anew(hosts: Hosts) -> None:
     hosts.status_blob("patient").upload_blob(b"[]")
     process, _ = hosts.start()
     until(lambda: len(hosts.records("tick")) >= 2, "the host is at work")
+    wait_for_next(hosts, "patient", new_year(datetime.now(UTC).year + 1))
     assert process.ended() is None
-    assert read_status(hosts, "patient")["Next"] == new_year(datetime.now(UTC).year + 1)
 
 
 @pytest.mark.slow
@@ -98,4 +109,5 @@ def test_of_two_hosts_one_fires_and_the_other_takes_over(hosts: Hosts, how: sign
     until(lambda: any(record["pid"] == two["pid"] for record in hosts.records("tick")), "the other took over")
     fired = hosts.records("tick")
     assert len(fired) <= fired[-1]["at"] - fired[0]["at"] + 2, "no more often than once a second"
-    assert len(hosts.records("yearly")) == 2, "what runs on startup runs when a host takes over, as in Azure"
+    # Each timer has a lock of its own.
+    until(lambda: len(hosts.records("yearly")) == 2, "what runs on startup runs when a host takes over, as in Azure")
