@@ -120,6 +120,9 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     )
     tell_responses(counts.by_type, file=file.name)
     tell_rejects(reader.rejects, file=file.name)
+    if refused is not None and reader.rows_good == 0:
+        # To whoever waits for its rows it has failed: a column or a date is written otherwise than its layout says.
+        log.error("%s", refused, extra={"action": "fail", "file": file.name, "code": refused.code})
     return counts
 
 

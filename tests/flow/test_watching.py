@@ -17,6 +17,7 @@ from shared.broadcast import State
 from shared.errors import SettingsInvalid
 from shared.ledger.alerts import AlertKind
 from shared.steps.housekeeping import housekeeping
+from shared.steps.replay_responses import load_again, take_in
 from shared.steps.standing import queues
 from shared.telemetry import log
 from shared.web.health import Health
@@ -54,6 +55,20 @@ def test_a_broadcast_and_its_responses_tell_their_figures(
         ages = [datetime.fromisoformat(one[name]) for name in ("seen_at", "gathered_at", "loaded_at")]
         assert ages == sorted(ages)
         assert datetime.fromisoformat(one["modified"]).utcoffset() == timedelta()
+
+
+def test_a_response_file_of_which_no_row_can_be_read_is_told_as_one_that_failed(
+    flow: Flow, told: Callable[[str], list[dict[str, Any]]], tmp_path: Path
+) -> None:
+    for name, dates in {
+        "Response_some.csv": ("01.03.2026 12:30", "2026/03/01"),
+        "Response_none.csv": ("x", "y"),
+    }.items():
+        path = tmp_path / name
+        path.write_text("Urn;MessageType;EventTriggeredDate\n" + "".join(f"1;Open;{date}\n" for date in dates))
+        load_again(flow.bridge, take_in(flow.bridge, path).id)
+    (failed,) = told("fail")
+    assert (failed["file"], failed["code"]) == ("Response_none.csv", "response-file-rows")
 
 
 def test_housekeeping_tells_what_is_under_way(flow: Flow, told: Callable[[str], list[dict[str, Any]]]) -> None:
