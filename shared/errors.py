@@ -596,7 +596,8 @@ class ResponseFileRows(TerminalError):
 
     code = "response-file-rows"
     happened = (
-        "Of the {read} rows of the response file {file} {rejected} were refused ({reasons}); the others are loaded."
+        "Of the {read} rows of the response file {file} {rejected} were refused ({reasons}); "
+        "the other {good} are loaded."
     )
     remedy = (
         "Lines and reasons are in its reject file, {reject_file}. When its layout in the channels file is mended, "

@@ -132,6 +132,7 @@ def _refused(file: ResponseFile, reader: ResponseReader) -> ResponseFileRows:
         file=file.name,
         read=reader.rows_read,
         rejected=reader.rejects.total(),
+        good=reader.rows_good,
         reasons=", ".join(f"{reason} {rows}" for reason, rows in reader.rejects.most_common()),
         reject_file=reject_blob(file.id),
     )
