@@ -7,13 +7,13 @@ import azure.functions as func
 
 from shared import telemetry
 from shared.bridge import Bridge
-from shared.settings import Settings
-from shared.steps.draw_suppressions import draw_suppressions as draw_suppressions_step
+from shared.config.settings import Settings
 from shared.steps.gather_responses import gather_responses as gather_responses_step
 from shared.steps.housekeeping import housekeeping as housekeeping_step
 from shared.steps.load_responses import load_responses as load_responses_step
 from shared.steps.monitor_import import monitor_import as monitor_import_step
 from shared.steps.poll_jobs import poll_jobs as poll_jobs_step
+from shared.steps.sync_suppressions import draw_suppressions as draw_suppressions_step
 from shared.steps.upload_list import upload_list as upload_list_step
 from shared.web.health import Health
 from shared.web.peoplestage import answer as answer_of
@@ -37,7 +37,7 @@ def _json(status_code: int, text: str) -> func.HttpResponse:
 
 
 @app.timer_trigger(arg_name="timer", schedule="%POLL_JOBS_SCHEDULE%")
-@telemetry.tells_errors
+@telemetry.log_errors
 def poll_jobs(timer: func.TimerRequest) -> None:
     """Take in what asks for a broadcast: dropped delivery files, and the waiting jobs of WS_DB."""
     del timer
@@ -45,7 +45,7 @@ def poll_jobs(timer: func.TimerRequest) -> None:
 
 
 @app.queue_trigger(arg_name="message", queue_name="%UPLOAD_LIST_QUEUE%", connection="AzureWebJobsStorage")
-@telemetry.tells_errors
+@telemetry.log_errors
 def upload_list(message: func.QueueMessage) -> None:
     """Stage and upload the list of a broadcast."""
     given = message.get_json()
@@ -53,7 +53,7 @@ def upload_list(message: func.QueueMessage) -> None:
 
 
 @app.queue_trigger(arg_name="message", queue_name="%MONITOR_IMPORT_QUEUE%", connection="AzureWebJobsStorage")
-@telemetry.tells_errors
+@telemetry.log_errors
 def monitor_import(message: func.QueueMessage) -> None:
     """Follow a broadcast from its upload to its end."""
     given = message.get_json()
@@ -61,7 +61,7 @@ def monitor_import(message: func.QueueMessage) -> None:
 
 
 @app.timer_trigger(arg_name="timer", schedule="%GATHER_RESPONSES_SCHEDULE%")
-@telemetry.tells_errors
+@telemetry.log_errors
 def gather_responses(timer: func.TimerRequest) -> None:
     """Gather new response files from the SFTP site."""
     del timer
@@ -69,14 +69,14 @@ def gather_responses(timer: func.TimerRequest) -> None:
 
 
 @app.queue_trigger(arg_name="message", queue_name="%LOAD_RESPONSES_QUEUE%", connection="AzureWebJobsStorage")
-@telemetry.tells_errors
+@telemetry.log_errors
 def load_responses(message: func.QueueMessage) -> None:
     """Load a gathered response file into RS_DB."""
     load_responses_step(bridge(), message.get_json()["response_file"])
 
 
 @app.timer_trigger(arg_name="timer", schedule="%HOUSEKEEPING_SCHEDULE%")
-@telemetry.tells_errors
+@telemetry.log_errors
 def housekeeping(timer: func.TimerRequest) -> None:
     """Queue again what was forgotten."""
     del timer
@@ -84,7 +84,7 @@ def housekeeping(timer: func.TimerRequest) -> None:
 
 
 @app.timer_trigger(arg_name="timer", schedule="%DRAW_SUPPRESSIONS_SCHEDULE%")
-@telemetry.tells_errors
+@telemetry.log_errors
 def draw_suppressions(timer: func.TimerRequest) -> None:
     """Draw from Optimizely who gets no mail."""
     del timer
@@ -92,7 +92,7 @@ def draw_suppressions(timer: func.TimerRequest) -> None:
 
 
 @app.route(route="status", methods=[func.HttpMethod.GET], trigger_arg_name="request")
-@telemetry.tells_errors
+@telemetry.log_errors
 def status(request: func.HttpRequest) -> func.HttpResponse:
     """Where every broadcast and response file stands, as JSON."""
     del request

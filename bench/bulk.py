@@ -16,10 +16,11 @@ from pathlib import Path
 
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table, Unicode, UnicodeText, insert
 
-from shared.bulk.load import BulkLoad
-from shared.database import Database, UtcDateTime
+from shared.config.settings import BulkRoad
+from shared.database.bulk.load import BulkLoad
+from shared.database.connections import Database
+from shared.database.types import UtcDateTime
 from shared.errors import BridgeError
-from shared.settings import BulkRoad
 
 _SINGLE_ROWS = 500
 _REPEATS = 3

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, select
 
-from shared.channels import Channels
-from shared.database import Database
-from shared.faststats.schema_map import WsDbSchema
+from shared.config.channels import Channels
+from shared.database.connections import Database
+from shared.faststats.schema_map.names import WsDbSchema
 from shared.faststats.ws_db import WsDb
 
 _ROOT = Path(__file__).resolve().parents[1]

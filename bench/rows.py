@@ -13,13 +13,13 @@ from pathlib import Path
 
 from local.delivery_file_generator import write_delivery_file
 from shared.broadcast import BroadcastRequest
-from shared.channels import DeliveryFileLayout, ListFileLayout
+from shared.config.channels import DeliveryFileLayout, ListFileLayout
+from shared.config.response_layouts import ResponseLayout
 from shared.faststats.delivery_file import DeliveryFile
-from shared.optimizely.list_fields import plan_columns
-from shared.optimizely.list_file import CsvRows
-from shared.optimizely.response_file import ResponseReader
-from shared.optimizely.rest_answers import RecipientListField
-from shared.response_layouts import ResponseLayout
+from shared.optimizely.lists.csv_file import CsvRows
+from shared.optimizely.lists.fields import plan_columns
+from shared.optimizely.responses.reader import ResponseReader
+from shared.optimizely.rest.answers import RecipientListField
 
 _REPEATS = 3
 _REQUEST = BroadcastRequest(

@@ -8,9 +8,9 @@ from rich.table import Table
 
 from cli.wiring import AsJson, SettingsFile, console, opened_bridge, operator
 from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, State
-from shared.ledger.response_counts import Comparison, of_broadcasts
-from shared.steps import control
-from shared.steps import resolve as decisions
+from shared.ledger.responses.counts import Comparison, of_broadcasts
+from shared.operations import control
+from shared.operations import resolve as decisions
 from shared.web.status import status as status_of
 
 broadcast = typer.Typer(no_args_is_help=True, help="Look at one broadcast, or decide about it.")

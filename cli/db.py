@@ -8,9 +8,9 @@ import typer
 from rich.table import Table
 
 from cli.wiring import SettingsFile, console, take_in, told_errors
-from shared.database import Database
+from shared.config.settings import RsDbSettings
+from shared.database.connections import Database
 from shared.ledger.schema import Schema
-from shared.settings import RsDbSettings
 
 db = typer.Typer(no_args_is_help=True, help="Bring the bridge's own tables in RS_DB up to date, or look at them.")
 

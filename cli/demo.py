@@ -9,7 +9,7 @@ import typer
 
 from cli.wiring import console, problems
 from shared.broadcast import SEND_MODES, RouteKind, SendMode, Source
-from shared.channels import default_send_mode
+from shared.config.channels import default_send_mode
 
 if TYPE_CHECKING:
     from local.demo.folder import DemoFolder

@@ -10,18 +10,18 @@ from pydantic import SecretStr
 
 from cli.wiring import SettingsFile, console, take_in
 from shared.bridge import export_sites, optimizely_rest, optimizely_site
-from shared.channels import Channels
-from shared.database import Database
+from shared.config.channels import Channels
+from shared.config.settings import Settings
+from shared.database.connections import Database
 from shared.errors import BridgeError, SettingsInvalid
-from shared.faststats.schema_map import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
-from shared.faststats.schema_map_check import SchemaCheck
+from shared.faststats.schema_map.check import SchemaCheck
+from shared.faststats.schema_map.names import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.ws_db import longest_written
+from shared.files.locations import Places
 from shared.ledger.schema import Schema
-from shared.places import Places
-from shared.settings import Settings
 from shared.sftp.site import SftpSite
-from shared.staging import Staging
-from shared.storage import blob_service
+from shared.storage.account import blob_service
+from shared.storage.staging import Staging
 
 #: One line: what was looked at, whether it is well, and what there is to say.
 _Line = tuple[str, bool, str]

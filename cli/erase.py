@@ -14,8 +14,8 @@ from shared.faststats.delivery_file import deliverable
 from shared.ledger import erasures as records
 from shared.ledger.erasures import UNREAD, Receipt
 from shared.ledger.person import GivenBy
-from shared.steps.erase import STEPS, Plan, plan
-from shared.steps.erase import erase as erase_person
+from shared.operations.erasure.erase import STEPS, Plan, plan
+from shared.operations.erasure.erase import erase as erase_person
 
 _PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "soft_wrap": True}
 #: What each step looks through, as an operator knows it.

@@ -4,8 +4,8 @@ import typer
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
+from shared.config.settings import Settings
 from shared.errors import TerminalError, catalogue
-from shared.settings import Settings
 
 
 def settings() -> None:
@@ -23,7 +23,7 @@ def settings_page() -> str:
     lines = [
         "# App settings",
         "",
-        "Written by `bridge settings` from `shared/settings.py`. Schedules and queue names are read by the triggers",
+        "Written by `bridge settings` from `shared/config/settings.py`. The triggers read schedules and queue names",
         "as well, so in Azure they must be set.",
         "",
         "| Setting | Default | Secret | What it is for |",

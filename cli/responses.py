@@ -13,14 +13,14 @@ from rich.table import Table
 
 from cli.wiring import AsJson, SettingsFile, console, opened_bridge, problems
 from shared.bridge import Bridge
-from shared.channels import Channels
+from shared.config.channels import Channels
+from shared.config.response_layouts import layout_of
 from shared.errors import BridgeError, ResponseFileUnknown
-from shared.ledger.response_files import ResponseFile
-from shared.optimizely.response_file import ResponseReader
+from shared.ledger.responses.files import ResponseFile
+from shared.operations.responses import load_again, take_in
+from shared.optimizely.responses.reader import ResponseReader
 from shared.rejects import RejectReason
 from shared.response import Response
-from shared.response_layouts import layout_of
-from shared.steps.replay_responses import load_again, take_in
 
 responses = typer.Typer(no_args_is_help=True, help="Look into response files, and load them by hand.")
 

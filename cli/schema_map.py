@@ -9,8 +9,8 @@ import typer
 
 from cli.wiring import SettingsFile, problems, take_in
 from shared.errors import SettingsInvalid
-from shared.faststats.schema_map import SchemaMap
-from shared.faststats.schema_map_spec import DATABASES, Entry
+from shared.faststats.schema_map.names import SchemaMap
+from shared.faststats.schema_map.spec import DATABASES, Entry
 
 schema_map = typer.Typer(no_args_is_help=True, help="Look at the schema map.")
 

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from cli.wiring import SettingsFile, console, opened_bridge
-from shared.channels import DEFAULT
-from shared.steps import send_test as step
+from shared.config.channels import DEFAULT
+from shared.operations import test_send as step
 
 #: Seconds between two looks at the report.
 _LOOK_SECONDS = 2.0

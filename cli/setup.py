@@ -4,7 +4,7 @@ from contextlib import closing
 
 from cli.wiring import SettingsFile, console, take_in, told_errors
 from shared.bridge import Bridge
-from shared.settings import Settings
+from shared.config.settings import Settings
 
 
 def setup(settings: SettingsFile = None) -> None:

@@ -9,7 +9,7 @@ import requests
 import typer
 
 from cli.wiring import console, problems
-from shared.channels import DEFAULT
+from shared.config.channels import DEFAULT
 
 #: App setting of whoever calls, for a key must not stand on a command line.
 _KEY = "BRIDGE_FUNCTION_KEY"

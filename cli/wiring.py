@@ -13,8 +13,8 @@ import typer
 from rich.console import Console
 
 from shared.bridge import Bridge
+from shared.config.settings import Settings
 from shared.errors import BridgeError
-from shared.settings import Settings
 
 SettingsFile = Annotated[
     Path | None,

@@ -18,7 +18,7 @@ from sqlalchemy.dialects import mssql, sqlite
 from sqlalchemy.schema import BLANK_SCHEMA, CreateColumn, CreateIndex, CreateTable
 from sqlalchemy.sql import ClauseElement
 
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger import migrations
 from shared.ledger.schema import Schema
 from shared.ledger.tables import metadata

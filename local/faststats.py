@@ -8,8 +8,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 from sqlalchemy import func, insert, select
 
-from shared.database import Database
-from shared.faststats.schema_map import CommandPaths, RsDbSchema, WsDbSchema
+from shared.database.connections import Database
+from shared.faststats.schema_map.names import CommandPaths, RsDbSchema, WsDbSchema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,34 +11,34 @@ from typing import Self
 from pydantic import SecretStr
 
 from shared.broadcast import BEFORE_UPLOAD, Broadcast, RouteKind
-from shared.bulk.bulk_insert import BulkInsertSource
-from shared.bulk.load import BulkLoad
-from shared.channels import Channels, SftpSiteLogin
-from shared.database import Database
+from shared.config.channels import Channels, SftpSiteLogin
+from shared.config.settings import REFERENCE_NOT_RESOLVED, Settings, is_reference
+from shared.database.bulk.bulk_insert import BulkInsertSource
+from shared.database.bulk.load import BulkLoad
+from shared.database.connections import Database
 from shared.errors import BridgeError, SettingsInvalid
 from shared.faststats.ferg_file import FergFiles
 from shared.faststats.ps_db import PsDb
 from shared.faststats.rs_db import RsDb
-from shared.faststats.schema_map import PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
-from shared.faststats.schema_map_check import SchemaCheck
+from shared.faststats.schema_map.check import SchemaCheck
+from shared.faststats.schema_map.names import PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.ws_db import WsDb
+from shared.files.locations import Place, Places
+from shared.files.settled_files import Looks
 from shared.ledger import Ledger
 from shared.ledger.schema import Schema
-from shared.looks import Looks
 from shared.optimizely.names import Names
-from shared.optimizely.rest import OptimizelyRest
-from shared.optimizely.routes.campaign import BroadcastCampaign
-from shared.optimizely.routes.closed_loop import ClosedLoopRoute
-from shared.optimizely.routes.export_file import ExportFileRoute
-from shared.optimizely.routes.import_job import ImportJobRoute
-from shared.optimizely.routes.route import Route
-from shared.optimizely.routes.sending_batch import SendingBatchRoute
-from shared.places import Place, Places
-from shared.queues import Queues
-from shared.settings import REFERENCE_NOT_RESOLVED, Settings, is_reference
+from shared.optimizely.rest.client import OptimizelyRest
+from shared.routes.campaign import BroadcastCampaign
+from shared.routes.closed_loop import ClosedLoopRoute
+from shared.routes.export_file import ExportFileRoute
+from shared.routes.import_job import ImportJobRoute
+from shared.routes.route import Route
+from shared.routes.sending_batch import SendingBatchRoute
 from shared.sftp.site import SftpSite
-from shared.staging import Staging
-from shared.storage import blob_service, queue_service
+from shared.storage.account import blob_service, queue_service
+from shared.storage.queues import Queues
+from shared.storage.staging import Staging
 
 
 @dataclass(frozen=True, slots=True)

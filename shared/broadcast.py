@@ -210,6 +210,10 @@ class Broadcast:
         """Natural key of the broadcast."""
         return self.request.key
 
+    def log_context(self) -> dict[str, str]:
+        """Fields of a log line about this broadcast."""
+        return {"broadcast": self.key}
+
     def check_transition(self, to: State) -> None:
         """Refuse an illegal change of state.
 

@@ -12,7 +12,9 @@ import json
 import logging
 import os
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from typing import Final
 
@@ -59,7 +61,7 @@ def fields_text(fields: Mapping[str, Field]) -> str:
     return "{" + inner.replace("{", "\\u007b").replace("}", "\\u007d") + "}"
 
 
-def tells_errors[**Given, Returned](function: Callable[Given, Returned]) -> Callable[Given, Returned]:
+def log_errors[**Given, Returned](function: Callable[Given, Returned]) -> Callable[Given, Returned]:
     """Log what ends an invocation with its code, which the host's own record of it has nowhere to be asked for by.
 
     The host writes the text of whatever is raised to Application Insights. So an error that the catalogue does not
@@ -67,21 +69,50 @@ def tells_errors[**Given, Returned](function: Callable[Given, Returned]) -> Call
     """
 
     @wraps(function)
-    def telling(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
+    def logging_errors(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
         name = function.__name__
         try:
             return function(*args, **kwargs)
         except BridgeError as error:
             ended, said = error, str(error)
         except Exception as error:  # noqa: BLE001 - it goes on, as an entry of the catalogue
-            ended, said = UnexpectedError(step=name, kind=type(error).__name__), place_of(error)
+            ended, said = UnexpectedError(step=name, kind=type(error).__name__), traceback_location(error)
         log.error("%s: %s", name, said, extra={"action": "failed", "function": name, "code": ended.code})
         raise ended
 
-    return telling
+    return logging_errors
 
 
-def place_of(error: BaseException) -> str:
+@dataclass(slots=True)
+class Fence:
+    """How a fenced block ended."""
+
+    #: What ended the block; None when nothing did.
+    error: BridgeError | None = None
+
+
+@contextmanager
+def fenced(subject: str, *, action: str, **context: Field) -> Iterator[Fence]:
+    """Run a block whose failure must not stop the others: the error is logged, kept, and goes no further.
+
+    Args:
+        subject: what the block works on and what becomes of it, as the beginning of the sentence in the log.
+        action: the `action` of the log line for an error of the catalogue; any other error is `unexpected`.
+        context: more fields of the log line, such as `broadcast.log_context()`.
+    """
+    fence = Fence()
+    try:
+        yield fence
+    except BridgeError as error:
+        fence.error = error
+        log.warning("%s: %s", subject, error, extra={"action": action, **context, "code": error.code})
+    except Exception as error:  # noqa: BLE001 - its text may carry anything: the log has type and traceback
+        fence.error = UnexpectedError(step=action, kind=type(error).__name__)
+        extra = {"action": "unexpected", **context, "code": UnexpectedError.code}
+        log.error("%s: %s", subject, traceback_location(error), extra=extra)  # noqa: TRY400 - a trace carries values
+
+
+def traceback_location(error: BaseException) -> str:
     """Type and place of an unexpected error, without its message: a message can carry a row's values."""
     frames = traceback.extract_tb(error.__traceback__)
     places = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames[-4:]))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 from local.azurite import Azurite
-from shared.database import Database
+from shared.database.connections import Database
 from tests.databases import ConnectionString, Databases, ServerDatabases, ServerUnfit, copied, on_server, sqlite_files
 
 

@@ -17,11 +17,11 @@ from sqlalchemy import Connection, delete, make_url
 from sqlalchemy.exc import DBAPIError
 
 from local.faststats import create_databases
-from shared import connection_string
-from shared.connection_string import SqliteFile, SqlServer, parse_connection
-from shared.database import Database
+from shared.config import connection_string
+from shared.config.connection_string import SqliteFile, SqlServer, parse_connection
+from shared.database.connections import Database
 from shared.errors import BridgeError
-from shared.faststats.schema_map import RsDbSchema, WsDbSchema
+from shared.faststats.schema_map.names import RsDbSchema, WsDbSchema
 from shared.ledger import tables
 from shared.ledger.schema import Schema
 

@@ -1,4 +1,4 @@
-// The function app on Flex Consumption, and its app settings: every one that shared/settings.py declares.
+// The function app on Flex Consumption, and its app settings: every one that shared/config/settings.py declares.
 
 param location string
 param tags object

@@ -19,7 +19,7 @@ from local.faststats import create_databases
 from local.peoplestage import SlotError
 from shared.bridge import Bridge
 from shared.broadcast import RESTING, Broadcast, SendMode, Source, State
-from shared.database import Database
+from shared.database.connections import Database
 
 #: The function app: the folder that holds function_app.py.
 APP = Path(__file__).resolve().parents[2]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.broadcast import RouteKind, SendMode, Source
-from shared.settings import Settings
+from shared.config.settings import Settings
 
 #: Zone of WS_DB and RS_DB in the demo.
 ZONE = "Europe/Berlin"

@@ -15,9 +15,9 @@ from local.faststats import BroadcastJob, count_jobs, insert_job, record_script
 from local.peoplestage import ScriptBroadcaster
 from shared.bridge import now
 from shared.broadcast import SendMode
-from shared.database import Database
+from shared.config.settings import Settings
+from shared.database.connections import Database
 from shared.faststats.channel_parameters import parse_parameters
-from shared.settings import Settings
 
 #: How long after the job, by Optimizely's clock, a broadcast is sent that is sent at a time.
 _SENT_AFTER: Final = timedelta(hours=36)

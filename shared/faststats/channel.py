@@ -25,7 +25,7 @@ from shared.broadcast import (
     delivery_key,
     guid_in,
 )
-from shared.channels import DEFAULT, Channels
+from shared.config.channels import DEFAULT, Channels
 from shared.errors import ChannelCallInvalid
 from shared.faststats.channel_parameters import send_mode_of, send_time
 

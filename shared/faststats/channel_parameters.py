@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from shared.broadcast import SEND_MODES, SendMode
-from shared.channels import Channels
+from shared.config.channels import Channels
 from shared.errors import SendModeImpossible
 
 

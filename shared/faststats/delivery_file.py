@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 import idna
 
 from shared.broadcast import BroadcastRequest
-from shared.channels import DeliveryFileLayout
+from shared.config.channels import DeliveryFileLayout
 from shared.errors import (
     ColumnMissing,
     DatabaseUnavailable,
@@ -29,7 +29,7 @@ from shared.errors import (
     DeliveryFileTooWide,
 )
 from shared.faststats.delivery_file_text import utf8_text
-from shared.quoted_rows import QuotedRows
+from shared.files.csv_rows import QuotedRows
 from shared.rejects import LONGEST_COMMUNICATION_KEY, LONGEST_URN, LONGEST_VALUE, RejectReason
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
-from shared.channels import DeliveryFileLayout
+from shared.config.channels import DeliveryFileLayout
 from shared.errors import (
     DeliveryFileEncrypted,
     DeliveryFilePackedBroken,
@@ -23,7 +23,7 @@ from shared.errors import (
     DeliveryFileSeveral,
     DeliveryFileTooLarge,
 )
-from shared.unpacking import Packing, unpacked
+from shared.files.unpacking import Packing, unpacked
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead

@@ -18,8 +18,8 @@ from zoneinfo import ZoneInfo
 from pydantic import ValidationError
 from sqlalchemy import Row
 
+from shared.config.response_layouts import DATE_PART, DATE_PARTS, ResponseField, ResponseLayout
 from shared.errors import SettingsInvalid
-from shared.response_layouts import DATE_PART, DATE_PARTS, ResponseField, ResponseLayout
 
 #: FERG's documented columns, then the one that holds what it looks for in `BroadcasterTransactionId`.
 _COLUMNS: Final = (

@@ -10,10 +10,10 @@ from uuid import UUID
 from sqlalchemy import Unicode, cast, func, select
 
 from shared.broadcast import guid_in
-from shared.database import Database
+from shared.database.connections import Database
 from shared.faststats.command_xml import LONGEST_COMMAND, CommandUnreadable, parse_command, whole_number
-from shared.faststats.schema_map import PsDbSchema
-from shared.faststats.schema_map_check import SchemaCheck
+from shared.faststats.schema_map.check import SchemaCheck
+from shared.faststats.schema_map.names import PsDbSchema
 
 #: How old a delivery command can be: a delivery can wait for weeks for somebody to approve it.
 _OLDEST: Final = timedelta(days=90)

@@ -17,8 +17,8 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, ins
 
 from shared.broadcast import Broadcast, Source
 from shared.errors import RowsUnaccounted
-from shared.faststats.schema_map import RsDbSchema, present
-from shared.ledger.responses import Batch, details_of
+from shared.faststats.schema_map.names import RsDbSchema, present
+from shared.ledger.responses.staging import Batch, details_of
 from shared.ledger.tables import broadcast as ledger_broadcast
 from shared.ledger.tables import response_staging as staging
 from shared.ledger.tables import unmatched_response as unmatched

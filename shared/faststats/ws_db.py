@@ -36,13 +36,13 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from shared.broadcast import Broadcast, BroadcastRequest, RouteKind, State, job_key
-from shared.channels import DEFAULT, Channels
-from shared.database import Database, repeated
+from shared.config.channels import DEFAULT, Channels
+from shared.database.connections import Database, retry_transaction
 from shared.errors import BridgeError, JobCommandInvalid
 from shared.faststats.channel_parameters import parse_parameters, send_mode_of, send_time
 from shared.faststats.command_xml import LONGEST_COMMAND, CommandUnreadable, XmlPath, parse_command, whole_number
-from shared.faststats.schema_map import WsDbSchema, present
-from shared.faststats.schema_map_check import SchemaCheck
+from shared.faststats.schema_map.check import SchemaCheck
+from shared.faststats.schema_map.names import WsDbSchema, present
 
 #: ASSUMPTION: the header names FastStats writes where the command names none.
 _URN, _EMAIL, _COMMUNICATION_KEY = "Urn", "Email", "Communication Key"
@@ -150,7 +150,7 @@ class WsDb:
                     break
         return []
 
-    @repeated
+    @retry_transaction
     def _claim_now(self, most: int) -> Sequence[int]:
         with self._database.writing() as connection:
             return connection.scalars(self._claim(most)).all()
@@ -190,7 +190,7 @@ class WsDb:
             ids = connection.scalars(chosen).all()
         return sorted(self._jobs(queue.c.job_id.in_(ids)), key=lambda job: job.id) if ids else []
 
-    @repeated
+    @retry_transaction
     def take_mark_off(self, job_ids: Sequence[int]) -> None:
         """Say that these claimed jobs are in the ledger; at most `MOST_AT_ONCE`."""
         self.check.require()
@@ -203,7 +203,7 @@ class WsDb:
                     .values({queue.c.server: self._server})
                 )
 
-    @repeated
+    @retry_transaction
     def end_cancelled(self) -> int:
         """End the broadcast jobs that were cancelled while they waited: nobody else acts on them.
 
@@ -365,7 +365,7 @@ class WsDb:
         with self._database.reading() as connection:
             return connection.scalar(select(queue.c.job_id).where(queue.c.job_id == job_id, or_(*asked))) is not None
 
-    @repeated
+    @retry_transaction
     def note(self, job_id: int, message: str) -> None:
         """Write a line to the delivery job summary of a job of this bridge, which the client shows."""
         self.check.require()
@@ -420,7 +420,7 @@ class WsDb:
         results = {"State": State.FAILED, "ErrorCode": error.code, "Error": error.sentence}
         self.finish(job.id, results, line=str(error), state=State.FAILED)
 
-    @repeated
+    @retry_transaction
     def finish(
         self, job_id: int, results: Mapping[str, object], *, line: str = "", state: State = State.CLOSED
     ) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger.alerts import Alerts
 from shared.ledger.broadcasts import Broadcasts
 from shared.ledger.effects import Effects
 from shared.ledger.leases import Leases
-from shared.ledger.response_files import ResponseFiles
+from shared.ledger.responses.files import ResponseFiles
 from shared.ledger.suppressions import Suppressions
 
 

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from shared.database import Database, repeated
+from shared.database.connections import Database, retry_transaction
 from shared.ledger.tables import alert as table
 from shared.telemetry import log
 
@@ -85,7 +85,7 @@ class Alerts:
         over = [one.subject for one in self.standing() if one.kind is kind and one.subject not in subjects]
         return self._clear(kind, over, now)
 
-    @repeated
+    @retry_transaction
     def _record(self, kind: AlertKind, subject: str, text: str, now: datetime) -> bool:
         this = (table.c.kind == kind, table.c.subject == subject)
         try:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, RouteKind, RowCounts, SendMode, Source, State
-from shared.database import Database, repeated
+from shared.database.connections import Database, retry_transaction
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
 from shared.ledger import tables
 from shared.ledger.tables import broadcast as table
@@ -24,7 +24,7 @@ class Broadcasts:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @repeated
+    @retry_transaction
     def add(self, request: BroadcastRequest, *, owner: str, now: datetime) -> Broadcast | None:
         """Take a new broadcast in, in state `claimed`.
 
@@ -160,7 +160,7 @@ class Broadcasts:
         with self._database.reading() as connection:
             return {reason: int(rows) for reason, rows in connection.execute(wanted)}
 
-    @repeated
+    @retry_transaction
     def request_cancel(self, broadcast: Broadcast, *, owner: str, now: datetime) -> None:
         """Ask for it to be cancelled. It stays as it is, so whoever works on it goes on and sees the request."""
         with self._database.writing() as connection:
@@ -168,13 +168,13 @@ class Broadcasts:
             note = "asked to be cancelled"
             _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
 
-    @repeated
+    @retry_transaction
     def remark(self, broadcast: Broadcast, note: str, *, owner: str, now: datetime) -> None:
         """Append to the history without a change of state."""
         with self._database.writing() as connection:
             _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
 
-    @repeated
+    @retry_transaction
     def touch(self, broadcast: Broadcast, **columns: object) -> Broadcast:
         """Change columns, not the state.
 

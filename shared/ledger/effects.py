@@ -11,7 +11,7 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.broadcast import Broadcast
-from shared.database import Database, repeated
+from shared.database.connections import Database, retry_transaction
 from shared.ledger.tables import effect as table
 
 
@@ -45,7 +45,7 @@ class Effects:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    @repeated
+    @retry_transaction
     def intend(
         self,
         broadcast: Broadcast,
@@ -95,7 +95,7 @@ class Effects:
         """Record that it is done, or was found done, and how that shows."""
         return self._change(effect, done_at=now, evidence=self._with(effect, evidence))
 
-    @repeated
+    @retry_transaction
     def forget(self, effect: Effect) -> None:
         """Take an intent back whose effect is known not to have happened, so that it can be intended anew."""
         with self._database.writing() as connection:
@@ -113,7 +113,7 @@ class Effects:
             kept = connection.execute(select(table.c.evidence).where(table.c.id == effect.id)).scalar_one()
         return json.dumps({**json.loads(kept), **evidence})
 
-    @repeated
+    @retry_transaction
     def _change(self, effect: Effect, **columns: object) -> Effect:
         with self._database.writing() as connection:
             changed = connection.execute(

@@ -15,7 +15,7 @@ from typing import Final
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger.person import Person
 from shared.ledger.tables import erasure as table
 from shared.ledger.tables import erasure_key as key_table

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
-from shared.database import Database, repeated
+from shared.database.connections import Database, retry_transaction
 from shared.errors import LeaseLost, TransientError
 from shared.ledger.tables import lease as table
 
@@ -111,7 +111,7 @@ class Leases:
         with self._database.reading() as connection:
             return connection.scalar(select(table.c.owner).where(table.c.name == name, alive))
 
-    @repeated
+    @retry_transaction
     def _take(self, name: str, owner: str, expires_at: datetime | None) -> bool:
         free = or_(table.c.owner == owner, table.c.expires_at <= self._now())
         try:
@@ -125,7 +125,7 @@ class Leases:
             return False  # somebody else has it
         return True
 
-    @repeated
+    @retry_transaction
     def _release(self, name: str, owner: str) -> None:
         with self._database.writing() as connection:
             release(connection, name, owner)

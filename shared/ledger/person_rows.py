@@ -7,9 +7,9 @@ from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, Table, delete, func, or_, select
 
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger.person import Person, clear
-from shared.ledger.response_files import no_longer_unmatched
+from shared.ledger.responses.files import no_longer_unmatched
 from shared.ledger.tables import recipient, unmatched_response
 from shared.ledger.tables import response_staging as staging
 

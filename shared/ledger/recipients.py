@@ -9,8 +9,8 @@ from typing import Final
 from sqlalchemy import and_, delete, func, or_, select
 
 from shared.broadcast import State
-from shared.bulk.load import BulkLoad, Loading
-from shared.database import Database
+from shared.database.bulk.load import BulkLoad, Loading
+from shared.database.connections import Database
 from shared.ledger.tables import broadcast
 from shared.ledger.tables import recipient as table
 

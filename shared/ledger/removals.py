@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from shared.broadcast import ENDED, State
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger import recipients
 from shared.ledger.tables import broadcast, effect, history, recipient, unmatched_response
 from shared.ledger.tables import removal as table

@@ -13,7 +13,8 @@ from typing import Final
 from sqlalchemy import Connection, Insert, func, insert, inspect, select
 from sqlalchemy.exc import DBAPIError
 
-from shared.database import Database, take_turn, turn
+from shared.database.connections import Database
+from shared.database.locks import acquire_lock, lock_statement
 from shared.errors import MigrationChanged, MigrationFailed, SchemaOutOfDate, SchemaTooNew
 from shared.ledger.migrations import Migration, known_migrations
 from shared.ledger.tables import metadata
@@ -140,7 +141,7 @@ class Schema:
         if not self.pending():
             return None  # and no right to change anything is needed
         with self._database.writing() as connection:
-            take_turn(connection, of=_TURN)
+            acquire_lock(connection, _TURN)
             pending = self._pending(connection)
             if not pending:
                 return None
@@ -197,7 +198,7 @@ class Schema:
         yield "SET XACT_ABORT ON"
         for migration in pending:
             yield (
-                f"-- {migration.title}\nBEGIN TRANSACTION;\n{turn(_TURN)}\n"
+                f"-- {migration.title}\nBEGIN TRANSACTION;\n{lock_statement(_TURN)}\n"
                 "IF @got < 0 BEGIN RAISERROR('Somebody else applies migrations.', 16, 1); ROLLBACK TRANSACTION; END"
             )
             for statement in (*migration.statements, self._literal(self._record(migration))):

@@ -17,7 +17,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from shared.broadcast import State
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger import tables
 from shared.ledger.tables import suppression as table
 from shared.ledger.tables import suppression_bounce as bounce

@@ -28,7 +28,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.mssql import BINARY, DATETIME2
 
-from shared.database import UtcDateTime
+from shared.database.types import UtcDateTime
 
 #: Names that do not depend on the server, so that a later migration can say which one it means.
 _NAMES = {

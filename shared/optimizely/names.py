@@ -13,7 +13,7 @@ from typing import Final
 
 from shared.broadcast import KEY_PATTERN
 from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageUnknown
-from shared.optimizely.rest import OptimizelyRest
+from shared.optimizely.rest.client import OptimizelyRest
 
 #: Seconds for which a name is kept.
 _KEPT_SECONDS: Final = 60.0

@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 from typing import Final
 
 from shared.bridge import Bridge, new_owner, now
+from shared.config.response_layouts import layout_of
 from shared.errors import (
     BridgeError,
     LeaseLost,
@@ -23,10 +24,9 @@ from shared.errors import (
 )
 from shared.ledger.alerts import AlertKind
 from shared.ledger.leases import HeldLease
-from shared.ledger.response_files import FileState, ResponseFile, lease_name
-from shared.response_layouts import layout_of
+from shared.ledger.responses.files import FileState, ResponseFile, lease_name
 from shared.sftp.site import RemoteFile, SftpSession, is_plain
-from shared.steps.put_away import put_away
+from shared.steps.archive_responses import put_away
 from shared.telemetry import log
 
 _EVERY_NAME: Final = re.compile(".*", re.DOTALL)

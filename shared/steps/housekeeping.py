@@ -9,14 +9,14 @@ Messages are hints, the ledger is the truth: a lost message costs minutes, never
 
 from shared.bridge import Bridge, now
 from shared.errors import BridgeError, BroadcastChangedMeanwhile
-from shared.steps.compare_reports import compare_reports
-from shared.steps.find_rows import find_rows
-from shared.steps.match_responses import match_responses
-from shared.steps.missed_responses import look_for_missed_responses
-from shared.steps.put_ferg_files import put_ferg_files
-from shared.steps.remove_old import remove_old
-from shared.steps.standing import tell_standing
-from shared.steps.work import report_end
+from shared.steps.chores.check_response_arrival import look_for_missed_responses
+from shared.steps.chores.compare_reports import compare_reports
+from shared.steps.chores.deliver_ferg_files import put_ferg_files
+from shared.steps.chores.find_broadcast_rows import find_rows
+from shared.steps.chores.match_responses import match_responses
+from shared.steps.chores.remove_expired import remove_old
+from shared.steps.chores.report_backlog import tell_standing
+from shared.steps.runner import report_end
 from shared.telemetry import log
 
 #: Most broadcasts or files that one sweep queues again.

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection
 
 from shared.bridge import Bridge, new_owner, now
-from shared.database import take_turn
+from shared.config.response_layouts import layout_of
+from shared.database.locks import acquire_lock
 from shared.errors import (
     BridgeError,
     ResponseFileLayout,
@@ -19,17 +20,18 @@ from shared.errors import (
     UnexpectedError,
 )
 from shared.faststats.rs_db import RsDb
-from shared.ledger import ferg_files, response_counts, responses
 from shared.ledger.leases import HeldLease
-from shared.ledger.response_files import FileState, LoadCounts, ResponseFile, lease_name, record_load
-from shared.ledger.responses import NewOfType
-from shared.optimizely.response_file import ResponseReader
+from shared.ledger.responses import counts as response_counts
+from shared.ledger.responses import ferg_files
+from shared.ledger.responses import staging as responses
+from shared.ledger.responses.files import FileState, LoadCounts, ResponseFile, lease_name, record_load
+from shared.ledger.responses.staging import NewOfType
+from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
-from shared.response_layouts import layout_of
-from shared.steps.figures import load_figures, tell_rejects, tell_responses
 from shared.steps.response_rejects import keeping_rejects, reject_blob
-from shared.steps.work import LONGEST_PAUSE
-from shared.telemetry import log, place_of
+from shared.steps.row_counts import load_figures, tell_rejects, tell_responses
+from shared.steps.runner import LONGEST_PAUSE
+from shared.telemetry import log, traceback_location
 
 
 def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
@@ -64,7 +66,7 @@ def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
         except TransientError as error:
             later: BridgeError = error
         except Exception as error:  # noqa: BLE001 - nothing may stop the other files; the log has type and place
-            log.error("Response file %s: %s", file.name, place_of(error), extra={"action": "unexpected"})
+            log.error("Response file %s: %s", file.name, traceback_location(error), extra={"action": "unexpected"})
             later = UnexpectedError(step="load_responses", kind=type(error).__name__)
     _try_later(bridge, file, later)
     return None
@@ -155,7 +157,7 @@ def move(connection: Connection, load_id: str, rs_db: RsDb | None, *, now: datet
         RowsUnaccounted: not every new row was moved.
     """
     # Two loads that move side by side would both take an event for new.
-    take_turn(connection, of="bridge.responses")
+    acquire_lock(connection, "bridge.responses")
     responses.number_new(connection, load_id)
     new = responses.count_new(connection, load_id)
     moved = 0

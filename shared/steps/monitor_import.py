@@ -18,8 +18,8 @@ from shared.errors import (
 )
 from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import release_all
-from shared.optimizely.routes.route import ImportStatus, Look, SendStatus
-from shared.steps.work import Later, Work, carry_on, end
+from shared.routes.route import ImportStatus, Look, SendStatus
+from shared.steps.runner import Later, Work, carry_on, end
 
 #: Tries of a start, each after a look that showed it had not taken effect.
 _MOST_STARTS = 3

@@ -13,9 +13,9 @@ from shared.bridge import Bridge, new_owner, now
 from shared.broadcast import RESTING
 from shared.errors import TerminalError, UnexpectedError
 from shared.faststats.ws_db import MOST_AT_ONCE, Job, WsDb
+from shared.steps.runner import report_end
 from shared.steps.take_dropped_files import take_dropped_files
-from shared.steps.work import report_end
-from shared.telemetry import log, place_of
+from shared.telemetry import log, traceback_location
 
 
 def poll_jobs(bridge: Bridge) -> int:
@@ -58,7 +58,7 @@ def _take_in(bridge: Bridge, ws_db: WsDb, jobs: Sequence[Job], owner: str) -> in
             taken += _record(bridge, ws_db, job, owner, recorded)
         except Exception as error:  # noqa: BLE001 - whatever it is; the log has type and place
             extra = {"action": "unexpected", "broadcast": job.key, "code": UnexpectedError.code}
-            log.error("Job %d is not taken in: %s", job.id, place_of(error), extra=extra)
+            log.error("Job %d is not taken in: %s", job.id, traceback_location(error), extra=extra)
     ws_db.take_mark_off(recorded)
     return taken
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from shared.bridge import Bridge
-from shared.faststats.reject_file import RejectFile
-from shared.ledger.response_files import ResponseFile
-from shared.optimizely.response_file import ResponseReader
+from shared.files.reject_file import RejectFile
+from shared.ledger.responses.files import ResponseFile
+from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
 from shared.telemetry import log
 

@@ -16,19 +16,19 @@ from shared.bridge import Bridge
 from shared.broadcast import Broadcast, RouteKind, RowCounts, Source, file_key, guid_in
 from shared.errors import DeliveryFileChanged, DropMissing, NoRecipients, RowsUnaccounted
 from shared.faststats.delivery_file import DeliveryFile
-from shared.faststats.reject_file import RejectFile
+from shared.files.locations import Place
+from shared.files.reject_file import RejectFile
 from shared.ledger import recipients
 from shared.ledger.suppressions import Suppressions
-from shared.optimizely.exported_columns import plan_export
-from shared.optimizely.list_chunks import JsonRows
-from shared.optimizely.list_fields import plan_columns
-from shared.optimizely.list_file import CsvRows, ListRows
-from shared.optimizely.list_plan import ListPlan
-from shared.optimizely.staged_list import ListedRecipient, csv_recipients, json_recipients
-from shared.places import Place
+from shared.optimizely.lists.csv_file import CsvRows, ListRows
+from shared.optimizely.lists.exported_columns import plan_export
+from shared.optimizely.lists.fields import plan_columns
+from shared.optimizely.lists.json_chunks import JsonRows
+from shared.optimizely.lists.plan import ListPlan
+from shared.optimizely.lists.reader import ListedRecipient, csv_recipients, json_recipients
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
-from shared.staging import Readable
-from shared.steps.work import Work
+from shared.steps.runner import Work
+from shared.storage.staging import Readable
 
 #: Rows whose addresses are looked up among the suppressed ones at a time.
 _LOOKED_UP = 1000

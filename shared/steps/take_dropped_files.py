@@ -6,11 +6,11 @@ from itertools import batched
 
 from shared.bridge import Bridge, new_owner, now
 from shared.broadcast import BroadcastRequest, SendMode, Source, delivery_key, file_key, guid_in
-from shared.channels import Channel, Drop
+from shared.config.channels import Channel, Drop
 from shared.errors import BridgeError, UnexpectedError
-from shared.places import PlacedFile
+from shared.files.locations import PlacedFile
 from shared.steps.delivery_command import with_step_and_run
-from shared.telemetry import log, place_of
+from shared.telemetry import log, traceback_location
 
 #: Keys looked up in the ledger at a time.
 _PAGE = 500
@@ -33,7 +33,7 @@ def take_dropped_files(bridge: Bridge) -> int:
             log.error("Channel %s: %s", name, error, extra={"action": "drop-failed", "code": error.code})
         except Exception as error:  # noqa: BLE001 - whatever it is; the log has type and place
             extra = {"action": "unexpected", "code": UnexpectedError.code}
-            log.error("Channel %s: %s", name, place_of(error), extra=extra)
+            log.error("Channel %s: %s", name, traceback_location(error), extra=extra)
     return taken
 
 

@@ -11,10 +11,10 @@ from shared.broadcast import Broadcast, RouteKind, RowCounts, SendMode, State
 from shared.errors import DeliveryFileChanged, NeverReleased, StagedFileMissing, SuppressionsIncomplete
 from shared.ledger.broadcasts import count_rejects
 from shared.ledger.effects import Effect, Kind
-from shared.optimizely.routes.route import SendStatus, StagedList
-from shared.steps.figures import tell_rejects
+from shared.routes.route import SendStatus, StagedList
+from shared.steps.row_counts import tell_rejects
+from shared.steps.runner import Later, Work, carry_on
 from shared.steps.stage import Staged, find_staged, list_blob, stage
-from shared.steps.work import Later, Work, carry_on
 
 #: PeopleStage calls its Broadcast slot right after the Upload slot. One that never does has given the delivery up.
 _LONGEST_HOLD: Final = timedelta(hours=24)

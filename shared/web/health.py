@@ -14,7 +14,7 @@ from typing import Any, Final
 from shared.bridge import Bridge
 from shared.errors import BridgeError, StorageUnavailable, UnexpectedError
 from shared.ledger.schema import Schema
-from shared.telemetry import log, place_of
+from shared.telemetry import log, traceback_location
 
 #: Seconds for which an answer is given again: however often somebody asks, the parts are looked at this often.
 _KEPT_SECONDS: Final = 20
@@ -78,7 +78,9 @@ def _checked[Given](name: str, check: Callable[[], Given]) -> tuple[Given | None
         return None, {"check": name, "ok": False, "code": error.code}
     except Exception as error:  # noqa: BLE001 - whatever it is; the log has type and place
         code = UnexpectedError.code
-        log.error("Health, %s: %s", name, place_of(error), extra={"action": "health", "check": name, "code": code})
+        log.error(
+            "Health, %s: %s", name, traceback_location(error), extra={"action": "health", "check": name, "code": code}
+        )
         return None, {"check": name, "ok": False, "code": code}
     return given, {"check": name, "ok": True, "code": None}
 

@@ -21,8 +21,8 @@ from shared.errors import (
     UnexpectedError,
 )
 from shared.faststats.channel import BroadcastCall, Call, MessageCall, Slot, UploadCall
-from shared.steps import peoplestage
-from shared.telemetry import log, place_of
+from shared.operations import peoplestage
+from shared.telemetry import log, traceback_location
 
 #: Bytes. A delivery file does not come this way.
 _LONGEST: Final = 256 * 1024
@@ -91,7 +91,12 @@ def answer(bridge: Callable[[], Bridge], slot: str, body: bytes) -> tuple[int, s
         log.warning("Slot %s: %s", known, error, extra={"action": "channel-refused", "code": error.code})
         return _told(status, error)
     except Exception as error:  # noqa: BLE001 - whatever it is, its text may tell of data; the log has type and place
-        log.error("Slot %s: %s", known, place_of(error), extra={"action": "unexpected", "code": UnexpectedError.code})
+        log.error(
+            "Slot %s: %s",
+            known,
+            traceback_location(error),
+            extra={"action": "unexpected", "code": UnexpectedError.code},
+        )
         return _told(HTTPStatus.INTERNAL_SERVER_ERROR, UnexpectedError(step=str(known), kind=type(error).__name__))
     return HTTPStatus.OK, json.dumps(found)
 

@@ -6,8 +6,8 @@ from shared.bridge import Bridge
 from shared.broadcast import Broadcast
 from shared.ledger.alerts import Alert
 from shared.ledger.removals import Removal, removals
-from shared.ledger.response_counts import Comparison, of_broadcasts
-from shared.ledger.response_files import ResponseFile
+from shared.ledger.responses.counts import Comparison, of_broadcasts
+from shared.ledger.responses.files import ResponseFile
 from shared.ledger.suppressions import Source
 from shared.steps.response_rejects import reject_blob
 

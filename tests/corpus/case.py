@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from shared.response_layouts import ResponseLayout
+from shared.config.response_layouts import ResponseLayout
 
 #: Columns of most files. `Browser` is a detail.
 HEADER: Final = "Urn;CommunicationKey;MessageType;EventTriggeredDate;Browser"

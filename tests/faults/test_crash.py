@@ -5,22 +5,22 @@ from typing import Any
 
 import pytest
 
-import shared.steps.resolve
-import shared.steps.work
+import shared.operations.resolve
+import shared.steps.runner
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
-from shared.channels import SendingBatch
+from shared.config.channels import SendingBatch
 from shared.errors import OptimizelyUnavailable
 from shared.faststats.rs_db import RsDb
 from shared.faststats.ws_db import WsDb
 from shared.ledger.effects import Effects
-from shared.optimizely.rest import OptimizelyRest
-from shared.optimizely.routes.campaign import BroadcastCampaign
-from shared.optimizely.routes.closed_loop import ClosedLoopRoute
-from shared.optimizely.routes.import_job import ImportJobRoute
-from shared.queues import Queues
-from shared.staging import StagedFileWriter
+from shared.operations.resolve import resolve
+from shared.optimizely.rest.client import OptimizelyRest
+from shared.routes.campaign import BroadcastCampaign
+from shared.routes.closed_loop import ClosedLoopRoute
+from shared.routes.import_job import ImportJobRoute
 from shared.steps.poll_jobs import poll_jobs
-from shared.steps.resolve import resolve
+from shared.storage.queues import Queues
+from shared.storage.staging import StagedFileWriter
 from tests.flow.harness import Flow, channel, until
 
 
@@ -67,7 +67,7 @@ EFFECTS: list[tuple[Any, str, int]] = [
     (Queues, "send", 1),
     (Queues, "send", 2),
     # An import that is over at the first look makes no third message and skips a state.
-    *((shared.steps.work, "advance", call) for call in range(1, 8)),
+    *((shared.steps.runner, "advance", call) for call in range(1, 8)),
 ]
 
 
@@ -81,7 +81,7 @@ OTHER_WAYS: list[tuple[RouteKind, SendMode | None, Any, str, int]] = [
             (ImportJobRoute, "transfer", 1),
             *((Effects, "intend", call) for call in range(1, 4)),
             *((Effects, "done", call) for call in range(1, 5)),
-            *((shared.steps.work, "advance", call) for call in range(2, 7)),
+            *((shared.steps.runner, "advance", call) for call in range(2, 7)),
         ]
     ),
     *(
@@ -91,7 +91,7 @@ OTHER_WAYS: list[tuple[RouteKind, SendMode | None, Any, str, int]] = [
             *((Effects, "intend", call) for call in range(1, 3)),
             *((Effects, "note", call) for call in range(1, 2)),
             *((Effects, "done", call) for call in range(1, 4)),
-            *((shared.steps.work, "advance", call) for call in range(2, 7)),
+            *((shared.steps.runner, "advance", call) for call in range(2, 7)),
         ]
     ),
     *(
@@ -103,7 +103,7 @@ OTHER_WAYS: list[tuple[RouteKind, SendMode | None, Any, str, int]] = [
             *((Effects, "intend", call) for call in range(1, 4)),
             *((Effects, "note", call) for call in range(1, 5)),
             *((Effects, "done", call) for call in range(1, 4)),
-            *((shared.steps.work, "advance", call) for call in range(2, 8)),
+            *((shared.steps.runner, "advance", call) for call in range(2, 8)),
         ]
     ),
 ]

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
-from shared.channels import SendingBatch
+from shared.config.channels import SendingBatch
+from shared.operations.resolve import resolve, retry
 from shared.steps.gather_responses import gather_responses
-from shared.steps.resolve import resolve, retry
 from tests.flow.harness import Flow, channel, until
 
 Knob = dict[str, Any]

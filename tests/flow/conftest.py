@@ -14,7 +14,7 @@ from cli.main import app
 from local.azurite import Azurite
 from local.demo.processes import Process
 from shared.bridge import Bridge
-from shared.settings import Settings
+from shared.config.settings import Settings
 from tests.databases import Databases
 from tests.flow.harness import Flow, make_settings
 

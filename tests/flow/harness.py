@@ -24,17 +24,17 @@ from local.demo.processes import Process
 from local.faststats import BroadcastJob, insert_job
 from shared.bridge import Bridge
 from shared.broadcast import ORDER, RESTING, Broadcast, RouteKind, State
-from shared.channels import DEFAULT, Channel
-from shared.database import Database
-from shared.faststats.schema_map import WsDbSchema
-from shared.settings import Settings
+from shared.config.channels import DEFAULT, Channel
+from shared.config.settings import Settings
+from shared.database.connections import Database
+from shared.faststats.schema_map.names import WsDbSchema
 from shared.steps.gather_responses import gather_responses
 from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import load_responses
 from shared.steps.monitor_import import monitor_import
 from shared.steps.poll_jobs import poll_jobs
+from shared.steps.runner import carry_on
 from shared.steps.upload_list import _prepare, _stage, _transfer, upload_list
-from shared.steps.work import carry_on
 from tests.databases import ZONE, Databases
 
 #: Seconds within which a condition must come true; generous, for machines are slow at times.

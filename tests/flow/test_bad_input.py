@@ -8,8 +8,8 @@ import pytest
 
 from shared.broadcast import BroadcastRequest, State
 from shared.faststats.ws_db import Job, WsDb
+from shared.operations.resolve import retry
 from shared.steps.poll_jobs import poll_jobs
-from shared.steps.resolve import retry
 from tests.flow.harness import Flow
 
 HEADER = "Kunden ID\tEmail\tCommunication Key\n"

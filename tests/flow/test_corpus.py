@@ -17,11 +17,11 @@ from typer.testing import Result
 
 from shared.bridge import Bridge
 from shared.errors import TerminalError
-from shared.faststats.schema_map import RsDbSchema
+from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
-from shared.ledger.response_files import FileState, LoadCounts, ResponseFile
+from shared.ledger.responses.files import FileState, LoadCounts, ResponseFile
+from shared.operations.responses import load_again, take_in
 from shared.steps.load_responses import load_responses
-from shared.steps.replay_responses import load_again, take_in
 from shared.steps.response_rejects import reject_blob
 from tests.corpus.case import Case, Reject
 from tests.corpus.files import FILES, ROOMS

@@ -10,9 +10,9 @@ import pytest
 
 from local.delivery_file_generator import delivery_file_name, write_delivery_file
 from shared.broadcast import Broadcast, Source, State
-from shared.channels import DEFAULT, Channel, Channels, Drop
-from shared.looks import Looks
-from shared.places import PlacedFile
+from shared.config.channels import DEFAULT, Channel, Channels, Drop
+from shared.files.locations import PlacedFile
+from shared.files.settled_files import Looks
 from shared.steps.take_dropped_files import take_dropped_files
 from tests.flow.harness import Flow, until
 
@@ -144,7 +144,7 @@ def test_a_container_can_be_watched(flow: Flow) -> None:
 
 def test_a_file_is_whole_when_it_was_the_same_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("shared.looks.time.monotonic", lambda: now)
+    monkeypatch.setattr("shared.files.settled_files.time.monotonic", lambda: now)
     looks = Looks()
 
     def is_whole(size: int) -> bool:

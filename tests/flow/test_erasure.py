@@ -21,26 +21,26 @@ from typer.testing import CliRunner, Result
 from cli.main import app
 from local.azurite import Azurite
 from shared.broadcast import RouteKind, State
-from shared.database import Database
+from shared.database.connections import Database
 from shared.errors import ErasureBusy, ErasureUnclear, ErasureUnderWay, LeaseLost, OptimizelyUnavailable
 from shared.faststats.delivery_file import deliverable
 from shared.faststats.ferg_file import FergFiles
 from shared.faststats.rs_db import RsDb
-from shared.faststats.schema_map import RsDbSchema
+from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import erasures, person_rows, tables
 from shared.ledger.erasures import UNREAD, WIPE
 from shared.ledger.leases import HeldLease, Leases
 from shared.ledger.person import GivenBy
 from shared.ledger.recipients import key_hash
-from shared.ledger.response_files import lease_name
-from shared.optimizely.rest import OptimizelyRest
-from shared.staging import StagedFileWriter
-from shared.steps.erase import STEPS, erase, plan
-from shared.steps.erase_in_lists import PersonInLists
-from shared.steps.erase_in_response_files import PersonInResponseFiles
+from shared.ledger.responses.files import lease_name
+from shared.operations.erasure.erase import STEPS, erase, plan
+from shared.operations.erasure.response_files import PersonInResponseFiles
+from shared.operations.erasure.staged_lists import PersonInLists
+from shared.operations.responses import load_again, take_in
+from shared.optimizely.rest.client import OptimizelyRest
+from shared.steps.chores.deliver_ferg_files import put_ferg_files
 from shared.steps.housekeeping import housekeeping
-from shared.steps.put_ferg_files import put_ferg_files
-from shared.steps.replay_responses import load_again, take_in
+from shared.storage.staging import StagedFileWriter
 from tests.databases import ZONE, Databases
 from tests.flow.conftest import bridge_over, simulator
 from tests.flow.harness import Flow, channel

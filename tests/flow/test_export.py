@@ -10,10 +10,10 @@ from local.azurite import Azurite
 from shared.bridge import Bridge
 from shared.broadcast import RouteKind, SendMode, State
 from shared.errors import SettingsInvalid
-from shared.optimizely.routes import handover
+from shared.operations.control import cancel
+from shared.operations.resolve import resolve
+from shared.routes import single_upload as handover
 from shared.sftp.site import SftpSession
-from shared.steps.control import cancel
-from shared.steps.resolve import resolve
 from tests.databases import Databases
 from tests.flow.conftest import bridge_over
 from tests.flow.harness import Flow, make_settings

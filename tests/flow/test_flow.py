@@ -3,7 +3,7 @@
 from sqlalchemy import select, update
 
 from shared.broadcast import State
-from shared.faststats.schema_map import RsDbSchema, WsDbSchema
+from shared.faststats.schema_map.names import RsDbSchema, WsDbSchema
 from shared.steps.load_responses import load_responses
 from shared.steps.monitor_import import monitor_import
 from shared.steps.poll_jobs import poll_jobs

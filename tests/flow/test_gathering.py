@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 
 from shared.bridge import Bridge
-from shared.channels import Channels
+from shared.config.channels import Channels
+from shared.config.response_layouts import AfterLoad, ResponseLayout
 from shared.errors import BridgeError, DatabaseUnavailable, LeaseLost, SftpRefused, SftpUnavailable
 from shared.ledger.alerts import Alert, AlertKind
-from shared.ledger.response_files import FileState, ResponseFiles
-from shared.response_layouts import AfterLoad, ResponseLayout
+from shared.ledger.responses.files import FileState, ResponseFiles
 from shared.sftp.site import SftpSession
 from shared.steps import gather_responses as step
-from shared.steps import missed_responses
+from shared.steps.chores import check_response_arrival as missed_responses
+from shared.steps.chores.check_response_arrival import look_for_missed_responses
 from shared.steps.gather_responses import gather_responses
 from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import load_responses
-from shared.steps.missed_responses import look_for_missed_responses
 from tests.flow.harness import Flow
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from shared.broadcast import RouteKind, SendMode, State
 from shared.errors import SchemaMapMismatch
-from shared.faststats.schema_map import WsDbSchema
+from shared.faststats.schema_map.names import WsDbSchema
 from shared.steps.load_responses import load_responses
 from shared.steps.poll_jobs import poll_jobs
 from tests.databases import ZONE

@@ -17,9 +17,9 @@ from shared.bridge import Bridge
 from shared.broadcast import Broadcast, Source, State, delivery_key
 from shared.errors import DeliveryDiffers, DeliveryEnded, SettingsInvalid
 from shared.faststats.channel import BroadcastCall, Slot, UploadCall
-from shared.faststats.schema_map import RsDbSchema
-from shared.steps import peoplestage
-from shared.steps.control import cancel
+from shared.faststats.schema_map.names import RsDbSchema
+from shared.operations import peoplestage
+from shared.operations.control import cancel
 from shared.steps.housekeeping import housekeeping
 from shared.web.peoplestage import answer
 from tests.databases import ZONE

@@ -12,15 +12,15 @@ from sqlalchemy import Connection, select, update
 from typer.testing import Result
 
 from shared.bridge import Bridge
-from shared.database import Database
+from shared.database.connections import Database
 from shared.errors import DatabaseUnavailable, LeaseLost, ResponseFileBusy, ResponseFileLayout
 from shared.faststats.ferg_file import FergFiles
-from shared.faststats.schema_map import RsDbSchema
+from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
-from shared.ledger.response_files import FileState, lease_name
+from shared.ledger.responses.files import FileState, lease_name
+from shared.operations.responses import load_again, take_in
 from shared.steps import load_responses as step
-from shared.steps.put_ferg_files import put_ferg_files
-from shared.steps.replay_responses import load_again, take_in
+from shared.steps.chores.deliver_ferg_files import put_ferg_files
 from tests.databases import ZONE
 from tests.flow.harness import Flow
 

@@ -10,14 +10,14 @@ import pytest
 from typer.testing import Result
 
 from shared.errors import BridgeError, OptimizelyRefused, OptimizelyUnavailable
-from shared.ledger import response_counts
 from shared.ledger.alerts import AlertKind
-from shared.optimizely.rest import OptimizelyRest
-from shared.optimizely.rest_answers import SmartCampaignReport
-from shared.steps import compare_reports as step
-from shared.steps.compare_reports import DAYS, compare_reports
+from shared.ledger.responses import counts as response_counts
+from shared.operations.responses import load_again, take_in
+from shared.optimizely.rest.answers import SmartCampaignReport
+from shared.optimizely.rest.client import OptimizelyRest
+from shared.steps.chores import compare_reports as step
+from shared.steps.chores.compare_reports import DAYS, compare_reports
 from shared.steps.housekeeping import housekeeping
-from shared.steps.replay_responses import load_again, take_in
 from shared.web.status import status
 from tests.flow.harness import Flow
 

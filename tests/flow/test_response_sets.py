@@ -16,11 +16,13 @@ from hypothesis import strategies as st
 from sqlalchemy import ColumnElement, Connection, Table, select
 
 from shared.errors import ResponseFileBusy
-from shared.faststats.schema_map import RsDbSchema
-from shared.ledger import response_counts, responses, tables
-from shared.ledger.response_files import LoadCounts
+from shared.faststats.schema_map.names import RsDbSchema
+from shared.ledger import tables
+from shared.ledger.responses import counts as response_counts
+from shared.ledger.responses import staging as responses
+from shared.ledger.responses.files import LoadCounts
+from shared.operations.responses import load_again, take_in
 from shared.steps import load_responses as step
-from shared.steps.replay_responses import load_again, take_in
 from tests.databases import ZONE
 from tests.flow.harness import Flow, until
 
@@ -184,7 +186,7 @@ def test_what_is_new_is_asked_and_written_in_one_transaction_that_has_its_turn(
         monkeypatch.setattr(module, name, noted)
 
     for module, name in (
-        (step, "take_turn"),
+        (step, "acquire_lock"),
         (responses, "number_new"),
         (responses, "record"),
         (response_counts, "count_load"),
@@ -194,5 +196,5 @@ def test_what_is_new_is_asked_and_written_in_one_transaction_that_has_its_turn(
     path = tmp_path / "Response-Z.csv"
     path.write_text(content([Event(1, "Open", 0, "")], "Z"))
     assert loaded(flow, path).loaded == 1
-    assert [name for name, _ in did] == ["take_turn", "number_new", "record", "count_load", "record_load"]
+    assert [name for name, _ in did] == ["acquire_lock", "number_new", "record", "count_load", "record_load"]
     assert len({id(transaction) for _, transaction in did}) == 1

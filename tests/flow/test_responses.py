@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import func, select
 
 from local.azurite import Azurite
-from shared.faststats.schema_map import RsDbSchema
+from shared.config.response_layouts import ResponseField, ResponseLayout
+from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger.tables import recipient
-from shared.optimizely.response_file import ResponseReader
-from shared.response_layouts import ResponseField, ResponseLayout
+from shared.optimizely.responses.reader import ResponseReader
 from shared.steps.housekeeping import housekeeping
 from tests.databases import ZONE, Databases
 from tests.flow.conftest import bridge_over, simulator

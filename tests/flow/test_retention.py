@@ -13,17 +13,17 @@ from sqlalchemy import Table, func, select, update
 
 from shared.bridge import now
 from shared.broadcast import Broadcast, State
+from shared.config.settings import Settings
 from shared.errors import ResponseFileNotKept, StorageUnavailable
 from shared.ledger import person_rows, removals, tables
 from shared.ledger.broadcasts import lease_name
-from shared.settings import Settings
-from shared.staging import Staging
-from shared.steps import remove_old as step
+from shared.operations.resolve import retry
+from shared.operations.responses import load_again, take_in
+from shared.steps.chores import remove_expired as step
+from shared.steps.chores.remove_expired import EVERY, KINDS, remove_old
 from shared.steps.housekeeping import housekeeping
 from shared.steps.poll_jobs import poll_jobs
-from shared.steps.remove_old import EVERY, KINDS, remove_old
-from shared.steps.replay_responses import load_again, take_in
-from shared.steps.resolve import retry
+from shared.storage.staging import Staging
 from shared.telemetry import log
 from shared.web.status import status
 from tests.flow.harness import Flow, change_job

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.broadcast import SEND_MODES, RouteKind, SendMode, State
-from shared.steps import control
+from shared.operations import control
 from tests.flow.harness import Flow, channel, until
 
 #: One by one, in the order of the page on channels. What is exported has tests of its own.

@@ -3,9 +3,9 @@
 import pytest
 
 from shared.broadcast import SendMode
-from shared.channels import DEFAULT
+from shared.config.channels import DEFAULT
 from shared.errors import ListUnknown, MessageNotTestable, SeedListMissing, SeedListUnfit
-from shared.steps import send_test
+from shared.operations import test_send as send_test
 from tests.flow.harness import Flow, channel, until
 
 

@@ -11,15 +11,15 @@ from sqlalchemy import insert, update
 
 from shared.bridge import Bridge
 from shared.broadcast import State
-from shared.channels import Channel, Channels
-from shared.database import Database
+from shared.config.channels import Channel, Channels
+from shared.database.connections import Database
 from shared.errors import BridgeError, LeaseLost, OptimizelyRefused, OptimizelyUnavailable
 from shared.ledger import Ledger, tables
 from shared.ledger.suppressions import KINDS, Suppressions
-from shared.optimizely.rest_answers import BlacklistEntry, ResponseItem, ResponseItems, Unsubscribe
+from shared.optimizely.rest.answers import BlacklistEntry, ResponseItem, ResponseItems, Unsubscribe
 from shared.rejects import RejectReason
-from shared.steps import draw_suppressions as step
-from shared.steps.draw_suppressions import draw_suppressions
+from shared.steps import sync_suppressions as step
+from shared.steps.sync_suppressions import draw_suppressions
 from tests.flow.harness import Flow, channel, until
 
 UNSUBSCRIBED, BLOCKLISTED, BOUNCED_OUT = (

@@ -16,9 +16,9 @@ from shared.bridge import now
 from shared.broadcast import State
 from shared.errors import SettingsInvalid
 from shared.ledger.alerts import AlertKind
+from shared.operations.responses import load_again, take_in
+from shared.steps.chores.report_backlog import queues
 from shared.steps.housekeeping import housekeeping
-from shared.steps.replay_responses import load_again, take_in
-from shared.steps.standing import queues
 from shared.telemetry import log
 from shared.web.health import Health
 from shared.web.status import status

@@ -21,10 +21,10 @@ from function_app import app
 from local.ncrontab import Schedule
 from local.node import PROJECT
 from local.queue_trigger import poison_queue_name
-from shared.bulk import bulk_insert
-from shared.ledger.standing import Waiting
-from shared.settings import Settings
-from shared.steps.standing import queues, standing
+from shared.config.settings import Settings
+from shared.database.bulk import bulk_insert
+from shared.ledger.backlog import Waiting
+from shared.steps.chores.report_backlog import queues, standing
 
 INFRA = PROJECT / "infra"
 FILES = sorted(INFRA.rglob("*.bicep"))

@@ -14,12 +14,12 @@ import pytest
 
 from local.node import PROJECT, find_node
 from shared.broadcast import State
+from shared.config.settings import Settings
 from shared.errors import catalogue
 from shared.ledger.alerts import AlertKind
-from shared.ledger.response_files import FileState
-from shared.ledger.standing import Waiting
-from shared.settings import Settings
-from shared.steps.standing import UNDER_WAY, standing
+from shared.ledger.backlog import Waiting
+from shared.ledger.responses.files import FileState
+from shared.steps.chores.report_backlog import UNDER_WAY, standing
 
 QUERIES = PROJECT / "infra" / "watching"
 MODULES = PROJECT / "infra" / "modules" / "watching"

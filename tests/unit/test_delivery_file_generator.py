@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from local.delivery_file_generator import HEADER, GeneratedFile, delivery_file_name, write_delivery_file
 from local.simulator.suppression import blocklisted, unsubscribed_before
 from shared.broadcast import BroadcastRequest
-from shared.channels import DeliveryFileLayout
+from shared.config.channels import DeliveryFileLayout
 from shared.faststats.delivery_file import DeliveryFile
-from shared.optimizely.list_fields import plan_columns
+from shared.optimizely.lists.fields import plan_columns
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
 
 REQUEST = BroadcastRequest(

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis.strategies import booleans, dictionaries, floats, integers, none, text
 
 from shared.errors import DatabaseUnavailable, UnexpectedError
-from shared.telemetry import configure, fields_text, log, place_of, tells_errors
+from shared.telemetry import configure, fields_text, log, log_errors, traceback_location
 
 #: As the queries have it.
 FIELDS = re.compile(r" (\{[^{}]*\})$")
@@ -39,7 +39,7 @@ def failed(depth: int) -> ValueError:
 
 
 def test_the_place_of_an_error_is_told_without_its_message() -> None:
-    place = place_of(failed(0))
+    place = traceback_location(failed(0))
     assert place.startswith("ValueError at test_telemetry.py:")
     assert "ann" not in place
     assert "/" not in place
@@ -48,14 +48,14 @@ def test_the_place_of_an_error_is_told_without_its_message() -> None:
 def test_the_innermost_place_comes_first_and_no_more_than_four_are_told() -> None:
     error = failed(9)
     assert error.__traceback__ is not None
-    places = place_of(error).removeprefix("ValueError at ").split(" < ")
+    places = traceback_location(error).removeprefix("ValueError at ").split(" < ")
     assert len(places) == 4
     assert places[0] == f"test_telemetry.py:{fail.__code__.co_firstlineno + 4}"
     assert places[1] == f"test_telemetry.py:{fail.__code__.co_firstlineno + 2}"
 
 
 def test_an_error_that_was_never_raised_has_no_place() -> None:
-    assert place_of(ValueError("ann@example.com")) == "ValueError at unknown"
+    assert traceback_location(ValueError("ann@example.com")) == "ValueError at unknown"
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_sentence_cannot_pass_for_fields(told: list[str]) -> None:
 
 
 def test_an_error_of_the_catalogue_is_told_with_its_code_and_goes_on(told: list[str]) -> None:
-    @tells_errors
+    @log_errors
     def poll_jobs() -> None:
         raise DatabaseUnavailable(database="RS_DB", reason="OperationalError")
 
@@ -164,7 +164,7 @@ def test_an_error_of_the_catalogue_is_told_with_its_code_and_goes_on(told: list[
 
 
 def test_of_an_unexpected_error_only_type_and_place_reach_the_log_and_the_host(told: list[str]) -> None:
-    @tells_errors
+    @log_errors
     def poll_jobs() -> None:
         fail(0)
 
@@ -176,7 +176,7 @@ def test_of_an_unexpected_error_only_type_and_place_reach_the_log_and_the_host(t
 
 
 def test_what_a_function_returns_is_passed_on() -> None:
-    @tells_errors
+    @log_errors
     def double(number: int) -> int:
         """Twice as much."""
         return number * 2

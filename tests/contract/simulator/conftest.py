@@ -15,7 +15,7 @@ import requests
 
 from local.simulator.simulator import Simulator
 from local.simulator.store import CLIENT_ID
-from shared.optimizely.rest import OptimizelyRest
+from shared.optimizely.rest.client import OptimizelyRest
 from shared.sftp.site import SftpSite
 from tests.contract.simulator.description import PATH, Description
 

@@ -10,9 +10,9 @@ import pytest
 import requests
 
 from local.simulator.store import FIRST_CAMPAIGN_ID, FIRST_LIST_ID
-from shared.optimizely import rest as client
-from shared.optimizely.rest import OptimizelyRest
-from shared.optimizely.rest_transport import RestTransport
+from shared.optimizely.rest import client
+from shared.optimizely.rest.client import OptimizelyRest
+from shared.optimizely.rest.transport import RestTransport
 from tests.contract.simulator.conftest import Simulation
 from tests.contract.simulator.description import Description, Operation, needed
 

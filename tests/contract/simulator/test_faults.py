@@ -19,7 +19,7 @@ from local.simulator.rest import shapes
 from local.simulator.rest.between import MOST_COUNTING, MOST_REQUESTS
 from local.simulator.store import CLIENT_ID, FIRST_CAMPAIGN_ID, FIRST_MAILING_ID
 from shared.errors import OptimizelyUnavailable, SftpHostKeyRefused, SftpLoginRefused, SftpRefused, SftpUnavailable
-from shared.optimizely.rest import OptimizelyRest
+from shared.optimizely.rest.client import OptimizelyRest
 from shared.sftp.transfer import BLOCK
 from tests.contract.simulator.conftest import Simulation
 from tests.contract.simulator.description import Description, needed

@@ -13,7 +13,7 @@ import pytest
 
 from local.demo.processes import Process
 from shared.errors import SftpHostKeyRefused, SftpLoginRefused
-from shared.optimizely.rest import OptimizelyRest
+from shared.optimizely.rest.client import OptimizelyRest
 from shared.sftp.site import SftpSite
 from tests.contract.simulator.conftest import Simulation, simulation
 

@@ -8,8 +8,8 @@ from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
 
 from local.azurite import Azurite
-from shared.settings import Settings
-from shared.storage import blob_service, queue_service
+from shared.config.settings import Settings
+from shared.storage.account import blob_service, queue_service
 
 
 @pytest.fixture

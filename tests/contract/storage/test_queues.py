@@ -12,10 +12,10 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.queue import QueueClient, QueueServiceClient
 
+from shared.config.settings import Settings
 from shared.errors import StorageUnavailable
-from shared.queues import Queues
-from shared.settings import Settings
-from shared.storage import queue_service
+from shared.storage.account import queue_service
+from shared.storage.queues import Queues
 
 
 def waiting(queues: QueueServiceClient, name: str) -> list[Any]:

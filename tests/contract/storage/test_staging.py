@@ -15,10 +15,10 @@ from azure.storage.blob import BlobClient, BlobServiceClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from shared.config.settings import Settings
 from shared.errors import SettingsInvalid, StagedFileMissing, StorageUnavailable
-from shared.settings import Settings
-from shared.staging import StagedFile, Staging
-from shared.storage import BLOCK_SIZE, blob_service, queue_service
+from shared.storage.account import BLOCK_SIZE, blob_service, queue_service
+from shared.storage.staging import StagedFile, Staging
 
 MIB = 1024 * 1024
 

@@ -14,7 +14,7 @@ _SENDING: Final = frozenset(
 )
 #: Functions that speak to SQLite alone: its pragmas, and the file in which a delivery file's keys are looked up;
 #: one whose script is printed and not sent; the dialect, which passes on what others send; and BULK INSERT, which
-#: neither Babelfish nor sqlglot knows (a setting asks for it; `tests/unit/bulk` has its tests).
+#: neither Babelfish nor sqlglot knows (a setting asks for it; `tests/unit/database/bulk` has its tests).
 _NOT_SENT: Final = frozenset(
     {
         ("bulk/bulk_insert.py", None),

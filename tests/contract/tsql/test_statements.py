@@ -8,8 +8,8 @@ from sqlalchemy.dialects import mssql
 from sqlalchemy.schema import CreateIndex, CreateTable, DDLElement
 
 from local.azurite import Azurite
-from shared.database import Database
-from shared.faststats.schema_map import PsDbSchema, RsDbSchema, WsDbSchema
+from shared.database.connections import Database
+from shared.faststats.schema_map.names import PsDbSchema, RsDbSchema, WsDbSchema
 from shared.ledger.migrations import Migration, known_migrations
 from tests.contract.tsql.driver import Driver, Sent
 from tests.contract.tsql.rules import faults

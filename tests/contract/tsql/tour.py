@@ -10,29 +10,32 @@ from zoneinfo import ZoneInfo
 
 from shared.bridge import now
 from shared.broadcast import Broadcast, State
-from shared.bulk.load import BulkLoad
+from shared.database.bulk.load import BulkLoad
 from shared.faststats.ferg_file import FergFiles
-from shared.ledger import erasures, ferg_files, person_rows, recipients, removals, response_counts, responses
+from shared.ledger import erasures, person_rows, recipients, removals
 from shared.ledger.alerts import AlertKind
 from shared.ledger.effects import Kind
 from shared.ledger.leases import Leases
 from shared.ledger.migrations import Migration
 from shared.ledger.person import GivenBy, Person
-from shared.ledger.response_files import LoadCounts, ResponseFile, record_load
+from shared.ledger.responses import counts as response_counts
+from shared.ledger.responses import ferg_files
+from shared.ledger.responses import staging as responses
+from shared.ledger.responses.files import LoadCounts, ResponseFile, record_load
 from shared.ledger.schema import Schema
 from shared.ledger.suppressions import Entry, address_hash
+from shared.operations import control
+from shared.operations.erasure.erase import erase
+from shared.operations.responses import load_again, take_in
 from shared.rejects import RejectReason
 from shared.response import Response
-from shared.steps import control
-from shared.steps.draw_suppressions import draw_suppressions
-from shared.steps.erase import erase
+from shared.steps.chores.check_response_arrival import look_for_missed_responses
+from shared.steps.chores.deliver_ferg_files import put_ferg_files
+from shared.steps.chores.match_responses import match_responses
+from shared.steps.chores.remove_expired import remove_old
 from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import move
-from shared.steps.match_responses import match_responses
-from shared.steps.missed_responses import look_for_missed_responses
-from shared.steps.put_ferg_files import put_ferg_files
-from shared.steps.remove_old import remove_old
-from shared.steps.replay_responses import load_again, take_in
+from shared.steps.sync_suppressions import draw_suppressions
 from shared.web.status import status
 from tests.flow.harness import Flow, change_job, channel, until
 

@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert
 
-from shared.channels import Channels
-from shared.database import Database
-from shared.faststats.schema_map import RsDbSchema, WsDbSchema
+from shared.config.channels import Channels
+from shared.database.connections import Database
+from shared.faststats.schema_map.names import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
 from tests.databases import ZONE, Databases
 

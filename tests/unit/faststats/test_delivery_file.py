@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from local.delivery_file_generator import write_delivery_file
 from shared.broadcast import BroadcastRequest
-from shared.channels import DeliveryFileLayout
+from shared.config.channels import DeliveryFileLayout
 from shared.errors import (
     BridgeError,
     ColumnMissing,

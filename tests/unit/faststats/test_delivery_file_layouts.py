@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from shared.broadcast import BroadcastRequest
-from shared.channels import DeliveryFileLayout
+from shared.config.channels import DeliveryFileLayout
 from shared.errors import (
     DeliveryFileColumnTwice,
     DeliveryFileEmpty,

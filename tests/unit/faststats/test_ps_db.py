@@ -9,10 +9,10 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event, insert
 
-from shared.database import Database
+from shared.database.connections import Database
 from shared.errors import SchemaMapMismatch
 from shared.faststats.ps_db import DeliveryCommand, PsDb
-from shared.faststats.schema_map import PsDbSchema, SchemaMap
+from shared.faststats.schema_map.names import PsDbSchema, SchemaMap
 from tests.databases import ZONE
 
 from .conftest import NOW

@@ -12,11 +12,12 @@ import pytest
 from sqlalchemy import Connection, DateTime, column, insert, select, table
 
 from shared.broadcast import Broadcast, BroadcastRequest, RowCounts, SendMode, State
-from shared.database import Database
+from shared.database.connections import Database
 from shared.faststats.rs_db import RsDb
-from shared.faststats.schema_map import RsDbSchema
-from shared.ledger import responses, tables
-from shared.ledger.response_files import FileState, ResponseFile
+from shared.faststats.schema_map.names import RsDbSchema
+from shared.ledger import tables
+from shared.ledger.responses import staging as responses
+from shared.ledger.responses.files import FileState, ResponseFile
 from shared.ledger.schema import Schema
 from shared.response import Response
 from tests.databases import ZONE

@@ -20,10 +20,10 @@ from sqlalchemy import DateTime, Table, column, delete, event, insert, select, t
 
 from bench.pollers import race
 from shared.broadcast import BroadcastRequest, RouteKind, SendMode, State, job_key
-from shared.channels import Channel, Channels
-from shared.database import Database
+from shared.config.channels import Channel, Channels
+from shared.database.connections import Database
 from shared.errors import ChannelUnknown, DatabaseUnavailable, JobCommandInvalid, SendModeImpossible
-from shared.faststats.schema_map import SchemaMap, WsDbSchema
+from shared.faststats.schema_map.names import SchemaMap, WsDbSchema
 from shared.faststats.ws_db import MOST_AT_ONCE, Job, WsDb
 from tests.databases import ZONE
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from shared.broadcast import Broadcast, BroadcastRequest, SendMode, State
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger import Ledger, tables
 from tests.databases import Databases
 

@@ -5,7 +5,7 @@ import sys
 from datetime import UTC, datetime
 
 import tests.databases  # noqa: F401 - there the server of the tests is accepted
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger.leases import Leases
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger.alerts import Alert, AlertKind, Alerts
 
 from .conftest import Clock

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import delete, event, insert
 
 from shared.broadcast import ENDED, ORDER, RESTING, TRANSITIONS, Broadcast, BroadcastRequest, RowCounts, SendMode, State
-from shared.database import Database
+from shared.database.connections import Database
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown, IllegalTransition
 from shared.ledger import Ledger, tables
 from shared.ledger.broadcasts import Broadcasts, advance, count_rejects, lease_name

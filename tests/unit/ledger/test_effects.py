@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from shared.broadcast import Broadcast
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger import Ledger
 from shared.ledger.effects import Effect, Effects, Kind
 

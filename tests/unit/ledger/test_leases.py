@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import ProgrammingError
 
-from shared.database import Database
+from shared.database.connections import Database
 from shared.errors import DatabaseUnavailable, LeaseLost
 from shared.ledger import tables
 from shared.ledger.leases import Leases, release, release_all

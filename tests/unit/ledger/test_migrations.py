@@ -37,15 +37,15 @@ from cli.main import app
 from local import draft_migration
 from local.draft_migration import DIALECTS, ddl
 from shared.bridge import Bridge
-from shared.database import Database
+from shared.config.settings import Settings
+from shared.database.connections import Database
 from shared.errors import DatabaseUnavailable, MigrationChanged, MigrationFailed, SchemaOutOfDate, SchemaTooNew
 from shared.ledger import migrations
 from shared.ledger.migrations import Migration, known_migrations
 from shared.ledger.schema import Schema, Standing
 from shared.ledger.tables import metadata
-from shared.settings import Settings
 from tests.databases import ConnectionString
-from tests.unit.sql_server.tds_server import TdsServer, serving
+from tests.unit.database.mssql.tds_server import TdsServer, serving
 
 ROOT = Path(__file__).parents[3]
 KNOWN = known_migrations("sqlite")
@@ -333,7 +333,7 @@ def test_migrating_again_does_nothing(empty: Database) -> None:
 _MIGRATE = """
 import os
 import sys
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger.schema import Schema
 database = Database(os.environ["RS_DB"], "RS_DB")
 print("ready", flush=True)

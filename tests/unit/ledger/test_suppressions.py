@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from shared.broadcast import Broadcast, State
-from shared.database import Database
+from shared.database.connections import Database
 from shared.ledger import Ledger, tables
 from shared.ledger.suppressions import KINDS, Entry, Patterns, Suppressions, address_hash
 from shared.rejects import RejectReason

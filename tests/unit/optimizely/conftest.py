@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.optimizely.rest import OptimizelyRest
+from shared.optimizely.rest.client import OptimizelyRest
 from tests.unit.optimizely.rest_server import Campaign, client_of, serving
 
 

@@ -12,7 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from shared.optimizely.rest import OptimizelyRest
+from shared.optimizely.rest.client import OptimizelyRest
 
 CLIENT_ID = 40291413820
 USER = "api.user@client.example"

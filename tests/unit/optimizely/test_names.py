@@ -9,8 +9,8 @@ import pytest
 
 from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageUnknown
 from shared.optimizely.names import Names, Source
-from shared.optimizely.rest import OptimizelyRest
-from shared.optimizely.rest_answers import Message, RecipientList, SmartCampaign
+from shared.optimizely.rest.answers import Message, RecipientList, SmartCampaign
+from shared.optimizely.rest.client import OptimizelyRest
 
 
 class Played:

@@ -1,0 +1,338 @@
+"""Channels: how broadcasts of one kind are carried, and their responses. Pure but for the reading of the file.
+
+A channel is named after the PeopleStage or FastStats channel that it serves. The file `CHANNELS_FILE`
+(TOML, `docs/channels.md`) gives each its settings; what it leaves out has the default that is written
+here. Without a file there is one channel, `default`, which also serves jobs that name none.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from string import Formatter
+from types import MappingProxyType
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shared.broadcast import SEND_MODES, RouteKind, SendMode
+from shared.config.location_text import PlaceText
+from shared.config.response_layouts import ResponseLayout
+from shared.errors import ChannelUnknown, SettingsInvalid
+
+#: Name of the channel of jobs that name none.
+DEFAULT = "default"
+
+#: What the name of a list file can carry: ids of list and source mailing, names of list and delivery file, the
+#: broadcast's key.
+_IN_FILE_NAMES = frozenset({"list_id", "list", "broadcast", "mailing", "delivery_file"})
+_ONLY_AT_OPTIMIZELY = ("{list_id}", "{mailing}")
+_SAFE_IN_FILE_NAMES = re.compile(r"[A-Za-z0-9._-]*")
+
+
+def _template(text: str, allowed: frozenset[str]) -> str:
+    try:
+        used = {name for _, name, specification, _ in Formatter().parse(text) if name is not None and not specification}
+    except ValueError:
+        used = {""}
+    if not used <= allowed or "{" in text.format_map(dict.fromkeys(allowed, "")):
+        msg = "only these may stand in braces: " + ", ".join(sorted(allowed))
+        raise ValueError(msg)
+    return text
+
+
+def _file_name(text: str) -> str:
+    _template(text, _IN_FILE_NAMES)
+    if not _SAFE_IN_FILE_NAMES.fullmatch(text.format_map(dict.fromkeys(_IN_FILE_NAMES, ""))):
+        msg = "a file name has letters, digits, dots, hyphens and underscores"
+        raise ValueError(msg)
+    if "{broadcast}" not in text:
+        msg = "{broadcast} is missing: by it the file of a broadcast is found again"
+        raise ValueError(msg)
+    return text
+
+
+def _job_name(text: str) -> str:
+    return _template(text, frozenset({"list"}))
+
+
+def _copy_name(text: str) -> str:
+    return _template(text, frozenset({"campaign", "broadcast"}))
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class DeliveryFileLayout(_Part):
+    """How a delivery file is written, as the File Settings of the PeopleStage channel say."""
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"[^\x00-\x08\n-\x1f\x7f-\x9f\"']")] = "\t"
+    #: Quote around values; empty: a quotation mark is data.
+    quote: Literal['"', ""] = ""
+    #: A BOM in the file wins. `utf-16` without one is little-endian, as Windows writes it.
+    encoding: Literal["utf-8", "utf-16", "windows-1252"] = "utf-8"
+
+
+class ListFileLayout(_Part):
+    """How a list file is written. Agreed with Optimizely support, who set the import up."""
+
+    #: Its name; `{list_id}`, `{list}`, `{broadcast}`, `{mailing}` and `{delivery_file}` are filled in.
+    name: Annotated[str, AfterValidator(_file_name)] = "{list_id}_{broadcast}.csv"
+    delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"[^\r\n\"']")] = ";"
+    #: Quote around values; empty: values that would need one are rejects.
+    quote: Literal['"', "'", ""] = '"'
+    #: Whether every value is quoted, or only those that need it.
+    quote_all: bool = False
+    encoding: Literal["utf-8", "utf-8-sig", "utf-16", "windows-1252", "iso-8859-1", "iso-8859-15"] = "utf-8"
+    line_end: Literal["LF", "CRLF"] = "LF"
+    gzip: bool = False
+    #: The list fields in the order of the file; empty: the four keys, then the order of the delivery file.
+    columns: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.quote_all and not self.quote:
+            msg = "quote_all needs a quote"
+            raise ValueError(msg)
+        if self.gzip != self.name.endswith(".gz"):
+            msg = "the name of a gzipped list file ends with .gz, and no other does"
+            raise ValueError(msg)
+        if len(set(self.columns)) < len(self.columns):
+            msg = "a column is named twice"
+            raise ValueError(msg)
+        return self
+
+
+class ImportJob(_Part):
+    """The route `import job`."""
+
+    #: Folder on the SFTP site from which the import job takes its files.
+    folder: str = "/import"
+    #: Name of a list's job, as Administration > Scheduled Jobs shows it; `{list}` is the list name.
+    job_name: Annotated[str, AfterValidator(_job_name)] = "Recipient import {list}"
+
+
+class ClosedLoop(_Part):
+    """The route `closed loop`."""
+
+    #: Folder on the SFTP site that the closed-loop service watches.
+    folder: str = "/closedloop"
+    #: Column of the list file that carries the source mailing id; empty where its name carries it.
+    mailing_column: str = "MailingId"
+    #: Name that the service gives the copy of a Smart Campaign, with `*` for what varies.
+    copy_name: Annotated[str, AfterValidator(_copy_name)] = "{campaign}*"
+
+
+class SendingBatch(_Part):
+    """The route `sending batch`."""
+
+    #: Recipients in one request. The vendor names no limit; its SOAP sibling takes 1,000.
+    chunk_rows: Annotated[int, Field(ge=1, le=10_000)] = 1000
+
+
+class ExportFile(_Part):
+    """The route `export file`."""
+
+    #: Name of the SFTP site, one of `[sftp_sites]`.
+    site: str = ""
+    #: Folder on it. A file appears there when it is whole.
+    folder: str = "/"
+
+
+class Drop(_Part):
+    """The folder from which the channel takes delivery files by itself, and what a broadcast of such a file is."""
+
+    #: Where the files are dropped; a place, as for DELIVERY_FILES.
+    place: PlaceText
+    #: Names of delivery files (`*` and `?`).
+    pattern: Annotated[str, Field(min_length=1)] = "*.txt"
+    list_name: Annotated[str, Field(max_length=255)] = ""
+    message_name: Annotated[str, Field(max_length=255)] = ""
+    urn_column: Annotated[str, Field(min_length=1, max_length=255)] = "Urn"
+    email_column: Annotated[str, Field(min_length=1, max_length=255)] = "Email"
+    communication_key_column: Annotated[str, Field(min_length=1, max_length=255)] = "Communication Key"
+    #: A file is whole when it did not change for so long.
+    settle_seconds: Annotated[float, Field(gt=0)] = 60
+    #: Older files are left alone: a folder full of them must not be mailed when it is watched for the first time.
+    newest_hours: Annotated[float, Field(gt=0)] = 24
+
+
+class SftpSiteLogin(_Part):
+    """An SFTP site other than Optimizely's. Secrets stand in app settings, which are named here."""
+
+    host: Annotated[str, Field(min_length=1)]
+    port: Annotated[int, Field(ge=1, le=65535)] = 22
+    user: Annotated[str, Field(min_length=1)]
+    #: Pinned host keys: known_hosts lines or SHA256 fingerprints.
+    host_keys: Annotated[tuple[str, ...], Field(min_length=1)]
+    #: Names of the app settings that hold the private key, its passphrase, the password.
+    private_key: str | None = None
+    passphrase: str | None = None
+    password: str | None = None
+
+    @model_validator(mode="after")
+    def _login_is_possible(self) -> Self:
+        if self.private_key is None and self.password is None:
+            msg = "give private_key or password, the name of the app setting that holds it"
+            raise ValueError(msg)
+        return self
+
+
+class Channel(_Part):
+    """How broadcasts of one channel are carried."""
+
+    route: RouteKind = RouteKind.IMPORT_JOB
+    #: What makes Optimizely send, where the job does not say (upload only, or a time).
+    send: SendMode | None = None
+    #: List field by column of the delivery file, for columns that are named otherwise than their field.
+    fields: Mapping[str, str] = Field(default_factory=dict)
+    delivery_file: DeliveryFileLayout = DeliveryFileLayout()
+    list_file: ListFileLayout = ListFileLayout()
+    import_job: ImportJob = ImportJob()
+    closed_loop: ClosedLoop = ClosedLoop()
+    sending_batch: SendingBatch = SendingBatch()
+    export_file: ExportFile = ExportFile()
+    #: The folder that is watched for delivery files, if there is one.
+    drop: Drop | None = None
+    #: Whether unsubscribed, bounced-out and blocklisted recipients are taken out before the upload.
+    suppress: bool = False
+    #: How many per cent of the uploaded recipients may be missing after the import (blocklisted, unsubscribed).
+    max_shortfall_percent: Annotated[float, Field(ge=0, le=100)] = 10
+    #: Recipient list to which test messages go.
+    seed_list: str = ""
+
+    @property
+    def default_send_mode(self) -> SendMode:
+        """What makes Optimizely send, where neither job nor channel says."""
+        if self.send is not None:
+            return self.send
+        return default_send_mode(self.route)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.send is not None and self.send not in SEND_MODES[self.route]:
+            modes = ", ".join(sorted(SEND_MODES[self.route]))
+            msg = f"the route '{self.route}' cannot send '{self.send}'; it can: {modes}"
+            raise ValueError(msg)
+        if self.send is SendMode.AT_TIME:
+            msg = "the time is the job's: a channel cannot send 'at a time' by itself"
+            raise ValueError(msg)
+        if (
+            self.route is RouteKind.CLOSED_LOOP
+            and not self.closed_loop.mailing_column
+            and "{mailing}" not in self.list_file.name
+        ):
+            msg = "a closed loop needs the mailing id: in a mailing_column, or as {mailing} in the list file's name"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _exportable(self) -> Self:
+        if self.route is not RouteKind.EXPORT_FILE:
+            return self
+        if not self.export_file.site:
+            msg = "the route 'export file' needs export_file.site, the name of one of the sftp_sites"
+            raise ValueError(msg)
+        if any(name in self.list_file.name for name in _ONLY_AT_OPTIMIZELY):
+            msg = "the route 'export file' knows no list: give list_file.name without {list_id} and {mailing}"
+            raise ValueError(msg)
+        if self.suppress:
+            msg = "the route 'export file' asks Optimizely nothing: suppress is not possible"
+            raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _droppable(self) -> Self:
+        if self.drop is None or self.route is RouteKind.EXPORT_FILE:
+            return self
+        if not self.drop.list_name:
+            msg = "drop.list_name is missing: whom a dropped file is for"
+            raise ValueError(msg)
+        if not self.drop.message_name and self.default_send_mode is not SendMode.UPLOAD_ONLY:
+            msg = "drop.message_name is missing; or set send = 'upload only'"
+            raise ValueError(msg)
+        return self
+
+
+def default_send_mode(route: RouteKind) -> SendMode:
+    """What makes Optimizely send on this route, where nobody says."""
+    usual = (SendMode.VERIFY_THEN_START, SendMode.AFTER_IMPORT, SendMode.UPLOAD_ONLY)
+    return next(mode for mode in usual if mode in SEND_MODES[route])
+
+
+class _File(_Part):
+    responses: Mapping[Annotated[str, Field(min_length=1, max_length=100)], ResponseLayout] = Field(
+        default_factory=dict
+    )
+    channels: Mapping[Annotated[str, Field(min_length=1, max_length=100)], Channel] = Field(default_factory=dict)
+    sftp_sites: Mapping[Annotated[str, Field(min_length=1, pattern=r"[A-Za-z0-9._-]+$")], SftpSiteLogin] = Field(
+        default_factory=dict
+    )
+
+    @model_validator(mode="after")
+    def _sites_are_known(self) -> Self:
+        for name, channel in self.channels.items():
+            site = channel.export_file.site
+            if site and site not in self.sftp_sites:
+                msg = f"channel {name}: there is no [sftp_sites.{site}]"
+                raise ValueError(msg)
+        return self
+
+
+class Channels:
+    """The channels by name.
+
+    Args:
+        channels: the channels; `default` is added when it is missing.
+        sftp_sites: the SFTP sites that they name, other than Optimizely's.
+        responses: layouts of response files by name; without any there is one, `default`.
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[str, Channel] | None = None,
+        sftp_sites: Mapping[str, SftpSiteLogin] | None = None,
+        responses: Mapping[str, ResponseLayout] | None = None,
+    ) -> None:
+        self._channels = MappingProxyType({DEFAULT: Channel(), **(channels or {})})
+        self.sftp_sites = MappingProxyType(dict(sftp_sites or {}))
+        self.responses = MappingProxyType(dict(responses or {DEFAULT: ResponseLayout()}))
+
+    @classmethod
+    def load(cls, file: Path | None) -> Self:
+        """The channels of a file.
+
+        Raises:
+            SettingsInvalid: the file cannot be read, or says something that no channel has.
+        """
+        if file is None:
+            return cls()
+        try:
+            content = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+            return cls(content.channels, content.sftp_sites, content.responses)
+        except OSError as error:
+            raise SettingsInvalid(reason=f"CHANNELS_FILE {file} cannot be read ({type(error).__name__})") from None
+        except ValidationError as error:
+            reasons = "; ".join(
+                f"{'.'.join(map(str, detail['loc']))}: {detail['msg'].removeprefix('Value error, ')}"
+                for detail in error.errors(include_url=False, include_input=False)
+            )
+            raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name}: {reasons}") from None
+        except ValueError as error:  # not TOML, or not UTF-8
+            raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name} is no TOML: {error}") from None
+
+    def __getitem__(self, name: str) -> Channel:
+        """The channel of this name.
+
+        Raises:
+            ChannelUnknown: there is none.
+        """
+        try:
+            return self._channels[name]
+        except KeyError:
+            raise ChannelUnknown(channel=name) from None
+
+    def names(self) -> list[str]:
+        """Names of the channels."""
+        return sorted(self._channels)

@@ -1,0 +1,1 @@
+"""Databases: connections, types and locks of SQLite, SQL Server and Azure SQL."""

@@ -1,0 +1,235 @@
+"""Connections to WS_DB and RS_DB: SQLite embedded, SQL Server and Azure SQL by ODBC.
+
+Reading and writing are apart: a writing transaction takes SQLite's write lock at its start, so that
+it can never fail half-way because somebody else wrote first. On SQL Server it can: as the victim of a deadlock, when
+the server is busy, or when the connection is lost. Then nothing of it is written, the error is a passing one, and what
+is marked with `retry_transaction` begins again.
+"""
+
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from shared.config.connection_string import EntraLogin, SqliteFile, SqlServer, parse_connection
+from shared.database.entra_token import ACCESS_TOKEN_ATTRIBUTE, EntraTokens
+from shared.database.mssql_dialect import DIALECT
+from shared.database.mssql_errors import meaning, passes_soon, sqlstate, was_undone, without_text
+from shared.database.odbc_driver import find_driver, load_pyodbc
+from shared.errors import BridgeError, DatabaseUnavailable, SettingsInvalid
+
+#: How long a connection waits for somebody else's lock.
+_BUSY_SECONDS = 60
+_BUSY_PAUSE_SECONDS = 0.02
+_POOL: Final[dict[str, Any]] = {"pool_size": 8, "max_overflow": 56}
+#: Azure closes a connection that is idle for 30 minutes.
+_RECYCLE_SECONDS: Final = 25 * 60
+#: Pauses between tries to open a connection that SQL Server refuses for a moment. Longer ones are for the steps.
+_PAUSES_SECONDS: Final = (0.5, 1, 2, 4)
+#: Pauses after a transaction of which nothing is kept: short ones for deadlocks, longer ones for a busy server.
+_UNDONE_PAUSES_SECONDS: Final = (0.05, 0.2, 0.8, 2)
+#: What every connection to SQL Server says first. An error ends its whole transaction, never only its statement;
+#: what others have not committed is not seen; a lock is not waited for without end.
+_SESSION: Final = (
+    "SET XACT_ABORT ON",
+    "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
+    f"SET LOCK_TIMEOUT {_BUSY_SECONDS * 1000}",
+)
+
+
+def retry_transaction[**P, R](transaction: Callable[P, R]) -> Callable[P, R]:
+    """For a function that is one transaction: it begins again when it failed by a passing error and nothing is kept.
+
+    Only then: after a connection that broke during the COMMIT nobody knows, and whoever works on it has to look.
+    """
+
+    @wraps(transaction)
+    def begin_again(*arguments: P.args, **named: P.kwargs) -> R:
+        for pause in _UNDONE_PAUSES_SECONDS:
+            try:
+                return transaction(*arguments, **named)
+            except DatabaseUnavailable as error:
+                if not was_undone(error):
+                    raise
+            _wait(pause)
+        return transaction(*arguments, **named)
+
+    return begin_again
+
+
+def _wait(seconds: float) -> None:
+    time.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
+
+
+class Database:
+    """One database and its pool of connections.
+
+    Args:
+        connection: what the setting holds; its forms are those of `connection_string`.
+        name: what messages call it: `WS_DB` or `RS_DB`.
+        tokens: where an Entra login gets its token.
+
+    Raises:
+        SettingsInvalid: `connection` names no database that can be used.
+        OdbcDriverMissing: it names a SQL Server, and there is no driver for it.
+    """
+
+    def __init__(self, connection: str, name: str, tokens: EntraTokens | None = None) -> None:
+        self.name = name
+        try:
+            parsed = parse_connection(connection)
+        except ValueError as error:
+            raise SettingsInvalid(reason=f"{name}: {error}") from None
+        self.tokens = tokens or EntraTokens()
+        #: Where it is; None for SQLite.
+        self.server: SqlServer | None = None
+        match parsed:
+            case SqliteFile(url=url):
+                self.engine = _sqlite_engine(url)
+            case SqlServer():
+                self.server = parsed
+                self.engine = _sql_server_engine(parsed, name, self.tokens)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection in a transaction that only reads.
+
+        Raises:
+            DatabaseUnavailable: the database did not answer.
+            BridgeError: another entry of the catalogue, where SQL Server's error number tells more.
+        """
+        with self._mapped_errors(), self._open() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection in one writing transaction, committed at the end of the block.
+
+        Raises:
+            DatabaseUnavailable: the database did not answer; nothing was written, unless it was the answer to the
+                COMMIT that got lost: who writes again must find what is there.
+            BridgeError: another entry of the catalogue, where SQL Server's error number tells more.
+        """
+        with self._mapped_errors(), self._open() as connection:
+            connection.execution_options(writes=True)
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self.engine.dispose()
+
+    def _open(self) -> Connection:
+        """A connection, asked for again while SQL Server says that it will soon have one.
+
+        Here a repeat can break nothing. Later the whole transaction would have to begin again: that is for the step.
+        """
+        for pause in _PAUSES_SECONDS:
+            try:
+                return self.engine.connect()
+            except BridgeError as error:
+                if not passes_soon(error):
+                    raise
+            _wait(pause)
+        return self.engine.connect()
+
+    @contextmanager
+    def _mapped_errors(self) -> Iterator[None]:
+        # The driver's own text can name values of a row: only its kind is kept.
+        try:
+            yield
+        except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
+            reason = type(getattr(error, "orig", None) or error).__name__
+            raise DatabaseUnavailable(database=self.name, reason=reason) from None
+
+
+def _sqlite_engine(url: str) -> Engine:
+    engine = create_engine(url, hide_parameters=True, **_POOL)
+    # SQLite has no schemas: the bridge's tables stand beside those of RS_DB in the same file.
+    engine = engine.execution_options(schema_translate_map={"bridge": None})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _sql_server_engine(server: SqlServer, name: str, tokens: EntraTokens) -> Engine:
+    pyodbc = load_pyodbc()
+    odbc_string = server.odbc_string(find_driver())
+
+    def connect() -> DBAPIConnection:
+        login = server.login
+        attributes = {ACCESS_TOKEN_ATTRIBUTE: tokens.access_token(login)} if isinstance(login, EntraLogin) else {}
+        connection: DBAPIConnection = pyodbc.connect(
+            odbc_string, timeout=server.connect_seconds, attrs_before=attributes
+        )
+        return connection
+
+    def explain(context: ExceptionContext) -> BaseException | None:
+        error = context.original_exception
+        if context.is_pre_ping or not isinstance(error, pyodbc.Error):
+            return None
+        connecting = context.connection is None
+        # What is executed or fetched is known; the COMMIT and the ROLLBACK are sent by the driver.
+        committing = not connecting and context.statement is None and context.execution_context is None
+        explained = meaning(error, database=name, connecting=connecting, committing=committing)
+        # The driver's text can name values of a row, and whoever logs an exception logs its causes.
+        error.args = (sqlstate(error), without_text(error))
+        if explained is not None or not isinstance(context.sqlalchemy_exception, exc.DBAPIError):
+            return explained
+        return type(context.sqlalchemy_exception)(
+            context.statement, None, error, hide_parameters=True, connection_invalidated=context.is_disconnect
+        )
+
+    engine = create_engine(
+        f"{DIALECT}://",
+        creator=connect,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_recycle=_RECYCLE_SECONDS,
+        **_POOL,
+    )
+    event.listen(engine, "connect", _prepare_sql_server)
+    event.listen(engine, "handle_error", explain)
+    return engine
+
+
+def _prepare_sql_server(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for setting in _SESSION:
+        cursor.execute(setting)
+    cursor.close()
+    connection.commit()
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None  # SQLAlchemy's own BEGIN is the only one
+    for pragma in (f"busy_timeout = {_BUSY_SECONDS * 1000}", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+    _write_ahead(connection)
+
+
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Turn on the write-ahead log. Here alone SQLite does not wait for a lock: the first connections would collide."""
+    give_up = time.monotonic() + _BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
+                raise
+            time.sleep(_BUSY_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes: Any = connection.get_execution_options().get("writes")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

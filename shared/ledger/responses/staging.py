@@ -1,0 +1,276 @@
+"""Responses on their way into RS_DB: staged, told apart from those already there (rule 6), numbered, recorded.
+
+Once they are staged they are moved by statements over sets of rows, some thousand lines at a time; only details and
+ids pass through here. Every function but `stage` and `clear` works within the caller's transaction.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    select,
+    update,
+)
+
+from shared.database.bulk.load import BulkLoad
+from shared.database.connections import Database
+from shared.database.types import UtcDateTime
+from shared.ledger.recipients import key_hash
+from shared.ledger.responses.files import ResponseFile
+from shared.ledger.responses.matching import WAYS, match
+from shared.ledger.tables import broadcast, response_event, unmatched_response
+from shared.ledger.tables import response_staging as staging
+from shared.response import Response, event_key
+
+#: Lines of a response file that are moved by one statement.
+_LINES: Final = 10_000
+_NO_DETAILS: Final = "{}"
+#: What a row is staged with; ordinal, place and broadcast come when the file is whole.
+_STAGED: Final = (
+    "line",
+    "response_file_id",
+    "event_key",
+    "broadcast_key",
+    "mailing_id",
+    "email",
+    "urn",
+    "urn_hash",
+    "communication_key",
+    "communication_key_hash",
+    "message_type",
+    "event_time",
+    "delivery_date",
+    "click_date",
+    "event_wall",
+    "delivery_wall",
+    "click_wall",
+    "click_url",
+    "details",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewOfType:
+    """New responses of one message type."""
+
+    message_type: str
+    rows: int
+    #: Those among them that found no broadcast.
+    unmatched: int
+
+
+def stage(
+    bulk: BulkLoad, file: ResponseFile, load_id: str, rows: Iterable[tuple[int, Response]], zone: ZoneInfo
+) -> int:
+    """Write the rows of a response file, each with its line number: all of them, or none when it fails.
+
+    Args:
+        bulk: loads rows into the database of the ledger.
+        file: the response file.
+        load_id: names this load of it.
+        rows: line and response, as they are read.
+        zone: zone of the times in RS_DB.
+
+    Returns:
+        How many rows are staged.
+    """
+    values = (_staging_row(file, line, response, zone) for line, response in rows)
+    return bulk.load(staging, _STAGED, values, stamp=("load_id", load_id))
+
+
+def clear(database: Database, file: ResponseFile) -> None:
+    """Remove what an interrupted load of this file left behind: rows that never got a place."""
+    with database.writing() as connection:
+        connection.execute(delete(staging).where(staging.c.response_file_id == file.id, staging.c.place.is_(None)))
+
+
+def number_new(connection: Connection, load_id: str) -> None:
+    """Give every staged row whose event is not recorded yet its ordinal and its place, and let it find its broadcast.
+
+    Args:
+        connection: the transaction that also records the events.
+        load_id: the load that staged them; all of its rows are staged.
+    """
+    ranked = (
+        select(
+            staging.c.line,
+            staging.c.event_key,
+            staging.c.broadcast_key,
+            func.row_number().over(partition_by=staging.c.event_key, order_by=staging.c.line).label("ordinal"),
+        )
+        .where(staging.c.load_id == load_id)
+        .subquery("ranked")
+    )
+    recorded = (
+        select(response_event.c.ordinal)
+        .where(response_event.c.event_key == ranked.c.event_key, response_event.c.ordinal == ranked.c.ordinal)
+        .exists()
+    )
+    # The first way to a broadcast, by its key, is taken here: most rows need no other, and are written once.
+    is_its = and_(broadcast.c.key == ranked.c.broadcast_key, broadcast.c.rs_broadcast_id.is_not(None))
+    fresh = (
+        select(
+            ranked.c.line,
+            ranked.c.ordinal,
+            func.row_number().over(order_by=ranked.c.line).label("place"),
+            broadcast.c.id.label("broadcast_id"),
+        )
+        .select_from(ranked.outerjoin(broadcast, is_its))
+        .where(~recorded)
+        .subquery("fresh")
+    )
+    connection.execute(
+        update(staging)
+        .where(staging.c.load_id == load_id, staging.c.line == fresh.c.line)
+        .values(ordinal=fresh.c.ordinal, place=fresh.c.place, broadcast_id=fresh.c.broadcast_id)
+    )
+    match(connection, staging, _new(load_id), WAYS[1:])
+
+
+def count_new(connection: Connection, load_id: str) -> list[NewOfType]:
+    """How many staged rows are new, by message type."""
+    unmatched = func.sum(case((staging.c.broadcast_id.is_(None), 1), else_=0))
+    wanted = (
+        select(staging.c.message_type, func.count(), unmatched)
+        .where(_new(load_id))
+        .group_by(staging.c.message_type)
+        .order_by(staging.c.message_type)
+    )
+    return [
+        NewOfType(message_type=kind, rows=rows, unmatched=without)
+        for kind, rows, without in connection.execute(wanted).all()
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Some thousand new staged rows, by increasing line; none between them is left out."""
+
+    #: Which rows of `response_staging`.
+    rows: ColumnElement[bool]
+    #: How many, and the place of the first of them.
+    size: int
+    first_place: int
+
+
+def batches(connection: Connection, load_id: str) -> Iterator[Batch]:
+    """The new rows of a load, by increasing line."""
+    last = connection.scalar(select(func.max(staging.c.line)).where(_new(load_id))) or 0
+    for start in range(0, last + 1, _LINES):
+        rows = and_(_new(load_id), staging.c.line >= start, staging.c.line < start + _LINES)
+        size, first_place = connection.execute(select(func.count(), func.min(staging.c.place)).where(rows)).one()
+        if size:
+            yield Batch(rows=rows, size=size, first_place=first_place)
+
+
+def details_of(connection: Connection, batch: Batch) -> Iterator[tuple[int, Mapping[str, str]]]:
+    """Place and details of the rows that have some."""
+    told = select(staging.c.place, staging.c.details).where(batch.rows, staging.c.details != _NO_DETAILS)
+    for place, details in connection.execute(told.order_by(staging.c.place)).all():
+        yield place, json.loads(details)
+
+
+def record(connection: Connection, batch: Batch, response_ids: Sequence[int], *, now: datetime) -> None:
+    """Record the events of rows that were written to `Response`; those without a broadcast are remembered.
+
+    Args:
+        connection: the transaction that wrote them.
+        batch: the rows.
+        response_ids: `Response.Id` of each, by increasing line; so they increase too.
+        now: the time.
+    """
+    for first_id, place, count in _runs(response_ids, batch.first_place):
+        these = and_(batch.rows, staging.c.place >= place, staging.c.place < place + count)
+        response_id = staging.c.place + (first_id - place)
+        _record_events(connection, these, response_id)
+        kept: dict[str, ColumnElement[Any]] = {
+            "response_id": response_id,
+            "response_file_id": staging.c.response_file_id,
+            "broadcast_key": staging.c.broadcast_key,
+            "mailing_id": staging.c.mailing_id,
+            "communication_key_hash": staging.c.communication_key_hash,
+            "urn_hash": staging.c.urn_hash,
+            "event_time": staging.c.event_time,
+            "delivery_date": staging.c.delivery_date,
+            "loaded_at": literal(now, UtcDateTime),
+        }
+        connection.execute(
+            insert(unmatched_response).from_select(
+                list(kept), select(*kept.values()).where(these, staging.c.broadcast_id.is_(None))
+            )
+        )
+
+
+def record_without_response(connection: Connection, batch: Batch) -> None:
+    """Record the events of rows for which there is no row in `Response`."""
+    _record_events(connection, batch.rows, literal_column("0"))
+
+
+def _record_events(connection: Connection, rows: ColumnElement[bool], response_id: ColumnElement[Any]) -> None:
+    connection.execute(
+        insert(response_event).from_select(
+            ["event_key", "ordinal", "response_id"],
+            select(staging.c.event_key, staging.c.ordinal, response_id).where(rows),
+        )
+    )
+
+
+def _runs(response_ids: Sequence[int], first_place: int) -> Iterator[tuple[int, int, int]]:
+    """The ids without gaps: first id, its place, and how many there are.
+
+    Somebody else who writes to `Response` at the same time, such as FERG, takes ids in between.
+    """
+    start = 0
+    for end in range(1, len(response_ids) + 1):
+        if end == len(response_ids) or response_ids[end] != response_ids[end - 1] + 1:
+            yield response_ids[start], first_place + start, end - start
+            start = end
+
+
+def _new(load_id: str) -> ColumnElement[bool]:
+    return and_(staging.c.load_id == load_id, staging.c.place.is_not(None))
+
+
+def _staging_row(file: ResponseFile, line: int, response: Response, zone: ZoneInfo) -> tuple[object, ...]:
+    """The values of `_STAGED`."""
+    return (
+        line,
+        file.id,
+        event_key(response),
+        response.broadcast_key,
+        response.mailing_id,
+        response.email,
+        response.urn,
+        key_hash(response.urn),
+        response.communication_key,
+        key_hash(response.communication_key),
+        response.message_type,
+        response.event_time,
+        response.delivery_date,
+        response.click_date,
+        _wall(response.event_time, zone),
+        _wall(response.delivery_date, zone),
+        _wall(response.click_date, zone),
+        response.click_url,
+        json.dumps(dict(response.details)) if response.details else _NO_DETAILS,
+    )
+
+
+@lru_cache(maxsize=16_384)  # the events of a file crowd in few minutes, and asking a zone is slow
+def _wall(moment: datetime | None, zone: ZoneInfo) -> datetime | None:
+    """The time on a clock in this zone."""
+    return None if moment is None else moment.astimezone(zone).replace(tzinfo=None)

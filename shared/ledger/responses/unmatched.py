@@ -1,0 +1,109 @@
+"""Responses that have found no broadcast yet: remembered by keys and hashes, and looked for again.
+
+They look once after their load, and again when the state of a broadcast that may be theirs has changed.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from sqlalchemy import ColumnElement, Connection, and_, delete, false, func, insert, or_, select, update
+
+from shared.database.connections import Database
+from shared.ledger.responses.files import no_longer_unmatched
+from shared.ledger.responses.matching import match
+from shared.ledger.tables import broadcast, recipient
+from shared.ledger.tables import matched_broadcast as matched
+from shared.ledger.tables import unmatched_response as table
+
+#: Rows of one transaction.
+_BATCH: Final = 5000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A broadcast whose state has changed since the unmatched rows last looked."""
+
+    id: int
+    key: str
+    state: str
+    #: What responses carry; None while it is not known.
+    sent_id: int | None
+
+
+def changed_broadcasts(database: Database, limit: int) -> list[Changed]:
+    """Broadcasts in RS_DB that have changed, oldest first."""
+    wanted = (
+        select(
+            broadcast.c.id,
+            broadcast.c.key,
+            broadcast.c.state,
+            func.coalesce(broadcast.c.mailing_id, broadcast.c.campaign_id).label("sent_id"),
+        )
+        .select_from(broadcast.outerjoin(matched, matched.c.broadcast_id == broadcast.c.id))
+        .where(
+            broadcast.c.rs_broadcast_id.is_not(None),
+            or_(matched.c.state.is_(None), matched.c.state != broadcast.c.state),
+        )
+        .order_by(broadcast.c.id)
+        .limit(limit)
+    )
+    with database.reading() as connection:
+        return [Changed(**row._asdict()) for row in connection.execute(wanted)]
+
+
+def wake(database: Database, changed: Changed) -> None:
+    """Let the rows that may be this broadcast's look again, some thousand in each transaction."""
+    mine = recipient.c.broadcast_id == changed.id
+    by_key = mine & (recipient.c.communication_key_hash == table.c.communication_key_hash)
+    by_urn = mine & (recipient.c.urn_hash == table.c.urn_hash)
+    may_be_its = or_(
+        table.c.broadcast_key == changed.key,
+        false() if changed.sent_id is None else table.c.mailing_id == str(changed.sent_id),
+        select(recipient.c.line).where(by_key).exists(),
+        and_(table.c.broadcast_key == "", select(recipient.c.line).where(by_urn).exists()),
+    )
+    asleep = select(table.c.response_id).where(table.c.looked_at.is_not(None), may_be_its)
+    while True:
+        with database.writing() as connection:
+            woken = connection.execute(
+                update(table)
+                .where(table.c.response_id.in_(asleep.order_by(table.c.response_id).limit(_BATCH)))
+                .values(looked_at=None)
+            ).rowcount
+            if woken < _BATCH:
+                _remember(connection, changed)
+                return
+
+
+def _remember(connection: Connection, changed: Changed) -> None:
+    known = update(matched).where(matched.c.broadcast_id == changed.id).values(state=changed.state)
+    if connection.execute(known).rowcount == 0:
+        connection.execute(insert(matched).values(broadcast_id=changed.id, state=changed.state))
+
+
+def next_batch(connection: Connection) -> ColumnElement[bool] | None:
+    """Which rows are to look next: some thousand; None when there are none."""
+    looks = table.c.looked_at.is_(None)
+    some = select(table.c.response_id).where(looks).order_by(table.c.response_id).limit(_BATCH).subquery("some")
+    first, last = connection.execute(select(func.min(some.c.response_id), func.max(some.c.response_id))).one()
+    return None if first is None else and_(looks, table.c.response_id >= first, table.c.response_id <= last)
+
+
+def look(connection: Connection, batch: ColumnElement[bool]) -> int:
+    """Let them look for their broadcasts; `broadcast_id` of those that found one is set then.
+
+    Returns:
+        How many found theirs. `settle` must follow.
+    """
+    return match(connection, table, batch)
+
+
+def settle(connection: Connection, batch: ColumnElement[bool], *, now: datetime) -> None:
+    """Remove those that found their broadcasts, and count them with their files; the others have looked."""
+    found = and_(batch, table.c.broadcast_id.is_not(None))
+    by_file = select(table.c.response_file_id, func.count()).where(found).group_by(table.c.response_file_id)
+    for file_id, rows in connection.execute(by_file).all():
+        no_longer_unmatched(connection, file_id, rows)
+    connection.execute(delete(table).where(found))
+    connection.execute(update(table).where(batch).values(looked_at=now))

@@ -1,0 +1,1 @@
+"""Erasure: a person is removed from everything that the bridge keeps."""

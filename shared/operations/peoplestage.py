@@ -1,0 +1,163 @@
+"""The slots of PeopleStage's script broadcaster: what each does when its script calls.
+
+Upload and broadcast are called again and again until their answer is `Done`, and again from the beginning when
+PeopleStage repeats a delivery. So each call looks at where the broadcast stands, does what is missing, and says so.
+"""
+
+from datetime import timedelta
+from typing import Final
+
+from shared.bridge import Bridge, new_owner, now
+from shared.broadcast import Broadcast, BroadcastRequest, SendMode, State
+from shared.errors import BroadcastUnknown, DeliveryDiffers, DeliveryEnded
+from shared.faststats.channel import (
+    PROVIDER,
+    BroadcastCall,
+    MessageCall,
+    UploadCall,
+    broadcast_answer,
+    same_delivery,
+    upload_answer,
+)
+from shared.operations import test_send as test_sends
+from shared.operations.resolve import retry
+from shared.steps.delivery_command import with_step_and_run
+from shared.steps.stage import delivery_blob
+from shared.telemetry import log
+
+#: How long an upload may take that is given a place.
+_UPLOAD_TIME: Final = timedelta(minutes=60)
+
+
+def test_login(bridge: Bridge) -> dict[str, object]:
+    """Log in to the REST API and to the SFTP site.
+
+    Raises:
+        TerminalError, TransientError: as the two clients raise.
+    """
+    user = bridge.rest.get_authenticated_user()
+    with bridge.site.connect():
+        return {"Done": True, "User": user.id}
+
+
+def messages(bridge: Bridge) -> list[dict[str, str]]:
+    """The messages that a delivery can name: `id`, `name`."""
+    return [{"id": str(source.mailing_id), "name": source.message_name} for source in bridge.names.messages()]
+
+
+def lists(bridge: Bridge) -> list[dict[str, str]]:
+    """The recipient lists: `id`, `name`."""
+    return [{"id": str(list_id), "name": name} for list_id, name in bridge.names.lists()]
+
+
+def upload(bridge: Bridge, call: UploadCall) -> dict[str, object]:
+    """Take a delivery file in: first say where it is put, then, when it is there, check and stage it.
+
+    Returns:
+        Before the file is there, `UploadUrl` and until when; then what `upload_answer` tells.
+
+    Raises:
+        ChannelCallInvalid, ChannelUnknown, SendModeImpossible: the call cannot be used.
+        DeliveryDiffers: the delivery was uploaded before, and something else was asked for.
+        DeliveryEnded: it was cancelled, or waits for an operator.
+    """
+    request = call.request(bridge.channels, system=bridge.settings.system_name, zone=bridge.settings.database_time_zone)
+    broadcast = _known(bridge, request.key)
+    if broadcast is None:
+        return _take_in(bridge, call, request)
+    if different := same_delivery(broadcast.request, request):
+        raise DeliveryDiffers(broadcast=request.key, what=different)
+    if broadcast.state is State.FAILED:
+        # PeopleStage repeats the delivery. `failed` promises that nobody was mailed.
+        broadcast = retry(bridge, request.key, owner=new_owner(), hold=request.held)
+    return upload_answer(_going_on(broadcast))
+
+
+def _take_in(bridge: Bridge, call: UploadCall, request: BroadcastRequest) -> dict[str, object]:
+    blob = delivery_blob(request.key)
+    found = bridge.lists.find(blob)
+    if found is not None and found.size != call.size:
+        bridge.lists.remove(blob)  # an upload that was given up
+        found = None
+    if found is None:
+        expires_at = now() + _UPLOAD_TIME
+        return {
+            "Done": False,
+            "TransactionId": request.key,
+            "UploadUrl": bridge.lists.upload_url(blob, expires_at=expires_at),
+            "Expires": expires_at.isoformat(timespec="seconds"),
+        }
+    request = with_step_and_run(bridge, request)
+    broadcast = bridge.ledger.broadcasts.add(request, owner=new_owner(), now=now())
+    if broadcast is None:
+        return upload_answer(bridge.ledger.broadcasts.get(request.key))
+    log.info(
+        "A delivery of PeopleStage is broadcast %s.",
+        broadcast.key,
+        extra={"action": "claim", "broadcast": broadcast.key},
+    )
+    bridge.send_on(broadcast)
+    return upload_answer(broadcast)
+
+
+def broadcast(bridge: Bridge, call: BroadcastCall) -> dict[str, object]:
+    """Release what was uploaded, and say how far it is.
+
+    Raises:
+        BroadcastUnknown: nothing was uploaded under this transaction id.
+        DeliveryEnded: it failed, was cancelled, or waits for an operator.
+    """
+    found = _going_on(bridge.ledger.broadcasts.get(call.transaction_id))
+    if found.request.held and found.released_at is None:
+        found = bridge.ledger.broadcasts.touch(found, released_at=now(), due_at=bridge.overdue_after())
+        bridge.ledger.broadcasts.remark(found, "released by PeopleStage", owner=new_owner(), now=now())
+        bridge.send_on(found)
+    wait = call.wait and found.request.send_mode not in {SendMode.AT_TIME, SendMode.UPLOAD_ONLY}
+    return broadcast_answer(found, wait=wait)
+
+
+def preview(bridge: Bridge, call: MessageCall) -> dict[str, object]:
+    """The message as it stands at Optimizely, with its placeholders.
+
+    Raises:
+        MessageUnknown, MessageAmbiguous: the name names none or several.
+    """
+    source = bridge.names.find_message(call.message_name)
+    message = bridge.rest.get_smart_campaign_message(source.campaign_id, source.mailing_id)
+    is_html = "<" in message.content
+    return {
+        "Type": "Email",
+        "FromAddress": message.sender_address,
+        "FromName": message.sender_name,
+        "ReplyTo": message.reply_to_address or message.sender_address,
+        "Subject": message.subject,
+        "Html": message.content if is_html else "",
+        "Text": "" if is_html else message.content,
+    }
+
+
+def send_test(bridge: Bridge, call: MessageCall) -> dict[str, object]:
+    """Send the message to the channel's seed list. Raises as `send_test.for_message`."""
+    sent = test_sends.for_message(bridge, call.message_name, channel=call.channel)
+    started = sent.started
+    return {
+        "Done": True,
+        "TransactionId": str(started.mailing_id),
+        "Recipients": started.valid,
+        "RecipientsRejected": started.without_address + started.blocklisted,
+        "CustomProvider": PROVIDER,
+    }
+
+
+def _known(bridge: Bridge, key: str) -> Broadcast | None:
+    try:
+        return bridge.ledger.broadcasts.get(key)
+    except BroadcastUnknown:
+        return None
+
+
+def _going_on(broadcast: Broadcast) -> Broadcast:
+    if broadcast.state in {State.FAILED, State.CANCELLED, State.NEEDS_OPERATOR}:
+        reason = broadcast.error_code or "on request"
+        raise DeliveryEnded(broadcast=broadcast.key, state=str(broadcast.state), reason=reason)
+    return broadcast

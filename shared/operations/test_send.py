@@ -1,0 +1,73 @@
+"""A test send: a message goes to a seed list, to be looked at before anybody else gets it."""
+
+from dataclasses import dataclass
+
+from shared.bridge import Bridge
+from shared.errors import MessageNotTestable, SeedListMissing, SeedListUnfit
+from shared.optimizely.rest.answers import TestMailingReport, TestMailingStarted
+
+#: A list with more recipients is hardly one of seeds: somebody would mail customers.
+_MOST_SEEDS = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestSend:
+    """A test send that was ordered."""
+
+    __test__ = False  # no test, for pytest
+
+    campaign_id: int
+    #: The message, and the test mailing made of it.
+    mailing_id: int
+    started: TestMailingStarted
+
+
+def for_broadcast(bridge: Bridge, key: str, *, seed_list: str | None = None) -> TestSend:
+    """Send the message of a broadcast to a seed list.
+
+    Before the Smart Campaign is copied for it, the message is taken from where it will be copied.
+
+    Args:
+        bridge: the bridge.
+        key: the broadcast's key.
+        seed_list: list name; without it the channel's.
+
+    Raises:
+        BroadcastUnknown: the ledger has no such broadcast.
+        MessageNotTestable: it has no message, or several.
+        SeedListMissing: neither caller nor channel names one.
+        SeedListUnfit: the list is empty, or too long to be one of seeds.
+        TerminalError, TransientError: as the REST API and `Names` raise.
+    """
+    broadcast = bridge.ledger.broadcasts.get(key)
+    campaign, mailing = broadcast.campaign_id, broadcast.mailing_id
+    if campaign is None and broadcast.request.message_name:
+        source = bridge.names.find_message(broadcast.request.message_name)
+        campaign, mailing = source.campaign_id, source.mailing_id
+    if campaign is None or mailing is None:
+        raise MessageNotTestable(broadcast=key)
+    return _send(bridge, campaign, mailing, broadcast.request.channel, seed_list)
+
+
+def for_message(bridge: Bridge, message_name: str, *, channel: str, seed_list: str | None = None) -> TestSend:
+    """Send a message to a seed list before there is a broadcast. Arguments and errors as `for_broadcast`."""
+    source = bridge.names.find_message(message_name)
+    return _send(bridge, source.campaign_id, source.mailing_id, channel, seed_list)
+
+
+def report(bridge: Bridge, sent: TestSend) -> TestMailingReport:
+    """How far a test send is, by recipient status: enqueued, sending, sent or failed."""
+    return bridge.rest.get_test_mailing_report(sent.campaign_id, sent.mailing_id, sent.started.mailing_id)
+
+
+def _send(bridge: Bridge, campaign_id: int, mailing_id: int, channel: str, seed_list: str | None) -> TestSend:
+    name = seed_list or bridge.channels[channel].seed_list
+    if not name:
+        raise SeedListMissing(channel=channel)
+    list_id = bridge.names.find_list(name)
+    count = bridge.rest.count_recipients(list_id)
+    if not 0 < count <= _MOST_SEEDS:
+        raise SeedListUnfit(list=name, count=count, most=_MOST_SEEDS)
+    seeds = list(bridge.rest.select_recipients(list_id))
+    started = bridge.rest.start_test_mailing(campaign_id, mailing_id, recipient_list_id=list_id, recipient_ids=seeds)
+    return TestSend(campaign_id=campaign_id, mailing_id=mailing_id, started=started)

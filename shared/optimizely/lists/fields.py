@@ -1,0 +1,313 @@
+"""Which column of a delivery file goes to which field of a recipient list, and which values fit.
+
+Field types and system fields: section 1.4 of the Optimizely reference. The vendor documents no length for any type:
+the only limit is `LONGEST_VALUE`, which the delivery file checks.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Final, Protocol
+
+from shared.errors import (
+    FieldMapAmbiguous,
+    ListFieldMissing,
+    ListFieldUnknown,
+    ListFileColumnsWrong,
+    MappedColumnMissing,
+    RequiredFieldMissing,
+)
+from shared.optimizely.lists.plan import Column, ListPlan, loosely, position_of
+
+#: List fields of the key columns, unless the channel maps these to others.
+EMAIL, URN, COMMUNICATION_KEY = "Email", "Urn", "CommunicationKey"
+#: List field that comes back with every response and tells whose it is.
+BROADCAST_KEY = "BroadcastKey"
+#: Optimizely fills these itself.
+_SYSTEM_FIELDS: Final = ("created", "modified", "bmOptinFinishedDate")
+
+_BITS: Final = {"SHORT": 16, "INTEGER": 32, "LONG": 64}
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,19}")
+_DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,30}(?:[.,][0-9]{1,30})?")
+#: A thousand and more in English, one and a bit in German.
+_AMBIGUOUS: Final = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_TIMESTAMP: Final = re.compile(rf"{_DATE.pattern}[T ][0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}.*)?")
+_BOOLEAN: Final = frozenset({"true", "false", "0", "1"})
+
+
+class ListField(Protocol):
+    """A field of a recipient list, as REST describes it."""
+
+    @property
+    def internal_name(self) -> str:
+        """Its name in files."""
+        ...
+
+    @property
+    def display_name(self) -> str:
+        """Its name in the user interface."""
+        ...
+
+    @property
+    def type(self) -> str:
+        """LONG, INTEGER, SHORT, STRING, TEXT, FLOAT, DECIMAL, DATE, TIMESTAMP or BOOLEAN."""
+        ...
+
+    @property
+    def required(self) -> bool:
+        """Whether every recipient must have it."""
+        ...
+
+
+class _Fields:
+    """The fields of a list by name: the very internal name, else loosely the internal, else the display name."""
+
+    def __init__(self, fields: Sequence[ListField], list_name: str) -> None:
+        system = set(map(loosely, _SYSTEM_FIELDS))
+        self.writable = [field for field in fields if loosely(field.internal_name) not in system]
+        self.list_name = list_name
+        self._by_name = {loosely(field.display_name): field for field in self.writable}
+        self._by_name |= {loosely(field.internal_name): field for field in self.writable}
+        self._by_name.pop("", None)
+        self._by_internal_name = {field.internal_name: field for field in self.writable}
+
+    def find(self, name: str) -> ListField | None:
+        return self._by_internal_name.get(name) or self._by_name.get(loosely(name))
+
+    def taken(self, field: ListField) -> FieldMapAmbiguous:
+        return FieldMapAmbiguous(list=self.list_name, reason=f"two columns for the field {field.internal_name}")
+
+
+def plan_columns(  # noqa: PLR0913 - the parts of a delivery file, a list and a channel that a plan is made of
+    columns: Sequence[str],
+    *,
+    urn: int,
+    email: int,
+    communication_key: int,
+    fields: Sequence[ListField],
+    list_name: str,
+    fixed: Mapping[str, str],
+    extra: Mapping[str, str] | None = None,
+    field_map: Mapping[str, str] | None = None,
+    order: Sequence[str] = (),
+) -> ListPlan:
+    """Match the columns of a delivery file with the fields of a list.
+
+    A column goes to the field that the channel's map gives it. Otherwise the key columns go to the fields `Email`,
+    `Urn` and `CommunicationKey`, every other column to the field that has its name as internal or, failing that,
+    display name. Case, spaces, `_` and `-` in names do not count. Of two columns of one field, the one that the map
+    names is taken, else the first.
+
+    Values: an empty number is written as `0`. Numbers may have a decimal comma, which is written as a point, unless it
+    could part thousands (`1,500`). Dates and timestamps are ISO 8601, booleans `true`, `false`, `0`, `1`.
+
+    Args:
+        columns: names of the columns of the delivery file.
+        urn: position of the URN.
+        email: position of the address.
+        communication_key: position of the Communication Key.
+        fields: the fields of the list.
+        list_name: for errors.
+        fixed: list fields that have the same value in every row: `BroadcastKey` at the least.
+        extra: columns with the same value in every row that need not be fields of the list, such as the mailing id of
+            the closed loop. They stand last.
+        field_map: list field, by internal or display name, by column of the delivery file.
+        order: all columns of the list file, in their order; without it, the keys, the fixed fields and then the order
+            of the delivery file.
+
+    Returns:
+        The plan; columns that are not written are in its `left_out`.
+
+    Raises:
+        FieldMapAmbiguous: a field that the map or a key needs has two columns, or a column has two fields.
+        ListFieldMissing: the list lacks the field of a key, or a fixed one, or that cannot hold its value.
+        ListFieldUnknown: the list lacks a field that the map names.
+        ListFileColumnsWrong: `order` names what nothing fills, or something twice, or lacks what must be written; or
+            an extra column is the field of a key.
+        MappedColumnMissing: the delivery file lacks a column that the map names.
+        RequiredFieldMissing: the list requires a field for which there is no column.
+    """
+    known = _Fields(fields, list_name)
+    mapped = _mapped(columns, field_map or {}, known)
+    keys = {EMAIL: email, URN: urn, COMMUNICATION_KEY: communication_key}
+    planned = _keys(keys, mapped, known)
+    address = next(iter(planned))
+    behind = len(columns)
+    planned |= _fixed(fixed, behind, planned, known)
+    extras = _extras(extra or {}, behind + len(fixed), planned, known)
+    others, left_out = _others(columns, set(keys.values()), mapped, {*planned, *extras}, known)
+    planned |= others | extras
+    for field in known.writable:
+        if field.required and field.internal_name not in planned:
+            raise RequiredFieldMissing(list=list_name, field=field.internal_name)
+    if order:
+        ordered = _ordered(planned, order, extras, known)
+        left_out += [columns[column.position] for name, column in planned.items() if name not in ordered]
+        planned = ordered
+    return ListPlan(
+        list(planned.values()),
+        constants=[*fixed.values(), *(extra or {}).values()],
+        address=list(planned).index(address),
+        list_name=list_name,
+        left_out=left_out,
+    )
+
+
+# The parts of a plan: columns of the list file by the internal name of their field
+
+
+def _mapped(columns: Sequence[str], field_map: Mapping[str, str], known: _Fields) -> dict[int, ListField]:
+    """The fields that the channel's map gives to columns, by position of the column."""
+    mapped: dict[int, ListField] = {}
+    for column, name in field_map.items():
+        position = position_of(columns, column)
+        if position is None:
+            raise MappedColumnMissing(column=column, field=name)
+        field = known.find(name)
+        if field is None:
+            raise ListFieldUnknown(list=known.list_name, field=name)
+        if position in mapped:
+            raise FieldMapAmbiguous(list=known.list_name, reason=f"two fields for the column {column}")
+        if field in mapped.values():
+            raise known.taken(field)
+        mapped[position] = field
+    return mapped
+
+
+def _keys(keys: Mapping[str, int], mapped: Mapping[int, ListField], known: _Fields) -> dict[str, Column]:
+    planned: dict[str, Column] = {}
+    for key, position in keys.items():
+        field = mapped.get(position) or known.find(key)
+        if field is None:
+            raise ListFieldMissing(list=known.list_name, field=key)
+        # The delivery file has a value for every key.
+        column = Column(field.internal_name, position, fit=_fit(field.type))
+        if planned.setdefault(field.internal_name, column).position != position:
+            raise known.taken(field)
+    return planned
+
+
+def _fixed(fixed: Mapping[str, str], behind: int, planned: Mapping[str, Column], known: _Fields) -> dict[str, Column]:
+    made = {}
+    for position, (name, value) in enumerate(fixed.items(), behind):
+        field = known.find(name)
+        if field is None:
+            raise ListFieldMissing(list=known.list_name, field=name)
+        if field.internal_name in planned:
+            raise known.taken(field)
+        fit = _fit(field.type)
+        if fit is not None and fit(value) != value:
+            raise ListFieldMissing(list=known.list_name, field=f"{name} that takes {value!r}")
+        made[field.internal_name] = Column(field.internal_name, position)
+    return made
+
+
+def _extras(extra: Mapping[str, str], behind: int, planned: Mapping[str, Column], known: _Fields) -> dict[str, Column]:
+    made = {}
+    for position, name in enumerate(extra, behind):
+        field = known.find(name)
+        key = name if field is None else field.internal_name
+        if key in planned:
+            raise ListFileColumnsWrong(list=known.list_name, reason=f"{name} is there twice")
+        made[key] = Column(name, position)
+    return made
+
+
+def _others(
+    columns: Sequence[str], keys: set[int], mapped: Mapping[int, ListField], taken: set[str], known: _Fields
+) -> tuple[dict[str, Column], list[str]]:
+    """The columns that are no keys, and names of those that have no field."""
+    made: dict[str, Column] = {}
+    left_out = []
+    by_map = {field.internal_name for field in mapped.values()}
+    for position, column in enumerate(columns):
+        if position in keys:
+            continue
+        field = mapped.get(position)
+        if field is None:
+            field = known.find(column)
+            if field is None or field.internal_name in taken | by_map | made.keys():
+                left_out.append(column)
+                continue
+        elif field.internal_name in taken:
+            raise known.taken(field)
+        made[field.internal_name] = Column(
+            field.internal_name, position, needed=field.required, fit=_fit(field.type), filled=field.required
+        )
+    return made, left_out
+
+
+def _ordered(
+    planned: Mapping[str, Column], order: Sequence[str], extras: Mapping[str, Column], known: _Fields
+) -> dict[str, Column]:
+    ordered: dict[str, Column] = {}
+    by_extra = {loosely(column.name): key for key, column in extras.items()}
+    for name in order:
+        field = known.find(name)
+        key = by_extra.get(loosely(name), "" if field is None else field.internal_name)
+        if key not in planned:
+            raise ListFileColumnsWrong(list=known.list_name, reason=f"nothing fills {name}")
+        if key in ordered:
+            raise ListFileColumnsWrong(list=known.list_name, reason=f"{name} is there twice")
+        ordered[key] = planned[key]
+    for key, column in planned.items():
+        if column.needed and key not in ordered:
+            raise ListFileColumnsWrong(list=known.list_name, reason=f"{column.name} must be there and is not")
+    return ordered
+
+
+# Values
+
+
+def _fit(kind: str) -> Callable[[str], str | None] | None:
+    """What makes a value one of a field type, or refuses it with None; no function for types that take any text."""
+    if kind in _BITS:
+        limit = 2 ** (_BITS[kind] - 1)
+        return lambda value: _whole(value, limit)
+    return _FITS.get(kind)
+
+
+def _whole(value: str, limit: int) -> str | None:
+    text = value or "0"  # empty numbers make the vendor's API fail (section 6.3 of the Apteco reference)
+    return text if _WHOLE.fullmatch(text) and -limit <= int(text) < limit else None
+
+
+def _decimal(value: str) -> str | None:
+    text = value or "0"
+    if not _DECIMAL.fullmatch(text) or _AMBIGUOUS.fullmatch(text):
+        return None
+    return text.replace(",", ".")
+
+
+def _date(value: str) -> str | None:
+    return _iso(value, _DATE, date.fromisoformat)
+
+
+def _timestamp(value: str) -> str | None:
+    return _iso(value, _TIMESTAMP, datetime.fromisoformat)
+
+
+def _iso(text: str, pattern: re.Pattern[str], parse: Callable[[str], date]) -> str | None:
+    if not text:
+        return text
+    if not pattern.fullmatch(text):
+        return None  # Python reads more forms of ISO 8601 than the vendor
+    try:
+        parse(text)
+    except ValueError:
+        return None
+    return text
+
+
+def _boolean(value: str) -> str | None:
+    return value if not value or value.lower() in _BOOLEAN else None
+
+
+_FITS: Final[dict[str, Callable[[str], str | None]]] = {
+    "FLOAT": _decimal,
+    "DECIMAL": _decimal,
+    "DATE": _date,
+    "TIMESTAMP": _timestamp,
+    "BOOLEAN": _boolean,
+}

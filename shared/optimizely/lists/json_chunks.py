@@ -1,0 +1,88 @@
+"""The list of a sending batch: recipients as JSON Lines while staged, and in chunks for the REST requests.
+
+A recipient is what `PUT /sending/batches/{sendingBatchId}` takes (section 1.3 of the Optimizely reference):
+`{"id": ..., "data": {field: value, ...}}`.
+ASSUMPTION: every value is a string, as in the vendor's examples; and since a recipient has no address of its own there,
+its id is the address, which stands in the data too.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from json import JSONEncoder
+from typing import Final
+
+from shared.optimizely.lists.plan import ListPlan
+from shared.rejects import RejectReason
+
+_JSON: Final = JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
+
+class JsonRows:
+    """The recipients of a sending batch, one JSON object in UTF-8 and a line feed each.
+
+    Rows are refused as `ListPlan.row` does, and with `not-encodable` where a value is not Unicode text.
+
+    Args:
+        plan: the fields.
+    """
+
+    def __init__(self, plan: ListPlan) -> None:
+        self._plan = plan
+
+    def header(self) -> bytes:
+        """Nothing: every recipient names its fields."""
+        return b""
+
+    def encode(self, values: Sequence[str]) -> bytes | RejectReason:
+        """One recipient."""
+        cells = self._plan.row(values)
+        if not isinstance(cells, list):
+            return cells
+        data = dict(zip(self._plan.columns, cells, strict=True))
+        try:
+            return (_JSON.encode({"id": cells[self._plan.address], "data": data}) + "\n").encode()
+        except UnicodeEncodeError:
+            return RejectReason.NOT_ENCODABLE
+
+    def pack(self, rows: bytes) -> bytes:
+        """The recipients as they are."""
+        return rows
+
+    def finish(self) -> bytes:
+        """Nothing is left."""
+        return b""
+
+
+def batch_chunks(content: Iterable[bytes], rows_per_chunk: int) -> Iterator[tuple[str, list[bytes]]]:
+    """The recipients that `JsonRows` wrote, in chunks.
+
+    Args:
+        content: the file in pieces of any size.
+        rows_per_chunk: recipients in a chunk; the last has what is left.
+
+    Yields:
+        The name of a chunk, which tells the rows in it and so is the same for the same file and `rows_per_chunk`
+        (`rows-00000001-00001000`), and its recipients, each a JSON object.
+    """
+    chunk: list[bytes] = []
+    first = 1
+    for recipient in _lines(content):
+        chunk.append(recipient)
+        if len(chunk) == rows_per_chunk:
+            yield _chunk_name(first, len(chunk)), chunk
+            first += len(chunk)
+            chunk = []
+    if chunk:
+        yield _chunk_name(first, len(chunk)), chunk
+
+
+def _lines(content: Iterable[bytes]) -> Iterator[bytes]:
+    begun = b""
+    for piece in content:
+        *lines, begun = (begun + piece).split(b"\n")
+        yield from lines
+    if begun:
+        yield begun
+
+
+def _chunk_name(first: int, rows: int) -> str:
+    return f"rows-{first:08}-{first + rows - 1:08}"

@@ -1,0 +1,1 @@
+"""Response files of Optimizely Campaign: rows, dates, events."""

@@ -1,0 +1,103 @@
+"""Dates of response files: local times without a zone, as FERG knows them; Unix time; ISO 8601."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from shared.config.response_layouts import (
+    DATE_PART,
+    DATE_PARTS,
+    ISO_8601,
+    UNIX_MILLISECONDS,
+    UNIX_SECONDS,
+    ResponseLayout,
+)
+
+#: Years in which an event can happen: Optimizely Campaign is not older. So seconds that are read as milliseconds, which
+#: are of 1970, and milliseconds that are read as seconds are no dates.
+_YEARS: Final = range(2000, 2100)
+#: Moments that are remembered: those of some days, minute by minute.
+_MOMENTS: Final = 16_384
+_NUMBER: Final = re.compile(r"[0-9]{1,14}(?:\.[0-9]{1,9})?")
+#: Python reads more forms than anybody writes.
+_ISO: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
+    r"(?P<zone>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
+)
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+type Moment = Callable[[str], datetime | None]
+
+
+def moment_reader(layout: ResponseLayout) -> Moment:
+    """What reads a date of a file in this layout, as UTC; None for a text that fits none of its formats.
+
+    Where the clock is put forward, a local time in the gap does not exist and is moved on by the gap, as the clock was.
+    Where it is put back, a time exists twice and is taken for the first. Both are `fold=0` of PEP 495. So a text always
+    means the same moment, and an event that two files tell of has the same key in both.
+    """
+    zone, offset = ZoneInfo(layout.time_zone), timedelta(hours=layout.date_offset)
+    readers = [_reader(date_format, zone, offset) for date_format in layout.date_formats]
+
+    @lru_cache(maxsize=_MOMENTS)  # the events of a file crowd in few minutes, and asking a zone is slow
+    def read(text: str) -> datetime | None:
+        for reader in readers:
+            try:
+                moment = reader(text)
+            except (ValueError, OverflowError):
+                continue
+            # Digits that are of 1970 as Unix time may be a date in the next format.
+            if moment is not None and moment.year in _YEARS:
+                return moment
+        return None
+
+    return read
+
+
+def _reader(date_format: str, zone: ZoneInfo, offset: timedelta) -> Moment:
+    known: dict[str, Moment] = {
+        UNIX_SECONDS: lambda text: _unix(text, timedelta(seconds=1)),
+        UNIX_MILLISECONDS: lambda text: _unix(text, timedelta(milliseconds=1)),
+        ISO_8601: lambda text: _iso(text, zone, offset),
+    }
+    return known.get(date_format) or _written_as(date_format, zone, offset)
+
+
+def _unix(text: str, unit: timedelta) -> datetime | None:
+    return _EPOCH + float(text) * unit if _NUMBER.fullmatch(text) else None
+
+
+def _iso(text: str, zone: ZoneInfo, offset: timedelta) -> datetime | None:
+    found = _ISO.fullmatch(text)
+    if found is None:
+        return None
+    moment = datetime.fromisoformat(text)
+    return moment.astimezone(UTC) if found["zone"] else _local(moment, zone, offset)
+
+
+def _written_as(date_format: str, zone: ZoneInfo, offset: timedelta) -> Moment:
+    parts = DATE_PART.findall(date_format)
+    pattern = re.compile(
+        "".join(
+            f"(?P<{part}>[0-9]{{{len(part)}}})" if part in parts else re.escape(part)
+            for part in DATE_PART.split(date_format)
+        )
+    )
+
+    def read(text: str) -> datetime | None:
+        found = pattern.fullmatch(text)
+        if found is None:
+            return None
+        year, month, day, hour, minute, second = (int(found[part]) if part in parts else 0 for part in DATE_PARTS)
+        return _local(datetime(year, month, day, hour, minute, second), zone, offset)  # noqa: DTZ001 - made aware next
+
+    return read
+
+
+def _local(moment: datetime, zone: ZoneInfo, offset: timedelta) -> datetime | None:
+    if moment.year not in _YEARS:
+        return None
+    return (moment + offset).replace(tzinfo=zone).astimezone(UTC)

@@ -1,0 +1,252 @@
+"""The response file: one event of one recipient a row. Every row is accounted for.
+
+How a file is written is agreed with Optimizely support: `ResponseLayout`. Nothing is guessed: a row that does not fit
+is refused with a reason. A file is read a piece at a time.
+"""
+
+import operator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from shared.config.response_layouts import ResponseField, ResponseLayout, loosely_named
+from shared.errors import ResponseFileLayout
+from shared.optimizely.responses.dates import moment_reader
+from shared.optimizely.responses.rows import ResponseRows
+from shared.rejects import LONGEST_COMMUNICATION_KEY, LONGEST_URN, LONGEST_VALUE, RejectReason
+from shared.response import MessageType, Response
+
+#: Longest name of a detail: `ResponseDetails` has no room for more.
+_LONGEST_NAME: Final = 255
+#: Most characters: the ledger and `Response` have no room for more. In the order in which a row is looked at.
+_LONGEST: Final[Mapping[ResponseField, int]] = {
+    ResponseField.EMAIL: 320,
+    ResponseField.URN: LONGEST_URN,
+    ResponseField.COMMUNICATION_KEY: LONGEST_COMMUNICATION_KEY,
+    ResponseField.BROADCAST_KEY: LONGEST_COMMUNICATION_KEY,
+    ResponseField.MAILING_ID: LONGEST_COMMUNICATION_KEY,
+    ResponseField.MESSAGE_TYPE: 50,
+    ResponseField.CLICK_URL: 2000,
+}
+_RECIPIENT: Final = (ResponseField.COMMUNICATION_KEY, ResponseField.URN, ResponseField.EMAIL)
+#: Values of so many characters are looked at: each may be two in UTF-16.
+_HALVES: Final = tuple(longest // 2 for longest in _LONGEST.values())
+#: Detail that keeps the word of a file for a type which has another name here. A column of this name, which would be
+#: in its way, is kept under its number, as one without a name is.
+TYPE_IN_FILE: Final = "MessageTypeInFile"
+#: Other words for the known types: those of Apteco's API (section 4.4 of the Apteco reference) and of the vendor's
+#: webhooks and response categories (section 3.3 of the Optimizely reference).
+_WORDS: Final[Mapping[str, MessageType]] = {
+    "BroadcastDelivered": MessageType.SEND,
+    "BroadcastOpen": MessageType.OPEN,
+    "BroadcastClick": MessageType.CLICK,
+    "BroadcastBounce": MessageType.BOUNCE,
+    "BroadcastOptOut": MessageType.UNSUBSCRIPTION,
+    "hardbounce": MessageType.BOUNCE,
+    "softbounce": MessageType.BOUNCE,
+    "unsubscribe": MessageType.UNSUBSCRIPTION,
+    "spamcomplaint": MessageType.COMPLAINT,
+}
+
+
+class ResponseReader:
+    """A response file being read: the header at once, then the rows, once.
+
+    Iterating gives the good rows as `(line, Response)`; `rows` gives the refused ones too. A row begins at `line`, the
+    first line being 1. Afterwards `rows_read == rows_good + rejects.total()`.
+
+    Args:
+        chunks: the file in pieces of any size.
+        layout: how it is written.
+        name: its name, for errors.
+
+    Attributes:
+        packed: `zip` or `gzip`, or nothing for a file that is not packed.
+        encoding: what it is read in.
+        marked: whether it says so itself, by a BOM.
+        fields: header names of the columns that `Response` has a place for, by what they are.
+        details: header names of the other columns, which are kept as details.
+        rows_read: rows so far. Blank lines at the very end are none.
+        rows_good: good ones among them.
+        rejects: the others by reason.
+        refused_field: what refused the last row that was refused: the header name of a column, or nothing where it was
+            the row itself.
+
+    Raises:
+        ResponseFileLayout: there is no header, or it lacks what every response needs.
+        TerminalError: a packed file cannot be unpacked: one of the errors `response-file-packed-…`, `-encrypted`,
+            `-several`, `-too-large`; also while rows are read.
+    """
+
+    def __init__(self, chunks: Iterable[bytes], layout: ResponseLayout, *, name: str) -> None:
+        self._name = name
+        self._moment = moment_reader(layout)
+        self._message_type = layout.message_type
+        self._types = _types(layout)
+        self.rows_read = 0
+        self.rows_good = 0
+        self.rejects: Counter[RejectReason] = Counter()
+        self.refused_field = ""
+        reading = ResponseRows(chunks, layout, name=name)
+        self.packed, self.encoding, self.marked = reading.packed, reading.encoding, reading.marked
+        self._rows = iter(reading)
+        names = list(layout.columns) or self._header()
+        reading.width = self._width = len(names)
+        self._find_columns(names, layout)
+
+    def __iter__(self) -> Iterator[tuple[int, Response]]:
+        """The good rows; raises what `rows` raises."""
+        for line, row in self.rows():
+            if isinstance(row, Response):
+                yield line, row
+
+    def rows(self) -> Iterator[tuple[int, Response | RejectReason]]:
+        """Every row: the line it begins at, and the response or why there is none.
+
+        Raises:
+            TerminalError: a packed file cannot be unpacked to its end.
+        """
+        for line, cells in self._rows:
+            self.refused_field = ""
+            outcome = cells if isinstance(cells, RejectReason) else self._outcome(cells)
+            self.rows_read += 1
+            if isinstance(outcome, RejectReason):
+                self.rejects[outcome] += 1
+            else:
+                self.rows_good += 1
+            yield line, outcome
+
+    # The header. No name that was found is ever told: without a header they are somebody's data.
+
+    def _header(self) -> list[str]:
+        line, cells = next(self._rows, (1, []))
+        if isinstance(cells, RejectReason):
+            raise self._wrong_layout(f"its first line is no header ({cells})")
+        if line != 1 or not cells:
+            raise self._wrong_layout("it is empty, or begins with a blank line")
+        return [name.strip() or f"Column {number}" for number, name in enumerate(cells, 1)]
+
+    def _find_columns(self, names: list[str], layout: ResponseLayout) -> None:
+        found: dict[str, int] = {}
+        for position, name in enumerate(names):
+            found.setdefault(loosely_named(name), position)
+        positions = {
+            field: next((found[key] for key in map(loosely_named, layout.aliases(field)) if key in found), None)
+            for field in ResponseField
+        }
+        for field in (ResponseField.MESSAGE_TYPE, ResponseField.EVENT_TIME):
+            if positions[field] is None and not (field is ResponseField.MESSAGE_TYPE and self._message_type):
+                raise self._wrong_layout(f"its header has no column {' or '.join(layout.aliases(field))}")
+        if all(positions[field] is None for field in _RECIPIENT):
+            wanted = ", ".join(name for field in _RECIPIENT for name in layout.aliases(field))
+            raise self._wrong_layout(f"its header has none of the columns {wanted}")
+        if len(found) < len(names):
+            raise self._wrong_layout("its header has a column twice")
+        if any(len(name) > _LONGEST_NAME for name in names):
+            raise self._wrong_layout(f"its header has a name of more than {_LONGEST_NAME} characters")
+        if self._message_type:
+            positions[ResponseField.MESSAGE_TYPE] = None
+        # Where a column is not there, the empty text that is put behind the cells of a row.
+        self._pick = operator.itemgetter(
+            *(len(names) if position is None else position for position in positions.values())
+        )
+        taken = set(positions.values())
+        self._details = [
+            (position, name if loosely_named(name) != loosely_named(TYPE_IN_FILE) else f"Column {position + 1}")
+            for position, name in enumerate(names)
+            if position not in taken
+        ]
+        self.fields = MappingProxyType(
+            {field: names[position] for field, position in positions.items() if position is not None}
+        )
+        self.details = tuple(name for _, name in self._details)
+
+    def _wrong_layout(self, reason: str) -> ResponseFileLayout:
+        return ResponseFileLayout(file=self._name, reason=reason)
+
+    # Rows
+
+    def _outcome(self, cells: list[str]) -> Response | RejectReason:
+        try:
+            return self._response(cells)
+        except _Refusal as refusal:
+            self.refused_field = refusal.column
+            return refusal.reason
+
+    def _response(self, cells: list[str]) -> Response:
+        """The response of a row; raises `_Refusal`."""
+        if len(cells) != self._width:
+            raise _Refusal(RejectReason.WRONG_FIELD_COUNT)
+        details = {name: value for position, name in self._details if (value := cells[position].strip())}
+        cells.append("")
+        # In the order of `ResponseField`.
+        values = tuple(map(str.strip, self._pick(cells)))
+        email, urn, communication_key, broadcast_key, mailing_id, word, click_url, *times = values
+        word = word or self._message_type
+        if not word:
+            raise self._refusal(RejectReason.TYPE_MISSING, ResponseField.MESSAGE_TYPE)
+        if not (communication_key or urn or email):
+            raise _Refusal(RejectReason.RECIPIENT_MISSING)
+        event_time, delivery_date, click_date = self._moments(*times)
+        self._check_lengths(values, details)
+        message_type = self._types.get(word.casefold(), word)
+        if message_type.casefold() != word.casefold():
+            details[TYPE_IN_FILE] = word
+        return Response(
+            message_type=message_type,
+            event_time=event_time,
+            email=email,
+            urn=urn,
+            communication_key=communication_key,
+            broadcast_key=broadcast_key,
+            mailing_id=mailing_id,
+            delivery_date=delivery_date,
+            click_url=click_url,
+            click_date=click_date,
+            details=details,
+        )
+
+    def _moments(self, event: str, delivery: str, click: str) -> tuple[datetime, datetime | None, datetime | None]:
+        moment = self._moment
+        event_time, delivery_date, click_date = moment(event), moment(delivery), moment(click)
+        if event_time is None:
+            raise self._refusal(RejectReason.DATE_INVALID, ResponseField.EVENT_TIME)
+        if delivery and delivery_date is None:
+            raise self._refusal(RejectReason.DATE_INVALID, ResponseField.DELIVERY_DATE)
+        if click and click_date is None:
+            raise self._refusal(RejectReason.DATE_INVALID, ResponseField.CLICK_DATE)
+        return event_time, delivery_date, click_date
+
+    def _check_lengths(self, values: Sequence[str], details: Mapping[str, str]) -> None:
+        if True in map(operator.gt, map(len, values), _HALVES):
+            for (field, longest), value in zip(_LONGEST.items(), values, strict=False):
+                if _is_longer(value, longest):
+                    raise self._refusal(RejectReason.VALUE_TOO_LONG, field)
+        for name, value in details.items():
+            if _is_longer(value, LONGEST_VALUE):
+                raise _Refusal(RejectReason.VALUE_TOO_LONG, name)
+
+    def _refusal(self, reason: RejectReason, field: ResponseField) -> "_Refusal":
+        return _Refusal(reason, self.fields[field])
+
+
+class _Refusal(Exception):
+    """Why a row is no response, and the header name of the column that says so, if one does."""
+
+    def __init__(self, reason: RejectReason, column: str = "") -> None:
+        self.reason = reason
+        self.column = column
+        super().__init__(reason)
+
+
+def _is_longer(text: str, longest: int) -> bool:
+    """Whether a column of so many characters has no room for it: SQL Server counts in UTF-16."""
+    return len(text) > longest // 2 and len(text.encode("utf-16-le")) // 2 > longest
+
+
+def _types(layout: ResponseLayout) -> Mapping[str, str]:
+    """The message type by the word of a file, in whatever case; words that are not here are kept as they come."""
+    known = {known.value: known.value for known in MessageType}
+    return {word.casefold(): str(message_type) for word, message_type in ({**_WORDS, **known, **layout.types}).items()}

@@ -1,0 +1,1 @@
+"""Chores: what housekeeping calls, each by itself."""

@@ -1,0 +1,1 @@
+"""The storage account: staged files and queues."""

@@ -1,0 +1,76 @@
+"""The storage account: one client for blobs and one for queues, by connection string or by identity."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from azure.core.exceptions import AzureError
+from azure.identity import ManagedIdentityCredential
+from azure.storage.blob import BlobServiceClient
+from azure.storage.queue import QueueServiceClient
+
+from shared.config.settings import Settings
+from shared.errors import SettingsInvalid, StorageUnavailable
+
+#: Bytes that are in memory at a time while a blob is read or written.
+BLOCK_SIZE = 1024 * 1024
+#: Four tries with pauses of about 1, 3 and 5 seconds. The libraries' own patience outlasts a lease; longer pauses are
+#: the business of the steps.
+_PATIENCE: Final[dict[str, Any]] = {
+    "retry_total": 3,
+    "initial_backoff": 1,
+    "increment_base": 2,
+    "random_jitter_range": 1,
+    "connection_timeout": 5,
+    "read_timeout": 30,
+}
+
+
+def blob_service(settings: Settings) -> BlobServiceClient:
+    """The blobs of the storage account that the settings name.
+
+    Raises:
+        SettingsInvalid: the connection string cannot be read.
+    """
+    options = {**_PATIENCE, "max_single_get_size": BLOCK_SIZE, "max_chunk_get_size": BLOCK_SIZE}
+    if settings.storage_connection is None:
+        return BlobServiceClient(str(settings.blob_service_uri), credential=_identity(settings), **options)
+    with _readable_connection_string():
+        return BlobServiceClient.from_connection_string(settings.storage_connection.get_secret_value(), **options)
+
+
+def queue_service(settings: Settings) -> QueueServiceClient:
+    """The queues of the storage account that the settings name.
+
+    Raises:
+        SettingsInvalid: the connection string cannot be read.
+    """
+    if settings.storage_connection is None:
+        return QueueServiceClient(str(settings.queue_service_uri), credential=_identity(settings), **_PATIENCE)
+    with _readable_connection_string():
+        return QueueServiceClient.from_connection_string(settings.storage_connection.get_secret_value(), **_PATIENCE)
+
+
+def _identity(settings: Settings) -> ManagedIdentityCredential:
+    return ManagedIdentityCredential(client_id=settings.managed_identity_client_id)
+
+
+@contextmanager
+def _readable_connection_string() -> Iterator[None]:
+    try:
+        yield
+    except ValueError:
+        raise SettingsInvalid(reason="AzureWebJobsStorage: not a connection string of a storage account") from None
+
+
+@contextmanager
+def mapped_errors(operation: str) -> Iterator[None]:
+    """Turn errors of the storage libraries into those of the catalogue.
+
+    Raises:
+        StorageUnavailable: the storage account did not do it.
+    """
+    try:
+        yield
+    except AzureError as error:
+        raise StorageUnavailable(operation=operation, reason=type(error).__name__) from None

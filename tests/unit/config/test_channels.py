@@ -1,0 +1,107 @@
+"""Channels: what a file of them may say, and what is told when it says something else."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.broadcast import RouteKind, SendMode
+from shared.config.channels import Channel, Channels, ListFileLayout
+from shared.errors import ChannelUnknown, SettingsInvalid
+
+
+def load(folder: Path, text: str | bytes) -> Channels:
+    file = folder / "channels.toml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return Channels.load(file)
+
+
+def test_without_a_file_there_is_the_default_channel() -> None:
+    channels = Channels.load(None)
+    assert channels.names() == ["default"]
+    assert channels["default"] == Channel()
+    with pytest.raises(ChannelUnknown, match="no channel named 'Newsletter'"):
+        channels["Newsletter"]
+
+
+def test_a_file_names_channels_and_leaves_out_what_is_as_usual(tmp_path: Path) -> None:
+    channels = load(
+        tmp_path,
+        """
+        [channels."Newsletter DE"]
+        route = "closed loop"
+        fields = { "Kunden ID" = "Urn" }
+        list_file = { name = "{mailing}-{broadcast}.csv.gz", gzip = true, encoding = "windows-1252" }
+
+        [channels.default]
+        send = "after import"
+        """,
+    )
+    assert channels.names() == ["Newsletter DE", "default"]
+    newsletter = channels["Newsletter DE"]
+    assert newsletter.route is RouteKind.CLOSED_LOOP
+    assert newsletter.default_send_mode is SendMode.AFTER_IMPORT
+    assert newsletter.list_file == ListFileLayout(
+        name="{mailing}-{broadcast}.csv.gz", gzip=True, encoding="windows-1252"
+    )
+    assert channels["default"].default_send_mode is SendMode.AFTER_IMPORT
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[channel.x]", "channel: Extra inputs are not permitted"),
+        ('[channels.x]\nroute = "pigeon"', "channels.x.route: Input should be 'import job'"),
+        ("[channels.x]\nspeed = 1", "channels.x.speed: Extra inputs are not permitted"),
+        (
+            '[channels.x]\nroute = "closed loop"\nsend = "upload only"',
+            "cannot send 'upload only'; it can: after import",
+        ),
+        ('[channels.x]\nsend = "at a time"', "the time is the job's"),
+        ('[channels.x.list_file]\nname = "list.csv"', "{broadcast} is missing"),
+        ('[channels.x.list_file]\nname = "{broadcast}/../x.csv"', "a file name has letters"),
+        ('[channels.x.list_file]\nname = "{broadcast}{0}"', "only these may stand in braces"),
+        ('[channels.x.list_file]\nname = "{broadcast"', "only these may stand in braces"),
+        ('[channels.x.list_file]\nname = "{broadcast.key}"', "only these may stand in braces"),
+        ('[channels.x.list_file]\nname = "{{broadcast}}"', "only these may stand in braces"),
+        ("[channels.x.list_file]\ngzip = true", "ends with .gz"),
+        ('[channels.x.list_file]\nquote = ""\nquote_all = true', "quote_all needs a quote"),
+        ('[channels.x.list_file]\ndelimiter = "||"', "at most 1 character"),
+        ('[channels.x.list_file]\ncolumns = ["Email", "Email"]', "named twice"),
+        ('[channels.x.import_job]\njob_name = "Import {name}"', "only these may stand in braces: list"),
+        (
+            '[channels.x]\nroute = "closed loop"\nclosed_loop = { mailing_column = "" }',
+            "a closed loop needs the mailing id",
+        ),
+        ('[channels.x]\nroute = "export file"', "needs export_file.site"),
+        (
+            '[channels.x]\nroute = "export file"\nexport_file = { site = "p" }\nlist_file = { name = "{broadcast}" }',
+            "channel x: there is no [sftp_sites.p]",
+        ),
+        ('[channels.x]\nroute = "export file"\nexport_file = { site = "p" }', "without {list_id} and {mailing}"),
+        (
+            """[channels.x]
+            route = "export file"
+            suppress = true
+            export_file = { site = "p" }
+            list_file = { name = "{broadcast}" }""",
+            "suppress is not possible",
+        ),
+        ('[sftp_sites.p]\nhost = "h"\nuser = "u"\nhost_keys = ["k"]', "give private_key or password"),
+        ('[sftp_sites.p]\nhost = "h"\nuser = "u"\nhost_keys = []\npassword = "P"', "sftp_sites.p.host_keys: "),
+        ('[channels.x.drop]\nplace = "/in"', "drop.list_name is missing"),
+        ('[channels.x.drop]\nplace = "/in"\nlist_name = "Customers"', "drop.message_name is missing"),
+        ("[channels.x", "is no TOML"),
+        (b"[channels.\xff]", "is no TOML"),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused_with_the_place(
+    tmp_path: Path, text: str | bytes, told: str
+) -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        load(tmp_path, text)
+    assert told in str(refused.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"nowhere\.toml cannot be read"):
+        Channels.load(tmp_path / "nowhere.toml")

@@ -1,0 +1,284 @@
+"""What WS_DB and RS_DB may be set to."""
+
+import re
+from contextlib import suppress
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.config.connection_string import (
+    Encryption,
+    EntraIdentity,
+    EntraLogin,
+    IntegratedLogin,
+    SqliteFile,
+    SqlLogin,
+    SqlServer,
+    is_loopback,
+    parse_connection,
+)
+
+GUIDE = "MYSERVER;Initial Catalog=RS_Demo;User Id=bridge;Password=pa55;"
+AZURE = "Server=tcp:my.database.windows.net,1433;Initial Catalog=RS_Demo;"
+LOGIN = SqlLogin(user="bridge", password="pa55")
+
+
+def parsed(text: str) -> SqlServer:
+    found = parse_connection(text)
+    assert isinstance(found, SqlServer)
+    return found
+
+
+def refused(text: str) -> str:
+    with pytest.raises(ValueError, match=r"\S") as caught:
+        parse_connection(text)
+    assert caught.value.__cause__ is None
+    assert caught.value.__context__ is None or caught.value.__suppress_context__
+    return str(caught.value)
+
+
+# The three forms
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        GUIDE,
+        "MYSERVER;Initial Catalog=RS_Demo;User Id=bridge;Password=pa55",
+        "  MYSERVER ; initial catalog = RS_Demo ; USER ID = bridge ; password = pa55 ; ",
+        "Server=MYSERVER;Database=RS_Demo;UID=bridge;PWD=pa55",
+        "Data Source=MYSERVER;Initial Catalog=RS_Demo;User ID=bridge;Password=pa55",
+        'data source="MYSERVER";initial catalog=\'RS_Demo\';user="bridge";password="pa55"',
+        ";;Server=MYSERVER;;Database=RS_Demo;UserId=bridge;Pwd=pa55;;",
+        "mssql+pyodbc://bridge:pa55@MYSERVER/RS_Demo",
+        "mssql://bridge:pa55@MYSERVER/RS_Demo?driver=ODBC+Driver+18+for+SQL+Server",
+        "mssql+pyodbc:///?odbc_connect="
+        + quote_plus("Driver={ODBC Driver 18 for SQL Server};Server=MYSERVER;Database=RS_Demo;UID=bridge;PWD={pa55}"),
+    ],
+)
+def test_every_form_names_the_same_database(text: str) -> None:
+    assert parsed(text) == SqlServer(host="MYSERVER", database="RS_Demo", login=LOGIN)
+
+
+def test_a_sqlite_file_is_named_by_its_url() -> None:
+    assert parse_connection("sqlite:////data/rs.sqlite") == SqliteFile("sqlite:////data/rs.sqlite")
+
+
+@pytest.mark.parametrize(
+    ("server", "place"),
+    [
+        ("MYSERVER", ("MYSERVER", None, None)),
+        (r"MYSERVER\FASTSTATS", ("MYSERVER", "FASTSTATS", None)),
+        (r"tcp:my-server.example.com\SQL_1,14330", ("my-server.example.com", "SQL_1", 14330)),
+        ("TCP:my.database.windows.net, 1433", ("my.database.windows.net", None, 1433)),
+        ("10.0.0.4,1433", ("10.0.0.4", None, 1433)),
+        ("[fd00::4],1433", ("fd00::4", None, 1433)),
+        (".", ("localhost", None, None)),
+        (r"(local)\SQLEXPRESS", ("localhost", "SQLEXPRESS", None)),
+    ],
+)
+def test_a_server_has_a_host_and_maybe_an_instance_and_a_port(
+    server: str, place: tuple[str, str | None, int | None]
+) -> None:
+    found = parsed(f"{server};Initial Catalog=RS_Demo;User Id=bridge;Password=pa55;")
+    assert (found.host, found.instance, found.port) == place
+
+
+def test_the_last_of_equal_keywords_wins_as_in_ado_net() -> None:
+    assert parsed(f"{GUIDE}Database=RS_Other").database == "RS_Other"
+
+
+# Quotes
+
+
+@pytest.mark.parametrize(
+    ("written", "password"),
+    [
+        ("plain=with=equals", "plain=with=equals"),
+        ("it's\"", "it's\""),
+        ("'a;b'", "a;b"),
+        ('"a;b"', "a;b"),
+        ("'it''s; so'", "it's; so"),
+        ('"say ""so"""', 'say "so"'),
+        ("'say \"so\"'", 'say "so"'),
+        ("'  outer spaces  '", "  outer spaces  "),
+        ("  no outer spaces  ", "no outer spaces"),
+        ("{braces}", "{braces}"),
+        ("Pässwörd☃", "Pässwörd☃"),
+    ],
+)
+def test_a_value_is_quoted_as_in_ado_net(written: str, password: str) -> None:
+    assert parsed(f"MYSERVER;Initial Catalog=RS_Demo;User Id=bridge;Password={written};").login == SqlLogin(
+        user="bridge", password=password
+    )
+
+
+PASSWORDS = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1).filter(str.strip)
+
+
+@given(PASSWORDS, st.sampled_from("'\""))
+def test_every_password_can_be_quoted(password: str, mark: str) -> None:
+    quoted = mark + password.replace(mark, mark * 2) + mark
+    login = parsed(f"MYSERVER;Initial Catalog=RS_Demo;User Id=bridge;Password={quoted};Encrypt=true").login
+    assert login == SqlLogin(user="bridge", password=password)
+
+
+@given(PASSWORDS)
+def test_every_password_can_stand_in_a_url(password: str) -> None:
+    login = parsed(f"mssql+pyodbc://bridge:{quote(password, safe='')}@MYSERVER/RS_Demo").login
+    assert login == SqlLogin(user="bridge", password=password)
+
+
+@given(PASSWORDS)
+def test_every_password_reaches_the_driver_and_nothing_that_is_none_does(password: str) -> None:
+    server = SqlServer(host="MYSERVER", database="RS_Demo", login=SqlLogin(user="bridge", password=password))
+    written = server.odbc_string("Driver 18")
+    # What the driver reads is what comes out when it is read again.
+    assert parsed(f"mssql+pyodbc:///?odbc_connect={quote_plus(written)}") == server
+
+
+# Encryption
+
+
+def test_a_connection_is_encrypted_and_its_certificate_verified_without_a_word() -> None:
+    server = parsed(GUIDE)
+    assert server.encryption is Encryption.YES
+    written = server.odbc_string("driver")
+    assert "Encrypt=yes;" in written
+    assert "TrustServerCertificate=no;" in written
+
+
+@pytest.mark.parametrize(
+    ("written", "encryption"),
+    [("true", "yes"), ("yes", "yes"), ("Mandatory", "yes"), ("strict", "strict"), ("Strict", "strict")],
+)
+def test_encryption_can_be_asked_for(written: str, encryption: str) -> None:
+    assert parsed(f"{GUIDE}Encrypt={written};TrustServerCertificate=false").encryption == encryption
+
+
+@pytest.mark.parametrize(
+    "more",
+    ["Encrypt=no", "Encrypt=false", "Encrypt=Optional", "TrustServerCertificate=true", "trust server certificate=1"],
+)
+def test_less_than_encryption_to_a_verified_server_is_refused_but_on_this_machine(more: str) -> None:
+    assert "encrypted" in refused(f"{GUIDE}{more};")
+    for host in ("localhost", "127.0.0.1,1433", "(local)", "[::1]"):
+        assert is_loopback(parsed(f"{host};Initial Catalog=RS_Demo;User Id=bridge;Password=pa55;{more};").host)
+
+
+@pytest.mark.parametrize("host", ["localhost.example.com", "127.0.0.1.example.com", "0.0.0.0", "10.0.0.1"])  # noqa: S104
+def test_a_host_that_looks_like_this_machine_is_not(host: str) -> None:
+    assert "encrypted" in refused(f"{host};Initial Catalog=RS_Demo;User Id=bridge;Password=pa55;Encrypt=no")
+
+
+def test_the_name_in_the_certificate_and_the_certificate_itself_can_be_given() -> None:
+    server = parsed(f"{GUIDE}Encrypt=strict;HostNameInCertificate=sql.example.com;ServerCertificate=/etc/sql.pem")
+    written = server.odbc_string("driver")
+    assert "HostNameInCertificate=sql.example.com" in written
+    assert "ServerCertificate=/etc/sql.pem" in written
+
+
+# Logins
+
+
+def test_a_managed_identity_may_be_named_by_its_client_id() -> None:
+    text = f"{AZURE}Authentication=Active Directory Managed Identity"
+    assert parsed(text).login == EntraLogin(identity=EntraIdentity.MANAGED_IDENTITY)
+    named = parsed(f"{text};User Id=0000-1111").login
+    assert named == EntraLogin(identity=EntraIdentity.MANAGED_IDENTITY, client_id="0000-1111")
+    assert parsed(f"{AZURE}Authentication=ActiveDirectoryMsi").login == parsed(text).login
+
+
+def test_a_developer_logs_in_as_whom_they_are() -> None:
+    login = parsed(f"{AZURE}Authentication=Active Directory Default").login
+    assert login == EntraLogin(identity=EntraIdentity.DEFAULT)
+
+
+@pytest.mark.parametrize("value", ["true", "SSPI", "yes"])
+def test_a_windows_account_or_a_kerberos_ticket_needs_no_password(value: str) -> None:
+    server = parsed(f"MYSERVER;Initial Catalog=RS_Demo;Integrated Security={value}")
+    assert server.login == IntegratedLogin()
+    assert "Trusted_Connection=yes" in server.odbc_string("driver")
+
+
+def test_the_driver_is_given_no_login_beside_a_token() -> None:
+    written = parsed(f"{AZURE}Authentication=Active Directory Managed Identity;User Id=0000").odbc_string("driver")
+    assert not re.search("UID|PWD|Authentication|Trusted_Connection|0000", written)
+
+
+def test_a_password_is_not_shown_when_a_connection_is_printed() -> None:
+    assert "pa55" not in f"{parsed(GUIDE)!r} {parsed(GUIDE)}"
+
+
+@pytest.mark.parametrize(("seconds", "kept"), [(None, 15), ("5", 5), ("30", 30), ("0", 30), ("900", 30), ("28800", 30)])
+def test_a_connection_is_not_waited_for_without_end(seconds: str | None, kept: int) -> None:
+    assert parsed(GUIDE + (f"Connect Timeout={seconds}" if seconds else "")).connect_seconds == kept
+
+
+def test_what_changes_nothing_here_is_passed_over() -> None:
+    more = "Persist Security Info=True;Pooling=false;Min Pool Size=5;MultipleActiveResultSets=True;Application Name=x;"
+    assert parsed(GUIDE + more) == parsed(GUIDE)
+
+
+# What is refused, without a value
+
+SECRET = "qqq"
+NAMED = f"MYSERVER;Initial Catalog=RS_{SECRET};User Id={SECRET};Password={SECRET};"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (SECRET, "expected"),
+        ("", "expected"),
+        (f"MYSERVER;User Id={SECRET};Password={SECRET}", "no Database"),
+        (f"Database={SECRET};User Id={SECRET};Password={SECRET}", "no Server"),
+        (f"MYSERVER;Database={SECRET}", "no login"),
+        (f"MYSERVER;Database={SECRET};User Id={SECRET}", "no login"),
+        (f"MYSERVER;Database={SECRET};User Id={SECRET};Password=", "no login"),
+        (f"{NAMED}{SECRET}", "part 5"),
+        (f"{NAMED}{SECRET}=1", "keyword 5"),
+        (f"MYSERVER;Database=x;User Id=u;Password=a;{SECRET}=b", "a value with ; is quoted"),
+        (f"MYSERVER;Database=x;User Id=u;Password='{SECRET}", "part 4"),
+        (f"MYSERVER;Database=x;User Id=u;Password='{SECRET}'{SECRET}", "part 4"),
+        (f"MYSERVER;Database=x;User Id=u;Password='{SECRET}\n'", "Password has a control character"),
+        (f"MYSERVER;Database=x;User Id={SECRET}\x00;Password=p", "User Id has a control character"),
+        (rf"\\.\pipe\{SECRET};Database=x;User Id=u;Password=p", "TCP only"),
+        (f"np:{SECRET};Database=x;User Id=u;Password=p", "TCP only"),
+        (rf"(localdb)\{SECRET};Database=x;User Id=u;Password=p", "TCP only"),
+        (f"{SECRET}}}x;Database=x;User Id=u;Password=p", "Server is written"),
+        (f"MYSERVER,{SECRET};Database=x;User Id=u;Password=p", "Server is written"),
+        ("MYSERVER,0;Database=x;User Id=u;Password=p", "Server is written"),
+        ("MYSERVER,65536;Database=x;User Id=u;Password=p", "Server is written"),
+        (f"MYSERVER\\{SECRET} {SECRET};Database=x;User Id=u;Password=p", "Server is written"),
+        (f"{NAMED}Encrypt={SECRET}", "Encrypt is"),
+        (f"{NAMED}TrustServerCertificate={SECRET}", "TrustServerCertificate is"),
+        (f"{NAMED}Integrated Security={SECRET}", "Integrated Security is"),
+        (f"{NAMED}Connect Timeout={SECRET}", "Connect Timeout is"),
+        (f"{NAMED}Authentication={SECRET}", "Authentication is"),
+        (f"{NAMED}Authentication=Active Directory Password", "Authentication is"),
+        (f"{NAMED}Authentication=Active Directory Managed Identity", "no Password"),
+        (f"{NAMED}Authentication=Sql Password;Integrated Security=SSPI", "exclude each other"),
+        (f"Driver={{ODBC Driver 18 for SQL Server}};Server=x;PWD={SECRET}", "odbc_connect"),
+        (f"postgresql://{SECRET}@x/y", "begins with mssql"),
+        (f"mssql+pymssql://u:{SECRET}@x/y", "begins with mssql"),
+        (f"mssql+pyodbc://u:{SECRET}@MYSERVER:12{SECRET}/y", "not a SQLAlchemy URL"),
+        (f"mssql+pyodbc://u:{SECRET}@/y", "no Server"),
+        (f"mssql+pyodbc://u:{SECRET}@MYSERVER/", "no Database"),
+        (f"mssql+pyodbc://u:{SECRET}@MYSERVER/y?{SECRET}=1", "is not known"),
+        (f"mssql+pyodbc:///?odbc_connect=Server%3Dx%3BPWD%3D%7B{SECRET}", "part 2"),
+        ("sqlite://", "begins with mssql"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_by_what_is_wrong_and_never_by_a_value(text: str, reason: str) -> None:
+    said = refused(text)
+    assert reason in said
+    assert SECRET not in said
+
+
+@given(st.text())
+def test_whatever_follows_a_server_is_read_or_refused(text: str) -> None:
+    with suppress(ValueError):
+        assert isinstance(parse_connection(f"MYSERVER;{text}"), SqlServer)

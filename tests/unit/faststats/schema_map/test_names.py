@@ -1,0 +1,363 @@
+"""The schema map: what a file may say, what is told when it says something else, and that names reach SQL quoted."""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlglot
+from sqlalchemy import event
+from sqlalchemy.dialects import mssql
+from sqlalchemy.schema import CreateTable
+from typer.testing import CliRunner
+
+from cli.main import app
+from cli.schema_map import page
+from shared.config.channels import Channels
+from shared.database.connections import Database
+from shared.errors import SettingsInvalid
+from shared.faststats.command_xml import XmlPath, parse_command
+from shared.faststats.ps_db import PsDb
+from shared.faststats.rs_db import RsDb
+from shared.faststats.schema_map import spec
+from shared.faststats.schema_map.names import PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema, present
+from shared.faststats.ws_db import WsDb
+from shared.ledger.schema import Schema
+from tests.databases import ZONE
+from tests.unit.faststats.conftest import NOW
+from tests.unit.faststats.test_rs_db import BROADCAST, OPEN, add
+
+SECTIONS = {section: entries for database in spec.DATABASES for section, entries in database.sections()}
+
+
+def load(folder: Path, text: str | bytes) -> SchemaMap:
+    file = folder / "map.toml"
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return SchemaMap.load(file)
+
+
+def test_without_a_file_the_names_are_the_public_ones() -> None:
+    names = SchemaMap.load(None)
+    assert names.name("ws_db.job_queue.job_id") == "JobID"
+    assert names.value("ws_db.states.waiting") == "unassigned"
+    assert str(names.path("ws_db.command.file_path")) == "FilePath"
+
+
+def test_a_file_gives_only_what_differs(tmp_path: Path) -> None:
+    names = load(
+        tmp_path,
+        """
+        [ws_db]
+        schema = "faststats_schema"
+        [ws_db.job_queue]
+        table = "Job Queue"
+        priority = ""
+        state = "Größe"
+        [ws_db.states]
+        waiting = 0
+        claimed = 1
+        done = 2
+        failed = 3
+        cancelled = -1
+        [ps_db.command]
+        run = "Campaign/Run | Run"
+        """,
+    )
+    schema = WsDbSchema(ZONE, names)
+    assert (schema.job_queue.schema, schema.job_queue.name) == ("faststats_schema", "Job Queue")
+    assert "priority" not in schema.job_queue.c
+    assert schema.job_queue.c.state.name == "Größe"
+    assert (schema.states.waiting, schema.states.cancelled) == (0, -1)
+    assert PsDbSchema(ZONE, names).command.run == XmlPath(("Campaign/Run", "Run"))
+    assert RsDbSchema(ZONE, names).broadcasts.name == "Broadcasts"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[ws]", "ws is not known; there are: ws_db, rs_db, ps_db"),
+        ("ws_db = 1", "ws_db is not known"),
+        ("[ws_db.job_queu]", "ws_db.job_queu is not known; there are: schema, job_queue, commands, results,"),
+        ("[ws_db.job_queue]\nprio = 'a'", "ws_db.job_queue.prio is not known; there are: table, job_id, time_added,"),
+        ("[ws_db.job_queue.priority]\nname = 'a'", "ws_db.job_queue.priority is not text in quotes"),
+        ("[ws_db.job_queue]\npriority = 1", "ws_db.job_queue.priority is not text in quotes"),
+        ("[ws_db.job_queue]\nstate = ''", "ws_db.job_queue.state cannot be left out"),
+        ("[ws_db.job_queue]\ntable = ''", "ws_db.job_queue.table cannot be left out"),
+        ("[ws_db.job_queue]\nserver = 'State'", "ws_db.job_queue.server and ws_db.job_queue.state have the same name"),
+        ("[ws_db.job_queue]\nserver = 'sTATE'", "have the same name"),
+        ("[ws_db.results]\ntable = 'JobQueue'", "have the same name"),
+        ("[ws_db.states]\nwaiting = 0", "are words or numbers, not some of each"),
+        ("[ws_db.states]\nwaiting = true", "ws_db.states.waiting is a word in quotes or a whole number"),
+        ("[ws_db.states]\nwaiting = 1.5", "ws_db.states.waiting is a word in quotes or a whole number"),
+        ("[ws_db.states]\nwaiting = ''", "ws_db.states.waiting is a word of 1 to 50 characters"),
+        ("[ws_db.states]\nwaiting = 'done'", "ws_db.states.waiting and ws_db.states.done are the same"),
+        ("[ws_db.states]\ncancelled = 'Unassigned'", "ws_db.states.waiting and ws_db.states.cancelled are the same"),
+        ("[ws_db.states]\nclaimed = 'done'", "ws_db.states.claimed and ws_db.states.done are the same"),
+        ("[ws_db.states]\nwaiting = 99999999999", "is larger than 2147483647"),
+        ("[ws_db.command]\nrun = '//Run'", "ws_db.command.run is no element path"),
+        ("[ws_db.command]\nrun = ''", "is no element path"),
+        ("[ws_db", "is no TOML"),
+        (b"a = '\xff'", "is not UTF-8"),
+    ],
+)
+def test_a_file_that_says_something_else_is_refused_with_the_place(
+    tmp_path: Path, text: str | bytes, told: str
+) -> None:
+    with pytest.raises(SettingsInvalid) as refused:
+        load(tmp_path, text)
+    assert told in str(refused.value)
+    assert "SCHEMA_MAP_FILE map.toml" in str(refused.value)
+
+
+def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"ws_db\.a is not known.*; rs_db\.b is not known"):
+        load(tmp_path, "[ws_db]\na = 1\n[rs_db]\nb = 2")
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"nowhere\.toml cannot be read"):
+        SchemaMap.load(tmp_path / "nowhere.toml")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a]b",
+        "[a]",
+        'a"b',
+        "a'b",
+        "a`b",
+        "a;b",
+        "a; DROP TABLE x",
+        "a/*b*/",
+        "a.b",
+        "a\nb",
+        "a\x00b",
+        "a\x7f",
+        "#temp",
+        "@x",
+        "1a",
+        " a",
+        "a ",
+        "a" * 129,
+        "a?b",
+        "a:b",
+        "a%b",
+        "a\u2028b",
+        "a\u202eb",
+    ],
+    ids=ascii,
+)
+def test_what_is_no_sensible_name_in_sql_server_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="is no name that the bridge uses"):
+        SchemaMap({"ws_db.job_queue.state": name})
+
+
+@pytest.mark.parametrize(
+    "name", ["a", "_a1", "State", "Kunden ID", "a-b", "Größe", "日本", "select", "a" * 128, "A$#@x"]
+)
+def test_sensible_names_are_taken(name: str) -> None:
+    assert SchemaMap({"ws_db.job_queue.state": name}).name("ws_db.job_queue.state") == name
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        " ",
+        "/a",
+        "a/",
+        "a//b",
+        ".",
+        "..",
+        "a/..",
+        "*",
+        "a/*",
+        "a[1]",
+        "{urn:x}a",
+        "@a",
+        "a b",
+        "a|",
+        "1a",
+        "a[b='c']",
+    ],
+)
+def test_what_is_no_plain_way_from_element_to_element_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="a path is names of elements"):
+        XmlPath.parse(path)
+
+
+def test_the_first_path_that_has_a_text_counts_in_whatever_namespace() -> None:
+    root = parse_command("<r xmlns='urn:x'><a> </a><b><c> 7 </c></b><d>8</d></r>")
+    assert XmlPath.parse("a | b/c | d").text(root) == "7"
+    assert XmlPath.parse("nothing").text(root) == ""
+    assert XmlPath.parse("nothing|b").find(root) is not None
+
+
+# What reaches SQL
+
+
+def renamed(name: Callable[[int], str]) -> SchemaMap:
+    """A map in which everything has another name."""
+    keys = [
+        f"{section}.{entry.key}"
+        for section, entries in SECTIONS.items()
+        for entry in entries
+        if not section.endswith(".command") and entry.key != "schema"
+    ]
+    return SchemaMap({key: name(number) for number, key in enumerate(keys)})
+
+
+def statements(names: SchemaMap, folder: Path) -> Iterator[str]:
+    """Statements that the bridge sends to the three databases under these names."""
+    sent: list[str] = []
+    with ExitStack() as stack:
+        databases = {
+            name: stack.enter_context(closing(Database(f"sqlite:///{folder / name}", name)))
+            for name in ("WS_DB", "RS_DB", "PS_DB")
+        }
+        _use(databases, names, sent)
+    return iter(sent)
+
+
+def _use(databases: dict[str, Database], names: SchemaMap, sent: list[str]) -> None:
+    ws, rs, ps = WsDbSchema(ZONE, names), RsDbSchema(ZONE, names), PsDbSchema(ZONE, names)
+    for database, schema in zip(databases.values(), (ws, rs, ps), strict=True):
+        with database.writing() as connection:
+            schema.metadata.create_all(connection)
+    Schema(databases["RS_DB"]).migrate()
+    for database in databases.values():
+
+        def listen(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:
+            if not statement.startswith(("BEGIN", "PRAGMA")):
+                sent.append(statement)
+
+        event.listen(database.engine, "before_cursor_execute", listen)
+    ws_db = WsDb(databases["WS_DB"], ws, server="b", channels=Channels(), now=lambda: NOW)
+    use(ws_db)
+    with databases["RS_DB"].writing() as connection:
+        rs_db = RsDb(rs)
+        rs_db.record_prepared(connection, BROADCAST)
+        add(rs_db, connection, [replace(OPEN, details={"a": "b"})])
+        rs_db.count_by_type(connection)
+    PsDb(databases["PS_DB"], ps, now=lambda: NOW).find_delivery(UUID(int=7))
+
+
+def use(ws_db: WsDb) -> None:
+    """Call everything that WsDb does with its tables."""
+    ws_db.claim(2)
+    ws_db.orphans(after=0, claimed_before=NOW + timedelta(days=1))
+    ws_db.take_mark_off([1])
+    ws_db.end_cancelled()
+    ws_db.cancel_requested(1)
+    ws_db.note(1, "line")
+    ws_db.finish(1, {"a": "b"}, line="line")
+
+
+@pytest.mark.parametrize("name", ["qzq{}", "QZQ{}", "qzq -- {}", "qzq DROP TABLE Response {}", "qzq @p1 #x $ {}"])
+def test_nothing_of_the_map_reaches_sql_unquoted(tmp_path: Path, name: str) -> None:
+    sent = list(statements(renamed(lambda number: name.format(f"{number:03d}")), tmp_path))
+    # The others are about the bridge's own tables.
+    assert sum("qzq" in statement.lower() for statement in sent) > 10
+    for statement in sent:
+        assert "qzq" not in re.sub(r'"[^"]*"', "", statement).lower()
+
+
+def test_the_same_holds_on_sql_server_and_its_parser_agrees() -> None:
+    sent: list[str] = []
+    names = renamed(lambda number: f"qzq DROP {number:03d}")
+    ws, rs = WsDbSchema(ZONE, names), RsDbSchema(ZONE, names)
+    for schema in (ws, rs, PsDbSchema(ZONE, names)):
+        sent += [str(CreateTable(table).compile(dialect=mssql.dialect())) for table in schema.tables.values()]  # type: ignore[no-untyped-call]
+    ws_db = WsDb(None, ws, server="b", channels=Channels(), now=lambda: NOW)  # type: ignore[arg-type]
+    for statement in (ws_db._claim(5), ws_db._chosen(1, cancelled=True)):
+        compiled = statement.compile(dialect=mssql.dialect(), compile_kwargs={"render_postcompile": True})  # type: ignore[no-untyped-call]
+        sent.append(str(compiled))
+    for text in sent:
+        assert "qzq" not in re.sub(r"\[[^\]]*\]", "", text)
+        assert sqlglot.parse_one(text.replace(":", "@"), dialect="tsql") is not None
+
+
+def test_the_claim_on_sql_server_passes_rows_by_that_others_hold_and_asks_for_the_state_again() -> None:
+    ws_db = WsDb(None, WsDbSchema(ZONE), server="b", channels=Channels(), now=lambda: NOW)  # type: ignore[arg-type]
+    text = str(ws_db._claim(5).compile(dialect=mssql.dialect(), compile_kwargs={"render_postcompile": True}))  # type: ignore[no-untyped-call]
+    assert text.startswith("UPDATE [JobQueue] WITH (READPAST, UPDLOCK, ROWLOCK) SET ")
+    assert "[JobQueue] AS waiting WITH (READPAST, ROWLOCK)" in text
+    assert "OUTPUT inserted.[JobID]" in text
+    chosen, _, again = text.rpartition(")")
+    assert "TOP 5" in chosen
+    assert "[State] = " in again
+
+
+# What can be left out
+
+
+def leavable() -> list[str]:
+    return [
+        f"{section}.{entry.key}"
+        for section, entries in SECTIONS.items()
+        for entry in entries
+        if entry.without and entry.key != "schema"
+    ]
+
+
+@pytest.mark.parametrize("key", leavable())
+def test_the_bridge_lives_without_what_may_be_left_out(tmp_path: Path, key: str) -> None:
+    assert list(statements(SchemaMap({key: ""}), tmp_path))
+
+
+def test_the_bridge_lives_without_all_of_it(tmp_path: Path) -> None:
+    assert list(statements(SchemaMap(dict.fromkeys(leavable(), "")), tmp_path))
+
+
+def test_a_row_has_only_what_its_table_has_room_for() -> None:
+    schema = RsDbSchema(ZONE, SchemaMap({"rs_db.response.urn": ""}))
+    assert present(schema.response, {"urn": "1", "email": "a"}) == {"email": "a"}
+
+
+# What is shown
+
+
+def test_the_page_can_be_used_as_a_file_and_means_the_same(tmp_path: Path) -> None:
+    changed: dict[str, object] = {
+        "ws_db.job_queue.state": "Größe",
+        "ws_db.job_queue.priority": "",
+        "rs_db.values.completed": "OK",
+    }
+    numbers = {
+        f"ws_db.states.{key}": number
+        for number, key in enumerate(("waiting", "claimed", "done", "failed", "cancelled"))
+    }
+    names = SchemaMap(changed | numbers)
+    again = load(tmp_path, page(names))
+    assert again._values == names._values
+
+
+def test_the_page_says_of_every_name_whether_it_is_published_or_an_assumption() -> None:
+    shown = page(SchemaMap({"ws_db.job_queue.state": "Status"}))
+    entries = [line for line in shown.splitlines() if " = " in line and not line.startswith("#")]
+    assert len(entries) == sum(len(found) for found in SECTIONS.values())
+    assert all("published" in line or "assumption" in line for line in entries)
+    assert 'changed from "State" (assumption)' in shown
+    assert tomllib.loads(shown)["ws_db"]["job_queue"]["state"] == "Status"
+
+
+def test_the_command_shows_the_map_of_the_setting_or_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.toml").write_text("[ws_db.job_queue]\nstate = 'A'")
+    (tmp_path / "b.toml").write_text("[ws_db.job_queue]\nstate = 'B'")
+    (tmp_path / "bad.toml").write_text("[ws_db.job_queue]\nstat = 'B'")
+    monkeypatch.setenv("SCHEMA_MAP_FILE", str(tmp_path / "a.toml"))
+    show = ["schema-map", "show"]
+    assert 'state = "A"' in CliRunner().invoke(app, show).stdout
+    assert 'state = "B"' in CliRunner().invoke(app, [*show, "--file", str(tmp_path / "b.toml")]).stdout
+    refused = CliRunner().invoke(app, [*show, "--file", str(tmp_path / "bad.toml")])
+    assert refused.exit_code == 1
+    assert "ws_db.job_queue.stat is not known" in refused.stderr
+    monkeypatch.delenv("SCHEMA_MAP_FILE")
+    assert 'state = "State"' in CliRunner().invoke(app, show).stdout
