@@ -32,10 +32,10 @@ bench: $(SETUP) ## Measure how fast rows are, as ratios in one run
 	@$(PYTHON) bench/bulk.py
 
 package: $(SETUP) ## Build the deployment package of what is committed: dist/broadcast-bridge.zip
-	@$(PYTHON) -m local.package
+	@$(PYTHON) -m tools.package
 
 package-whole: $(SETUP) ## Build it with its dependencies in it: dist/broadcast-bridge-whole.zip
-	@$(PYTHON) -m local.package --with-dependencies
+	@$(PYTHON) -m tools.package --with-dependencies
 
 format: $(SETUP) ## Format the code
 	@.venv/bin/ruff format .

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from local.delivery_file_generator import write_delivery_file
+from local.faststats.delivery_file_generator import write_delivery_file
 from shared.broadcast import BroadcastRequest
 from shared.config.channels import DeliveryFileLayout, ListFileLayout
 from shared.config.response_layouts import ResponseLayout

@@ -16,7 +16,7 @@ from typing import Final
 from sqlalchemy import Connection, delete, make_url
 from sqlalchemy.exc import DBAPIError
 
-from local.faststats import create_databases
+from local.faststats.databases import create_databases
 from shared.config import connection_string
 from shared.config.connection_string import SqliteFile, SqlServer, parse_connection
 from shared.database.connections import Database

@@ -15,8 +15,8 @@ from local.demo.folder import ZONE, DemoFolder, Plan
 from local.demo.intake import drop_file, insert_broadcast_job, play_peoplestage
 from local.demo.processes import Process
 from local.demo.summary import summarize
-from local.faststats import create_databases
-from local.peoplestage import SlotError
+from local.faststats.databases import create_databases
+from local.faststats.peoplestage import SlotError
 from shared.bridge import Bridge
 from shared.broadcast import RESTING, Broadcast, SendMode, Source, State
 from shared.database.connections import Database

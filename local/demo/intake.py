@@ -9,10 +9,10 @@ from typing import Any, Final
 from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob import ContainerClient
 
-from local.delivery_file_generator import delivery_file_name, write_delivery_file
 from local.demo.folder import DROPPED, ZONE, DemoFolder, Plan
-from local.faststats import BroadcastJob, count_jobs, insert_job, record_script
-from local.peoplestage import ScriptBroadcaster
+from local.faststats.delivery_file_generator import delivery_file_name, write_delivery_file
+from local.faststats.peoplestage import ScriptBroadcaster, record_script
+from local.faststats.wizard import BroadcastJob, count_jobs, insert_job
 from shared.bridge import now
 from shared.broadcast import SendMode
 from shared.config.settings import Settings

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 ASK = """
 import asyncio, json, os, pathlib
 os.environ["PYTHON_THREADPOOL_THREAD_COUNT"] = "1"
-from local.worker import Worker
+from local.host.worker import Worker
 worker = asyncio.run(Worker.start(pathlib.Path.cwd()))
 print(json.dumps({function.name: function.bindings for function in worker.functions}))
 worker.stop()

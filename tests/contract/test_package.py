@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from local.package import PackageError, committed, dependencies, uncommitted, write
+from tools.package import PackageError, committed, dependencies, uncommitted, write
 
 ROOT = Path(__file__).parents[2]
 

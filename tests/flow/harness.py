@@ -19,9 +19,9 @@ from azure.storage.queue import QueueServiceClient
 from pydantic import SecretStr
 from sqlalchemy import select, update
 
-from local.delivery_file_generator import delivery_file_name, write_delivery_file
 from local.demo.processes import Process
-from local.faststats import BroadcastJob, insert_job
+from local.faststats.delivery_file_generator import delivery_file_name, write_delivery_file
+from local.faststats.wizard import BroadcastJob, insert_job
 from shared.bridge import Bridge
 from shared.broadcast import ORDER, RESTING, Broadcast, RouteKind, State
 from shared.config.channels import DEFAULT, Channel

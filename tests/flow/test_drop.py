@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local.delivery_file_generator import delivery_file_name, write_delivery_file
+from local.faststats.delivery_file_generator import delivery_file_name, write_delivery_file
 from shared.broadcast import Broadcast, Source, State
 from shared.config.channels import DEFAULT, Channel, Channels, Drop
 from shared.files.locations import PlacedFile

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from local.package import committed, empty_environment, write
 from shared.broadcast import RESTING, State
 from tests.flow.harness import Flow, environment, until
+from tools.package import committed, empty_environment, write
 
 ROOT = Path(__file__).parents[2]
 #: A worker process as Azure has it: the worker's library, the app's folder, the environment of requirements.txt. Asked
@@ -49,7 +49,7 @@ async def work():
 asyncio.run(work())
 """
 #: What a developer's machine has and Azure has not.
-NOT_IN_AZURE = ["local", "tests", "cli", "bench", "pytest", "typer", "rich", "aiohttp", "asyncssh", "croniter"]
+NOT_IN_AZURE = ["local", "tests", "tools", "cli", "bench", "pytest", "typer", "rich", "aiohttp", "asyncssh", "croniter"]
 
 
 class Packaged:
@@ -116,7 +116,7 @@ def packaged(flow: Flow, tmp_path: Path) -> Iterator[Packaged]:
     python = empty_environment(ROOT, app / "requirements.txt", tmp_path / "environment")
     # The worker is Azure's and no part of the app: its library, and the module here that drives it, come by themselves.
     library.mkdir()
-    shutil.copy(ROOT / "local" / "worker.py", library)
+    shutil.copy(ROOT / "local" / "host" / "worker.py", library)
     found = importlib.util.find_spec("azure_functions_runtime")
     assert found is not None
     assert found.origin is not None

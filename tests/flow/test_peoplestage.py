@@ -10,9 +10,8 @@ import pytest
 import requests
 from sqlalchemy import func, select
 
-from local.delivery_file_generator import write_delivery_file
-from local.faststats import record_script
-from local.peoplestage import put
+from local.faststats.delivery_file_generator import write_delivery_file
+from local.faststats.peoplestage import put, record_script
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast, Source, State, delivery_key
 from shared.errors import DeliveryDiffers, DeliveryEnded, SettingsInvalid

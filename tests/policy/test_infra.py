@@ -18,9 +18,9 @@ from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
 
 from function_app import app
-from local.ncrontab import Schedule
+from local.host.ncrontab import Schedule
+from local.host.queue_trigger import poison_queue_name
 from local.node import PROJECT
-from local.queue_trigger import poison_queue_name
 from shared.config.settings import Settings
 from shared.database.bulk import bulk_insert
 from shared.ledger.backlog import Waiting

@@ -13,14 +13,14 @@ from azure.core.exceptions import ResourceExistsError
 from azure.storage.blob.aio import BlobClient, BlobLeaseClient, BlobServiceClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-import local.lock
+import local.host.lock
 from local.azurite import Azurite
-from local.lock import Lock
-from local.ncrontab import Schedule
-from local.queue_trigger import QueueOptions, QueueTrigger
-from local.timer_trigger import TimerTrigger
-from local.waiting import happens_within
-from local.worker import Datum, InvocationError
+from local.host.lock import Lock
+from local.host.ncrontab import Schedule
+from local.host.queue_trigger import QueueOptions, QueueTrigger
+from local.host.timer_trigger import TimerTrigger
+from local.host.waiting import happens_within
+from local.host.worker import Datum, InvocationError
 
 OPTIONS = QueueOptions.from_host_json({"extensions": {"queues": {"messageEncoding": "none", "maxDequeueCount": 1}}})
 
@@ -211,8 +211,8 @@ def test_a_timer_whose_function_fails_fires_again(with_blobs: Callable[[BlobTest
 
 @pytest.fixture
 def quick_locks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local.lock, "_RENEWAL_SECONDS", 0.1)
-    monkeypatch.setattr(local.lock, "_NEXT_TRY_SECONDS", 0.1)
+    monkeypatch.setattr(local.host.lock, "_RENEWAL_SECONDS", 0.1)
+    monkeypatch.setattr(local.host.lock, "_NEXT_TRY_SECONDS", 0.1)
 
 
 async def lock_blob(blobs: BlobServiceClient) -> BlobClient:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.delivery_file_generator import write_delivery_file
+from local.faststats.delivery_file_generator import write_delivery_file
 from shared.broadcast import BroadcastRequest
 from shared.config.channels import DeliveryFileLayout
 from shared.errors import (

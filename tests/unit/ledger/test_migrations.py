@@ -34,8 +34,6 @@ from sqlglot import exp, parse_one
 from typer.testing import CliRunner
 
 from cli.main import app
-from local import draft_migration
-from local.draft_migration import DIALECTS, ddl
 from shared.bridge import Bridge
 from shared.config.settings import Settings
 from shared.database.connections import Database
@@ -46,12 +44,14 @@ from shared.ledger.schema import Schema, Standing
 from shared.ledger.tables import metadata
 from tests.databases import ConnectionString
 from tests.unit.database.mssql.tds_server import TdsServer, serving
+from tools import draft_migration
+from tools.draft_migration import DIALECTS, ddl
 
 ROOT = Path(__file__).parents[3]
 KNOWN = known_migrations("sqlite")
 HOW = (
     "tables.py and the migrations differ. Do not edit a migration that was applied anywhere: "
-    '`python -m local.draft_migration "what is new"` writes the next one for both databases; docs/migrations.md.'
+    '`python -m tools.draft_migration "what is new"` writes the next one for both databases; docs/migrations.md.'
 )
 #: The only statements of `*.mssql.sql` that sqlglot need not understand.
 MAKES_SCHEMA = "IF SCHEMA_ID('bridge') IS NULL EXEC('CREATE SCHEMA bridge')"

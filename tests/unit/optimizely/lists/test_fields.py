@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.delivery_file_generator import HEADER, write_delivery_file
+from local.faststats.delivery_file_generator import HEADER, write_delivery_file
 from shared.errors import (
     FieldMapAmbiguous,
     ListFieldMissing,

@@ -7,9 +7,9 @@ from typing import Any
 
 from aiohttp import web
 
-from local.http_route import Route, RouteError
-from local.settings import HostError
-from local.worker import Datum, Function, InvocationError, Invoke
+from local.host.route import Route, RouteError
+from local.host.settings import HostError
+from local.host.worker import Datum, Function, InvocationError, Invoke
 
 _MOST_BYTES = 100 * 1024**2
 

@@ -1,6 +1,6 @@
 """Writes the next migration from what `shared/ledger/tables.py` has more than the migrations before it.
 
-    python -m local.draft_migration "unmatched responses"
+    python -m tools.draft_migration "unmatched responses"
 
 It drafts new tables, new columns and new indexes for both databases; anything else is for whoever adds the migration to
 write by hand (docs/migrations.md).

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from local.storage import messages_of
-from local.worker import Datum
+from local.host.storage import messages_of
+from local.host.worker import Datum
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,13 @@
-"""Plays FastStats: the databases it would have made, and the job its Email Broadcasting Wizard would insert."""
+"""Plays the Email Broadcasting Wizard of FastStats: inserts a job into WS_DB."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from sqlalchemy import func, insert, select
 
 from shared.database.connections import Database
-from shared.faststats.schema_map.names import CommandPaths, RsDbSchema, WsDbSchema
+from shared.faststats.schema_map.names import CommandPaths, WsDbSchema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,13 +26,6 @@ class BroadcastJob:
     #: Further parameters of the channel, `key=value;key=value`, such as `Channel=…` and `SendAt=…`.
     parameters: str = ""
     priority: int = 10
-
-
-def create_databases(ws_database: Database, rs_database: Database, *, zone: str) -> None:
-    """Create WS_DB and RS_DB with their reference tables, where they are not there yet."""
-    for database, metadata in ((ws_database, WsDbSchema(zone).metadata), (rs_database, RsDbSchema(zone).metadata)):
-        with database.writing() as connection:
-            metadata.create_all(connection)
 
 
 def insert_job(
@@ -103,37 +94,3 @@ def command_xml(job: BroadcastJob, paths: CommandPaths) -> str:
             node = SubElement(node, name) if found is None else found
         node.text = value
     return tostring(root, encoding="unicode")
-
-
-def record_script(
-    rs_database: Database, returned: Mapping[str, Any], *, zone: str, list_name: str, broadcast_id: int | None = None
-) -> int:
-    """Write the rows of RS_DB that FastStats writes from what a script of PeopleStage's channel returns.
-
-    Args:
-        rs_database: RS_DB.
-        returned: by the Upload script, or by the Broadcast script.
-        zone: zone of the times in RS_DB.
-        list_name: of the delivery.
-        broadcast_id: `Broadcasts.Id`, for what the Broadcast script returned.
-
-    Returns:
-        `Broadcasts.Id`.
-    """
-    schema = RsDbSchema(zone)
-    with rs_database.writing() as connection:
-        if broadcast_id is None:
-            row = insert(schema.broadcasts).values(broadcaster="PowerShell", list_name=list_name)
-            made = connection.execute(row.returning(schema.broadcasts.c.id)).scalar_one()
-        connection.execute(
-            insert(schema.broadcasts_detail).values(
-                broadcast_id=made if broadcast_id is None else broadcast_id,
-                action_type=schema.prepared if broadcast_id is None else schema.delivered,
-                status=schema.completed,
-                parameters="".join(f"{name}={value};" for name, value in returned.items()),
-                broadcaster_transaction_id=returned["TransactionId"],
-                recipients_uploaded=returned["Recipients"],
-                recipients_rejected=returned["RecipientsRejected"],
-            )
-        )
-    return int(made) if broadcast_id is None else broadcast_id

@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.http_route import Route, RouteError
+from local.host.route import Route, RouteError
 
 
 @pytest.mark.parametrize(

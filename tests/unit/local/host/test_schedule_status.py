@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from local.ncrontab import Schedule
-from local.timer_trigger import ScheduleStatus
+from local.host.ncrontab import Schedule
+from local.host.timer_trigger import ScheduleStatus
 
 HOURLY = Schedule("0 0 * * * *")
 NOON = datetime(2026, 2, 2, 12, 0, tzinfo=UTC)

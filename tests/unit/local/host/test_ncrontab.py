@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.ncrontab import Schedule, ScheduleError
-from local.timespan import parse_time_span
+from local.host.ncrontab import Schedule, ScheduleError
+from local.host.timespan import parse_time_span
 
 MONDAY = datetime(2026, 2, 2, 8, 0, 0, tzinfo=UTC)
 

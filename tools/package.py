@@ -3,8 +3,8 @@
 The same commit gives the same bytes on every machine: files come from git, not from the work tree, in the order of
 their names, with one time stamp and one mode, and uncompressed, for libraries of compression differ.
 
-    python -m local.package                       # dist/broadcast-bridge.zip; Azure installs requirements.txt
-    python -m local.package --with-dependencies   # dist/broadcast-bridge-whole.zip; Azure installs nothing
+    python -m tools.package                       # dist/broadcast-bridge.zip; Azure installs requirements.txt
+    python -m tools.package --with-dependencies   # dist/broadcast-bridge-whole.zip; Azure installs nothing
 
 What it prints of the import is measured in an environment that has the packages of requirements.txt and nothing else.
 """
@@ -201,7 +201,7 @@ def _run(command: list[str], folder: Path, given: bytes | None = None) -> bytes:
 
 def main() -> int:
     """Build the package and say what it is."""
-    parser = argparse.ArgumentParser(prog="python -m local.package", description="Builds the deployment package.")
+    parser = argparse.ArgumentParser(prog="python -m tools.package", description="Builds the deployment package.")
     parser.add_argument(
         "--with-dependencies", action="store_true", help="put the packages of requirements.txt into it as well"
     )

@@ -15,11 +15,11 @@ from typing import Self
 from azure.core.exceptions import AzureError, ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobServiceClient
 
-from local.lock import Lock
-from local.log import log
-from local.ncrontab import Schedule
-from local.waiting import happens_within
-from local.worker import Datum, InvocationError, Invoke
+from local.host.lock import Lock
+from local.host.log import log
+from local.host.ncrontab import Schedule
+from local.host.waiting import happens_within
+from local.host.worker import Datum, InvocationError, Invoke
 
 _CONTAINER = "azure-webjobs-hosts"
 #: Timers that fire more often are not monitored.

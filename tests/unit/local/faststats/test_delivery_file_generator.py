@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from local.delivery_file_generator import HEADER, GeneratedFile, delivery_file_name, write_delivery_file
+from local.faststats.delivery_file_generator import HEADER, GeneratedFile, delivery_file_name, write_delivery_file
 from local.simulator.suppression import blocklisted, unsubscribed_before
 from shared.broadcast import BroadcastRequest
 from shared.config.channels import DeliveryFileLayout

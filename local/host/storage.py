@@ -11,8 +11,8 @@ from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueClient, QueueServiceClient
 
-from local.settings import HostError
-from local.worker import Datum
+from local.host.settings import HostError
+from local.host.worker import Datum
 
 #: The connection of the host's own locks and timer states.
 HOST_STORAGE = "AzureWebJobsStorage"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from local.queue_trigger import QueueOptions, poison_queue_name
-from local.settings import HostError, load_settings, resolved
+from local.host.queue_trigger import QueueOptions, poison_queue_name
+from local.host.settings import HostError, load_settings, resolved
 
 
 @pytest.fixture(autouse=True)

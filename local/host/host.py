@@ -1,14 +1,5 @@
-"""The local Functions host: runs a function app on this machine as Azure would.
+"""A host of one function app: starts its worker and its triggers, and stops them."""
 
-It drives the worker library of Azure (`worker.py`) and gives the triggers the semantics of host.json:
-queues (`queue_trigger.py`), timers (`timer_trigger.py`), HTTP (`http_trigger.py`). Several hosts may run
-on one storage account. What it does not have: scale by the platform, `functionTimeout`, time zones of
-timers (`WEBSITE_TIME_ZONE`), other triggers, input bindings, output bindings other than queues and HTTP.
-
-    python -m local.host --app . --settings local.settings.json
-"""
-
-import argparse
 import asyncio
 import contextlib
 import functools
@@ -16,8 +7,6 @@ import hashlib
 import json
 import os
 import secrets
-import signal
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,14 +15,14 @@ from typing import Any
 from aiohttp import web
 from azure.core.exceptions import AzureError
 
-from local.http_trigger import HttpTrigger, Keys, http_app
-from local.log import log, show_function_logs
-from local.ncrontab import Schedule, ScheduleError
-from local.queue_trigger import QueueOptions, QueueTrigger, poison_queue_name
-from local.settings import HostError, load_settings, read_json, resolved
-from local.storage import HOST_STORAGE, Storage
-from local.timer_trigger import TimerTrigger
-from local.worker import Datum, Function, IndexingError, InvocationError, Invoke, Worker
+from local.host.http_trigger import HttpTrigger, Keys, http_app
+from local.host.log import log
+from local.host.ncrontab import Schedule, ScheduleError
+from local.host.queue_trigger import QueueOptions, QueueTrigger, poison_queue_name
+from local.host.settings import HostError, read_json, resolved
+from local.host.storage import HOST_STORAGE, Storage
+from local.host.timer_trigger import TimerTrigger
+from local.host.worker import Datum, Function, InvocationError, Invoke, Worker
 
 #: Seconds that invocations under way have to finish when the host stops.
 FINISH_SECONDS = 15
@@ -210,43 +199,3 @@ async def _until(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None
     await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()
     stop.set()
-
-
-async def _main(arguments: argparse.Namespace) -> bool:
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    host = Host(arguments.app, port=arguments.port, finish_seconds=arguments.finish_seconds)
-    return await host.run(stop, arguments.ready_file)
-
-
-def main() -> int:
-    """Run until SIGTERM or Ctrl-C. Exit status 2: the host could not start."""
-    parser = argparse.ArgumentParser(prog="python -m local.host", description="Runs a function app as Azure would.")
-    parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py and host.json")
-    parser.add_argument("--settings", type=Path, help="local.settings.json; the environment wins")
-    parser.add_argument("--port", type=int, default=0, help="port of HTTP triggers; 0: any that is free")
-    parser.add_argument("--ready-file", type=Path, help="written when everything listens: process, URL, keys")
-    parser.add_argument(
-        "--finish-seconds", type=float, default=FINISH_SECONDS, help="that invocations have when the host stops"
-    )
-    arguments = parser.parse_args()
-    show_function_logs()
-    try:
-        if arguments.settings:
-            load_settings(arguments.settings)
-        finished = asyncio.run(_main(arguments))
-    except (HostError, IndexingError, OSError) as error:
-        log(f"The host cannot start: {error}.")
-        return 2
-    except AzureError as error:
-        log(f"The host cannot start: the storage account cannot be used ({type(error).__name__}).")
-        return 2
-    if not finished:
-        sys.stdout.flush()
-        os._exit(0)  # Python would wait for the threads of the functions that did not finish
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import requests
+from sqlalchemy import insert
+
+from shared.database.connections import Database
+from shared.faststats.schema_map.names import RsDbSchema
 
 #: Seconds between two calls that ask whether it is done.
 _PAUSE_SECONDS: Final = 0.5
@@ -87,6 +91,40 @@ class ScriptBroadcaster:
             time.sleep(_PAUSE_SECONDS)
             answer = self.call(slot, **asked)
         return {name: value for name, value in answer.items() if name not in {"Done", "State"}}
+
+
+def record_script(
+    rs_database: Database, returned: Mapping[str, Any], *, zone: str, list_name: str, broadcast_id: int | None = None
+) -> int:
+    """Write the rows of RS_DB that FastStats writes from what a script of PeopleStage's channel returns.
+
+    Args:
+        rs_database: RS_DB.
+        returned: by the Upload script, or by the Broadcast script.
+        zone: zone of the times in RS_DB.
+        list_name: of the delivery.
+        broadcast_id: `Broadcasts.Id`, for what the Broadcast script returned.
+
+    Returns:
+        `Broadcasts.Id`.
+    """
+    schema = RsDbSchema(zone)
+    with rs_database.writing() as connection:
+        if broadcast_id is None:
+            row = insert(schema.broadcasts).values(broadcaster="PowerShell", list_name=list_name)
+            made = connection.execute(row.returning(schema.broadcasts.c.id)).scalar_one()
+        connection.execute(
+            insert(schema.broadcasts_detail).values(
+                broadcast_id=made if broadcast_id is None else broadcast_id,
+                action_type=schema.prepared if broadcast_id is None else schema.delivered,
+                status=schema.completed,
+                parameters="".join(f"{name}={value};" for name, value in returned.items()),
+                broadcaster_transaction_id=returned["TransactionId"],
+                recipients_uploaded=returned["Recipients"],
+                recipients_rejected=returned["RecipientsRejected"],
+            )
+        )
+    return int(made) if broadcast_id is None else broadcast_id
 
 
 def put(file: Path, url: str) -> None:

@@ -18,12 +18,12 @@ from azure.core.exceptions import AzureError
 from azure.storage.queue import QueueMessage
 from azure.storage.queue.aio import QueueClient
 
-from local.log import log
-from local.settings import HostError
-from local.storage import create_queue, put_message
-from local.timespan import parse_time_span
-from local.waiting import happens_within
-from local.worker import Datum, InvocationError, Invoke
+from local.host.log import log
+from local.host.settings import HostError
+from local.host.storage import create_queue, put_message
+from local.host.timespan import parse_time_span
+from local.host.waiting import happens_within
+from local.host.worker import Datum, InvocationError, Invoke
 
 #: How long a message is invisible before it is renewed; what a dead host leaves behind waits that long.
 _INVISIBLE = timedelta(minutes=10)

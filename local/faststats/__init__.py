@@ -1,0 +1,1 @@
+"""Plays FastStats and PeopleStage: their databases, jobs, script calls and delivery files."""
