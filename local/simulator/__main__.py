@@ -17,7 +17,10 @@ async def _run(arguments: argparse.Namespace) -> None:
         loop.add_signal_handler(number, stop.set)
     async with Simulator(arguments.data, seed=arguments.seed, speed=arguments.speed) as simulator:
         ready = {"pid": os.getpid(), **simulator.addresses()}
-        print(f"Optimizely Campaign is simulated at {ready['rest_url']}, SFTP port {ready['sftp_port']}.", flush=True)
+        print(
+            f"Simulating Optimizely Campaign: REST API at {ready['rest_url']}, SFTP on port {ready['sftp_port']}.",
+            flush=True,
+        )
         if arguments.ready_file:
             unfinished = arguments.ready_file.with_suffix(".new")
             unfinished.touch(mode=0o600)
@@ -28,11 +31,17 @@ async def _run(arguments: argparse.Namespace) -> None:
 
 def main() -> None:
     """Run until SIGTERM or Ctrl-C."""
-    parser = argparse.ArgumentParser(prog="python -m local.simulator", description="Plays Optimizely Campaign.")
-    parser.add_argument("--data", type=Path, required=True, help="folder in which everything is kept")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the recipients' chance")
-    parser.add_argument("--speed", type=float, default=21600, help="simulated seconds in a real one; 0: frozen")
-    parser.add_argument("--ready-file", type=Path, help="written when everything listens: addresses and logins")
+    parser = argparse.ArgumentParser(
+        prog="python -m local.simulator", description="Simulates Optimizely Campaign on this machine."
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder for all data; a simulation in it is continued")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the recipients' behaviour")
+    parser.add_argument(
+        "--speed", type=float, default=21600, help="simulated seconds per real second; 0 freezes the clock"
+    )
+    parser.add_argument(
+        "--ready-file", type=Path, help="file to write addresses and credentials to when all servers listen"
+    )
     asyncio.run(_run(parser.parse_args()))
 
 

@@ -1,18 +1,18 @@
-"""Smart Campaigns: how one is copied."""
+"""Smart Campaigns: finding and copying them."""
 
 import sqlite3
 
 
 def campaign(connection: sqlite3.Connection, campaign_id: int) -> sqlite3.Row | None:
     """A Smart Campaign; None when there is none with this ID."""
-    found: sqlite3.Row | None = connection.execute("SELECT * FROM campaign WHERE id = ?", (campaign_id,)).fetchone()
-    return found
+    row: sqlite3.Row | None = connection.execute("SELECT * FROM campaign WHERE id = ?", (campaign_id,)).fetchone()
+    return row
 
 
 def copy(connection: sqlite3.Connection, source: sqlite3.Row, name: str, list_id: int, now: int) -> int:
-    """Copy a Smart Campaign with its messages and Wait nodes, pointed at a list; the ID of the copy.
+    """Copy a Smart Campaign with its messages and Wait nodes, assign a list to the copy, and return its ID.
 
-    The copy can be started or activated at once, whatever became of its source.
+    The copy can be started or activated at once, whatever the status of its source.
     """
     copy_id = int(connection.execute("SELECT max(id) + 1 FROM campaign").fetchone()[0])
     connection.execute(

@@ -1,10 +1,10 @@
-"""Simulated time: it passes faster than real time, stands still when frozen, and survives a restart."""
+"""Simulated time: it runs faster than real time, can be frozen, and continues after a restart."""
 
 import threading
 import time
 from datetime import UTC, datetime, timedelta
 
-#: Monday morning; no change of the clocks is near.
+#: Monday morning, far from daylight saving changes.
 START = datetime(2026, 2, 2, 8, 0, tzinfo=UTC)
 
 
@@ -13,7 +13,7 @@ class Clock:
 
     Args:
         elapsed: simulated seconds that have passed since `START`.
-        speed: simulated seconds in a real one; 0: frozen.
+        speed: simulated seconds per real second; 0: frozen.
     """
 
     def __init__(self, elapsed: float = 0, *, speed: float) -> None:
@@ -32,12 +32,12 @@ class Clock:
         return int(START.timestamp() + self.elapsed())
 
     def advance(self, by: timedelta) -> None:
-        """Let simulated time jump ahead."""
+        """Move simulated time forward."""
         with self._lock:
             self._elapsed += by.total_seconds()
 
     def set_speed(self, speed: float) -> None:
-        """Change how fast it passes from now on."""
+        """Change the speed from now on."""
         elapsed = self.elapsed()
         with self._lock:
             self._elapsed, self._speed, self._since = elapsed, speed, time.monotonic()

@@ -1,7 +1,8 @@
-"""The closed loop: a file of recipients is imported as soon as it stands, and a copy of its message sent at once.
+"""The closed loop: a file of recipients is imported as soon as it appears, and a copy of its message sent at once.
 
-The file names its source mailing (`optimizely.md` 2.1). ASSUMPTION: in a column `MailingId`, the same in every
-row; the folder; that a file that was taken moves to `archive`; and that it waits while the pool has no free list.
+The file names its source mailing (`optimizely.md` 2.1). ASSUMPTION: it does so in a column `MailingId`, the same in
+every row; the folder; that a file moves to `archive` when its import begins; and that it waits while the pool has no
+free list.
 """
 
 import csv
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from local.simulator import campaigns, pool, sending
+from local.simulator import campaigns, imports, pool, sending
 from local.simulator.faults import Faults, ImportNever
 from local.simulator.recipient_rows import fields_of, rows_of_file
 from local.simulator.store import Store
@@ -25,8 +26,8 @@ class ClosedLoop:
 
     Args:
         store: the simulator's records.
-        folder: the folder.
-        faults: those that are played.
+        folder: the watched folder.
+        faults: the active faults.
     """
 
     def __init__(self, store: Store, folder: Path, faults: Faults) -> None:
@@ -36,48 +37,48 @@ class ClosedLoop:
         self._archive = folder / "archive"
         self._archive.mkdir(parents=True, exist_ok=True)
         with store.reading() as connection:
-            taken = pool.imports_under_way(connection, "closed_loop")
-        for run in taken:  # the process may have died between the record and the move
+            runs = imports.in_progress(connection, "closed_loop")
+        for run in runs:  # the process may have died between the record and the move
             if not self._archived(run["id"], run["file"]).exists():
                 (folder / run["file"]).rename(self._archived(run["id"], run["file"]))
 
     def work(self, now: int) -> bool:
-        """Take files that stand, and end the imports whose time has come.
+        """Begin imports of waiting files, and finish imports that are due.
 
         Returns:
             Whether a file is waiting or an import is running.
         """
         with self._store.reading() as connection:
-            runs = pool.imports_under_way(connection, "closed_loop")
+            runs = imports.in_progress(connection, "closed_loop")
         for run in runs:
             if run["ends"] <= now:
-                self._end(run, now)
+                self._finish(run, now)
         waiting: list[Path] = []
-        with suppress(FileNotFoundError):  # a client may take a file back at any moment
+        with suppress(FileNotFoundError):  # a client may remove a file at any moment
             waiting = self._waiting()
             if waiting and not self._faults.strike(ImportNever):
                 for path in waiting:
-                    self._take(path, now)
+                    self._begin(path, now)
         return bool(runs or waiting)
 
     def _waiting(self) -> list[Path]:
-        """Files under their final names, oldest first."""
+        """Files with their final names, oldest first."""
         files = (path for path in self._folder.iterdir() if path.name[0] != "." and re.search(_ENDING, path.name))
         return sorted(files, key=lambda path: (path.stat().st_mtime, path.name))
 
     def _archived(self, run_id: int, name: str) -> Path:
         return self._archive / f"{run_id}_{name}"
 
-    def _take(self, path: Path, now: int) -> None:
+    def _begin(self, path: Path, now: int) -> None:
         with self._store.writing() as connection:
-            list_id = pool.take(connection)
+            list_id = pool.acquire(connection)
             if list_id is None:
                 return
             size = path.stat().st_size
-            run_id = pool.begin_import(connection, "closed_loop", list_id, path.name, size, now, self._faults)
+            run_id = imports.begin(connection, "closed_loop", list_id, path.name, size, now, self._faults)
         path.rename(self._archived(run_id, path.name))
 
-    def _end(self, run: sqlite3.Row, now: int) -> None:
+    def _finish(self, run: sqlite3.Row, now: int) -> None:
         path = self._archived(run["id"], run["file"])
         with self._store.writing() as connection:
             fields = fields_of(connection, run["list_id"]) | {_MAILING: "LONG"}
@@ -88,17 +89,17 @@ class ClosedLoop:
                 (mailing_id,),
             ).fetchone()
             rows = _rows_for(path, fields, mailing_id, known=campaign is not None)
-            if not pool.end_import(connection, run, rows, now, self._faults):
-                pool.give(connection, run["list_id"], None)
+            if not imports.finish(connection, run, rows, now, self._faults):
+                pool.release(connection, run["list_id"])
                 return
             name = f"{campaign['name']} {re.sub(_ENDING, '', run['file'])}"
             copy_id = campaigns.copy(connection, campaign, name, run["list_id"], run["ends"])
-            pool.give(connection, run["list_id"], copy_id)
+            pool.assign(connection, run["list_id"], copy_id)
             sending.start(connection, copy_id, run["ends"])
 
 
 def _first_mailing_id(path: Path, fields: Mapping[str, str]) -> str:
-    """The source mailing that the first row names; empty when there is none, or the file cannot be read."""
+    """The source mailing of the first row; empty when there is none or the file cannot be read."""
     try:
         with rows_of_file(path, fields) as rows:
             return next(rows, {}).get(_MAILING, "")
@@ -110,10 +111,10 @@ def _first_mailing_id(path: Path, fields: Mapping[str, str]) -> str:
 def _rows_for(
     path: Path, fields: Mapping[str, str], mailing_id: str, *, known: bool
 ) -> Iterator[Iterator[dict[str, str]]]:
-    """The rows of a file that are all for one source mailing.
+    """The rows of a file, all of one source mailing.
 
     Raises:
-        ValueError: they are for different ones, or for one that is not known; and as `rows_of_file`.
+        ValueError: the rows name different mailings, or an unknown one; or see `rows_of_file`.
     """
 
     def checked(rows: Iterable[dict[str, str]]) -> Iterator[dict[str, str]]:
@@ -124,5 +125,5 @@ def _rows_for(
 
     with rows_of_file(path, fields) as rows:
         if not known:
-            raise ValueError("the first row names no mailing that is known")
+            raise ValueError("the first row names no known mailing")
         yield checked(rows)

@@ -1,4 +1,4 @@
-"""What the simulator tells of itself and can be told: the book, the clock, faults. Not part of the vendor's API."""
+"""The control API of the simulator: its records, the clock, and faults. Not part of the vendor's API."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -12,19 +12,19 @@ from local.simulator.store import Store
 
 
 class Control:
-    """The control address.
+    """The control API.
 
     Args:
         store: the simulator's records.
         clock: simulated time.
-        faults: those that are played.
+        faults: the active faults.
     """
 
     def __init__(self, store: Store, clock: Clock, faults: Faults) -> None:
         self._store = store
         self._clock = clock
         self._faults = faults
-        #: Whether nothing will happen any more by itself; kept up to date by the simulator.
+        #: Whether nothing more will happen by itself; kept up to date by the simulator.
         self.idle = True
 
     def application(self) -> web.Application:
@@ -43,24 +43,24 @@ class Control:
         return app
 
     async def get_state(self, _request: web.Request) -> web.Response:
-        """Everything that happened, in numbers."""
+        """Counts of everything that has happened."""
         return web.json_response(self.state())
 
     async def set_clock(self, request: web.Request) -> web.Response:
-        """Change the speed, or jump ahead."""
-        wanted = await request.json()
-        if "speed" in wanted:
-            self._clock.set_speed(float(wanted["speed"]))
-        if "advance_seconds" in wanted:
-            self._clock.advance(timedelta(seconds=float(wanted["advance_seconds"])))
+        """Change the speed, or move the clock forward."""
+        change = await request.json()
+        if "speed" in change:
+            self._clock.set_speed(float(change["speed"]))
+        if "advance_seconds" in change:
+            self._clock.advance(timedelta(seconds=float(change["advance_seconds"])))
         return web.json_response({"simulated_time": _iso(self._clock.now())})
 
     async def get_faults(self, _request: web.Request) -> web.Response:
-        """The faults that are played, and how often each has struck."""
+        """The faults that are not cleared, and how often each has struck."""
         return web.json_response(self._faults.listed())
 
     async def add_fault(self, request: web.Request) -> web.Response:
-        """Play a fault from now on."""
+        """Add a fault."""
         try:
             fault = read_fault(await request.read())
         except FaultInvalidError as invalid:
@@ -68,19 +68,19 @@ class Control:
         return web.json_response({"id": self._faults.add(fault)}, status=201)
 
     async def clear_faults(self, _request: web.Request) -> web.Response:
-        """Play no fault any longer."""
+        """Clear all faults."""
         self._faults.clear_all()
         return web.Response(status=204)
 
     async def clear_fault(self, request: web.Request) -> web.Response:
-        """Play one fault no longer."""
-        named = request.match_info["id"]
-        if not (named.isdecimal() and self._faults.clear(int(named))):
+        """Clear one fault."""
+        fault_id = request.match_info["id"]
+        if not (fault_id.isdecimal() and self._faults.clear(int(fault_id))):
             return web.Response(status=404, text="There is no fault with this ID.")
         return web.Response(status=204)
 
     def state(self) -> dict[str, Any]:
-        """Everything that happened, in numbers.
+        """Counts of everything that has happened.
 
         Returns:
             `simulated_time`, `idle`, `mailed_twice` (recipients whom one broadcast reached more than once, over all

@@ -1,6 +1,6 @@
-"""The faults that the simulator plays when it is told to, and the book of how often each has struck.
+"""Faults that the simulator injects on request, and how often each has struck.
 
-They do not outlive the process.
+They do not survive a restart.
 """
 
 import threading
@@ -12,14 +12,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, 
 
 from local.simulator.operations import OPERATIONS
 
-#: In `operation`: every one.
+#: As `operation`: all of them.
 EVERY: Final = "*"
 _MOST_MINUTES = 60 * 24 * 365
 
 
-def _known(operation: str) -> str:
+def _known_operation(operation: str) -> str:
     if operation not in {EVERY, *OPERATIONS.values()}:
-        raise ValueError("it is none that is played")
+        raise ValueError("unknown operation")
     return operation
 
 
@@ -30,7 +30,7 @@ def _not_zero(number: int) -> int:
 
 
 class Fault(BaseModel):
-    """A fault. It lasts until it is cleared."""
+    """A fault. It is active until it is cleared."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -38,9 +38,9 @@ class Fault(BaseModel):
 
 
 class Counted(Fault):
-    """A fault that may be spent before it is cleared."""
+    """A fault that may be used up before it is cleared."""
 
-    #: How often it strikes; None: whenever it can.
+    #: How often it strikes; None: without limit.
     times: PositiveInt | None = None
 
 
@@ -48,13 +48,13 @@ class Counted(Fault):
 
 
 class RestFault(Counted):
-    """A fault of one operation, or of every request."""
+    """A fault of one operation, or of all requests."""
 
-    operation: Annotated[str, AfterValidator(_known)]
+    operation: Annotated[str, AfterValidator(_known_operation)]
 
 
 class Latency(RestFault):
-    """The request is looked at only after some time."""
+    """The request is processed only after a delay."""
 
     kind: Literal["latency"]
     #: Real seconds.
@@ -62,13 +62,13 @@ class Latency(RestFault):
 
 
 class Break(RestFault):
-    """The answer to a request is lost, before or after the request takes effect."""
+    """The response is lost, before or after the request takes effect."""
 
     when: Literal["before", "after"]
 
 
 class Status(Break):
-    """An error is answered instead."""
+    """The response is an error instead."""
 
     kind: Literal["status"]
     status: Literal[429, 500, 502, 503]
@@ -77,23 +77,23 @@ class Status(Break):
 
 
 class Drop(Break):
-    """The connection is closed without an answer."""
+    """The connection is closed without a response."""
 
     kind: Literal["drop"]
 
 
 class WrongCount(Counted):
-    """More or fewer recipients are told than are on a list."""
+    """The reported number of recipients on a list is wrong."""
 
     kind: Literal["wrong-count"]
     by: Annotated[int, Field(gt=-(2**31), lt=2**31), AfterValidator(_not_zero)]
 
 
-# Imports, whichever way the recipients came
+# Imports of all kinds
 
 
 class ImportSlow(Counted):
-    """An import that begins takes longer."""
+    """An import takes longer. It strikes when the import begins."""
 
     kind: Literal["import-slow"]
     #: Simulated minutes.
@@ -101,20 +101,20 @@ class ImportSlow(Counted):
 
 
 class ImportLoses(Counted):
-    """A share of the rows that could be imported is not."""
+    """A share of the importable rows is not imported."""
 
     kind: Literal["import-loses"]
     percent: Annotated[int, Field(gt=0, le=100)]
 
 
 class ImportFails(Counted):
-    """The list is cleared and nothing imported."""
+    """The list is cleared, and nothing is imported."""
 
     kind: Literal["import-fails"]
 
 
 class ImportNever(Fault):
-    """No file is taken from the SFTP site."""
+    """No import of a file on the SFTP site begins."""
 
     kind: Literal["import-never"]
 
@@ -123,7 +123,7 @@ class ImportNever(Fault):
 
 
 class HostKeyChanged(Fault):
-    """The site shows another host key."""
+    """The site presents another host key."""
 
     kind: Literal["host-key-changed"]
 
@@ -135,7 +135,7 @@ class RefuseLogin(Counted):
 
 
 class DiskFull(Counted):
-    """A file can grow no further than to a size."""
+    """A file cannot grow beyond a size."""
 
     kind: Literal["disk-full"]
     after_bytes: Annotated[int, Field(ge=0)]
@@ -149,13 +149,13 @@ class BreakUpload(Counted):
 
 
 class RenameUnanswered(Counted):
-    """A file gets its new name, and the connection breaks before that is answered."""
+    """A file is renamed, and the connection breaks before the response."""
 
     kind: Literal["rename-unanswered"]
 
 
 class HalfWrittenResponse(Counted):
-    """A response file appears with its first half only."""
+    """Only the first half of a response file appears."""
 
     kind: Literal["half-written-response"]
 
@@ -182,39 +182,39 @@ _ANY: TypeAdapter[Fault] = TypeAdapter(
 
 
 class FaultInvalidError(Exception):
-    """The fault is none that can be played; the text says why."""
+    """The fault is invalid; the message says why."""
 
 
 def read_fault(content: str | bytes) -> Fault:
-    """A fault from a JSON object.
+    """Parse a fault from a JSON object.
 
     Raises:
-        FaultInvalidError: there is no such fault.
+        FaultInvalidError: it is not a valid fault.
     """
     try:
         return _ANY.validate_json(content)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        what = " ".join(str(part) for part in first["loc"]) or "The fault"
-        raise FaultInvalidError(f"{what}: {first['msg']}.") from None
+        location = " ".join(str(step) for step in first["loc"]) or "The fault"
+        raise FaultInvalidError(f"{location}: {first['msg']}.") from None
 
 
 @dataclass(slots=True)
-class _Held:
+class _ActiveFault:
     fault: Fault
     struck: int = 0
 
-    def strikes(self) -> bool:
-        """Whether it strikes again."""
+    def can_strike(self) -> bool:
+        """Whether it can strike again."""
         return not isinstance(self.fault, Counted) or self.fault.times is None or self.struck < self.fault.times
 
 
 class Faults:
-    """The faults that are played. Safe to use from several threads, but changed in the servers' event loop only."""
+    """The active faults. Safe to use from several threads; changed in the servers' event loop only."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._held: dict[int, _Held] = {}
+        self._active: dict[int, _ActiveFault] = {}
         self._added = 0
         self._watchers: list[Callable[[], None]] = []
 
@@ -223,70 +223,70 @@ class Faults:
         self._watchers.append(watcher)
 
     def add(self, fault: Fault) -> int:
-        """Play a fault from now on; its ID."""
+        """Add a fault and return its ID."""
         with self._lock:
             self._added += 1
-            self._held[self._added] = _Held(fault)
-        self._tell()
+            self._active[self._added] = _ActiveFault(fault)
+        self._notify()
         return self._added
 
     def clear(self, fault_id: int) -> bool:
-        """Play a fault no longer.
+        """Clear a fault.
 
         Returns:
             False when there is none with this ID.
         """
         with self._lock:
-            found = self._held.pop(fault_id, None)
-        self._tell()
-        return found is not None
+            cleared = self._active.pop(fault_id, None)
+        self._notify()
+        return cleared is not None
 
     def clear_all(self) -> None:
-        """Play no fault any longer."""
+        """Clear all faults."""
         with self._lock:
-            self._held.clear()
-        self._tell()
+            self._active.clear()
+        self._notify()
 
     def listed(self) -> list[dict[str, Any]]:
-        """The faults that are not cleared, the spent ones too: their `id`, how often they `struck`, what was asked."""
+        """The faults that are not cleared, even used up: their `id`, how often they `struck`, and their definition."""
         with self._lock:
             return [
-                {"id": fault_id, "struck": held.struck} | held.fault.model_dump(exclude_none=True)
-                for fault_id, held in self._held.items()
+                {"id": fault_id, "struck": active.struck} | active.fault.model_dump(exclude_none=True)
+                for fault_id, active in self._active.items()
             ]
 
     def strike[Kind: Fault](self, kind: type[Kind], where: Callable[[Kind], bool] = lambda _: True) -> Kind | None:
-        """The oldest fault of a kind that strikes now; it is counted.
+        """Find the oldest fault of a kind that strikes now, and count the strike.
 
         Args:
             kind: the kind.
-            where: whether a fault concerns what is going on.
+            where: whether a fault applies to the current action.
         """
         with self._lock:
-            for held, fault in self._of(kind):
-                if held.strikes() and where(fault):
-                    held.struck += 1
+            for active, fault in self._of(kind):
+                if active.can_strike() and where(fault):
+                    active.struck += 1
                     return fault
         return None
 
-    def stands(self, kind: type[Fault]) -> bool:
-        """Whether a fault of a kind could strike; none is counted."""
+    def can_strike(self, kind: type[Fault]) -> bool:
+        """Whether a fault of a kind could strike, without counting a strike."""
         with self._lock:
-            return any(held.strikes() for held, _ in self._of(kind))
+            return any(active.can_strike() for active, _ in self._of(kind))
 
     def cleared(self, fault: Fault) -> bool:
-        """Whether a fault that has struck is cleared; one that is spent is not."""
+        """Whether a fault that has struck is cleared; a used-up one is not."""
         with self._lock:
-            return all(held.fault is not fault for held in self._held.values())
+            return all(active.fault is not fault for active in self._active.values())
 
-    def told(self, recipients: int) -> int:
-        """How many recipients are told where there are so many."""
+    def reported_count(self, recipients: int) -> int:
+        """The number of recipients to report in place of the real one."""
         wrong = self.strike(WrongCount)
         return max(0, recipients + wrong.by) if wrong else recipients
 
-    def _of[Kind: Fault](self, kind: type[Kind]) -> Iterator[tuple[_Held, Kind]]:
-        return ((held, held.fault) for held in self._held.values() if isinstance(held.fault, kind))
+    def _of[Kind: Fault](self, kind: type[Kind]) -> Iterator[tuple[_ActiveFault, Kind]]:
+        return ((active, active.fault) for active in self._active.values() if isinstance(active.fault, kind))
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         for watcher in self._watchers:
             watcher()

@@ -1,4 +1,4 @@
-"""Keys and passwords of a simulation, made once for its folder."""
+"""Keys and passwords of a simulation, created once per folder."""
 
 import os
 import secrets
@@ -10,19 +10,19 @@ import asyncssh
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who the simulated Optimizely Campaign is, and who may talk to it."""
+    """Host key of the simulated Optimizely Campaign, and the credentials that it accepts."""
 
     api_user: str
     api_password: str
     sftp_user: str
-    #: The client's key: RSA 2048, as the vendor wants it.
+    #: The client's key: RSA 2048, as the vendor requires.
     private_key_file: Path
     client_key: asyncssh.SSHKey
     host_key: asyncssh.SSHKey
 
 
 def identity(folder: Path) -> Identity:
-    """The identity kept in a folder, made when there is none."""
+    """The identity stored in a folder, created if there is none."""
     folder.mkdir(parents=True, exist_ok=True)
     client_file, host_file, password_file = folder / "client.pem", folder / "host.pem", folder / "api_password"
     if not client_file.exists():
@@ -42,7 +42,7 @@ def identity(folder: Path) -> Identity:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write a file that only its owner can read; it appears whole."""
+    """Write a file that only its owner can read, atomically."""
     unfinished = path.with_suffix(".new")
     with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)

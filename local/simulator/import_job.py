@@ -1,21 +1,19 @@
-"""Import jobs: each takes list files of its list from the SFTP site, clears the list and fills it.
+"""Import jobs: each imports the files of its list from the SFTP site, replacing the members of the list.
 
-ASSUMPTION: the folder, the file names `<list id>_*`, the column names as header, and that a file that was
-taken moves to `archive`.
+ASSUMPTION: the folder, the file names `<list id>_*`, the column names as header, and that a file moves to `archive`
+when its import begins.
 """
 
-import csv
-import json
 import re
 import sqlite3
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from local.simulator import imports
 from local.simulator.faults import Faults, ImportNever
-from local.simulator.recipient_rows import fields_of, fill, import_takes, rows_of_file
-from local.simulator.store import Store
+from local.simulator.recipient_rows import fields_of, rows_of_file
+from local.simulator.store import Store, fact, set_fact
 
 #: Simulated seconds between two firings of a job.
 INTERVAL = 10 * 60
@@ -36,8 +34,8 @@ class ImportJobs:
 
     Args:
         store: the simulator's records.
-        folder: the folder of the SFTP site from which files are taken.
-        faults: those that are played.
+        folder: the folder of the SFTP site with the files.
+        faults: the active faults.
     """
 
     def __init__(self, store: Store, folder: Path, faults: Faults) -> None:
@@ -48,36 +46,34 @@ class ImportJobs:
         self._archive.mkdir(parents=True, exist_ok=True)
 
     def work(self, now: int) -> bool:
-        """Begin imports that are due, end those whose time has come.
+        """Begin imports that are due, and finish those that are due.
 
         Returns:
             Whether an import is waiting or running.
         """
         with self._store.reading() as connection:
-            fired = connection.execute("SELECT value FROM fact WHERE name = 'jobs_fired'").fetchone()
-            running = connection.execute("SELECT * FROM import_run WHERE state = 'running'").fetchall()
+            fired = fact(connection, "jobs_fired")
+            running = imports.in_progress(connection, "job")
         for run in running:
             if run["ends"] <= now:
-                self._end(run, now)
-        if fired is None or int(fired["value"]) < last_firing(now):
+                self._finish(run, now)
+        if fired is None or int(fired) < last_firing(now):
             self._fire(now)
         return bool(running) or any(self._waiting())
 
     def _waiting(self) -> Iterator[Path]:
         """List files on the SFTP site, oldest first; not those that are still being written."""
-        found = []
+        files = []
         for path in self._folder.iterdir():
             if re.fullmatch(r"\d+_[^.].*\.csv(\.gz)?", path.name):
                 with suppress(FileNotFoundError):
-                    found.append((path.stat().st_mtime, path.name, path))
-        return iter([path for _, _, path in sorted(found)])
+                    files.append((path.stat().st_mtime, path.name, path))
+        return iter([path for _, _, path in sorted(files)])
 
     def _fire(self, now: int) -> None:
         with self._store.writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO fact VALUES ('jobs_fired', ?)", (str(last_firing(now)),))
-            busy = {
-                row["list_id"] for row in connection.execute("SELECT list_id FROM import_run WHERE state = 'running'")
-            }
+            set_fact(connection, "jobs_fired", last_firing(now))
+            busy = {run["list_id"] for run in imports.in_progress(connection, "job")}
             lists = {row["id"] for row in connection.execute("SELECT id FROM recipient_list")}
             begun: list[Path] = []
             waiting = list(self._waiting())
@@ -88,38 +84,16 @@ class ImportJobs:
                 if list_id in lists and list_id not in busy:
                     busy.add(list_id)
                     begun.append(path)
-                    ends = now + import_takes(path.stat().st_size, self._faults)
-                    connection.execute(
-                        "INSERT INTO import_run (list_id, file, started, ends, state) VALUES (?, ?, ?, ?, 'running')",
-                        (list_id, path.name, now, ends),
-                    )
-                    connection.execute("DELETE FROM recipient WHERE list_id = ?", (list_id,))
-                    connection.execute("UPDATE recipient_list SET modified = ? WHERE id = ?", (now, list_id))
+                    size = path.stat().st_size
+                    imports.begin(connection, "job", list_id, path.name, size, now, self._faults)
         for path in begun:
-            with suppress(FileNotFoundError):  # a client may take a file back at any moment: then the import fails
+            with suppress(FileNotFoundError):  # a client may remove a file at any moment: then the import fails
                 path.rename(self._archive / path.name)
 
-    def _end(self, run: sqlite3.Row, now: int) -> None:
-        taken, left = self._archive / run["file"], self._folder / run["file"]
-        if left.exists():  # the process died between the record and the move
-            left.rename(taken)
-        skipped: Counter[str] = Counter()
-        imported, error = 0, None
+    def _finish(self, run: sqlite3.Row, now: int) -> None:
+        archived, source = self._archive / run["file"], self._folder / run["file"]
+        if source.exists():  # the process died between the record and the move
+            source.rename(archived)
         with self._store.writing() as connection:
-            fields = fields_of(connection, run["list_id"])
-            connection.execute("DELETE FROM recipient WHERE list_id = ?", (run["list_id"],))
-            try:
-                with rows_of_file(taken, fields) as rows:
-                    imported = fill(connection, run["list_id"], rows, skipped, now, self._faults)
-            except (ValueError, OSError, csv.Error) as broken:
-                error, imported = str(broken), 0
-                skipped.clear()
-                connection.execute("DELETE FROM recipient WHERE list_id = ?", (run["list_id"],))
-            connection.execute(
-                "UPDATE recipient_list SET modified = ? WHERE id = ?", (max(now, run["ends"]), run["list_id"])
-            )
-            connection.execute(
-                "UPDATE import_run SET state = 'done', rows_read = ?, imported = ?, skipped = ?, error = ? "
-                "WHERE id = ?",
-                (imported + skipped.total(), imported, json.dumps(skipped), error, run["id"]),
-            )
+            rows = rows_of_file(archived, fields_of(connection, run["list_id"]))
+            imports.finish(connection, run, rows, now, self._faults)

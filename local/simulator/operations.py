@@ -1,4 +1,4 @@
-"""The operations that are played, by the vendor's names for them."""
+"""The simulated operations of the REST API."""
 
 from collections.abc import Mapping
 from typing import Final

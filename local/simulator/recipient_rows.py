@@ -1,7 +1,7 @@
-"""Rows of recipients: how they are read from a file, which are left out, and how the others get onto a list.
+"""Rows of recipients: reads them from a file, skips some, and puts the others on a list.
 
-Vendor's rules: duplicates, blocklisted and unsubscribed recipients and addresses with a wrong syntax are
-left out (`optimizely.md` 3.2). Every way onto a list follows them.
+The vendor's rules: duplicates, blocklisted and unsubscribed recipients and addresses with a wrong syntax are
+skipped (`optimizely.md` 3.2). They apply to all kinds of import.
 """
 
 import csv
@@ -19,17 +19,17 @@ from itertools import batched
 from pathlib import Path
 
 from local.simulator.faults import Faults, ImportFails, ImportLoses, ImportSlow
-from local.simulator.suppression import blocklisted, left_out, unsubscribed_before
+from local.simulator.suppression import blocklisted, suppressed_addresses, unsubscribed_before
 
-#: Simulated seconds that an import takes at least, and for each megabyte.
-_LEAST, _PER_MEGABYTE = 2 * 60, 60
+#: Minimum of the simulated seconds that an import takes, and the seconds per megabyte.
+_MINIMUM, _PER_MEGABYTE = 2 * 60, 60
 _BATCH = 2000
 _ADDRESS = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
 
 
 @dataclass(frozen=True, slots=True)
-class Recipient:
-    """A recipient as far as the simulator keeps one. The recipient ID is the address: it is the lists' ID field."""
+class ListMember:
+    """A recipient on a list. The recipient ID is the address: Email is the ID field of the lists."""
 
     recipient_id: str
     urn: str
@@ -37,37 +37,37 @@ class Recipient:
     broadcast_key: str
 
 
-def recipient_of(row: Mapping[str, str]) -> Recipient:
+def member_of(row: Mapping[str, str]) -> ListMember:
     """The recipient in a row, by the names of list fields."""
-    return Recipient(
+    return ListMember(
         row.get("Email", "").lower(), row.get("Urn", ""), row.get("CommunicationKey", ""), row.get("BroadcastKey", "")
     )
 
 
 def fields_of(connection: sqlite3.Connection, list_id: int) -> dict[str, str]:
-    """The fields of a list: their internal names, and their types."""
+    """The fields of a list: types by internal name."""
     return {
         row["internal_name"]: row["type"]
         for row in connection.execute("SELECT * FROM list_field WHERE list_id = ?", (list_id,))
     }
 
 
-def import_takes(size: int, faults: Faults) -> int:
-    """Simulated seconds that an import of so many bytes takes when it begins now."""
+def import_seconds(size: int, faults: Faults) -> int:
+    """Simulated seconds that an import of this many bytes takes if it begins now."""
     slow = faults.strike(ImportSlow)
-    return _LEAST + _PER_MEGABYTE * size // 1_000_000 + (slow.minutes * 60 if slow else 0)
+    return _MINIMUM + _PER_MEGABYTE * size // 1_000_000 + (slow.minutes * 60 if slow else 0)
 
 
 @contextmanager
 def rows_of_file(path: Path, fields: Mapping[str, str]) -> Iterator[Iterator[dict[str, str]]]:
-    """The rows of a list file, by column name. Under the empty name: how many columns a row has too many.
+    """The rows of a list file, by column name. The empty name holds the number of surplus columns.
 
     Args:
-        path: a CSV file, or one compressed by gzip.
-        fields: the columns that it may have.
+        path: a CSV file, possibly compressed with gzip.
+        fields: the permitted columns.
 
     Raises:
-        ValueError: the header has no `Email`, or other columns than those.
+        ValueError: the header has no `Email`, or unknown columns.
         OSError: the file cannot be read or decompressed.
         csv.Error: it is not CSV.
     """
@@ -92,39 +92,39 @@ def fill(
     now: int,
     faults: Faults,
 ) -> int:
-    """Put rows of recipients onto a list.
+    """Put rows of recipients on a list.
 
     Args:
         connection: in a transaction.
         list_id: the list.
         rows: values by field name, as `rows_of_file` gives them.
-        skipped: told why rows are left out, and how many.
+        skipped: counter of skipped rows by reason, which this increments.
         now: simulated time.
-        faults: those that are played.
+        faults: the active faults.
 
     Returns:
-        How many recipients were put onto the list.
+        The number of recipients put on the list.
 
     Raises:
-        ValueError: the import fails, for that is played; and what `rows` raises.
+        ValueError: the fault `import-fails` struck; and what `rows` raises.
     """
     if faults.strike(ImportFails):
         raise ValueError("the import failed")
-    loses = faults.strike(ImportLoses)
-    fields, kept_out, imported = fields_of(connection, list_id), left_out(connection, now), 0
-    good = _good(rows, fields, skipped, kept_out)
-    if loses:
-        good = _losing(good, loses.percent, skipped)
-    for batch in batched(good, _BATCH, strict=False):
+    loss = faults.strike(ImportLoses)
+    fields, suppressed, imported = fields_of(connection, list_id), suppressed_addresses(connection, now), 0
+    members = _importable(rows, fields, skipped, suppressed)
+    if loss:
+        members = _lose_share(members, loss.percent, skipped)
+    for batch in batched(members, _BATCH, strict=False):
         imported += _insert(connection, list_id, batch, skipped)
     return imported
 
 
-def fault(row: Mapping[str, str], fields: Mapping[str, str], kept_out: Mapping[str, str]) -> str | None:
-    """Why a row is left out; None when it is not. Duplicates are found later."""
+def skip_reason(row: Mapping[str, str], fields: Mapping[str, str], suppressed: Mapping[str, str]) -> str | None:
+    """Why a row is skipped; None when it is not. Duplicates are detected later."""
     address = row.get("Email", "")
-    if kept := kept_out.get(address.lower()):
-        return kept
+    if reason := suppressed.get(address.lower()):
+        return reason
     if row.get("", "0") != "0":
         return "wrong number of columns"
     if not _ADDRESS.fullmatch(address):
@@ -136,24 +136,24 @@ def fault(row: Mapping[str, str], fields: Mapping[str, str], kept_out: Mapping[s
     return None if all(_fits(value, fields.get(name)) for name, value in row.items()) else "wrong value"
 
 
-def _good(
-    rows: Iterable[dict[str, str]], fields: Mapping[str, str], skipped: Counter[str], kept_out: Mapping[str, str]
-) -> Iterator[Recipient]:
+def _importable(
+    rows: Iterable[dict[str, str]], fields: Mapping[str, str], skipped: Counter[str], suppressed: Mapping[str, str]
+) -> Iterator[ListMember]:
     for row in rows:
-        reason = fault(row, fields, kept_out)
+        reason = skip_reason(row, fields, suppressed)
         if reason:
             skipped[reason] += 1
         else:
-            yield recipient_of(row)
+            yield member_of(row)
 
 
-def _losing(good: Iterable[Recipient], percent: int, skipped: Counter[str]) -> Iterator[Recipient]:
-    """All but a share of them, evenly spread. The vendor tells of this nowhere; the book does."""
-    for number, recipient in enumerate(good):
+def _lose_share(members: Iterable[ListMember], percent: int, skipped: Counter[str]) -> Iterator[ListMember]:
+    """Drop an evenly spread share of the members. Only the simulator's own records show it, not the REST API."""
+    for number, member in enumerate(members):
         if (number + 1) * percent // 100 > number * percent // 100:
             skipped["lost"] += 1
         else:
-            yield recipient
+            yield member
 
 
 def _fits(value: str, kind: str | None) -> bool:
@@ -170,8 +170,8 @@ def _is_date(value: str) -> bool:
     return True
 
 
-def _insert(connection: sqlite3.Connection, list_id: int, batch: Iterable[Recipient], skipped: Counter[str]) -> int:
-    rows = [(list_id, r.recipient_id, r.urn, r.communication_key, r.broadcast_key) for r in batch]
+def _insert(connection: sqlite3.Connection, list_id: int, batch: Iterable[ListMember], skipped: Counter[str]) -> int:
+    rows = [(list_id, m.recipient_id, m.urn, m.communication_key, m.broadcast_key) for m in batch]
     inserted = connection.executemany("INSERT OR IGNORE INTO recipient VALUES (?, ?, ?, ?, ?)", rows).rowcount
     if inserted < len(rows):
         skipped["duplicate"] += len(rows) - inserted

@@ -1,6 +1,6 @@
 """The response data export: files of events on the SFTP site, overlapping, some events late.
 
-Names and columns are the documented defaults of FERG for Optimizely, and list fields come along
+Names and columns are the documented defaults of FERG for Optimizely, plus list fields
 (`optimizely.md` 2.1, 3.3). ASSUMPTION: delimiter, encoding, the column `MailingId`, and the interval.
 """
 
@@ -17,9 +17,9 @@ from local.simulator.store import Store, fact
 
 #: Simulated seconds between two exports. The vendor exports once a day, or more often on request.
 INTERVAL = 12 * 3600
-#: An export tells of this many intervals, so that each event comes in two files.
+#: An export covers this many intervals, so that each event is in two files.
 _OVERLAP = 2
-#: Once everything is told, one more file repeats this many intervals.
+#: Once everything is exported, one more file repeats this many intervals.
 _REPEAT = 6
 _ZONE = ZoneInfo("Europe/Berlin")
 _HEADER = (
@@ -42,8 +42,8 @@ class ResponseExport:
 
     Args:
         store: the simulator's records.
-        folder: the folder of the SFTP site in which files appear.
-        faults: those that are played.
+        folder: the folder of the SFTP site for the files.
+        faults: the active faults.
         began: simulated time at which the simulation began.
     """
 
@@ -52,20 +52,20 @@ class ResponseExport:
         self._folder = folder
         self._faults = faults
         self._began = began
-        #: Files that appeared half written: why, and when they become whole at the latest. A restart forgets both.
+        #: Half-written files: the fault, and when the file is completed at the latest. Not kept over a restart.
         self._half: dict[str, tuple[HalfWrittenResponse, int]] = {}
         folder.mkdir(parents=True, exist_ok=True)
 
     def work(self, now: int) -> bool:
-        """Write the files of every export that is due: none is left out, however late it is.
+        """Write the files of all exports that are due, including missed ones.
 
         Returns:
-            Whether events are still to be told.
+            Whether events remain to be exported.
         """
         incomplete = self._complete(now)
         with self._store.reading() as connection:
             last = connection.execute("SELECT max(boundary) FROM response_file").fetchone()[0] or self._began
-            # Of a campaign that is paused, what happened is told, and nothing more happens by itself.
+            # The past events of a paused campaign are exported, and it causes no more by itself.
             pending = connection.execute(
                 "SELECT count(*) FROM campaign WHERE started IS NOT NULL AND NOT repeated AND (status <> 'paused' "
                 "OR EXISTS (SELECT 1 FROM event WHERE campaign_id = campaign.id AND registered_at > ?))",
@@ -77,7 +77,7 @@ class ResponseExport:
 
     def _export(self, boundary: int) -> None:
         with self._store.writing() as connection:
-            told = [
+            exported = [
                 row["id"]
                 for row in connection.execute(
                     "SELECT id FROM campaign WHERE status IN ('finished', 'canceled') AND NOT repeated AND NOT EXISTS "
@@ -88,7 +88,7 @@ class ResponseExport:
             ]
             if _count(connection, boundary - INTERVAL, boundary):
                 since = boundary - _OVERLAP * INTERVAL
-            elif told:
+            elif exported:
                 since = boundary - _REPEAT * INTERVAL
             else:
                 since = boundary
@@ -96,10 +96,12 @@ class ResponseExport:
             rows = self._write(connection, name, since, boundary)
             connection.execute("INSERT INTO response_file VALUES (?, ?, ?)", (boundary, name if rows else None, rows))
             if since == boundary - _REPEAT * INTERVAL:
-                connection.executemany("UPDATE campaign SET repeated = 1 WHERE id = ?", [(one,) for one in told])
+                connection.executemany(
+                    "UPDATE campaign SET repeated = 1 WHERE id = ?", [(campaign_id,) for campaign_id in exported]
+                )
 
     def _write(self, connection: sqlite3.Connection, name: str, since: int, until: int) -> int:
-        """Write a file under another name and rename it when it is whole; the number of its rows."""
+        """Write a file under a temporary name and rename it when complete; return its number of rows."""
         if not _count(connection, since, until):
             return 0
         unfinished, rows = self._folder / f".{name}.tmp", 0
@@ -136,40 +138,40 @@ class ResponseExport:
             unfinished.rename(self._folder / name)
         return rows
 
-    def _show_half(self, whole: Path, name: str) -> None:
-        """Let the first half of a file appear under its name; the whole stays where it is."""
-        part = self._folder / f".{name}.half.tmp"
-        with whole.open("rb") as content:
-            part.write_bytes(content.read(whole.stat().st_size // 2))
-        part.rename(self._folder / name)
+    def _show_half(self, complete: Path, name: str) -> None:
+        """Show the first half of a file under its final name; the complete file keeps its temporary name."""
+        half = self._folder / f".{name}.half.tmp"
+        with complete.open("rb") as content:
+            half.write_bytes(content.read(complete.stat().st_size // 2))
+        half.rename(self._folder / name)
 
     def _complete(self, now: int) -> bool:
-        """Write to their ends the files whose time has come.
+        """Complete half-written files that are due.
 
         Returns:
-            Whether one stays half written.
+            Whether any stays half written.
         """
-        for whole in self._folder.glob(".*.csv.tmp"):
-            name = whole.name.removeprefix(".").removesuffix(".tmp")
+        for complete in self._folder.glob(".*.csv.tmp"):
+            name = complete.name.removeprefix(".").removesuffix(".tmp")
             shown = self._folder / name
             if name in self._half:
                 fault, due = self._half[name]
                 if now < due and not self._faults.cleared(fault):
                     continue
             if shown.exists():
-                with whole.open("rb") as content, shown.open("ab") as text:
+                with complete.open("rb") as content, shown.open("ab") as text:
                     content.seek(shown.stat().st_size)
                     shutil.copyfileobj(content, text)
-                whole.unlink()
+                complete.unlink()
             self._half.pop(name, None)
         return bool(self._half)
 
 
 def _count(connection: sqlite3.Connection, since: int, until: int) -> int:
-    found = connection.execute(
+    row = connection.execute(
         "SELECT count(*) FROM event WHERE registered_at > ? AND registered_at <= ?", (since, until)
     ).fetchone()
-    return int(found[0])
+    return int(row[0])
 
 
 def _local(seconds: int) -> str:

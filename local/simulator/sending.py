@@ -1,8 +1,8 @@
 """Sending: a started Smart Campaign mails its list once, and the recipients react.
 
-The list is read at the start, in the transaction that sets the status: what happens to it afterwards
-changes nothing. A mail waits in `mail_waiting` until it is due and then goes over to `mail_sent`, which
-has no unique key: were somebody mailed twice, it would show. Recipients react to what is in `mail_sent`.
+The list is read at the start, in the transaction that sets the status: later changes to it have no
+effect. A mail waits in `mail_waiting` until it is due and then moves to `mail_sent`, which has no
+unique key, so that mailing somebody twice would show. Recipients react to what is in `mail_sent`.
 """
 
 import sqlite3
@@ -13,11 +13,11 @@ from local.simulator import wait_nodes
 from local.simulator.recipients import events_of
 from local.simulator.store import Store, fact, set_fact
 
-#: Simulated seconds that a campaign takes for 10,000 mails, at least and at most.
+#: Simulated seconds that a campaign takes: per 10,000 mails, minimum, maximum.
 _PER_TEN_THOUSAND, _SHORTEST, _LONGEST = 20 * 60, 60, 90 * 60
 #: Mails to which recipients react in one transaction.
 _REACTIONS = 5000
-#: Reasons of unsubscribes by the event that led to them. ASSUMPTION.
+#: Reasons of unsubscribes by the type of their event. ASSUMPTION.
 _REASONS = {"Unsubscription": "link", "Complaint": "complaint"}
 STARTABLE = frozenset({"activationRequired", "invalid", "paused"})
 
@@ -40,14 +40,14 @@ class _Record(NamedTuple):
 
 
 class WrongStatusError(Exception):
-    """The Smart Campaign is in none of the statuses from which this can be done."""
+    """The status of the Smart Campaign does not allow this."""
 
 
 def start(connection: sqlite3.Connection, campaign_id: int, now: int) -> None:
-    """Start a Smart Campaign, or go on with a paused one (vendor's description, startSmartCampaign).
+    """Start a Smart Campaign, or resume a paused one (vendor's description, startSmartCampaign).
 
     Raises:
-        WrongStatusError: answered with 409.
+        WrongStatusError: the response is 409.
     """
     campaign = _campaign(connection, campaign_id)
     if campaign["status"] not in STARTABLE:
@@ -64,9 +64,9 @@ def start(connection: sqlite3.Connection, campaign_id: int, now: int) -> None:
 
 
 def begin(connection: sqlite3.Connection, campaign: sqlite3.Row, now: int) -> None:
-    """Let the mails to a campaign's list go out from now on, or from the time of its Wait node.
+    """Send to a campaign's list from now on, or from the time of its Wait node.
 
-    ASSUMPTION: a Wait node that waits for an import waits for none that comes later.
+    ASSUMPTION: a Wait node for an import does not wait for later imports.
     """
     campaign_id, list_id = campaign["id"], campaign["list_id"]
     mails = connection.execute("SELECT count(*) FROM recipient WHERE list_id = ?", (list_id,)).fetchone()[0]
@@ -85,10 +85,10 @@ def begin(connection: sqlite3.Connection, campaign: sqlite3.Row, now: int) -> No
 
 
 def pause(connection: sqlite3.Connection, campaign_id: int, now: int) -> None:
-    """Hold back every mail that is not yet due.
+    """Hold all mails that are not yet due.
 
     Raises:
-        WrongStatusError: answered with 409.
+        WrongStatusError: the response is 409.
     """
     campaign = _campaign(connection, campaign_id)
     if campaign["status"] != "running":
@@ -100,10 +100,10 @@ def pause(connection: sqlite3.Connection, campaign_id: int, now: int) -> None:
 
 
 def stop(connection: sqlite3.Connection, campaign_id: int, now: int) -> None:
-    """Never send the mails that are not yet due. Only what has started can be stopped.
+    """Cancel all mails that are not yet due. Only a started campaign can be stopped.
 
     Raises:
-        WrongStatusError: answered with 409.
+        WrongStatusError: the response is 409.
     """
     campaign = _campaign(connection, campaign_id)
     if campaign["status"] not in {"running", "paused"}:
@@ -115,18 +115,18 @@ def stop(connection: sqlite3.Connection, campaign_id: int, now: int) -> None:
 
 
 def work(store: Store, seed: int, now: int) -> bool:
-    """Start what waits no longer, send what is due, let recipients react, and finish what is sent.
+    """Start activated campaigns that are due, send due mails, let recipients react, and finish campaigns.
 
     Returns:
-        Whether a Smart Campaign is under way, or will be by itself at a known time.
+        Whether a Smart Campaign is running, or will start by itself at a known time.
     """
     with store.reading() as connection:
         activated = connection.execute("SELECT * FROM campaign WHERE status = 'activated'").fetchall()
         waits = {campaign["id"]: wait_nodes.starts_at(connection, campaign) for campaign in activated}
         running = connection.execute("SELECT id FROM campaign WHERE status = 'running'").fetchall()
-    due = [campaign_id for campaign_id, moment in waits.items() if moment is not None and moment <= now]
+    due = [campaign_id for campaign_id, start_time in waits.items() if start_time is not None and start_time <= now]
     for campaign_id in due:
-        _start_by_itself(store, campaign_id)
+        _start_activated(store, campaign_id)
     for campaign_id in [*(row["id"] for row in running), *due]:
         with store.writing() as connection:
             campaign = _campaign(connection, campaign_id)
@@ -141,25 +141,25 @@ def work(store: Store, seed: int, now: int) -> bool:
                 "modified = sends_from + takes WHERE status = 'running' AND sends_from + takes <= ?",
                 (now,),
             )
-    return bool(running or due) or any(moment is not None for moment in waits.values())
+    return bool(running or due) or any(start_time is not None for start_time in waits.values())
 
 
 def _campaign(connection: sqlite3.Connection, campaign_id: int) -> sqlite3.Row:
-    found: sqlite3.Row = connection.execute("SELECT * FROM campaign WHERE id = ?", (campaign_id,)).fetchone()
-    return found
+    row: sqlite3.Row = connection.execute("SELECT * FROM campaign WHERE id = ?", (campaign_id,)).fetchone()
+    return row
 
 
-def _start_by_itself(store: Store, campaign_id: int) -> None:
+def _start_activated(store: Store, campaign_id: int) -> None:
     with store.writing() as connection:
         campaign = _campaign(connection, campaign_id)
-        # Somebody may have deactivated it meanwhile.
-        moment = wait_nodes.starts_at(connection, campaign) if campaign["status"] == "activated" else None
-        if moment is not None:
-            begin(connection, campaign, moment)
+        # It may have been deactivated meanwhile.
+        start_time = wait_nodes.starts_at(connection, campaign) if campaign["status"] == "activated" else None
+        if start_time is not None:
+            begin(connection, campaign, start_time)
 
 
 def _send_due(connection: sqlite3.Connection, campaign: sqlite3.Row, now: int) -> None:
-    """Mails whose time has come go over from the waiting to the sent ones."""
+    """Move due mails from `mail_waiting` to `mail_sent`."""
     campaign_id, due = campaign["id"], now - campaign["sends_from"]
     connection.execute(
         "INSERT INTO mail_sent (campaign_id, mailing_id, recipient_id, urn, communication_key, broadcast_key, sent_at) "
@@ -171,15 +171,15 @@ def _send_due(connection: sqlite3.Connection, campaign: sqlite3.Row, now: int) -
 
 
 def _react(store: Store, seed: int) -> bool:
-    """Let recipients react to some mails to which they have not yet; whether there were any."""
+    """Let recipients react to a batch of new mails; return whether there were any."""
     with store.reading() as connection:
-        if not _unanswered(connection, 1):
+        if not _mails_without_reaction(connection, 1):
             return False
     with store.writing() as connection:
-        mails = _unanswered(connection, _REACTIONS)
-        # What happens after an export was written must be in the next one.
-        told = connection.execute("SELECT coalesce(max(boundary), 0) FROM response_file").fetchone()[0]
-        events = [event for mail in mails for event in _events(mail, seed, told)]
+        mails = _mails_without_reaction(connection, _REACTIONS)
+        # Events registered after an export must be in the next one.
+        exported_until = connection.execute("SELECT coalesce(max(boundary), 0) FROM response_file").fetchone()[0]
+        events = [event for mail in mails for event in _events(mail, seed, exported_until)]
         connection.executemany(
             "INSERT INTO event (campaign_id, mailing_id, recipient_id, urn, communication_key, broadcast_key, "
             "message_type, bounce_type, url, sent_at, happened_at, registered_at) VALUES (?,?,?,?,?,?,?,?,?,?,?,?)",
@@ -203,19 +203,19 @@ def _react(store: Store, seed: int) -> bool:
     return True
 
 
-def _unanswered(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
+def _mails_without_reaction(connection: sqlite3.Connection, limit: int) -> list[sqlite3.Row]:
     return connection.execute(
         "SELECT * FROM mail_sent WHERE id > ? ORDER BY id LIMIT ?", (int(fact(connection, "reacted_to") or 0), limit)
     ).fetchall()
 
 
-def _events(mail: sqlite3.Row, seed: int, told: int) -> Iterator[_Record]:
-    """What a mail causes.
+def _events(mail: sqlite3.Row, seed: int, exported_until: int) -> Iterator[_Record]:
+    """The events that a mail causes.
 
     Args:
         mail: row of `mail_sent`.
-        seed: seed of the recipients' chance.
-        told: simulated time up to which response files were written.
+        seed: seed of the recipients' behaviour.
+        exported_until: simulated time up to which response files were written.
     """
     minute = mail["sent_at"] - mail["sent_at"] % 60
     for event in events_of(seed, mail["recipient_id"], mail["urn"]):
@@ -232,6 +232,6 @@ def _events(mail: sqlite3.Row, seed: int, told: int) -> Iterator[_Record]:
             url=event.url,
             sent_at=minute,
             happened_at=happened,
-            # Known at the earliest when the mail is out.
-            registered_at=max(max(happened, mail["sent_at"]) + event.delay * 60, told + 1),
+            # Registered at the earliest when the mail is sent.
+            registered_at=max(max(happened, mail["sent_at"]) + event.delay * 60, exported_until + 1),
         )

@@ -1,4 +1,4 @@
-"""The SFTP site: key login only, and nothing to see outside its folder."""
+"""The SFTP site: login by key only, and no access outside its folder."""
 
 import errno
 import os
@@ -19,33 +19,33 @@ async def serve(site: Path, identity: Identity, faults: Faults, port: int) -> as
 
     Args:
         site: what clients see as `/`.
-        identity: whose key may log in, and the host key.
-        faults: those that are played.
-        port: 0: any that is free.
+        identity: the accepted client key, and the host key.
+        faults: the active faults.
+        port: 0 chooses a free one.
     """
 
     class Server(asyncssh.SSHServer):
-        """Lets one user in, by key."""
+        """Accepts one user, by key."""
 
         def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-            """A changed host key is shown to every connection."""
+            """Count the connection for a changed host key."""
             del conn
             faults.strike(HostKeyChanged)
 
         def begin_auth(self, username: str) -> bool:
-            """Every user must log in."""
+            """All users must log in."""
             del username
             self._refused = faults.strike(RefuseLogin) is not None
             return True
 
         def public_key_auth_supported(self) -> bool:
-            """Keys are the only way."""
+            """Keys are the only method."""
             return True
 
         def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
-            """The user with the registered key."""
-            known = username == identity.sftp_user and key.public_data == identity.client_key.public_data
-            return known and not self._refused
+            """Accept the user with the registered key."""
+            registered = username == identity.sftp_user and key.public_data == identity.client_key.public_data
+            return registered and not self._refused
 
     acceptor = await asyncssh.create_server(
         Server,
@@ -59,15 +59,15 @@ async def serve(site: Path, identity: Identity, faults: Faults, port: int) -> as
 
     changed_key: asyncssh.SSHKey | None = None
 
-    def show_host_key() -> None:
+    def update_host_key() -> None:
         nonlocal changed_key
-        if not faults.stands(HostKeyChanged):
+        if not faults.can_strike(HostKeyChanged):
             changed_key = None
         elif changed_key is None:
             changed_key = asyncssh.generate_private_key("ssh-ed25519")
         acceptor.update(server_host_keys=[changed_key or identity.host_key])
 
-    faults.watch(show_host_key)
+    faults.watch(update_host_key)
     return acceptor
 
 
@@ -77,24 +77,24 @@ class Session(asyncssh.SFTPServer):
     Args:
         channel: its channel.
         site: what the client sees as `/`.
-        faults: those that are played.
+        faults: the active faults.
     """
 
     def __init__(self, channel: "asyncssh.SSHServerChannel[bytes]", site: Path, faults: Faults) -> None:
         super().__init__(channel, chroot=str(site).encode())
         self._faults = faults
-        #: Bytes written by open file.
+        #: Bytes written, by open file.
         self._written: Counter[object] = Counter()
         self._cut = False
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
-        """What lies in a folder, less what was renamed or removed while it was read: OpenSSH leaves that out too."""
-        for name in self._present(path):
+        """List a folder without files renamed or removed during the listing: OpenSSH omits them too."""
+        for name in self._existing(path):
             yield name
 
     def write(self, file_obj: object, offset: int, data: bytes) -> int:
-        """Write, as far as no fault strikes."""
-        if self._cut:  # what the client had sent before is still read
+        """Write, unless a fault strikes."""
+        if self._cut:  # requests that the client sent before the cut still arrive
             self._break_off()
         written = self._written[file_obj]
         if broken := self._faults.strike(BreakUpload, lambda fault: written + len(data) > fault.after_bytes):
@@ -104,34 +104,34 @@ class Session(asyncssh.SFTPServer):
             super().write(file_obj, offset, data[: max(0, full.after_bytes - offset)])
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         self._written[file_obj] += len(data)
-        return super().write(file_obj, offset, data)  # type: ignore[return-value] # it is no coroutine here
+        return super().write(file_obj, offset, data)  # type: ignore[return-value] # here it is not a coroutine
 
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
-        """Give a file a name that no other has."""
+        """Rename a file to an unused name."""
         super().rename(oldpath, newpath)
-        self._answer_rename()
+        self._after_rename()
 
     def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
-        """Give a file a name, also that of another."""
+        """Rename a file, replacing an existing one."""
         super().posix_rename(oldpath, newpath)
-        self._answer_rename()
+        self._after_rename()
 
     def close(self, file_obj: object) -> None:
         """Close a file."""
         del self._written[file_obj]
         super().close(file_obj)
 
-    def _present(self, path: bytes) -> Iterator[asyncssh.SFTPName]:
+    def _existing(self, path: bytes) -> Iterator[asyncssh.SFTPName]:
         for file in Path(os.fsdecode(self.map_path(path))).iterdir():
             with suppress(FileNotFoundError):
                 yield asyncssh.SFTPName(os.fsencode(file.name), attrs=asyncssh.SFTPAttrs.from_local(file.lstat()))
 
-    def _answer_rename(self) -> None:
+    def _after_rename(self) -> None:
         if self._faults.strike(RenameUnanswered):
             self._break_off()
 
     def _break_off(self) -> NoReturn:
-        """Cut the connection: what is answered after this reaches nobody."""
+        """Abort the connection: no later response reaches the client."""
         self._cut = True
         self.connection.abort()
         raise ConnectionAbortedError

@@ -1,4 +1,4 @@
-"""The simulator as a whole: its servers, and the loop that lets simulated things happen."""
+"""The simulator: its servers, and the loop that makes simulated events happen."""
 
 import asyncio
 import contextlib
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 #: Real seconds between two rounds, and between two records of the clock.
 _ROUND, _RECORD = 0.05, 1.0
-#: Bytes of the largest request: chunks of sending batches have many recipients.
+#: Bytes of the largest request body: chunks of sending batches have many recipients.
 _LARGEST_BODY = 64 * 1024 * 1024
 
 
 class Simulator:
-    """Optimizely Campaign on this machine.
+    """A simulated Optimizely Campaign.
 
     Args:
-        folder: where everything is kept; a simulation that is there is gone on with.
-        seed: seed of the recipients' chance.
-        speed: simulated seconds in a real one; 0 freezes the clock.
+        folder: holds all data; a simulation in it is continued.
+        seed: seed of the recipients' behaviour.
+        speed: simulated seconds per real second; 0 freezes the clock.
     """
 
     def __init__(self, folder: Path, *, seed: int = 1, speed: float = 21600) -> None:
@@ -58,11 +58,11 @@ class Simulator:
         self._loop: asyncio.Task[None] | None = None
         self._port = 0
 
-    async def start(self, *, living: bool = True) -> Self:
+    async def start(self, *, run_loop: bool = True) -> Self:
         """Serve until `stop`.
 
         Args:
-            living: let things happen by themselves; else only when `round` is called.
+            run_loop: whether events happen by themselves; otherwise only when `round` is called.
         """
         app = web.Application(client_max_size=_LARGEST_BODY)
         app.add_subapp(f"/rest/{CLIENT_ID}", self._rest.application())
@@ -73,13 +73,13 @@ class Simulator:
         await site.start()
         self._port = self._runner.addresses[0][1]
         self._sftp = await sftp_site.serve(self._site, self.identity, self._faults, 0)
-        if living:
-            self._loop = asyncio.create_task(self._live())
+        if run_loop:
+            self._loop = asyncio.create_task(self._run_loop())
         return self
 
     async def stop(self) -> None:
-        """Stop serving; what happened is kept."""
-        self._faults.clear_all()  # no request waits any longer
+        """Stop serving; all data are kept."""
+        self._faults.clear_all()  # ends the waiting of delayed requests
         if self._loop:
             self._loop.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -102,9 +102,9 @@ class Simulator:
         await self.stop()
 
     def addresses(self) -> dict[str, Any]:
-        """Where it listens and how to log in, as its ready file tells."""
+        """Addresses and credentials, as in the ready file."""
         if self._sftp is None:
-            msg = "it is not started"
+            msg = "the simulator is not started"
             raise RuntimeError(msg)
         sftp_port = self._sftp.get_port()
         public = self.identity.host_key.export_public_key().decode().strip()
@@ -126,7 +126,7 @@ class Simulator:
         }
 
     def round(self) -> None:
-        """Let everything happen that is due now."""
+        """Make everything happen that is due now."""
         now = self.clock.now()
         importing = self._imports.work(now)
         batching = batches.work(self._store, now, self._faults)
@@ -135,7 +135,7 @@ class Simulator:
         pending = self._export.work(now)
         self.control.idle = not (importing or batching or looping or under_way or pending)
 
-    async def _live(self) -> None:
+    async def _run_loop(self) -> None:
         recorded = 0.0
         loop = asyncio.get_running_loop()
         while True:

@@ -1,4 +1,4 @@
-"""The simulator's records, in one SQLite file: what a restart goes on from, and the referee's book.
+"""The simulator's records in one SQLite file: they survive a restart and verify the tests.
 
 Times are simulated, in whole seconds since 1970.
 """
@@ -114,7 +114,7 @@ _FIELDS = (
 #: Two lists share a name, and two Smart Campaigns hold messages of one name: the cases of ambiguity.
 _LISTS = ("Customers", "Prospects", "Duplicate name", "Duplicate name", "Seed list")
 _SEEDS = 5
-#: The recipient list pool: lists of sending batches and closed-loop imports.
+#: The recipient list pool, for sending batches and closed-loop imports.
 _POOL = ("Pool 1", "Pool 2", "Pool 3", "Pool 4")
 _CAMPAIGNS = (
     ("Spring Newsletter", "Spring Newsletter", "activationRequired"),
@@ -124,7 +124,7 @@ _CAMPAIGNS = (
     ("Autumn Newsletter", "Autumn Newsletter", "finished"),
     ("Evening Newsletter", "Evening Newsletter", "activationRequired"),
 )
-#: The Smart Campaign with a Wait node of its own, and how many seconds after the beginning that lets mails through.
+#: The Smart Campaign with a Wait node, and the seconds from the beginning to the node's time.
 _WAITING, _WAITS = "Evening Newsletter", 9 * 3600
 
 
@@ -132,24 +132,24 @@ class Store:
     """The simulator's records.
 
     Args:
-        path: the SQLite file; made and filled with lists and Smart Campaigns when it is not there.
-        now: simulated time at which lists and Smart Campaigns were made.
+        path: the SQLite file; created with lists and Smart Campaigns if it is missing.
+        now: creation time of the lists and Smart Campaigns, in simulated time.
     """
 
     def __init__(self, path: Path, *, now: int) -> None:
         self._path = path
         if not path.exists():
-            made = path.with_suffix(".new")
-            made.unlink(missing_ok=True)
-            with closing(sqlite3.connect(made)) as connection:
+            new = path.with_suffix(".new")
+            new.unlink(missing_ok=True)
+            with closing(sqlite3.connect(new)) as connection:
                 connection.executescript("PRAGMA journal_mode = WAL;" + _TABLES)
                 with connection:
                     _fill(connection, now)
-            made.rename(path)
+            new.rename(path)
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection that only reads."""
+        """A connection for reading."""
         with closing(self._connect()) as connection:
             yield connection
 
@@ -164,19 +164,19 @@ class Store:
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=60, isolation_level=None, check_same_thread=False)
         connection.row_factory = sqlite3.Row
-        # A kill of the process loses nothing; only a power cut could, and the simulator does not fear that.
+        # A killed process loses nothing. A power cut could, which does not matter here.
         connection.execute("PRAGMA synchronous = NORMAL")
         return connection
 
 
 def fact(connection: sqlite3.Connection, name: str) -> str | None:
-    """A single value kept under a name."""
+    """A single value stored under a name."""
     row = connection.execute("SELECT value FROM fact WHERE name = ?", (name,)).fetchone()
     return None if row is None else str(row["value"])
 
 
 def set_fact(connection: sqlite3.Connection, name: str, value: object) -> None:
-    """Keep a single value under a name."""
+    """Store a single value under a name."""
     connection.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, str(value)))
 
 

@@ -1,13 +1,13 @@
-"""Who gets no mail: the blocklist, who unsubscribed, and who bounced too often."""
+"""Who is not mailed: the blocklist, unsubscribed recipients, and recipients with too many bounces."""
 
 import sqlite3
 
 #: The blocklist's only entry.
 BLOCKED_PATTERN = "*@blocked.example"
-#: Bounces of each category after which a recipient gets no more mail. Three hard bounces are the vendor's default
+#: Bounces of each category after which a recipient is no longer mailed. Three hard bounces are the vendor's default
 #: (`optimizely.md` 1.7); ASSUMPTION: ten soft ones.
 THRESHOLDS = {"hardbounce": 3, "softbounce": 10}
-#: The vendor's categories, and what the response files call them.
+#: Names in response files, by the vendor's category.
 BOUNCE_TYPES = {"hardbounce": "HardBounce", "softbounce": "SoftBounce"}
 
 
@@ -23,18 +23,18 @@ def unsubscribed_before(address: str) -> bool:
 
 
 def bounces(connection: sqlite3.Connection, category: str, recipient_id: str, now: int) -> int:
-    """How often mail to a recipient bounced, as far as it is known now."""
-    found = connection.execute(
+    """How often mail to a recipient has bounced, as registered by now."""
+    row = connection.execute(
         "SELECT count(*) FROM event WHERE message_type = 'Bounce' AND bounce_type = ? AND recipient_id = ? "
         "AND registered_at <= ?",
         (BOUNCE_TYPES[category], recipient_id.lower(), now),
     ).fetchone()
-    return int(found[0])
+    return int(row[0])
 
 
-def left_out(connection: sqlite3.Connection, now: int) -> dict[str, str]:
-    """Addresses that events of this simulation keep out by now, and why: unsubscribed, or bounced too often."""
-    found = {
+def suppressed_addresses(connection: sqlite3.Connection, now: int) -> dict[str, str]:
+    """Addresses suppressed by events of this simulation until now, with the reason: unsubscribed or bounced."""
+    reasons = {
         row["recipient_id"]: "unsubscribed"
         for row in connection.execute("SELECT recipient_id FROM unsubscribe WHERE created <= ?", (now,))
     }
@@ -44,5 +44,5 @@ def left_out(connection: sqlite3.Connection, now: int) -> dict[str, str]:
             "GROUP BY recipient_id HAVING count(*) >= ?",
             (BOUNCE_TYPES[category], now, threshold),
         )
-        found |= {row["recipient_id"]: "bounced" for row in bounced}
-    return found
+        reasons |= {row["recipient_id"]: "bounced" for row in bounced}
+    return reasons

@@ -1,49 +1,49 @@
-"""Wait nodes of a Smart Campaign: between its recipients and its message, one after the other.
+"""Wait nodes of a Smart Campaign: a sequence between its recipients and its message.
 
 ASSUMPTION: the import that counts is one into the campaign's list that began after the activation and
-went well (`optimizely.md` 1.6 says that this is not documented).
+succeeded (`optimizely.md` 1.6 says that this is not documented).
 """
 
 import sqlite3
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-#: Where the vendor's servers stand.
+#: Time zone of the vendor's servers.
 ZONE = ZoneInfo("Europe/Berlin")
 
 
 def nodes_of(connection: sqlite3.Connection, campaign_id: int) -> list[sqlite3.Row]:
-    """The Wait nodes of a Smart Campaign, in the order in which a recipient passes them."""
+    """The Wait nodes of a Smart Campaign, in order."""
     return connection.execute(
         "SELECT * FROM wait_node WHERE campaign_id = ? ORDER BY position", (campaign_id,)
     ).fetchall()
 
 
 def passed_at(connection: sqlite3.Connection, campaign_id: int, since: int, imported: int | None) -> int | None:
-    """When all Wait nodes of a Smart Campaign let mails through.
+    """When all Wait nodes of a Smart Campaign are passed.
 
     Args:
         connection: of the store.
         campaign_id: the Smart Campaign.
         since: when the waiting began.
-        imported: when the import ended; None while it has not.
+        imported: when the import finished; None before that.
 
     Returns:
-        At the earliest `since`; None while nobody can say.
+        `since` or a later time; None while unknown.
     """
-    moments = [since]
+    times = [since]
     for node in nodes_of(connection, campaign_id):
         if node["scheduled_at"] is not None:
-            moments.append(node["scheduled_at"])
+            times.append(node["scheduled_at"])
         if node["after_import"]:
             if imported is None:
                 return None
-            moments.append(_next(imported, node["at_time"]) if node["at_time"] else imported)
-    return max(moments)
+            times.append(_next(imported, node["at_time"]) if node["at_time"] else imported)
+    return max(times)
 
 
 def starts_at(connection: sqlite3.Connection, campaign: sqlite3.Row) -> int | None:
-    """When an activated Smart Campaign starts by itself; None while nobody can say."""
+    """When an activated Smart Campaign starts by itself; None while unknown."""
     imported = connection.execute(
         "SELECT min(ends) FROM import_run WHERE list_id = ? AND started > ? AND state = 'done' AND error IS NULL",
         (campaign["list_id"], campaign["activated"]),
@@ -52,9 +52,9 @@ def starts_at(connection: sqlite3.Connection, campaign: sqlite3.Row) -> int | No
 
 
 def _next(seconds: int, at_time: str) -> int:
-    """The next moment with a time of day, in the vendor's zone."""
+    """The next occurrence of a time of day, in the vendor's zone."""
     after = datetime.fromtimestamp(seconds, tz=ZONE)
-    found = datetime.combine(after.date(), time.fromisoformat(at_time), tzinfo=ZONE)
-    if found < after:
-        found = datetime.combine(after.date() + timedelta(days=1), time.fromisoformat(at_time), tzinfo=ZONE)
-    return int(found.astimezone(UTC).timestamp())
+    result = datetime.combine(after.date(), time.fromisoformat(at_time), tzinfo=ZONE)
+    if result < after:
+        result = datetime.combine(after.date() + timedelta(days=1), time.fromisoformat(at_time), tzinfo=ZONE)
+    return int(result.astimezone(UTC).timestamp())

@@ -1,8 +1,7 @@
-"""The REST API: operations of the vendor's OpenAPI description, in its shapes.
+"""The REST API: operations of the vendor's OpenAPI description, in its serialisers.
 
-Handlers are named after the operations. An answer has no property that the description does not know.
-Where the description lists no status for an object that is not there, or for a request that cannot be
-understood, the answer is 404 or 400.
+Handlers are named after the operations. A response has no property that is missing from the description.
+Where the description lists no status for a missing object or a malformed request, the status is 404 or 400.
 """
 
 import base64
@@ -14,11 +13,11 @@ from aiohttp import web
 from local.simulator.clock import Clock
 from local.simulator.faults import Faults
 from local.simulator.identity import Identity
-from local.simulator.rest import shapes
-from local.simulator.rest.asking import RefusedError
-from local.simulator.rest.between import Between
+from local.simulator.rest import serialisers
 from local.simulator.rest.jobs import Jobs
 from local.simulator.rest.messages import Messages
+from local.simulator.rest.middleware import LimitsAndFaults
+from local.simulator.rest.parsing import RefusedError
 from local.simulator.rest.recipient_lists import RecipientLists
 from local.simulator.rest.recipients import Recipients
 from local.simulator.rest.responses import Responses
@@ -36,16 +35,16 @@ class Rest:
     Args:
         store: the simulator's records.
         clock: simulated time.
-        identity: whose login is accepted.
-        faults: those that are played.
+        identity: whose credentials are accepted.
+        faults: the active faults.
     """
 
     def __init__(self, store: Store, clock: Clock, identity: Identity, faults: Faults) -> None:
         self._identity = identity
-        self._between = Between(faults)
-        self._parts = [
-            part(store, clock, faults)
-            for part in (
+        self._limits_and_faults = LimitsAndFaults(faults)
+        self._resources = [
+            resource(store, clock, faults)
+            for resource in (
                 RecipientLists,
                 Recipients,
                 SmartCampaigns,
@@ -59,18 +58,20 @@ class Rest:
 
     def application(self) -> web.Application:
         """The web application, to be mounted at `/rest/<client id>`."""
-        app = web.Application(middlewares=[self._between.middleware, self._login])
+        app = web.Application(middlewares=[self._limits_and_faults.middleware, self._login])
         app.add_routes([web.get("/users/authenticated", self.get_authenticated_user)])
-        for part in self._parts:
-            app.add_routes(part.routes())
+        for resource in self._resources:
+            app.add_routes(resource.routes())
         return app
 
     @web.middleware
     async def _login(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         user = f"{self._identity.api_user}:{self._identity.api_password}"
-        wanted = "Basic " + base64.b64encode(user.encode()).decode()
-        if not hmac.compare_digest(request.headers.get("Authorization", "").encode(errors="replace"), wanted.encode()):
-            return _error(401, "The login is wrong.")
+        expected = "Basic " + base64.b64encode(user.encode()).decode()
+        if not hmac.compare_digest(
+            request.headers.get("Authorization", "").encode(errors="replace"), expected.encode()
+        ):
+            return _error(401, "The user name or the password is wrong.")
         try:
             return await handler(request)
         except RefusedError as refused:
@@ -87,4 +88,4 @@ class Rest:
 
 
 def _error(status: int, message: str) -> web.Response:
-    return web.json_response(shapes.error(status, message), status=status)
+    return web.json_response(serialisers.error(status, message), status=status)

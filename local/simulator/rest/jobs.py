@@ -1,15 +1,15 @@
-"""Scheduled jobs. ASSUMPTION: they show import jobs, but neither sending batches nor the closed loop."""
+"""Scheduled jobs. ASSUMPTION: they include import jobs, but neither sending batches nor the closed loop."""
 
 from collections.abc import Iterable
 
 from aiohttp import web
 
 from local.simulator.import_job import INTERVAL, job_name, last_firing
-from local.simulator.rest import asking, shapes
-from local.simulator.rest.part import Part
+from local.simulator.rest import paging, serialisers
+from local.simulator.rest.resource import Resource
 
 
-class Jobs(Part):
+class Jobs(Resource):
     """Operations on scheduled jobs."""
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -23,7 +23,7 @@ class Jobs(Part):
         """The import job of each list."""
         fired = last_firing(self._clock.now())
         with self._store.reading() as connection:
-            return asking.page(
+            return paging.page(
                 request,
                 connection,
                 "SELECT * FROM recipient_list WHERE id NOT IN (SELECT list_id FROM pool_list) ORDER BY id",
@@ -37,8 +37,8 @@ class Jobs(Part):
                         {
                             "name": f"every {INTERVAL // 60} minutes",
                             "state": "NORMAL",
-                            "lastFiredTime": shapes.iso(fired),
-                            "nextFireTime": shapes.iso(fired + INTERVAL),
+                            "lastFiredTime": serialisers.iso(fired),
+                            "nextFireTime": serialisers.iso(fired + INTERVAL),
                         }
                     ],
                 },
@@ -46,10 +46,10 @@ class Jobs(Part):
             )
 
     async def select_all_running_jobs(self, request: web.Request) -> web.Response:
-        """The import jobs that run now."""
+        """The running import jobs."""
         now = self._clock.now()
         with self._store.reading() as connection:
-            return asking.page(
+            return paging.page(
                 request,
                 connection,
                 "SELECT name, started FROM import_run JOIN recipient_list ON recipient_list.id = list_id "
@@ -57,7 +57,7 @@ class Jobs(Part):
                 (),
                 lambda row: {
                     "name": job_name(row["name"]),
-                    "started": shapes.iso(row["started"]),
+                    "started": serialisers.iso(row["started"]),
                     "elapsedRunningTime": {
                         "seconds": now - row["started"],
                         "nano": 0,

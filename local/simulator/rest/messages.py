@@ -1,4 +1,4 @@
-"""Messages of Smart Campaigns, and test mailings. What a test mailing sends is in no other book than its own."""
+"""Messages of Smart Campaigns, and test mailings. Mails of a test mailing are recorded only in its own tables."""
 
 import sqlite3
 from collections.abc import Iterable
@@ -6,17 +6,17 @@ from typing import Any
 
 from aiohttp import web
 
-from local.simulator.rest import asking, shapes
-from local.simulator.rest.asking import RefusedError
-from local.simulator.rest.part import Part
+from local.simulator.rest import parsing, serialisers
+from local.simulator.rest.parsing import RefusedError
+from local.simulator.rest.resource import Resource
 from local.simulator.suppression import blocklisted
 
-#: Simulated seconds after which a test mail is being sent, and is sent.
+#: Simulated seconds until a test mail is `sending`, and until it is `sent`.
 _SENDING, _SENT = 60, 120
 _MIME_TYPES = ("", "text/plain", "text/html", "text/multipart")
 
 
-class Messages(Part):
+class Messages(Resource):
     """Operations on the messages of a Smart Campaign."""
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -32,8 +32,8 @@ class Messages(Part):
     async def get_messages(self, request: web.Request) -> web.Response:
         """The messages of a Smart Campaign, as a plain array."""
         with self._store.reading() as connection:
-            found = asking.one(connection, "campaign", request, "campaignId", missing=404)
-            return web.json_response(shapes.messages(connection, found))
+            campaign = parsing.get_row(connection, "campaign", request, "campaignId", missing=404)
+            return web.json_response(serialisers.messages(connection, campaign))
 
     async def get_smart_campaign_message(self, request: web.Request) -> web.Response:
         """One message."""
@@ -41,36 +41,36 @@ class Messages(Part):
             return web.json_response(_message(connection, request))
 
     async def start_test_mailing(self, request: web.Request) -> web.Response:
-        """Send a message to some recipients of a list as a test. ASSUMPTION: who is not on it has no valid address."""
-        form = await asking.form(request)
-        wanted = list(dict.fromkeys(one.lower() for one in asking.values(form, "recipientIds")))
-        if not wanted or form.get("senderAddress") == "" or form.get("mimeType", "") not in _MIME_TYPES:
+        """Send a message to some recipients of a list as a test. ASSUMPTION: others have no valid address."""
+        form = await parsing.form(request)
+        addresses = list(dict.fromkeys(address.lower() for address in parsing.items(form, "recipientIds")))
+        if not addresses or form.get("senderAddress") == "" or form.get("mimeType", "") not in _MIME_TYPES:
             raise RefusedError(400, "recipientIds, senderAddress or mimeType is not valid")
-        list_id = asking.number(form.get("recipientListId", ""), "recipientListId")
+        list_id = parsing.integer_id(form.get("recipientListId", ""), "recipientListId")
         with self._store.writing() as connection:
             message = _message(connection, request)
             if not connection.execute("SELECT 1 FROM recipient_list WHERE id = ?", (list_id,)).fetchone():
                 raise RefusedError(400, "there is no such recipient list")
             on_list = {
-                one
-                for one in wanted
+                address
+                for address in addresses
                 if connection.execute(
-                    "SELECT 1 FROM recipient WHERE list_id = ? AND recipient_id = ?", (list_id, one)
+                    "SELECT 1 FROM recipient WHERE list_id = ? AND recipient_id = ?", (list_id, address)
                 ).fetchone()
             }
-            blocked = [one for one in wanted if blocklisted(one)]
-            valid = [one for one in wanted if one in on_list and one not in blocked]
+            blocked = [address for address in addresses if blocklisted(address)]
+            valid = [address for address in addresses if address in on_list and address not in blocked]
             test_id = connection.execute(
                 "INSERT INTO test_mailing (campaign_id, mailing_id, started) VALUES (?, ?, ?)",
                 (int(request.match_info["campaignId"]), message["mailingId"], self._clock.now()),
             ).lastrowid
-            connection.executemany("INSERT INTO test_mail VALUES (?, ?)", [(test_id, one) for one in valid])
+            connection.executemany("INSERT INTO test_mail VALUES (?, ?)", [(test_id, address) for address in valid])
         return web.json_response(
             {
                 "mailingId": test_id,
                 "validRecipientAddresses": valid,
                 "userIdsOfRecipientsWithoutValidAddresses": [
-                    one for one in wanted if one not in on_list and one not in blocked
+                    address for address in addresses if address not in on_list and address not in blocked
                 ],
                 "blacklistedRecipientAddresses": blocked,
             },
@@ -78,36 +78,36 @@ class Messages(Part):
         )
 
     async def get_test_mailing_report(self, request: web.Request) -> web.Response:
-        """How far a test mailing is."""
+        """The progress of a test mailing."""
         now = self._clock.now()
         with self._store.reading() as connection:
             message = _message(connection, request)
-            test = asking.one(connection, "test_mailing", request, "testMailingId", missing=404)
+            test = parsing.get_row(connection, "test_mailing", request, "testMailingId", missing=404)
             if test["mailing_id"] != message["mailingId"]:
                 raise RefusedError(404, "the test mailing is of another message")
             recipients = connection.execute(
                 "SELECT recipient_id FROM test_mail WHERE test_id = ? ORDER BY recipient_id", (test["id"],)
             ).fetchall()
-        passed = now - test["started"]
-        status = "enqueued" if passed < _SENDING else "sending" if passed < _SENT else "sent"
+        elapsed = now - test["started"]
+        status = "enqueued" if elapsed < _SENDING else "sending" if elapsed < _SENT else "sent"
         report = {
             "mailingId": test["id"],
             "recipientStatus": {row["recipient_id"]: status for row in recipients},
-            "reportDate": shapes.iso(now),
+            "reportDate": serialisers.iso(now),
             "mediaType": "email",
             "status": "finished" if status == "sent" else "running",
-            "started": shapes.iso(test["started"]),
+            "started": serialisers.iso(test["started"]),
         }
         if status == "sent":
-            report["finished"] = shapes.iso(test["started"] + _SENT)
+            report["finished"] = serialisers.iso(test["started"] + _SENT)
         return web.json_response(report)
 
 
 def _message(connection: sqlite3.Connection, request: web.Request) -> dict[str, Any]:
-    """The message that the path names."""
-    campaign = asking.one(connection, "campaign", request, "campaignId", missing=404)
-    mailing_id = asking.number(request.match_info["mailingId"], "mailingId", status=404)
-    for message in shapes.messages(connection, campaign):
+    """The message whose ID is in the path."""
+    campaign = parsing.get_row(connection, "campaign", request, "campaignId", missing=404)
+    mailing_id = parsing.integer_id(request.match_info["mailingId"], "mailingId", status=404)
+    for message in serialisers.messages(connection, campaign):
         if message["mailingId"] == mailing_id:
             return message
     raise RefusedError(404, "there is no such message in this Smart Campaign")

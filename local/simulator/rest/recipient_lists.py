@@ -6,11 +6,11 @@ from typing import Any
 
 from aiohttp import web
 
-from local.simulator.rest import asking, shapes
-from local.simulator.rest.part import Part
+from local.simulator.rest import paging, parsing, serialisers
+from local.simulator.rest.resource import Resource
 
 
-class RecipientLists(Part):
+class RecipientLists(Resource):
     """Operations on recipient lists."""
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -23,34 +23,34 @@ class RecipientLists(Part):
         ]
 
     async def select_recipient_lists(self, request: web.Request) -> web.Response:
-        """Every recipient list, a page of them."""
-        sort = asking.choice(request, "sort", ("name", "created", "modified"), "created")
-        direction = asking.choice(request, "direction", ("ASC", "DESC"), "ASC")
-        tests = asking.truth(request.query, "includeTestLists", default=True)
+        """A page of all recipient lists."""
+        sort = parsing.choice(request, "sort", ("name", "created", "modified"), "created")
+        direction = parsing.choice(request, "direction", ("ASC", "DESC"), "ASC")
+        include_test_lists = parsing.boolean(request.query, "includeTestLists", default=True)
         with self._store.reading() as connection:
-            return asking.page(
+            return paging.page(
                 request,
                 connection,
-                f"SELECT * FROM recipient_list WHERE NOT test_list OR ? ORDER BY {sort} {direction}, id {direction}",  # noqa: S608 - chosen above
-                (tests,),
-                lambda row: self._shape(connection, row),
+                f"SELECT * FROM recipient_list WHERE NOT test_list OR ? ORDER BY {sort} {direction}, id {direction}",  # noqa: S608 - from fixed choices
+                (include_test_lists,),
+                lambda row: self._serialised(connection, row),
             )
 
     async def get_recipient_list(self, request: web.Request) -> web.Response:
         """One recipient list; 409 for one of another client."""
         with self._store.reading() as connection:
-            found = asking.one(connection, "recipient_list", request, "recipientListId", missing=409)
-            return web.json_response(self._shape(connection, found))
+            recipient_list = parsing.get_row(connection, "recipient_list", request, "recipientListId", missing=409)
+            return web.json_response(self._serialised(connection, recipient_list))
 
     async def get_recipient_list_fields(self, request: web.Request) -> web.Response:
         """The fields of a recipient list."""
         with self._store.reading() as connection:
-            found = asking.one(connection, "recipient_list", request, "recipientListId", missing=409)
-            return asking.page(
+            recipient_list = parsing.get_row(connection, "recipient_list", request, "recipientListId", missing=409)
+            return paging.page(
                 request,
                 connection,
                 "SELECT * FROM list_field WHERE list_id = ? ORDER BY position",
-                (found["id"],),
+                (recipient_list["id"],),
                 lambda field: {
                     "internalName": field["internal_name"],
                     "displayName": field["display_name"],
@@ -63,11 +63,13 @@ class RecipientLists(Part):
     async def get_recipient_list_attribute_names(self, request: web.Request) -> web.Response:
         """The names of the fields of a recipient list."""
         with self._store.reading() as connection:
-            found = asking.one(connection, "recipient_list", request, "recipientListId", missing=409)
+            recipient_list = parsing.get_row(connection, "recipient_list", request, "recipientListId", missing=409)
             names = connection.execute(
-                "SELECT internal_name FROM list_field WHERE list_id = ? ORDER BY position", (found["id"],)
+                "SELECT internal_name FROM list_field WHERE list_id = ? ORDER BY position", (recipient_list["id"],)
             ).fetchall()
         return web.json_response({"attributeNames": [row["internal_name"] for row in names]})
 
-    def _shape(self, connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
-        return shapes.recipient_list(row, self._faults.told(shapes.recipients_on(connection, row["id"])))
+    def _serialised(self, connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
+        return serialisers.recipient_list(
+            row, self._faults.reported_count(serialisers.count_recipients(connection, row["id"]))
+        )

@@ -1,19 +1,19 @@
-"""Recipients: who is on a list, who would get mail, and the deletion of what is known of one."""
+"""Recipients: the members of a list, whether they would be mailed, and the deletion of their history."""
 
 import sqlite3
 from collections.abc import Iterable
 
 from aiohttp import web
 
-from local.simulator.rest import asking, shapes
-from local.simulator.rest.part import Part
+from local.simulator.rest import paging, parsing, serialisers
+from local.simulator.rest.resource import Resource
 from local.simulator.suppression import THRESHOLDS, blocklisted, bounces, unsubscribed_before
 
-#: Longest page of recipients, as others have found it (`optimizely.md` 1.1).
+#: Highest limit of a page of recipients, as others have measured it (`optimizely.md` 1.1).
 _LARGEST = 500_000
 
 
-class Recipients(Part):
+class Recipients(Resource):
     """Operations on recipients."""
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -26,15 +26,15 @@ class Recipients(Part):
         ]
 
     async def select_recipients(self, request: web.Request) -> web.Response:
-        """The recipients on a list, a page of them."""
-        asking.choice(request, "sort", ("id",), "id")
-        direction = asking.choice(request, "direction", ("ASC", "DESC"), "ASC")
+        """A page of the recipients on a list."""
+        parsing.choice(request, "sort", ("id",), "id")
+        direction = parsing.choice(request, "direction", ("ASC", "DESC"), "ASC")
         with self._store.reading() as connection:
             list_id = self._list(connection, request)
-            return asking.page(
+            return paging.page(
                 request,
                 connection,
-                f"SELECT recipient_id FROM recipient WHERE list_id = ? ORDER BY recipient_id {direction}",  # noqa: S608 - chosen above
+                f"SELECT recipient_id FROM recipient WHERE list_id = ? ORDER BY recipient_id {direction}",  # noqa: S608 - from fixed choices
                 (list_id,),
                 lambda row: {"id": row["recipient_id"]},
                 largest=_LARGEST,
@@ -43,8 +43,8 @@ class Recipients(Part):
     async def count_recipients(self, request: web.Request) -> web.Response:
         """How many recipients are on a list."""
         with self._store.reading() as connection:
-            recipients = shapes.recipients_on(connection, self._list(connection, request))
-        return web.json_response({"count": self._faults.told(recipients)})
+            recipients = serialisers.count_recipients(connection, self._list(connection, request))
+        return web.json_response({"count": self._faults.reported_count(recipients)})
 
     async def is_recipient_valid(self, request: web.Request) -> web.Response:
         """Whether a recipient would be sent a message."""
@@ -56,10 +56,10 @@ class Recipients(Part):
         return web.json_response(answer | ({"validationFailedReason": reason} if reason else {}))
 
     async def wipe_recipient_history(self, request: web.Request) -> web.Response:
-        """Forget what a recipient did. What the referee's book says of mails stays: it is no part of the vendor."""
+        """Delete the events of a recipient. The records of sent mails stay: they verify the tests."""
         recipient = request.query.get("recipientKey", "").lower()
         if not recipient:
-            raise asking.RefusedError(400, "The required parameter 'recipientKey' is not provided.")
+            raise parsing.RefusedError(400, "The required parameter 'recipientKey' is not provided.")
         with self._store.writing() as connection:
             connection.execute("DELETE FROM event WHERE recipient_id = ?", (recipient,))
             connection.execute(
@@ -69,15 +69,15 @@ class Recipients(Part):
 
     @staticmethod
     def _list(connection: sqlite3.Connection, request: web.Request) -> int:
-        """The ID of the list in the path. Target groups are not played."""
+        """The ID of the list in the path. Target groups are not simulated."""
         if "targetGroup" in request.query:
-            raise asking.RefusedError(400, "there is no such target group")
-        found = asking.one(connection, "recipient_list", request, "recipientListId", missing=404)
-        return int(found["id"])
+            raise parsing.RefusedError(400, "there is no such target group")
+        recipient_list = parsing.get_row(connection, "recipient_list", request, "recipientListId", missing=404)
+        return int(recipient_list["id"])
 
 
 def _reason(connection: sqlite3.Connection, list_id: int, recipient: str, now: int) -> str | None:
-    """Why a recipient gets no mail; None when nothing speaks against it."""
+    """Why a recipient would not be mailed; None when they would."""
     if blocklisted(recipient):
         return "blacklisted"
     if (
@@ -87,7 +87,7 @@ def _reason(connection: sqlite3.Connection, list_id: int, recipient: str, now: i
         ).fetchone()
     ):
         return "unsubscribed"
-    if any(bounces(connection, category, recipient, now) >= most for category, most in THRESHOLDS.items()):
+    if any(bounces(connection, category, recipient, now) >= threshold for category, threshold in THRESHOLDS.items()):
         return "bounced"
     on_list = connection.execute(
         "SELECT 1 FROM recipient WHERE list_id = ? AND recipient_id = ?", (list_id, recipient)

@@ -1,4 +1,4 @@
-"""Sending batches: what may be in a request, and how a batch is shown."""
+"""Sending batches: validates requests and serialises batches."""
 
 import json
 import re
@@ -10,15 +10,15 @@ from aiohttp import web
 
 from local.simulator import batches, campaigns
 from local.simulator.recipient_rows import fields_of
-from local.simulator.rest import asking
-from local.simulator.rest.asking import RefusedError
-from local.simulator.rest.part import Part
+from local.simulator.rest import paging, parsing
+from local.simulator.rest.parsing import RefusedError
+from local.simulator.rest.resource import Resource
 
 #: Names of chunks; ASSUMPTION: tags as well.
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,250}")
 
 
-class SendingBatches(Part):
+class SendingBatches(Resource):
     """Operations on sending batches."""
 
     def routes(self) -> Iterable[web.RouteDef]:
@@ -32,26 +32,26 @@ class SendingBatches(Part):
         ]
 
     async def select_sending_batches(self, request: web.Request) -> web.Response:
-        """Every sending batch, a page of them."""
+        """A page of all sending batches."""
         with self._store.reading() as connection:
-            return asking.page(
+            return paging.page(
                 request, connection, "SELECT * FROM sending_batch ORDER BY id", (), lambda row: _batch(connection, row)
             )
 
     async def get_sending_batch(self, request: web.Request) -> web.Response:
         """One sending batch."""
         with self._store.reading() as connection:
-            return web.json_response(_batch(connection, _found(connection, request)))
+            return web.json_response(_batch(connection, _get_batch(connection, request)))
 
     async def prepare_new_batch(self, request: web.Request) -> web.Response:
-        """Take a list of the pool, and use or copy a Smart Campaign. The form has several parts, not one line."""
+        """Acquire a list of the pool, and use or copy a Smart Campaign. The form must be multipart."""
         if request.content_type != "multipart/form-data":
             raise RefusedError(400, "the form is not multipart/form-data")
-        form = await asking.form(request)
+        form = await parsing.form(request)
         action, tag = form.get("campaignAction"), form.get("tag", "")
         if action not in {"use", "copy"} or (tag and not _NAME.fullmatch(tag)):
             raise RefusedError(400, "campaignAction or tag is not valid")
-        campaign_id = asking.number(form.get("campaign", ""), "campaign")
+        campaign_id = parsing.integer_id(form.get("campaign", ""), "campaign")
         with self._store.writing() as connection:
             campaign = campaigns.campaign(connection, campaign_id)
             if campaign is None:
@@ -66,22 +66,22 @@ class SendingBatches(Part):
             return web.json_response(_batch(connection, batch), status=201)
 
     async def add_recipients(self, request: web.Request) -> web.Response:
-        """Add a chunk; the number of its recipients that would be mailed."""
-        given = await _json(request)
+        """Add a chunk; respond with the number of its recipients who would be mailed."""
+        body = await _json(request)
         with self._store.writing() as connection:
-            batch = _open(connection, request)
-            name, rows = _chunk(connection, batch, given)
+            batch = _get_open_batch(connection, request)
+            name, rows = _chunk(connection, batch, body)
             count = batches.add_chunk(connection, batch, name, rows, self._clock.now())
         return web.json_response({"chunk": name, "count": count})
 
     async def import_recipients_and_send_batch(self, request: web.Request) -> web.Response:
-        """Begin the import, with a last chunk or without."""
-        given = await _json(request) if await request.read() else {}
+        """Begin the import, after adding a last chunk if the request has one."""
+        body = await _json(request) if await request.read() else {}
         with self._store.writing() as connection:
-            batch, now = _open(connection, request), self._clock.now()
-            if given != {}:
-                batches.add_chunk(connection, batch, *_chunk(connection, batch, given), now)
-                batch = _found(connection, request)
+            batch, now = _get_open_batch(connection, request), self._clock.now()
+            if body != {}:
+                batches.add_chunk(connection, batch, *_chunk(connection, batch, body), now)
+                batch = _get_batch(connection, request)
             try:
                 batches.send(connection, batch, now, self._faults)
             except batches.NotSendableError:
@@ -89,13 +89,13 @@ class SendingBatches(Part):
         return web.Response(status=202)
 
 
-def _found(connection: sqlite3.Connection, request: web.Request) -> sqlite3.Row:
-    return asking.one(connection, "sending_batch", request, "sendingBatchId", missing=404)
+def _get_batch(connection: sqlite3.Connection, request: web.Request) -> sqlite3.Row:
+    return parsing.get_row(connection, "sending_batch", request, "sendingBatchId", missing=404)
 
 
-def _open(connection: sqlite3.Connection, request: web.Request) -> sqlite3.Row:
-    """The batch that the path names, not yet sent."""
-    batch = _found(connection, request)
+def _get_open_batch(connection: sqlite3.Connection, request: web.Request) -> sqlite3.Row:
+    """The batch whose ID is in the path; refused if it is already sent."""
+    batch = _get_batch(connection, request)
     if batch["state"] == "sent":
         raise RefusedError(409, "The sending batch is already sent.")
     return batch
@@ -113,25 +113,25 @@ def _batch(connection: sqlite3.Connection, row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-async def _json(request: web.Request) -> Any:  # noqa: ANN401 - anything can be sent
+async def _json(request: web.Request) -> Any:  # noqa: ANN401 - any JSON
     try:
         return json.loads(await request.read())
     except (ValueError, RecursionError):
         raise RefusedError(400, "the body is not JSON") from None
 
 
-def _chunk(connection: sqlite3.Connection, batch: sqlite3.Row, given: object) -> tuple[str, list[dict[str, str]]]:
+def _chunk(connection: sqlite3.Connection, batch: sqlite3.Row, body: object) -> tuple[str, list[dict[str, str]]]:
     """The name and the recipients of a chunk.
 
-    An unknown field, or a numeric one that is empty, makes the vendor answer 500 and say no more
+    For an unknown field, or an empty value of a numeric field, the vendor responds with 500 and no details
     (`optimizely.md` 5.2 and 6).
     """
-    if not isinstance(given, dict) or not isinstance(recipients := given.get("recipients"), list):
+    if not isinstance(body, dict) or not isinstance(recipients := body.get("recipients"), list):
         raise RefusedError(400, "there are no recipients")
-    if not isinstance(name := given.get("chunk"), str) or not _NAME.fullmatch(name):
+    if not isinstance(name := body.get("chunk"), str) or not _NAME.fullmatch(name):
         raise RefusedError(400, "the name of the chunk is not valid")
     fields = fields_of(connection, batch["list_id"])
-    rows = [_row(one) for one in recipients]
+    rows = [_row(recipient) for recipient in recipients]
     for row in rows:
         if row.keys() - fields.keys() or any(not value and fields[field] == "INTEGER" for field, value in row.items()):
             raise RefusedError(500, "Internal Server Error")
@@ -139,16 +139,16 @@ def _chunk(connection: sqlite3.Connection, batch: sqlite3.Row, given: object) ->
 
 
 def _row(recipient: object) -> dict[str, str]:
-    """A recipient's values by field name. ASSUMPTION: an Email unlike the recipient ID is no address."""
+    """A recipient's values by field name. ASSUMPTION: an Email that differs from the recipient ID is invalid."""
     if not isinstance(recipient, dict) or not isinstance(recipient_id := recipient.get("id"), str):
         raise RefusedError(400, "a recipient has no id")
     data = recipient.get("data", {})
     if not isinstance(data, dict):
         raise RefusedError(400, "the data of a recipient are not valid")
     row = {name: _text(value) for name, value in data.items()}
-    "".join((recipient_id, *row.values())).encode()  # JSON can hold what is no Unicode; no list can
-    alike = row.get("Email", recipient_id).lower() == recipient_id.lower()
-    return row | {"Email": recipient_id if alike else ""}
+    "".join((recipient_id, *row.values())).encode()  # JSON can hold lone surrogates, a list cannot
+    same = row.get("Email", recipient_id).lower() == recipient_id.lower()
+    return row | {"Email": recipient_id if same else ""}
 
 
 def _text(value: object) -> str:

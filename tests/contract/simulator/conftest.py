@@ -89,7 +89,7 @@ def simulation(folder: Path) -> Iterator[Simulation]:
 
     # The test alone lets things happen.
     async def serve() -> None:
-        await simulator.start(living=False)
+        await simulator.start(run_loop=False)
 
     try:
         asyncio.run_coroutine_threadsafe(serve(), loop).result(30)

@@ -15,8 +15,8 @@ import requests
 
 from local.simulator.faults import Fault, read_fault
 from local.simulator.operations import OPERATIONS
-from local.simulator.rest import shapes
-from local.simulator.rest.between import MOST_COUNTING, MOST_REQUESTS
+from local.simulator.rest import serialisers
+from local.simulator.rest.middleware import MOST_COUNTING, MOST_REQUESTS
 from local.simulator.store import CLIENT_ID, FIRST_CAMPAIGN_ID, FIRST_MAILING_ID
 from shared.errors import OptimizelyUnavailable, SftpHostKeyRefused, SftpLoginRefused, SftpRefused, SftpUnavailable
 from shared.optimizely.rest.client import OptimizelyRest
@@ -175,7 +175,7 @@ def test_an_error_is_answered_before_or_after_the_effect(
     play(vendor, "status", operation="startSmartCampaign", status=code, when=when, retry_after=7, times=1)
     answer = ask(vendor, "post", f"/smartcampaigns/{campaign}/start")
     assert (answer.status_code, answer.headers["Retry-After"]) == (code, "7")
-    assert answer.json() == shapes.error(code, answer.json()["errorMessage"])
+    assert answer.json() == serialisers.error(code, answer.json()["errorMessage"])
     assert (status(vendor, campaign) in STARTED) == (when == "after")
     # It is spent: what follows is answered by the state of the campaign.
     assert ask(vendor, "post", f"/smartcampaigns/{campaign}/start").status_code == (409 if when == "after" else 200)

@@ -296,16 +296,16 @@ def test_a_test_mailing_goes_to_the_recipients_named_and_into_no_other_book(vend
     assert started["userIdsOfRecipientsWithoutValidAddresses"] == ["nobody@example.org"]
     assert started["blacklistedRecipientAddresses"] == ["x@blocked.example"]
 
-    def told() -> tuple[str, set[str]]:
+    def test_status() -> tuple[str, set[str]]:
         answer = vendor.ask("get", f"{path}/{started['mailingId']}").json()
         assert answer["recipientStatus"].keys() == {"seed1@bridge.example", "seed2@bridge.example"}
         return answer["status"], set(answer["recipientStatus"].values())
 
-    assert told() == ("running", {"enqueued"})
+    assert test_status() == ("running", {"enqueued"})
     vendor.pass_time(seconds=61)
-    assert told() == ("running", {"sending"})
+    assert test_status() == ("running", {"sending"})
     vendor.pass_time(seconds=60)
-    assert told() == ("finished", {"sent"})
+    assert test_status() == ("finished", {"sent"})
     assert all(one["mails_sent"] == 0 for one in vendor.state()["campaigns"])
     for wrong in ({"recipientIds": ""}, {"recipientListId": "5"}, {"senderAddress": ""}, {"mimeType": "image/png"}):
         post(vendor, path, 400, **({"recipientListId": SEEDS, "recipientIds": ids} | wrong))

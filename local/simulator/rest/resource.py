@@ -1,4 +1,4 @@
-"""A part of the REST API: the operations on one kind of thing."""
+"""Base class of the REST resources."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -10,13 +10,13 @@ from local.simulator.faults import Faults
 from local.simulator.store import Store
 
 
-class Part(ABC):
-    """A part of the REST API.
+class Resource(ABC):
+    """The operations on one kind of resource.
 
     Args:
         store: the simulator's records.
         clock: simulated time.
-        faults: those that are played.
+        faults: the active faults.
     """
 
     def __init__(self, store: Store, clock: Clock, faults: Faults) -> None:

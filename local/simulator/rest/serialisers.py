@@ -1,4 +1,4 @@
-"""The vendor's shapes: rows of the store as the description has them."""
+"""Serialises rows of the store into the schemas of the vendor's description."""
 
 import sqlite3
 from datetime import datetime, timedelta
@@ -10,9 +10,9 @@ from local.simulator.wait_nodes import ZONE, nodes_of
 
 
 def iso(seconds: int) -> str:
-    """A time as the vendor writes it: ISO 8601 with offset, without fractions."""
-    moment = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC")) + timedelta(seconds=seconds)
-    return moment.astimezone(ZONE).isoformat(timespec="seconds")
+    """A time in the vendor's format: ISO 8601 with offset, without fractions."""
+    utc = datetime(1970, 1, 1, tzinfo=ZoneInfo("UTC")) + timedelta(seconds=seconds)
+    return utc.astimezone(ZONE).isoformat(timespec="seconds")
 
 
 def error(status: int, message: str) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def error(status: int, message: str) -> dict[str, Any]:
 
 
 def recipient_list(row: sqlite3.Row, recipients: int) -> dict[str, Any]:
-    """RestRecipientList, with so many recipients."""
+    """RestRecipientList with this number of recipients."""
     return {
         "id": row["id"],
         "name": row["name"],
@@ -35,13 +35,13 @@ def recipient_list(row: sqlite3.Row, recipients: int) -> dict[str, Any]:
     }
 
 
-def recipients_on(connection: sqlite3.Connection, list_id: int) -> int:
+def count_recipients(connection: sqlite3.Connection, list_id: int) -> int:
     """How many recipients are on a list."""
     return int(connection.execute("SELECT count(*) FROM recipient WHERE list_id = ?", (list_id,)).fetchone()[0])
 
 
 def smart_campaign(connection: sqlite3.Connection, row: sqlite3.Row, *, detailed: bool) -> dict[str, Any]:
-    """RestSmartCampaign; with its nodes when it is detailed."""
+    """RestSmartCampaign; a detailed one has its nodes."""
     campaign = {
         "id": row["id"],
         "name": row["name"],
