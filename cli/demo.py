@@ -65,7 +65,7 @@ def demo(  # noqa: PLR0913 - options of a command
         raise typer.BadParameter("a dropped file names no time: 'at a time' needs a job or the channel")
     try:
         if resume:
-            plan = place.go_on()
+            plan = place.resume()
         else:
             plan = Plan(
                 recipients=recipients or 10_000,
@@ -74,20 +74,20 @@ def demo(  # noqa: PLR0913 - options of a command
                 route=way,
                 send=mode,
             )
-            place.start_anew(plan)
+            place.create(plan)
     except DemoFolderError as error:
         problems.print(f"The demo cannot start: {error}.", style="red", highlight=False, markup=False)
         raise typer.Exit(_CANNOT_START) from None
     try:
-        with running(place, plan, tell=lambda line: out.print(line, highlight=False, soft_wrap=True)) as under_way:
+        with running(place, plan, report=lambda line: out.print(line, highlight=False, soft_wrap=True)) as under_way:
             show(out, under_way.watch())
             summary = under_way.summary()
             _tell_end(place, summary, as_json=as_json)
             if stay:
-                for line in under_way.invitation():
+                for line in under_way.suggestions():
                     out.print(line, highlight=False, soft_wrap=True)
                 with suppress(KeyboardInterrupt):
-                    under_way.stay()
+                    under_way.wait()
     except NotReadyError as error:
         problems.print(f"The demo cannot start: {error}.", style="red", highlight=False, markup=False)
         raise typer.Exit(_CANNOT_START) from None
@@ -101,7 +101,7 @@ def demo(  # noqa: PLR0913 - options of a command
         )
         raise typer.Exit(_STOPPED) from None
     finally:
-        place.give_back()
+        place.release()
     raise typer.Exit(0 if summary["balanced"] else 1)
 
 

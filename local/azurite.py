@@ -7,14 +7,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from local.child import end_with_parent
+from local.child import start, stop
 from local.node import PROJECT, find_node
 
 _SCRIPT = PROJECT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 _SERVICES = ("blob", "queue", "table")
 _LISTENING = re.compile(r"Azurite (\w+) service is successfully listening at http://127\.0\.0\.1:(\d+)")
 _ACCOUNT = "devstoreaccount1"
-#: The key of the development account: published, the same everywhere, and of no use elsewhere.
+#: The key of the development account: public, identical everywhere, and useless elsewhere.
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _READY_SECONDS, _STOP_SECONDS = 60, 20
 
@@ -24,10 +24,10 @@ class AzuriteError(Exception):
 
 
 class Azurite:
-    """Azurite for the length of a `with` block.
+    """Azurite for the duration of a `with` block.
 
     Args:
-        folder: where it keeps everything; what is there is gone on with.
+        folder: holds its data; existing data are kept.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,32 +45,25 @@ class Azurite:
         return f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};{endpoints}"
 
     def __enter__(self) -> Self:
-        """Start it and wait until it listens.
+        """Start Azurite and wait until it listens.
 
         Raises:
             AzuriteError: it did not start; its log is in the folder.
-            NodeMissingError: there is no Node.js to run it.
+            NodeMissingError: there is no Node.js.
         """
         if not _SCRIPT.exists():
-            raise AzuriteError("Azurite is not installed: run `python -m local.node install`")
+            raise AzuriteError("Azurite is not installed: run `.venv/bin/python -m local.node install`")
         self._folder.mkdir(parents=True, exist_ok=True)
         log = self._folder / "azurite.log"
-        # Port 0: Azurite asks the system for a free port and says which, so nobody can take it in between.
+        # Port 0: Azurite gets a free port from the system and reports it, so no other process can take it in between.
         arguments = [str(find_node()), str(_SCRIPT), "--location", str(self._folder)]
         arguments += ["--silent", "--skipApiVersionCheck", "--disableTelemetry"]
         for service in _SERVICES:
             arguments += [f"--{service}Host", "127.0.0.1", f"--{service}Port", "0"]
         with log.open("wb") as output:
-            self._process = subprocess.Popen(
-                arguments,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the parent, which then stops its children in order
-                preexec_fn=end_with_parent(),  # noqa: PLW1509 - it makes two system calls
-            )
+            self._process = start(arguments, output)
         try:
-            self._wait_until_it_listens(log)
+            self._wait_until_listening(log)
         except BaseException:
             self._stop()
             raise
@@ -79,10 +72,10 @@ class Azurite:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it; it writes down what it holds."""
+        """Stop Azurite; it saves its data."""
         self._stop()
 
-    def _wait_until_it_listens(self, log: Path) -> None:
+    def _wait_until_listening(self, log: Path) -> None:
         deadline = time.monotonic() + _READY_SECONDS
         while time.monotonic() < deadline and self._process is not None and self._process.poll() is None:
             self._ports = {service.lower(): port for service, port in _LISTENING.findall(log.read_text())}
@@ -92,11 +85,5 @@ class Azurite:
         raise AzuriteError(f"Azurite did not start; see {log}")
 
     def _stop(self) -> None:
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if self._process is not None:
+            stop(self._process, _STOP_SECONDS)

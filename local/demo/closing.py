@@ -1,4 +1,4 @@
-"""The closing summary in words and tables, for people."""
+"""Prints the closing summary."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -15,9 +15,9 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
     broadcast, file = summary["broadcast"], summary["delivery_file"]
     console.print()
     console.print(
-        f"Broadcast {broadcast['key']}{_addressed(broadcast)} "
-        f"is [bold]{broadcast['state']}[/] after {summary['seconds']} s "
-        f"(intake: {broadcast['source']}, route: {broadcast['route']}, send: {broadcast['send_mode']}).",
+        f"Broadcast {broadcast['key']}{_message_and_list(broadcast)} "
+        f"is [bold]{broadcast['state']}[/] after {summary['seconds']} s. "
+        f"Intake: {broadcast['source']}; route: {broadcast['route']}; send: {broadcast['send_mode']}.",
         highlight=False,
         soft_wrap=True,
     )
@@ -28,11 +28,11 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
         "Delivery file from FastStats": [
             (file["rows"], "rows"),
             (file["uploaded"], "uploaded"),
-            (file["rejected"], f"rejected{_listed(_rejected(reasons))}"),
-            (file["duplicates"], f"duplicates{_listed(_of(reasons, DUPLICATES))}"),
-            (file["suppressed"], f"suppressed before the upload{_listed(_of(reasons, SUPPRESSED))}"),
+            (file["rejected"], f"rejected{_breakdown(_rejected(reasons))}"),
+            (file["duplicates"], f"duplicates{_breakdown(_subset(reasons, DUPLICATES))}"),
+            (file["suppressed"], f"suppressed before the upload{_breakdown(_subset(reasons, SUPPRESSED))}"),
         ],
-        **(_exported(summary) if summary["exported_rows"] is not None else _sent(summary)),
+        **(_export_section(summary) if summary["exported_rows"] is not None else _send_sections(summary)),
     }
     for heading, lines in sections.items():
         console.print(f"\n[bold]{heading}[/]")
@@ -43,49 +43,57 @@ def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
             table.add_row(f"{number:,}", text)
         console.print(table)
     if summary.get("host_peak_memory_mib"):
-        console.print(
-            f"\nThe Functions host held {summary['host_peak_memory_mib']} MiB of memory at most.", highlight=False
-        )
+        console.print(f"\nPeak memory of the Functions host: {summary['host_peak_memory_mib']} MiB.", highlight=False)
     console.print()
-    for check, holds in summary["checks"].items():
-        console.print(f"  {'[green]✓[/]' if holds else '[bold red]✗[/]'} {check}", highlight=False)
-    verdict = "[bold green]It balances.[/]" if summary["balanced"] else "[bold red]It does not balance.[/]"
+    for check, passed in summary["checks"].items():
+        console.print(f"  {'[green]✓[/]' if passed else '[bold red]✗[/]'} {check}", highlight=False)
+    verdict = (
+        "[bold green]All checks passed: it balances.[/]"
+        if summary["balanced"]
+        else "[bold red]It does not balance: see the checks marked ✗.[/]"
+    )
     console.print(f"\n{verdict}")
 
 
-def _addressed(broadcast: Mapping[str, Any]) -> str:
+def _message_and_list(broadcast: Mapping[str, Any]) -> str:
     if broadcast["route"] == RouteKind.EXPORT_FILE:
         return ""
-    return f": message “{broadcast['message_name']}” to list “{broadcast['list_name']}”"
+    return f" (message “{broadcast['message_name']}” to list “{broadcast['list_name']}”)"
 
 
-def _exported(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, str]]]:
-    return {"SFTP site of the receiver": [(summary["exported_rows"], "rows in the exported file")]}
+def _export_section(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, str]]]:
+    return {"SFTP site of the recipient system": [(summary["exported_rows"], "rows in the exported file")]}
 
 
-def _sent(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, str]]]:
+def _send_sections(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, str]]]:
     at_list, send, responses = summary["list"], summary["send"], summary["responses"]
     return {
-        "Optimizely Campaign, by its own records": [
+        "Optimizely Campaign (records of the simulator)": [
             (at_list["rows_in_file"], "rows in the list file"),
             (at_list["recipients"], "recipients on the list after the import"),
-            (sum(at_list["left_out_by_reason"].values()), f"left out{_listed(at_list['left_out_by_reason'])}"),
+            (
+                sum(at_list["left_out_by_reason"].values()),
+                f"skipped by the import{_breakdown(at_list['left_out_by_reason'])}",
+            ),
             (send["mails_sent"], "mails sent by the Smart Campaign"),
             (send["mailed_twice"], "recipients mailed twice"),
-            (responses["events_caused"], f"events caused{_listed(responses['events_caused_by_type'])}"),
+            (
+                responses["events_caused"],
+                f"events caused by the recipients{_breakdown(responses['events_caused_by_type'])}",
+            ),
         ],
         "Responses in RS_DB": [
-            (responses["rows_in_rs_db"], f"rows in Response{_listed(responses['rows_in_rs_db_by_type'])}"),
+            (responses["rows_in_rs_db"], f"rows in the table Response{_breakdown(responses['rows_in_rs_db_by_type'])}"),
             (responses["files_loaded"], "response files loaded"),
-            (responses["rows_read"], "rows read from them"),
-            (responses["rows_loaded"], "loaded"),
-            (responses["rows_known"], "known already, for the files overlap"),
-            (responses["rows_rejected"], "rejected"),
+            (responses["rows_read"], "rows read from the files"),
+            (responses["rows_loaded"], "rows added"),
+            (responses["rows_known"], "rows already known: response files overlap"),
+            (responses["rows_rejected"], "rows rejected"),
         ],
     }
 
 
-def _of(rows_by_reason: Mapping[str, int], reasons: Collection[str]) -> dict[str, int]:
+def _subset(rows_by_reason: Mapping[str, int], reasons: Collection[str]) -> dict[str, int]:
     return {reason: n for reason, n in rows_by_reason.items() if reason in reasons}
 
 
@@ -93,5 +101,5 @@ def _rejected(rows_by_reason: Mapping[str, int]) -> dict[str, int]:
     return {reason: n for reason, n in rows_by_reason.items() if reason not in DUPLICATES | SUPPRESSED}
 
 
-def _listed(numbers: Mapping[str, int]) -> str:
+def _breakdown(numbers: Mapping[str, int]) -> str:
     return f": {', '.join(f'{name} {number:,}' for name, number in sorted(numbers.items()))}" if numbers else ""

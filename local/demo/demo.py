@@ -1,4 +1,4 @@
-"""The demo itself: start every part, insert the job, watch until all responses are back, sum up."""
+"""The demo: starts all processes, submits the broadcast, waits for all responses, and sums up."""
 
 import json
 import time
@@ -23,19 +23,19 @@ from shared.database.connections import Database
 
 #: The function app: the folder that holds function_app.py.
 APP = Path(__file__).resolve().parents[2]
-#: Seconds between two looks.
-_LOOK_SECONDS = 0.5
-#: Seconds without any change after which the demo gives up waiting.
+#: Seconds between two checks of the progress.
+_POLL_SECONDS = 0.5
+#: Seconds without progress after which the demo gives up.
 _PATIENCE_SECONDS = 180
 
 
 class DemoStoppedError(Exception):
-    """The demo could not be brought to its end; it can be gone on with."""
+    """The demo stopped before its end; it can be resumed."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """What the live view shows."""
+    """The progress that the live view shows."""
 
     plan: Plan
     seconds: float = 0
@@ -45,58 +45,58 @@ class Progress:
 
 
 @contextmanager
-def running(folder: DemoFolder, plan: Plan, *, tell: Callable[[str], None]) -> Iterator["Demo"]:
-    """Start every part of the demo and stop them at the end.
+def running(folder: DemoFolder, plan: Plan, *, report: Callable[[str], None]) -> Iterator["Demo"]:
+    """Start all processes of the demo, and stop them at the end.
 
     Args:
-        folder: where everything lies.
-        plan: what is carried.
-        tell: is told what is being done, a sentence at a time.
+        folder: the folder of the demo.
+        plan: the broadcast and its route.
+        report: called with each progress message.
 
     Raises:
-        NotReadyError: a part did not get ready.
+        NotReadyError: a process did not become ready.
     """
-    with ExitStack() as parts:
-        tell("Starting Azurite, the storage emulator.")
-        azurite = parts.enter_context(Azurite(folder.azurite))
-        tell("Starting the Optimizely Campaign simulator: SFTP site, REST API, recipients.")
+    with ExitStack() as stack:
+        report("Starting Azurite, the storage emulator: queues and blobs.")
+        azurite = stack.enter_context(Azurite(folder.azurite))
+        report("Starting the Optimizely Campaign simulator: SFTP site, REST API, recipients.")
         arguments = ["local.simulator", "--data", str(folder.simulator), "--seed", str(plan.seed)]
         simulator = Process("simulator", arguments, folder.logs)
-        parts.callback(simulator.stop)
-        site = simulator.wait_ready()
-        settings = folder.write_settings(plan, azurite.connection_string, site)
+        stack.callback(simulator.stop)
+        optimizely = simulator.wait_ready()
+        settings = folder.write_settings(plan, azurite.connection_string, optimizely)
         bridge = Bridge.from_settings(settings)
-        parts.callback(bridge.close)
+        stack.callback(bridge.close)
         ws_database = Database(f"sqlite:///{folder.path / 'WS_Demo.sqlite'}", "WS_DB")
-        parts.callback(ws_database.close)
+        stack.callback(ws_database.close)
         create_databases(ws_database, bridge.rs_database, zone=ZONE)
         bridge.set_up()
         host = Process(
             "host",
             ["local.host", "--app", str(APP), "--settings", str(folder.settings_file)],
             folder.logs,
-            # Without the second, the C library keeps a heap for each thread, and memory looks as if it grew with rows.
+            # Without MALLOC_ARENA_MAX, the C library keeps a heap per thread, and memory appears to grow with rows.
             {"PYTHON_THREADPOOL_THREAD_COUNT": "8", "MALLOC_ARENA_MAX": "2"},
         )
-        parts.callback(host.stop)
+        stack.callback(host.stop)
         ready = host.wait_ready()
-        tell(f"The Functions host is process {host.pid}; its log is {host.log}.")
-        at = datetime.fromisoformat(_simulator_state(site["control_url"])["simulated_time"])
+        report(f"Started the Functions host as process {host.pid}; log: {host.log}.")
+        optimizely_time = datetime.fromisoformat(_simulator_state(optimizely["control_url"])["simulated_time"])
         match plan.intake:
             case Source.FILE:
-                drop_file(folder, plan, azurite.connection_string, tell)
+                drop_file(folder, plan, azurite.connection_string, report)
             case Source.CHANNEL:
                 try:
-                    play_peoplestage(bridge.rs_database, folder, plan, ready, at, tell)
+                    play_peoplestage(bridge.rs_database, folder, plan, ready, optimizely_time, report)
                 except (SlotError, OSError, TimeoutError) as error:
                     raise DemoStoppedError(str(error)) from None
             case _:
-                insert_broadcast_job(ws_database, folder, plan, settings, at, tell)
-        yield Demo(folder, plan, bridge, host, ready["url"], site["control_url"])
+                insert_broadcast_job(ws_database, folder, plan, settings, optimizely_time, report)
+        yield Demo(folder, plan, bridge, host, ready["url"], optimizely["control_url"])
 
 
 class Demo:
-    """A demo under way."""
+    """A running demo."""
 
     def __init__(
         self, folder: DemoFolder, plan: Plan, bridge: Bridge, host: Process, url: str, control_url: str
@@ -107,34 +107,34 @@ class Demo:
         self._host = host
         self._url = url
         self._control_url = control_url
-        self._began = time.monotonic()
+        self._started = time.monotonic()
 
     def watch(self) -> Iterator[Progress]:
-        """Look every half second until the broadcast is at rest and every response is loaded.
+        """Yield the progress every half second until the broadcast is at rest and all responses are loaded.
 
         Raises:
-            DemoStoppedError: the host ended, or nothing changed for minutes.
+            DemoStoppedError: the host ended, or there was no progress for minutes.
         """
         last, changed = None, time.monotonic()
         while True:
-            progress = self._look()
+            progress = self._progress()
             yield progress
-            if self._done(progress):
+            if self._is_done(progress):
                 return
             if ended := self._host.ended():
                 msg = f"the Functions host {ended}"
                 raise DemoStoppedError(msg)
-            seen = (progress.broadcast, progress.responses, progress.simulator.get("idle"))
-            if seen != last:
-                last, changed = seen, time.monotonic()
+            current = (progress.broadcast, progress.responses, progress.simulator.get("idle"))
+            if current != last:
+                last, changed = current, time.monotonic()
             elif time.monotonic() - changed > _PATIENCE_SECONDS:
-                msg = f"nothing has changed for {_PATIENCE_SECONDS} seconds"
+                msg = f"no progress for {_PATIENCE_SECONDS} seconds"
                 raise DemoStoppedError(msg)
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
     def summary(self) -> dict[str, Any]:
         """The closing summary."""
-        progress = self._look()
+        progress = self._progress()
         if progress.broadcast is None:
             msg = "there is no broadcast"
             raise DemoStoppedError(msg)
@@ -150,41 +150,41 @@ class Demo:
             host_peak_memory_mib=memory and round(memory / 1024**2, 1),
         )
 
-    def invitation(self) -> list[str]:
-        """What can be tried while everything runs, a line each."""
+    def suggestions(self) -> list[str]:
+        """Commands to try while the demo is running, one line each."""
         settings = f"--settings {self._folder.settings_file}"
         return [
-            f"Everything goes on running until Ctrl-C. The app answers at {self._url}/status and {self._url}/health.",
-            "In another terminal, for example:",
+            f"The demo keeps running until Ctrl-C. Status: {self._url}/status, health: {self._url}/health.",
+            "To try in another terminal:",
             f"  .venv/bin/bridge responses load FILE --json {settings}",
             f"  .venv/bin/bridge erase --address ADDRESS {settings}",
             f"  .venv/bin/bridge doctor {settings}",
         ]
 
-    def stay(self) -> None:
+    def wait(self) -> None:
         """Wait until the host ends."""
         while self._host.ended() is None:
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_POLL_SECONDS)
 
-    def _look(self) -> Progress:
+    def _progress(self) -> Progress:
         newest = self._bridge.ledger.broadcasts.newest(1)
         return Progress(
             plan=self._plan,
-            seconds=time.monotonic() - self._began,
+            seconds=time.monotonic() - self._started,
             broadcast=newest[0] if newest else None,
             simulator=_simulator_state(self._control_url),
             responses=self._bridge.ledger.response_files.totals(),
         )
 
-    def _done(self, progress: Progress) -> bool:
+    def _is_done(self, progress: Progress) -> bool:
         broadcast, responses = progress.broadcast, progress.responses
         if broadcast is None or broadcast.state not in RESTING:
             return False
         if broadcast.state is not State.CLOSED or broadcast.request.send_mode is SendMode.UPLOAD_ONLY:
             return True
         written = len(progress.simulator.get("response_files", ()))
-        ended = responses["files_loaded"] + responses["files_failed"]
-        return bool(progress.simulator.get("idle")) and ended >= written > 0
+        processed = responses["files_loaded"] + responses["files_failed"]
+        return bool(progress.simulator.get("idle")) and processed >= written > 0
 
 
 def _simulator_state(control_url: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The demo's folder: everything the demo makes lies in it, so that it can be gone on with or thrown away."""
+"""The demo's folder: it holds all data of a demo, so that the demo can be resumed or deleted."""
 
 import json
 import os
@@ -10,25 +10,25 @@ from typing import Any
 from shared.broadcast import RouteKind, SendMode, Source
 from shared.config.settings import Settings
 
-#: Zone of WS_DB and RS_DB in the demo.
+#: Time zone of WS_DB and RS_DB in the demo.
 ZONE = "Europe/Berlin"
 #: Container that the demo's channel watches for delivery files.
 DROPPED = "dropped"
-#: App setting that holds the key for the site to which files are exported.
+#: App setting with the private key for the SFTP site of exported files.
 _PARTNER_KEY = "PARTNER_PRIVATE_KEY"
 
 
 class DemoFolderError(Exception):
-    """The demo's folder cannot be used as asked."""
+    """The demo's folder cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the demo carries."""
+    """The broadcast of the demo, and its route."""
 
     recipients: int
     seed: int
-    #: Words of `Source`, `RouteKind` and `SendMode`.
+    #: Values of `Source`, `RouteKind` and `SendMode`.
     intake: str = Source.JOB
     route: str = RouteKind.IMPORT_JOB
     send: str = SendMode.VERIFY_THEN_START
@@ -37,10 +37,10 @@ class Plan:
 
 
 class DemoFolder:
-    """The folder and the files in it.
+    """The folder and its files.
 
     Args:
-        path: where it is.
+        path: path of the folder.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,20 +51,20 @@ class DemoFolder:
         self.logs = self.path / "logs"
         self.settings_file = self.path / "local.settings.json"
         self.summary = self.path / "summary.json"
-        #: A folder on the simulator's SFTP site, which stands for somebody else's.
+        #: A folder on the simulator's SFTP site, in the role of a partner's site.
         self._partner = self.simulator / "site" / "partner"
         self._channels = self.path / "channels.toml"
         self._plan = self.path / "demo.json"
         self._lock = self.path / "demo.pid"
 
-    def start_anew(self, plan: Plan) -> None:
-        """Empty the folder and begin a new demo in it.
+    def create(self, plan: Plan) -> None:
+        """Delete the previous demo and begin a new one.
 
         Raises:
-            DemoFolderError: it holds something else than a demo, or a demo that runs.
+            DemoFolderError: the folder holds something other than a demo, or a running demo.
         """
         if self.path.exists() and any(self.path.iterdir()) and not self._plan.exists():
-            msg = f"{self.path} is not empty and holds no demo: name another folder with --folder"
+            msg = f"{self.path} is not empty and contains no demo: choose another folder with --folder"
             raise DemoFolderError(msg)
         self._refuse_running()
         shutil.rmtree(self.path, ignore_errors=True)
@@ -73,28 +73,28 @@ class DemoFolder:
         self._plan.write_text(json.dumps(asdict(plan)))
         self._lock.write_text(str(os.getpid()))
 
-    def go_on(self) -> Plan:
-        """Go on with the demo in the folder.
+    def resume(self) -> Plan:
+        """Resume the demo in the folder.
 
         Raises:
-            DemoFolderError: there is none, or it runs.
+            DemoFolderError: there is no demo, or it is running.
         """
         if not self._plan.exists():
-            msg = f"{self.path} holds no demo to go on with: run `bridge demo` first"
+            msg = f"{self.path} contains no demo to resume: run `.venv/bin/bridge demo` first"
             raise DemoFolderError(msg)
         self._refuse_running()
         self._lock.write_text(str(os.getpid()))
         return Plan(**json.loads(self._plan.read_text()))
 
-    def give_back(self) -> None:
-        """Say that no demo runs in the folder any more."""
+    def release(self) -> None:
+        """Mark the folder as not in use by a running demo."""
         self._lock.unlink(missing_ok=True)
 
     def write_settings(self, plan: Plan, storage_connection: str, simulator: dict[str, Any]) -> Settings:
-        """Write `local.settings.json` and the channels for the host, and read the settings of this process from it.
+        """Write the `local.settings.json` and the channels of the host, and return the same settings for this process.
 
         Args:
-            plan: what is carried, and how.
+            plan: the broadcast and its route.
             storage_connection: Azurite's connection string.
             simulator: the simulator's ready file.
         """
@@ -126,7 +126,7 @@ class DemoFolder:
             _PARTNER_KEY: Path(simulator["private_key_file"]).read_text(),
             "SFTP_HOST_KEYS": simulator["host_key"],
             "SFTP_RESPONSE_FOLDER": simulator["response_folder"],
-            # Simulated hours pass in a second, so everything is looked at often.
+            # Hours of simulated time pass in a second, so all checks are frequent.
             "MONITOR_INTERVAL_SECONDS": "1",
             "LEASE_SECONDS": "10",
             "RETRY_SECONDS": "1",
@@ -137,11 +137,13 @@ class DemoFolder:
         }
         self.settings_file.touch(mode=0o600)
         self.settings_file.write_text(json.dumps({"IsEncrypted": False, "Values": values}, indent=2))
-        os.environ[_PARTNER_KEY] = values[_PARTNER_KEY]  # secrets of other SFTP sites are no settings of the bridge
+        os.environ[_PARTNER_KEY] = values[
+            _PARTNER_KEY
+        ]  # the bridge reads keys of other SFTP sites from the environment
         return Settings.model_validate(values)
 
     def exported_rows(self, broadcast_key: str) -> int | None:
-        """Rows of the exported file of a broadcast; None when there is no such file."""
+        """Number of rows in the exported file of a broadcast; None when there is no file."""
         files = list(self._partner.glob(f"*{broadcast_key}*"))
         return sum(1 for _ in files[0].open("rb")) - 1 if files else None
 
@@ -152,12 +154,12 @@ class DemoFolder:
         except (OSError, ValueError):
             return
         if pid != os.getpid():
-            msg = f"a demo runs in {self.path} already (process {pid})"
+            msg = f"a demo is already running in {self.path} (process {pid})"
             raise DemoFolderError(msg)
 
 
 def _channels(plan: Plan, simulator: dict[str, Any]) -> str:
-    """The demo's one channel. What only the job can say (a time, upload only) is left out."""
+    """The demo's channels file. Send modes that only a job can request (a time, upload only) are omitted."""
     sent_by_channel = {SendMode.VERIFY_THEN_START, SendMode.AFTER_IMPORT}
     if plan.intake == Source.FILE:
         sent_by_channel.add(SendMode.UPLOAD_ONLY)

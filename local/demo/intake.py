@@ -1,4 +1,4 @@
-"""The ways in: FastStats or PeopleStage is played, and asks for the demo's broadcast. Asking again changes nothing."""
+"""Submits the demo's broadcast as FastStats, PeopleStage or a dropped file. Submitting it again changes nothing."""
 
 import contextlib
 from collections.abc import Callable, Mapping
@@ -19,26 +19,26 @@ from shared.config.settings import Settings
 from shared.database.connections import Database
 from shared.faststats.channel_parameters import parse_parameters
 
-#: How long after the job, by Optimizely's clock, a broadcast is sent that is sent at a time.
-_SENT_AFTER: Final = timedelta(hours=36)
+#: Delay of a broadcast that is sent at a time, by Optimizely's clock.
+_SEND_DELAY: Final = timedelta(hours=36)
 #: Columns of the generated delivery file.
 _URN, _EMAIL, _COMMUNICATION_KEY = "Kunden ID", "Email", "Communication Key"
 
-type Tell = Callable[[str], None]
+type Report = Callable[[str], None]
 
 
 def insert_broadcast_job(
-    ws_database: Database, folder: DemoFolder, plan: Plan, settings: Settings, at: datetime, tell: Tell
+    ws_database: Database, folder: DemoFolder, plan: Plan, settings: Settings, optimizely_time: datetime, report: Report
 ) -> None:
-    """FastStats' Email Broadcasting Wizard: a delivery file in the folder of deliveries, a job in WS_DB.
+    """Submit as the Email Broadcasting Wizard of FastStats: a delivery file, and a job in WS_DB.
 
     Args:
         ws_database: WS_DB.
         folder: the demo's folder.
-        plan: what is asked for.
-        settings: the bridge's.
-        at: the time now by Optimizely's clock.
-        tell: is told what is done.
+        plan: the broadcast.
+        settings: the settings of the bridge.
+        optimizely_time: current time by Optimizely's clock.
+        report: called with each progress message.
     """
     if count_jobs(ws_database, zone=ZONE):
         return
@@ -52,20 +52,23 @@ def insert_broadcast_job(
         email_column=_EMAIL,
         communication_key_column=_COMMUNICATION_KEY,
         upload_only=plan.send == SendMode.UPLOAD_ONLY,
-        parameters=_send_at(plan, at, tell),
+        parameters=_send_at(plan, optimizely_time, report),
     )
     job_id = insert_job(ws_database, job, zone=ZONE, now=now())
-    tell(f"FastStats has written the delivery file {file.name} and inserted job {job_id} in WS_DB.")
+    report(
+        f"FastStats wrote the delivery file {file.name} ({plan.recipients:,} rows) "
+        f"and inserted job {job_id} into WS_DB."
+    )
 
 
-def drop_file(folder: DemoFolder, plan: Plan, storage_connection: str, tell: Tell) -> None:
-    """Somebody's export: a delivery file in the container that the channel watches.
+def drop_file(folder: DemoFolder, plan: Plan, storage_connection: str, report: Report) -> None:
+    """Submit as an export of another system: a delivery file in the container that the channel watches.
 
     Args:
         folder: the demo's folder.
-        plan: what is asked for.
+        plan: the broadcast.
         storage_connection: Azurite's connection string.
-        tell: is told what is done.
+        report: called with each progress message.
     """
     file = _delivery_file(folder.path, plan)
     with ContainerClient.from_connection_string(storage_connection, DROPPED) as container, file.open("rb") as content:
@@ -75,28 +78,33 @@ def drop_file(folder: DemoFolder, plan: Plan, storage_connection: str, tell: Tel
             container.upload_blob(file.name, content)
         except ResourceExistsError:
             return
-    tell(f"The delivery file {file.name} was dropped into the container “{DROPPED}”.")
+    report(f"Uploaded the delivery file {file.name} to the container “{DROPPED}”.")
 
 
 def play_peoplestage(
-    rs_database: Database, folder: DemoFolder, plan: Plan, host: Mapping[str, Any], at: datetime, tell: Tell
+    rs_database: Database,
+    folder: DemoFolder,
+    plan: Plan,
+    host: Mapping[str, Any],
+    optimizely_time: datetime,
+    report: Report,
 ) -> None:
-    """PeopleStage's channel: its scripts upload a delivery and have it broadcast.
+    """Submit through PeopleStage's channel: its scripts upload a delivery and release the broadcast.
 
     Args:
-        rs_database: RS_DB, in which FastStats notes what the scripts return.
+        rs_database: RS_DB, in which FastStats records what the scripts return.
         folder: the demo's folder.
-        plan: what is asked for.
-        host: what the Functions host says of itself.
-        at: the time now by Optimizely's clock.
-        tell: is told what is done.
+        plan: the broadcast.
+        host: content of the ready file of the Functions host.
+        optimizely_time: current time by Optimizely's clock.
+        report: called with each progress message.
 
     Raises:
-        SlotError: a slot refused.
-        OSError: the host did not answer.
+        SlotError: a slot responded with an error.
+        OSError: the host did not respond.
     """
     file = _delivery_file(folder.deliveries, plan)
-    parameters = dict(parse_parameters(_send_at(plan, at, tell)))
+    parameters = dict(parse_parameters(_send_at(plan, optimizely_time, report)))
     scripts = ScriptBroadcaster(host["url"], host["function_key"], {"Wait": "false"} | parameters)
     upload_only = plan.send == SendMode.UPLOAD_ONLY
     uploaded = scripts.upload(
@@ -109,19 +117,19 @@ def play_peoplestage(
         CommunicationKeyFieldName=_COMMUNICATION_KEY,
         TransactionType="Replace",
     )
-    tell(
-        f"PeopleStage's Upload script has put {file.name} into the container: {uploaded['Recipients']:,} "
-        f"recipients are staged, {uploaded['RecipientsRejected']:,} rows are rejected."
+    report(
+        f"PeopleStage's Upload script uploaded the delivery file {file.name}: "
+        f"{uploaded['Recipients']:,} recipients staged, {uploaded['RecipientsRejected']:,} rows rejected."
     )
     row = record_script(rs_database, uploaded, zone=ZONE, list_name=plan.list_name)
     if not upload_only:
         delivered = scripts.broadcast(uploaded)
         record_script(rs_database, delivered, zone=ZONE, list_name=plan.list_name, broadcast_id=row)
-        tell("PeopleStage's Broadcast script has released it.")
+        report("PeopleStage's Broadcast script released the broadcast.")
 
 
 def windows_path(name: str) -> str:
-    """Path of a delivery file as FastStats writes it."""
+    """The path of a delivery file as FastStats writes it into a job."""
     return rf"D:\Apteco\Publish\Demo\system\Deliveries\{name}"
 
 
@@ -131,8 +139,8 @@ def _delivery_file(folder: Path, plan: Plan) -> Path:
     return file
 
 
-def _send_at(plan: Plan, at: datetime, tell: Tell) -> str:
+def _send_at(plan: Plan, optimizely_time: datetime, report: Report) -> str:
     if plan.send != SendMode.AT_TIME:
         return ""
-    tell(f"It is to be sent at {at + _SENT_AFTER:%Y-%m-%d %H:%M} UTC by Optimizely's clock.")
-    return f"SendAt={(at + _SENT_AFTER).isoformat(timespec='seconds')}"
+    report(f"The message is scheduled for {optimizely_time + _SEND_DELAY:%Y-%m-%d %H:%M} UTC by Optimizely's clock.")
+    return f"SendAt={(optimizely_time + _SEND_DELAY).isoformat(timespec='seconds')}"

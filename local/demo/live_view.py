@@ -1,4 +1,4 @@
-"""The live view: where the broadcast and its responses stand, in the two products' own words."""
+"""The live view: progress of the broadcast and of its responses."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -15,95 +15,99 @@ from local.demo.demo import Progress
 from local.demo.folder import ZONE
 from shared.broadcast import ORDER, Broadcast, RouteKind, SendMode, Source, State
 
-#: What each state means to somebody who has never seen it.
-_MEANING = {
-    State.CLAIMED: "it is taken in; its delivery file is checked row by row",
-    State.STAGED: "the list is staged; the Smart Campaign is prepared",
-    State.PREPARED: "the list is transferred to Optimizely",
+#: Each state, explained to a newcomer.
+_EXPLANATIONS = {
+    State.CLAIMED: "checking the delivery file row by row",
+    State.STAGED: "list staged; preparing the Smart Campaign",
+    State.PREPARED: "transferring the list to Optimizely",
     State.UPLOADED: "waiting for Optimizely to import the list",
-    State.IMPORTING: "Optimizely imports the list",
-    State.IMPORTED: "the import is verified; the Smart Campaign is started",
-    State.SENDING: "Optimizely sends the message",
-    State.SENT: "the Smart Campaign has finished; the results go to RS_DB",
-    State.CLOSED: "sent and reported; responses go on arriving",
+    State.IMPORTING: "Optimizely is importing the list",
+    State.IMPORTED: "import verified; starting the Smart Campaign",
+    State.SENDING: "Optimizely is sending the message",
+    State.SENT: "all mails sent; recording the results in RS_DB",
+    State.CLOSED: "sent and reported; responses continue to arrive",
     State.FAILED: "stopped by an error",
     State.CANCELLED: "cancelled on request",
-    State.NEEDS_OPERATOR: "parked: an operator must decide",
+    State.NEEDS_OPERATOR: "parked until an operator decides",
 }
 
 
 _WAITING: dict[str, str] = {
-    Source.JOB: "The job waits in WS_DB.",
-    Source.CHANNEL: "PeopleStage uploads the delivery file.",
-    Source.FILE: "The delivery file waits in its container.",
+    Source.JOB: "The job is waiting in WS_DB.",
+    Source.CHANNEL: "PeopleStage is uploading the delivery file.",
+    Source.FILE: "The delivery file is waiting in its container.",
 }
-_EXPORTING = {
-    State.STAGED: "the list is staged",
-    State.PREPARED: "the file is uploaded to its receiver",
-    State.UPLOADED: "the file has arrived",
-    State.IMPORTED: "the file has arrived",
-    State.CLOSED: "the file is delivered; nobody is mailed by this broadcast",
+_EXPORT_EXPLANATIONS = {
+    State.STAGED: "file staged",
+    State.PREPARED: "uploading the file to the recipient system",
+    State.UPLOADED: "file uploaded",
+    State.IMPORTED: "file uploaded",
+    State.CLOSED: "file delivered; this broadcast mails nobody",
 }
 
 
-def _meaning(broadcast: Broadcast) -> str:
+def _explanation(broadcast: Broadcast) -> str:
     mode, state = broadcast.request.send_mode, broadcast.state
-    if broadcast.request.route is RouteKind.EXPORT_FILE and state in _EXPORTING:
-        return _EXPORTING[state]
+    if broadcast.request.route is RouteKind.EXPORT_FILE and state in _EXPORT_EXPLANATIONS:
+        return _EXPORT_EXPLANATIONS[state]
     if state is State.CLOSED and mode is SendMode.UPLOAD_ONLY:
-        return "the list is ready; nobody is mailed by this broadcast"
+        return "list imported; this broadcast mails nobody"
     if state is State.IMPORTED and mode is SendMode.AT_TIME:
-        return "the import is verified; Optimizely sends at the set time"
+        return "import verified; Optimizely sends at the scheduled time"
     if state is State.IMPORTED and mode is SendMode.AFTER_IMPORT:
-        return "the import is verified; Optimizely starts by itself"
-    return _MEANING[state]
+        return "import verified; Optimizely starts sending by itself"
+    return _EXPLANATIONS[state]
 
 
 def show(console: Console, steps: Iterable[Progress]) -> None:
-    """Show the progress until it ends: redrawn on a terminal, a line a change elsewhere."""
+    """Show the progress to its end: a live panel on a terminal, otherwise one line per change."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=4) as live:
             for progress in steps:
                 live.update(view(progress))
         return
-    told: set[str] = set()
+    shown: set[str] = set()
     for progress in steps:
         for line in lines(progress):
-            if line not in told:
-                told.add(line)
+            if line not in shown:
+                shown.add(line)
                 console.print(f"{progress.seconds:6.1f} s  {line}", highlight=False, soft_wrap=True)
 
 
 def lines(progress: Progress) -> list[str]:
-    """The progress as sentences that change only when something happened."""
+    """The progress as sentences that change only when something has happened."""
     broadcast, responses = progress.broadcast, progress.responses
     if broadcast is None:
         return [_WAITING[progress.plan.intake]]
-    said = [f"Broadcast {broadcast.key} is {broadcast.state}: {_meaning(broadcast)}."]
+    sentences = [f"Broadcast {broadcast.key} is {broadcast.state}: {_explanation(broadcast)}."]
     if responses["files_loaded"]:
-        said.append(
-            f"{responses['files_loaded']} response files are loaded: {responses['rows_loaded']:,} rows new in RS_DB, "
-            f"{responses['rows_known']:,} known already, {responses['rows_rejected']:,} rejected."
+        sentences.append(
+            f"Response files loaded: {responses['files_loaded']}. Rows: {responses['rows_loaded']:,} added to RS_DB, "
+            f"{responses['rows_known']:,} already known, {responses['rows_rejected']:,} rejected."
         )
-    return said
+    return sentences
 
 
 def view(progress: Progress) -> RenderableType:
     """The progress as a panel."""
     broadcast = progress.broadcast
-    parts: list[RenderableType] = []
+    lines: list[RenderableType] = []
     if broadcast is None:
-        parts.append(Text(_WAITING[progress.plan.intake]))
+        lines.append(Text(_WAITING[progress.plan.intake]))
     else:
-        parts += [
+        lines += [
             _states(broadcast),
-            Text(f"  {_meaning(broadcast)}", style="dim"),
+            Text(f"  {_explanation(broadcast)}", style="dim"),
             _numbers(progress, broadcast),
         ]
     key = f"Broadcast {broadcast.key}: " if broadcast else ""
     title = f"{key}message “{progress.plan.message_name}” to list “{progress.plan.list_name}”"
-    clock = _simulated_time(progress.simulator)
-    return Panel(Group(*parts), title=title, subtitle=f"{progress.seconds:.0f} s here · {clock} at Optimizely")
+    simulated_time = _simulated_time(progress.simulator)
+    return Panel(
+        Group(*lines),
+        title=title,
+        subtitle=f"{progress.seconds:.0f} s elapsed · {simulated_time} at Optimizely (simulated)",
+    )
 
 
 def _states(broadcast: Broadcast) -> Text:
@@ -122,7 +126,7 @@ def _numbers(progress: Progress, broadcast: Broadcast) -> Table:
     table = Table.grid(padding=(0, 2))
     rows, responses = broadcast.rows, progress.responses
     campaign: dict[str, Any] = next(
-        (one for one in progress.simulator.get("campaigns", ()) if one["id"] == broadcast.campaign_id), {}
+        (row for row in progress.simulator.get("campaigns", ()) if row["id"] == broadcast.campaign_id), {}
     )
     if rows:
         table.add_row(
@@ -135,14 +139,14 @@ def _numbers(progress: Progress, broadcast: Broadcast) -> Table:
     if campaign:
         events = sum(campaign.get("events_by_type", {}).values())
         table.add_row("Smart Campaign", f"{campaign['status']}, {campaign['mails_sent']:,} mails sent")
-        table.add_row("Recipients", f"have caused {events:,} events")
+        table.add_row("Recipients", f"{events:,} events: sends, opens, clicks, bounces, …")
     table.add_row(
         "Response files",
         f"{responses['files_gathered'] + responses['files_loaded']} gathered, {responses['files_loaded']} loaded",
     )
     table.add_row(
         "RS_DB",
-        f"{responses['rows_loaded']:,} responses; {responses['rows_known']:,} rows were known already, "
+        f"{responses['rows_loaded']:,} responses; {responses['rows_known']:,} rows already known, "
         f"{responses['rows_rejected']:,} rejected",
     )
     if broadcast.error:

@@ -1,7 +1,7 @@
-"""The closing summary: what went in, what came out, and whether it balances.
+"""The closing summary: input, output, and whether they balance.
 
-Two witnesses are compared: what the bridge wrote to its ledger and to RS_DB, and what the simulator
-recorded of every mail sent and every event the recipients caused.
+It compares two independent records: the bridge's ledger and RS_DB, and the simulator's records of all mails sent
+and all events that the recipients caused.
 """
 
 from collections.abc import Mapping
@@ -15,17 +15,17 @@ from shared.broadcast import Broadcast, RouteKind, SendMode, State
 def summarize(
     bridge: Bridge, broadcast: Broadcast, simulator: Mapping[str, Any], *, exported_rows: int | None, **facts: object
 ) -> dict[str, Any]:
-    """The closing summary as one JSON-ready object.
+    """Build the closing summary as an object for JSON.
 
     Args:
         bridge: the demo's bridge.
         broadcast: its broadcast.
-        simulator: what the simulator's control address says.
-        exported_rows: rows of the file that was handed over, on the route `export file`.
-        facts: what the demo itself knows: recipients, seed, seconds, memory.
+        simulator: state from the simulator's control API.
+        exported_rows: number of rows in the exported file, on the route `export file`.
+        facts: data of the demo itself: recipients, seed, seconds, memory.
 
     Returns:
-        The sums of each part, `checks` with one entry a rule, and `balanced`: whether all of them hold.
+        The sums of each section, `checks` with one entry per rule, and `balanced`: whether all checks passed.
     """
     rows = broadcast.rows
     campaign = _campaign(simulator, broadcast.campaign_id)
@@ -33,7 +33,7 @@ def summarize(
         in_rs_db = bridge.rs_db.count_by_type(connection)
     responses = bridge.ledger.response_files.totals()
     caused: Mapping[str, int] = campaign.get("events_by_type", {})
-    imported = _import(simulator, broadcast)
+    imported = _last_import(simulator, broadcast)
     summary: dict[str, Any] = {
         **facts,
         "broadcast": {
@@ -88,7 +88,7 @@ def summarize(
 
 
 def _checks(summary: Mapping[str, Any]) -> dict[str, bool]:
-    file, at_list, send, responses = (summary[part] for part in ("delivery_file", "list", "send", "responses"))
+    file, at_list, send, responses = (summary[section] for section in ("delivery_file", "list", "send", "responses"))
     left_out = sum(at_list["left_out_by_reason"].values())
     checks = {
         "the broadcast is closed": summary["broadcast"]["state"] == State.CLOSED,
@@ -126,12 +126,11 @@ def _checks(summary: Mapping[str, Any]) -> dict[str, bool]:
 
 
 def _campaign(simulator: Mapping[str, Any], campaign_id: int | None) -> Mapping[str, Any]:
-    found = [campaign for campaign in simulator.get("campaigns", ()) if campaign["id"] == campaign_id]
-    return found[0] if found else {}
+    return next((campaign for campaign in simulator.get("campaigns", ()) if campaign["id"] == campaign_id), {})
 
 
-def _import(simulator: Mapping[str, Any], broadcast: Broadcast) -> Mapping[str, Any]:
+def _last_import(simulator: Mapping[str, Any], broadcast: Broadcast) -> Mapping[str, Any]:
     """The last import of the broadcast's list file or sending batch."""
     batch = f"sending batch {broadcast.batch_id}"
-    found = [one for one in simulator.get("imports", ()) if broadcast.key in one["file"] or one["file"] == batch]
-    return found[-1] if found else {}
+    imports = [run for run in simulator.get("imports", ()) if broadcast.key in run["file"] or run["file"] == batch]
+    return imports[-1] if imports else {}

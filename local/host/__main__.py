@@ -24,14 +24,21 @@ async def _main(arguments: argparse.Namespace) -> bool:
 
 
 def main() -> int:
-    """Run until SIGTERM or Ctrl-C. Exit status 2: the host could not start."""
-    parser = argparse.ArgumentParser(prog="python -m local.host", description="Runs a function app as Azure would.")
+    """Run until SIGTERM or Ctrl-C. Exit status 2 means that the host could not start."""
+    parser = argparse.ArgumentParser(
+        prog="python -m local.host", description="Runs a function app on this machine as Azure does."
+    )
     parser.add_argument("--app", type=Path, default=Path(), help="folder with function_app.py and host.json")
-    parser.add_argument("--settings", type=Path, help="local.settings.json; the environment wins")
-    parser.add_argument("--port", type=int, default=0, help="port of HTTP triggers; 0: any that is free")
-    parser.add_argument("--ready-file", type=Path, help="written when everything listens: process, URL, keys")
+    parser.add_argument("--settings", type=Path, help="local.settings.json; environment variables take precedence")
+    parser.add_argument("--port", type=int, default=0, help="port of the HTTP triggers; 0 chooses a free one")
     parser.add_argument(
-        "--finish-seconds", type=float, default=FINISH_SECONDS, help="that invocations have when the host stops"
+        "--ready-file", type=Path, help="file to write the process ID, URL and keys to when all triggers listen"
+    )
+    parser.add_argument(
+        "--finish-seconds",
+        type=float,
+        default=FINISH_SECONDS,
+        help="seconds that running invocations get when the host stops",
     )
     arguments = parser.parse_args()
     show_function_logs()
@@ -47,7 +54,7 @@ def main() -> int:
         return 2
     if not finished:
         sys.stdout.flush()
-        os._exit(0)  # Python would wait for the threads of the functions that did not finish
+        os._exit(0)  # Python would wait for the threads of unfinished functions
     return 0
 
 

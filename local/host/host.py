@@ -1,4 +1,4 @@
-"""A host of one function app: starts its worker and its triggers, and stops them."""
+"""The host of a function app: starts and stops its worker and its triggers."""
 
 import asyncio
 import contextlib
@@ -19,26 +19,26 @@ from local.host.http_trigger import HttpTrigger, Keys, http_app
 from local.host.log import log
 from local.host.ncrontab import Schedule, ScheduleError
 from local.host.queue_trigger import QueueOptions, QueueTrigger, poison_queue_name
-from local.host.settings import HostError, read_json, resolved
-from local.host.storage import HOST_STORAGE, Storage
+from local.host.settings import HostError, read_json, resolve
+from local.host.storage import HOST_STORAGE, HostStorage
 from local.host.timer_trigger import TimerTrigger
 from local.host.worker import Datum, Function, InvocationError, Invoke, Worker
 
-#: Seconds that invocations under way have to finish when the host stops.
+#: Seconds that running invocations get to finish when the host stops.
 FINISH_SECONDS = 15
 _HOST_ID = "AzureFunctionsWebHost__hostid"
 
 
 class Host:
-    """One host of one function app.
+    """A host of a function app.
 
     Args:
         app: folder with function_app.py and host.json.
-        port: of HTTP triggers; 0: any that is free.
-        finish_seconds: that invocations under way have when the host stops.
+        port: port of the HTTP triggers; 0 chooses a free one.
+        finish_seconds: seconds that running invocations get to finish when the host stops.
 
     Raises:
-        HostError: host.json is not in order.
+        HostError: host.json is invalid.
     """
 
     def __init__(self, app: Path, *, port: int = 0, finish_seconds: float = FINISH_SECONDS) -> None:
@@ -55,31 +55,31 @@ class Host:
         self._id = os.environ.get(_HOST_ID) or hashlib.sha256(str(self._app).encode()).hexdigest()[:32]
 
     async def run(self, stop: asyncio.Event, ready_file: Path | None = None) -> bool:
-        """Index the app and run its triggers until told to stop.
+        """Index the app and run its triggers until `stop` is set.
 
         Returns:
-            Whether every invocation could finish. Otherwise threads still run, which Python cannot end.
+            Whether all invocations finished. Otherwise threads are still running, which Python cannot end.
 
         Raises:
-            HostError: a setting is missing, or the host does not know what a binding asks for.
+            HostError: a setting is missing, or a binding is not supported.
             IndexingError: the app could not be indexed.
-            AzureError: the storage account does not answer.
+            AzureError: the storage account does not respond.
         """
         worker = await Worker.start(self._app)
         functions = [_with_settings(function) for function in worker.functions]
         async with contextlib.AsyncExitStack() as stack:
-            storage = Storage(stack, base64_encoded=self._queue_options.base64_encoded)
+            storage = HostStorage(stack, base64_encoded=self._queue_options.base64_encoded)
             triggers: list[QueueTrigger | TimerTrigger] = []
-            answering: list[HttpTrigger] = []
+            http_triggers: list[HttpTrigger] = []
             for function in functions:
                 invoke: Invoke = functools.partial(_invoke, worker, storage, function)
                 trigger = await self._trigger(function, invoke, storage)
-                answering.append(trigger) if isinstance(trigger, HttpTrigger) else triggers.append(trigger)
+                http_triggers.append(trigger) if isinstance(trigger, HttpTrigger) else triggers.append(trigger)
                 log(f"Function {function.name}: {_describe(function.trigger)}.")
-            for waiting in triggers:
-                await waiting.start()
+            for trigger in triggers:
+                await trigger.start()
             runner = web.AppRunner(
-                http_app(answering, self._keys), access_log=None, shutdown_timeout=self._finish_seconds
+                http_app(http_triggers, self._keys), access_log=None, shutdown_timeout=self._finish_seconds
             )
             stack.push_async_callback(runner.cleanup)
             await runner.setup()
@@ -90,7 +90,7 @@ class Host:
                 self._write_ready_file(ready_file, url, functions)
             log(f"The host is ready: {len(functions)} functions, HTTP at {url}.")
             await _until(stop, running)
-            log("The host stops: it takes no more messages and lets invocations finish.")
+            log("The host is stopping: it receives no more messages and lets running invocations finish.")
             running.append(asyncio.create_task(runner.cleanup()))
             done, unfinished = await asyncio.wait(running, timeout=self._finish_seconds)
             for task in unfinished:
@@ -101,16 +101,18 @@ class Host:
         if worker.idle:
             worker.stop()
         else:
-            log("Some invocations did not finish; their messages come again when their invisibility ends.")
+            log("Some invocations did not finish; their messages are delivered again after the visibility timeout.")
         return worker.idle
 
     async def _trigger(
-        self, function: Function, invoke: Invoke, storage: Storage
+        self, function: Function, invoke: Invoke, storage: HostStorage
     ) -> QueueTrigger | TimerTrigger | HttpTrigger:
         binding = function.trigger
-        for name, other in function.others.items():
-            if other["type"] not in ("queue", "http") or str(other.get("direction", "out")).lower() != "out":
-                raise HostError(f"function {function.name}, binding {name}: this host has no {other['type']} binding")
+        for name, output in function.other_bindings.items():
+            if output["type"] not in ("queue", "http") or str(output.get("direction", "out")).lower() != "out":
+                raise HostError(
+                    f"function {function.name}, binding {name}: this host does not support {output['type']} bindings"
+                )
         match binding["type"]:
             case "queueTrigger":
                 queue, connection = str(binding["queueName"]), binding.get("connection") or HOST_STORAGE
@@ -139,7 +141,7 @@ class Host:
             case "httpTrigger":
                 return HttpTrigger(invoke, function, self._prefix)
             case other:
-                raise HostError(f"function {function.name}: this host has no {other}")
+                raise HostError(f"function {function.name}: this host does not support {other}")
 
     def _write_ready_file(self, file: Path, url: str, functions: list[Function]) -> None:
         ready = {
@@ -149,43 +151,43 @@ class Host:
             "master_key": self._keys.master,
             "function_key": self._keys.function,
         }
-        unfinished = file.with_name(file.name + ".unfinished")
-        unfinished.unlink(missing_ok=True)
-        unfinished.touch(mode=0o600)  # it holds keys
-        unfinished.write_text(json.dumps(ready))
-        unfinished.rename(file)
+        partial = file.with_name(file.name + ".unfinished")
+        partial.unlink(missing_ok=True)
+        partial.touch(mode=0o600)  # the file has keys
+        partial.write_text(json.dumps(ready))
+        partial.rename(file)
 
 
 async def _invoke(
     worker: Worker,
-    storage: Storage,
+    storage: HostStorage,
     function: Function,
     value: Datum,
     metadata: Mapping[str, Datum] | None = None,
     *,
     reason: str,
 ) -> Datum | None:
-    """Invoke a function, write its output bindings, and log both: an `Invoke` once the function is given."""
-    log(f"{function.name} runs ({reason}).")
-    began = time.monotonic()
+    """Invoke a function, write its output bindings, and log the result. Implements `Invoke` for a given function."""
+    log(f"{function.name} started ({reason}).")
+    started = time.monotonic()
     try:
-        outcome = await worker.invoke(function, value, metadata)
-        for name, output in (*outcome.outputs, ("$return", outcome.returned)):
-            binding = function.others.get(name, {})
+        result = await worker.invoke(function, value, metadata)
+        for name, output in (*result.outputs, ("$return", result.returned)):
+            binding = function.other_bindings.get(name, {})
             if binding.get("type") == "queue" and output is not None and output.type is not None:
-                await storage.put(binding.get("connection") or HOST_STORAGE, binding["queueName"], output)
+                await storage.send(binding.get("connection") or HOST_STORAGE, binding["queueName"], output)
     except InvocationError as error:
-        log(f"{function.name} failed after {time.monotonic() - began:.1f} s: {error} ({reason}).")
+        log(f"{function.name} failed after {time.monotonic() - started:.1f} s: {error} ({reason}).")
         raise
     except (AzureError, ValueError) as error:
-        log(f"{function.name} failed: its output could not be written, {type(error).__name__} ({reason}).")
+        log(f"{function.name} failed: its output could not be written: {type(error).__name__} ({reason}).")
         raise InvocationError(type(error).__name__) from error
-    log(f"{function.name} has succeeded after {time.monotonic() - began:.1f} s ({reason}).")
-    return outcome.returned
+    log(f"{function.name} succeeded after {time.monotonic() - started:.1f} s ({reason}).")
+    return result.returned
 
 
 def _with_settings(function: Function) -> Function:
-    return Function(function.id, function.name, tuple(resolved(function.name, one) for one in function.bindings))
+    return Function(function.id, function.name, tuple(resolve(function.name, binding) for binding in function.bindings))
 
 
 def _describe(trigger: Mapping[str, Any]) -> str:
@@ -194,7 +196,7 @@ def _describe(trigger: Mapping[str, Any]) -> str:
 
 
 async def _until(stop: asyncio.Event, running: list[asyncio.Task[None]]) -> None:
-    """Wait for the signal to stop. A trigger that ends before it has an error: then the others stop too."""
+    """Wait until `stop` is set. A trigger that ends earlier has failed: the others then stop too."""
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait([stopped, *running], return_when=asyncio.FIRST_COMPLETED)
     stopped.cancel()

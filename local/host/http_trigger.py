@@ -7,57 +7,57 @@ from typing import Any
 
 from aiohttp import web
 
-from local.host.route import Route, RouteError
+from local.host.route import RouteError, RouteTemplate
 from local.host.settings import HostError
 from local.host.worker import Datum, Function, InvocationError, Invoke
 
-_MOST_BYTES = 100 * 1024**2
+_MAX_BODY_BYTES = 100 * 1024**2
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What callers have to know."""
+    """Keys that callers authenticate with."""
 
-    #: For every function.
+    #: For all functions.
     master: str
     #: For functions of the level `function`.
     function: str
 
-    def admit(self, level: str, request: web.Request) -> bool:
+    def authorize(self, level: str, request: web.Request) -> bool:
         """Whether a request may call a function of this level."""
         if level == "anonymous":
             return True
         given = (request.headers.get("x-functions-key") or request.query.get("code", "")).encode()
-        right = (self.master,) if level == "admin" else (self.master, self.function)
-        # Every key is compared, so that the time taken tells nothing.
-        return True in [hmac.compare_digest(given, key.encode()) for key in right]
+        accepted = (self.master,) if level == "admin" else (self.master, self.function)
+        # All keys are compared, so that the duration reveals nothing.
+        return True in [hmac.compare_digest(given, key.encode()) for key in accepted]
 
 
 class HttpTrigger:
-    """Answers requests for one function.
+    """Handles the requests for a function.
 
     Args:
-        invoke: invokes it.
+        invoke: invokes the function.
         function: the function.
         prefix: `routePrefix` of host.json.
 
     Raises:
-        HostError: this host does not know its route.
+        HostError: the route is not supported.
     """
 
     def __init__(self, invoke: Invoke, function: Function, prefix: str) -> None:
         trigger = function.trigger
         self._invoke = invoke
-        #: Without methods it answers them all.
+        #: Empty: all methods.
         self.methods = frozenset(str(method).upper() for method in trigger.get("methods") or ())
         self.level = str(trigger.get("authLevel") or "function").lower()
         try:
-            self.route = Route(f"{prefix}/{trigger.get('route') or function.name}")
+            self.route = RouteTemplate(f"{prefix}/{trigger.get('route') or function.name}")
         except RouteError as error:
             raise HostError(f"function {function.name}: {error}") from None
 
-    async def answer(self, request: web.Request, params: Mapping[str, str]) -> web.Response:
-        """Invoke the function with a request; its error is not told to the caller."""
+    async def handle(self, request: web.Request, params: Mapping[str, str]) -> web.Response:
+        """Invoke the function with a request. The caller does not learn its error."""
         value = {
             "method": Datum(request.method, "string"),
             "url": Datum(str(request.url), "string"),
@@ -75,21 +75,21 @@ class HttpTrigger:
 
 def http_app(triggers: list[HttpTrigger], keys: Keys) -> web.Application:
     """The web application of these triggers."""
-    in_order = sorted(triggers, key=lambda trigger: trigger.route.precedence)
+    by_precedence = sorted(triggers, key=lambda trigger: trigger.route.precedence)
 
-    async def answer(request: web.Request) -> web.Response:
-        for trigger in in_order:
+    async def handle(request: web.Request) -> web.Response:
+        for trigger in by_precedence:
             params = trigger.route.match(request.path)
             if params is None or (trigger.methods and request.method not in trigger.methods):
                 continue
-            if not keys.admit(trigger.level, request):
+            if not keys.authorize(trigger.level, request):
                 return web.Response(status=401)
-            return await trigger.answer(request, params)
-        # As in Azure, a method that no function takes is not found rather than not allowed.
+            return await trigger.handle(request, params)
+        # As in Azure, a method without a function is 404 and not 405.
         return web.Response(status=404)
 
-    app = web.Application(client_max_size=_MOST_BYTES)
-    app.router.add_route("*", "/{path:.*}", answer)
+    app = web.Application(client_max_size=_MAX_BODY_BYTES)
+    app.router.add_route("*", "/{path:.*}", handle)
     return app
 
 

@@ -1,4 +1,4 @@
-"""A lock that hosts share: the lease of a blob. When its holder dies, the lease runs out."""
+"""A lock shared by hosts: the lease of a blob. When the holder dies, the lease expires."""
 
 import asyncio
 import contextlib
@@ -7,18 +7,18 @@ import time
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceModifiedError
 from azure.storage.blob.aio import BlobClient, BlobLeaseClient
 
-#: As in Azure. A lease lasts at least 15 s, so that long a timer rests when the host that fires it dies.
+#: As in Azure, where 15 s is the minimum. When the host that fires a timer dies, the timer pauses for this long.
 _LEASE_SECONDS = 15
-_RENEWAL_SECONDS, _NEXT_TRY_SECONDS = 5, 2
-#: Whoever holds the lease stops believing it a little before it runs out.
+_RENEWAL_SECONDS, _RETRY_SECONDS = 5, 2
+#: The holder considers the lease expired a little early.
 _MARGIN_SECONDS = 2
 
 
 class Lock:
-    """Held by one host at a time.
+    """A lock that one host at a time holds.
 
     Args:
-        blob: whose lease it is; made if it is missing.
+        blob: the blob to lease; created if it is missing.
     """
 
     def __init__(self, blob: BlobClient) -> None:
@@ -28,21 +28,21 @@ class Lock:
 
     @property
     def held(self) -> bool:
-        """Whether this host holds it."""
+        """Whether this host holds the lock."""
         return time.monotonic() < self._held_until
 
     async def create(self) -> None:
-        """Make the blob if it is missing."""
-        # A blob that is leased already answers that it must not be modified.
+        """Create the blob if it is missing."""
+        # For a leased blob the response is that it must not be modified.
         with contextlib.suppress(ResourceExistsError, ResourceModifiedError):
             await self._blob.upload_blob(b"", overwrite=False)
 
     async def keep(self) -> None:
-        """Try to hold it, and go on trying, until cancelled; then let it go."""
+        """Acquire and renew the lease until cancelled; then release it."""
         try:
             while True:
                 await self._acquire()
-                await asyncio.sleep(_RENEWAL_SECONDS if self.held else _NEXT_TRY_SECONDS)
+                await asyncio.sleep(_RENEWAL_SECONDS if self.held else _RETRY_SECONDS)
         finally:
             if self.held:
                 self._held_until = 0.0
@@ -50,13 +50,13 @@ class Lock:
                     await self._lease.release()
 
     async def _acquire(self) -> None:
-        asked = time.monotonic()
+        requested = time.monotonic()
         try:
-            # With the id of the lease that is held already, this renews it.
+            # With the ID of a held lease, this renews it.
             await self._lease.acquire(lease_duration=_LEASE_SECONDS)
         except HttpResponseError:
             self._held_until = 0.0
         except AzureError:
-            return  # no answer: what was held is held until it runs out
+            return  # no response: a held lease remains valid until it expires
         else:
-            self._held_until = asked + _LEASE_SECONDS - _MARGIN_SECONDS
+            self._held_until = requested + _LEASE_SECONDS - _MARGIN_SECONDS

@@ -1,4 +1,4 @@
-"""Schedules of timer triggers: NCRONTAB expressions, or a time span between two firings. Times are UTC."""
+"""Schedules of timer triggers: NCRONTAB expressions, or a time span between firings. Times are UTC."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from local.host.timespan import parse_time_span
 
 _MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 _DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]
-#: Name, lowest and highest value of each field, and the names of its values.
+#: Name, lowest and highest value of each field, and names of its values.
 _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
     ("second", 0, 59, []),
     ("minute", 0, 59, []),
@@ -18,12 +18,12 @@ _FIELDS: tuple[tuple[str, int, int, list[str]], ...] = (
     ("month", 1, 12, _MONTHS),
     ("day of week", 0, 6, _DAYS),
 )
-_PART = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/(\d+))?", re.ASCII)
+_RANGE = re.compile(r"(?:\*|(\w+)(?:-(\w+))?)(?:/(\d+))?", re.ASCII)
 _SHORTEST_NAME = 3
 
 
 class ScheduleError(ValueError):
-    """The schedule is not one that Azure takes."""
+    """Azure does not accept the schedule."""
 
 
 class Schedule:
@@ -31,10 +31,10 @@ class Schedule:
 
     Args:
         expression: NCRONTAB, `{second} {minute} {hour} {day} {month} {day of week}` (without the second: at
-            second 0); or a time span, which only dedicated plans of Azure take.
+            second 0); or a time span, which only dedicated plans of Azure accept.
 
     Raises:
-        ScheduleError: it is neither, or never fires.
+        ScheduleError: the expression is neither, or never fires.
     """
 
     def __init__(self, expression: str) -> None:
@@ -46,7 +46,7 @@ class Schedule:
             except ValueError as error:
                 raise ScheduleError(str(error)) from None
             if not self._span:
-                raise ScheduleError("the time span between two firings is zero")
+                raise ScheduleError("the time span between firings is zero")
         else:
             self._lists = _as_lists(expression)
             try:
@@ -54,23 +54,23 @@ class Schedule:
             except CroniterBadDateError:
                 raise ScheduleError(f"the schedule {expression!r} never fires") from None
 
-    def after(self, moment: datetime) -> datetime:
-        """The first firing after a moment."""
+    def after(self, time: datetime) -> datetime:
+        """The first firing after a time."""
         if self._span is not None:
-            return moment + self._span
-        # NCRONTAB wants day and day of week both to fit, where cron is content with one.
-        firings = croniter(self._lists, moment.astimezone(UTC), second_at_beginning=True, day_or=False)
+            return time + self._span
+        # In NCRONTAB, day and day of week must both match; in cron, one of them is enough.
+        firings = croniter(self._lists, time.astimezone(UTC), second_at_beginning=True, day_or=False)
         following: datetime = firings.get_next(datetime)
         return following
 
-    def interval(self, moment: datetime) -> timedelta:
-        """Time between the next two firings after a moment."""
-        following = self.after(moment)
+    def interval(self, time: datetime) -> timedelta:
+        """The interval between the next two firings after a time."""
+        following = self.after(time)
         return self.after(following) - following
 
 
 def _as_lists(expression: str) -> str:
-    """The expression with every value written out: croniter reads more than NCRONTAB, and some of it differently."""
+    """The expression with all values listed: croniter accepts more than NCRONTAB and reads some of it differently."""
     texts = expression.split()
     if len(texts) == len(_FIELDS) - 1:
         texts.insert(0, "0")
@@ -79,29 +79,29 @@ def _as_lists(expression: str) -> str:
             f"the schedule {expression!r} has {len(texts)} fields; NCRONTAB has 6, or 5 without seconds"
         )
     return " ".join(
-        ",".join(str(value) for part in text.split(",") for value in _values(part, *field))
+        ",".join(str(value) for item in text.split(",") for value in _values(item, *field))
         for text, field in zip(texts, _FIELDS, strict=True)
     )
 
 
-def _values(part: str, field: str, lowest: int, highest: int, names: list[str]) -> range:
-    """The values of one part of a list: `*`, `5`, `1-5`, `MON-FRI`, `*/5`, `5/10` (to the end), `1-9/2`."""
-    found = _PART.fullmatch(part)
-    problem = ScheduleError(f"NCRONTAB does not know {part!r} as {field}")
-    if not found or (found[3] and not int(found[3])):
+def _values(item: str, field: str, lowest: int, highest: int, names: list[str]) -> range:
+    """The values of one item of a list: `*`, `5`, `1-5`, `MON-FRI`, `*/5`, `5/10` (to the end), `1-9/2`."""
+    match = _RANGE.fullmatch(item)
+    problem = ScheduleError(f"{item!r} is not a valid {field} in NCRONTAB")
+    if not match or (match[3] and not int(match[3])):
         raise problem
 
     def value(text: str) -> int:
-        named = [number for number, name in enumerate(names, lowest) if name.startswith(text.lower())]
-        number = int(text) if text.isdigit() else named[0] if named and len(text) >= _SHORTEST_NAME else -1
+        matches = [number for number, name in enumerate(names, lowest) if name.startswith(text.lower())]
+        number = int(text) if text.isdigit() else matches[0] if matches and len(text) >= _SHORTEST_NAME else -1
         if not lowest <= number <= highest:
             raise problem
         return number
 
-    start = value(found[1]) if found[1] else lowest
-    ends_alone = found[1] and not found[3]
-    end = value(found[2]) if found[2] else start if ends_alone else highest
+    start = value(match[1]) if match[1] else lowest
+    single = match[1] and not match[3]
+    end = value(match[2]) if match[2] else start if single else highest
     if end < start:
-        # NCRONTAB would swap the two: FRI-MON would fire from Monday to Friday.
+        # NCRONTAB swaps the two: FRI-MON would fire from Monday to Friday.
         raise problem
-    return range(start, end + 1, int(found[3] or 1))
+    return range(start, end + 1, int(match[3] or 1))

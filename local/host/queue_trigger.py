@@ -1,8 +1,8 @@
-"""The queue trigger: takes messages from a storage queue and gives each to its function.
+"""The queue trigger: receives messages from a storage queue and invokes the function with each.
 
 The semantics are those of the storage extension (host.json, `extensions.queues`): a message is
 invisible while its function runs, deleted when it succeeds, visible again after a while when it fails,
-and moved to the poison queue when it has failed `maxDequeueCount` times.
+and moved to the poison queue after `maxDequeueCount` failures.
 """
 
 import asyncio
@@ -20,27 +20,27 @@ from azure.storage.queue.aio import QueueClient
 
 from local.host.log import log
 from local.host.settings import HostError
-from local.host.storage import create_queue, put_message
+from local.host.storage import create_queue, send_message
 from local.host.timespan import parse_time_span
-from local.host.waiting import happens_within
+from local.host.waiting import is_set_within
 from local.host.worker import Datum, InvocationError, Invoke
 
-#: How long a message is invisible before it is renewed; what a dead host leaves behind waits that long.
+#: Visibility timeout of a received message; it is renewed. Messages of a host that died wait that long.
 _INVISIBLE = timedelta(minutes=10)
-_FIRST_PAUSE_SECONDS = 0.1
-_MOST_MESSAGES = 32
-_POISON, _LONGEST_NAME = "-poison", 63
+_MIN_PAUSE_SECONDS = 0.1
+_MAX_BATCH_SIZE = 32
+_POISON, _MAX_NAME_LENGTH = "-poison", 63
 
 
 @dataclass(frozen=True, slots=True)
 class QueueOptions:
     """`extensions.queues` of host.json."""
 
-    #: Messages taken at a time.
+    #: Messages received at a time.
     batch_size: int
-    #: More are taken when so few or fewer are being worked on.
+    #: More are received when at most this many are being processed.
     new_batch_threshold: int
-    #: How long a message whose function failed stays invisible.
+    #: How long a message stays invisible after its function failed.
     visibility_timeout: timedelta
     max_dequeue_count: int
     max_polling_interval: timedelta
@@ -48,28 +48,28 @@ class QueueOptions:
 
     @classmethod
     def from_host_json(cls, host: Mapping[str, Any]) -> Self:
-        """With the defaults of the extension for what is not there.
+        """Read the options, with the defaults of the extension.
 
         Raises:
-            HostError: a value is not one that the extension takes.
+            HostError: a value is invalid.
         """
-        given = host.get("extensions", {}).get("queues", {})
+        queues = host.get("extensions", {}).get("queues", {})
         try:
-            batch_size = int(given.get("batchSize", 16))
+            batch_size = int(queues.get("batchSize", 16))
             options = cls(
                 batch_size=batch_size,
-                new_batch_threshold=int(given.get("newBatchThreshold", batch_size // 2)),
-                visibility_timeout=parse_time_span(given.get("visibilityTimeout", "00:00:00")),
-                max_dequeue_count=int(given.get("maxDequeueCount", 5)),
-                max_polling_interval=parse_time_span(given.get("maxPollingInterval", "00:01:00")),
-                base64_encoded=("none", "base64").index(str(given.get("messageEncoding", "base64")).lower()) == 1,
+                new_batch_threshold=int(queues.get("newBatchThreshold", batch_size // 2)),
+                visibility_timeout=parse_time_span(queues.get("visibilityTimeout", "00:00:00")),
+                max_dequeue_count=int(queues.get("maxDequeueCount", 5)),
+                max_polling_interval=parse_time_span(queues.get("maxPollingInterval", "00:01:00")),
+                base64_encoded=("none", "base64").index(str(queues.get("messageEncoding", "base64")).lower()) == 1,
             )
         except ValueError as error:
             raise HostError(f"host.json, extensions.queues: {error}") from None
-        if not 1 <= batch_size <= _MOST_MESSAGES:
-            raise HostError(f"host.json, extensions.queues: batchSize is {batch_size}, not 1 to {_MOST_MESSAGES}")
+        if not 1 <= batch_size <= _MAX_BATCH_SIZE:
+            raise HostError(f"host.json, extensions.queues: batchSize is {batch_size}, not 1 to {_MAX_BATCH_SIZE}")
         if options.new_batch_threshold < 0 or options.max_dequeue_count < 1:
-            raise HostError("host.json, extensions.queues: newBatchThreshold or maxDequeueCount is too small")
+            raise HostError("host.json, extensions.queues: newBatchThreshold or maxDequeueCount is too low")
         return options
 
 
@@ -79,10 +79,10 @@ class QueueTrigger:
     Args:
         invoke: invokes the function.
         queue: the queue.
-        poison: where messages go that cannot be worked on. A poison queue has none of its own.
+        poison: queue for messages that cannot be processed. A poison queue has none itself.
         options: from host.json.
-        binary: give the function bytes (`dataType`) rather than text.
-        invisible: how long a message is invisible before it is renewed.
+        binary: pass bytes to the function (`dataType`) instead of text.
+        invisible: visibility timeout of a received message.
     """
 
     def __init__(
@@ -103,12 +103,12 @@ class QueueTrigger:
         self._invisible = invisible
 
     async def start(self) -> None:
-        """Make the queue if it is missing."""
+        """Create the queue if it is missing."""
         await create_queue(self._queue)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Take and work on messages until told to stop; then let the invocations under way finish."""
-        pause, longest = _FIRST_PAUSE_SECONDS, self._options.max_polling_interval.total_seconds()
+        """Process messages until `stop` is set; then let running invocations finish."""
+        pause, longest = _MIN_PAUSE_SECONDS, self._options.max_polling_interval.total_seconds()
         running: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as group:
             stopped = group.create_task(stop.wait())
@@ -116,46 +116,49 @@ class QueueTrigger:
                 if len(running) > self._options.new_batch_threshold:
                     await asyncio.wait({*running, stopped}, return_when=asyncio.FIRST_COMPLETED)
                     continue
-                messages = await self._take()
+                messages = await self._receive()
                 for message in messages:
-                    task = group.create_task(self._work(message))
+                    task = group.create_task(self._process(message))
                     running.add(task)
                     task.add_done_callback(running.discard)
                 if messages:
-                    pause = _FIRST_PAUSE_SECONDS
+                    pause = _MIN_PAUSE_SECONDS
                 else:
-                    await happens_within(stop, pause)
+                    await is_set_within(stop, pause)
                     pause = min(pause * 2, longest)
 
-    async def _take(self) -> list[QueueMessage]:
+    async def _receive(self) -> list[QueueMessage]:
         pages = self._queue.receive_messages(
             messages_per_page=self._options.batch_size, visibility_timeout=round(self._invisible.total_seconds())
         ).by_page()
         try:
-            # One page only: the iterator would ask again and again until the queue is empty.
+            # One page only: the iterator would continue until the queue is empty.
             async for page in pages:
                 return [message async for message in page]
         except AzureError as error:
-            log(f"Queue {self._queue.queue_name} cannot be read ({type(error).__name__}); it is tried again.")
+            log(f"Queue {self._queue.queue_name} cannot be read ({type(error).__name__}); will retry.")
         return []
 
-    async def _work(self, message: QueueMessage) -> None:
+    async def _process(self, message: QueueMessage) -> None:
         try:
             if (message.dequeue_count or 1) > self._options.max_dequeue_count:
-                await self._to_poison(message, "has been delivered too often")
+                await self._move_to_poison(message, "has been delivered too many times")
             elif (body := self._decoded(message)) is None:
-                # No other try would help, so the extension makes none.
-                await self._to_poison(message, "is not in the encoding that host.json names")
+                # A retry could not help, so the extension makes none.
+                await self._move_to_poison(message, "is not in the encoding set in host.json")
             elif await self._succeeds(message, body):
                 await self._queue.delete_message(message.id, message.pop_receipt)
             elif (message.dequeue_count or 1) >= self._options.max_dequeue_count:
-                await self._to_poison(message, "has failed too often")
+                await self._move_to_poison(message, "has failed too many times")
             else:
-                again = round(self._options.visibility_timeout.total_seconds())
-                await self._queue.update_message(message.id, message.pop_receipt, visibility_timeout=again)
+                retry_after = round(self._options.visibility_timeout.total_seconds())
+                await self._queue.update_message(message.id, message.pop_receipt, visibility_timeout=retry_after)
         except AzureError as error:
-            # It becomes visible again by itself, or somebody else has it meanwhile.
-            log(f"Message {message.id} of {self._queue.queue_name} could not be settled ({type(error).__name__}).")
+            # It becomes visible again by itself, or another host has received it meanwhile.
+            log(
+                f"Message {message.id} of {self._queue.queue_name} could not be deleted, moved or released "
+                f"({type(error).__name__})."
+            )
 
     async def _succeeds(self, message: QueueMessage, body: Datum) -> bool:
         done = asyncio.Event()
@@ -166,15 +169,15 @@ class QueueTrigger:
         except InvocationError:
             return False
         finally:
-            # Never cancelled: a renewal that has reached the queue has changed the pop receipt.
+            # Not cancelled: a renewal that reached the queue has changed the pop receipt.
             done.set()
             await renewal
         return True
 
     async def _renew(self, message: QueueMessage, done: asyncio.Event) -> None:
         """Keep the message invisible while its function runs."""
-        while not await happens_within(done, self._invisible.total_seconds() / 2):
-            with contextlib.suppress(AzureError):  # there is time for another try
+        while not await is_set_within(done, self._invisible.total_seconds() / 2):
+            with contextlib.suppress(AzureError):  # there is time for another attempt
                 renewed = await self._queue.update_message(
                     message.id, message.pop_receipt, visibility_timeout=round(self._invisible.total_seconds())
                 )
@@ -188,25 +191,25 @@ class QueueTrigger:
         except ValueError:
             return None
 
-    async def _to_poison(self, message: QueueMessage, why: str) -> None:
+    async def _move_to_poison(self, message: QueueMessage, problem: str) -> None:
         if self._poison is None:
-            log(f"Message {message.id} of {self._queue.queue_name} {why}; it stays there.")
+            log(f"Message {message.id} of {self._queue.queue_name} {problem}; it stays there.")
             return
-        log(f"Message {message.id} of {self._queue.queue_name} {why}: it goes to {self._poison.queue_name}.")
-        await put_message(self._poison, str(message.content))
+        log(f"Message {message.id} of {self._queue.queue_name} {problem}; moving it to {self._poison.queue_name}.")
+        await send_message(self._poison, str(message.content))
         await self._queue.delete_message(message.id, message.pop_receipt)
 
 
 def poison_queue_name(queue: str) -> str | None:
-    """Name of the poison queue of a queue; None where there can be none."""
-    if queue.endswith(_POISON) or len(queue) + len(_POISON) > _LONGEST_NAME:
+    """Name of the poison queue of a queue; None where there cannot be one."""
+    if queue.endswith(_POISON) or len(queue) + len(_POISON) > _MAX_NAME_LENGTH:
         return None
     return queue + _POISON
 
 
 def _metadata(message: QueueMessage) -> dict[str, Datum]:
-    """Trigger metadata, as Azure gives it: JSON for what is not text."""
-    moments = {
+    """Trigger metadata as in Azure: values other than text are JSON."""
+    times = {
         "InsertionTime": message.inserted_on,
         "ExpirationTime": message.expires_on,
         "NextVisibleTime": message.next_visible_on,
@@ -215,5 +218,5 @@ def _metadata(message: QueueMessage) -> dict[str, Datum]:
         "Id": Datum(message.id, "string"),
         "DequeueCount": Datum(json.dumps(message.dequeue_count), "json"),
         "PopReceipt": Datum(message.pop_receipt, "string"),
-        **{name: Datum(json.dumps(value.isoformat()), "json") for name, value in moments.items() if value},
+        **{name: Datum(json.dumps(value.isoformat()), "json") for name, value in times.items() if value},
     }

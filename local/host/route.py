@@ -1,4 +1,4 @@
-"""Routes of HTTP triggers: the templates of ASP.NET, as far as functions use them."""
+"""Routes of HTTP triggers: the subset of ASP.NET route templates that functions use."""
 
 import re
 
@@ -11,22 +11,22 @@ _CONSTRAINTS = {
     "int": r"[-+]?\d+",
     "long": r"[-+]?\d+",
 }
-#: Which of two routes that fit is taken: the one whose first differing segment is the narrower.
+#: Of two matching routes, the one whose first differing segment is the more specific takes precedence.
 _LITERAL, _CONSTRAINED, _FREE, _REST = range(4)
 
 
 class RouteError(ValueError):
-    """The route is not one that this host knows."""
+    """This host does not support the route."""
 
 
-class Route:
-    """A route such as `lists/{id:int}/files/{*rest}`; letters fit in either case.
+class RouteTemplate:
+    """A route such as `lists/{id:int}/files/{*rest}`; case does not matter.
 
     Args:
         template: literal segments, `{name}`, `{name:constraint}`, `{name?}` and, at the end, `{*name}`.
 
     Raises:
-        RouteError: it has something else.
+        RouteError: the template has something else.
     """
 
     def __init__(self, template: str) -> None:
@@ -36,13 +36,13 @@ class Route:
             pattern += text
             kinds.append(kind)
         self._pattern = re.compile(pattern, re.IGNORECASE)
-        #: Routes are tried in this order.
+        #: Sort key: routes are tried in this order.
         self.precedence = tuple(kinds)
 
     def match(self, path: str) -> dict[str, str] | None:
-        """The values of the parameters; None if the path does not fit."""
-        found = self._pattern.fullmatch(path.rstrip("/"))
-        return {name: value for name, value in found.groupdict().items() if value is not None} if found else None
+        """The values of the parameters; None if the path does not match."""
+        match = self._pattern.fullmatch(path.rstrip("/"))
+        return {name: value for name, value in match.groupdict().items() if value is not None} if match else None
 
 
 def _as_pattern(segment: str) -> tuple[str, int]:
@@ -50,11 +50,11 @@ def _as_pattern(segment: str) -> tuple[str, int]:
     parameter = _PARAMETER.fullmatch(segment)
     if parameter is None:
         if "{" in segment or "}" in segment:
-            raise RouteError(f"this host does not know the route segment {segment}")
+            raise RouteError(f"this host does not support the route segment {segment}")
         return "/" + re.escape(segment), _LITERAL
     rest, name, constraint, optional = parameter.groups()
     if constraint and constraint not in _CONSTRAINTS:
-        raise RouteError(f"this host does not know the route constraint {constraint}")
+        raise RouteError(f"this host does not support the route constraint {constraint}")
     if rest:
         return f"(?:/(?P<{name}>.*))?", _REST
     value = f"/(?P<{name}>{_CONSTRAINTS.get(constraint, '[^/]+')})"

@@ -1,4 +1,4 @@
-"""What a host is told: host.json, the settings, and the settings that bindings name."""
+"""Configuration of the host: host.json, app settings, and app settings in bindings."""
 
 import json
 import os
@@ -7,18 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-_NAME = re.compile(r"%([^%]+)%")
+_REFERENCE = re.compile(r"%([^%]+)%")
 
 
 class HostError(Exception):
-    """The host cannot start; the text says what to change."""
+    """The host cannot start; the message says what to change."""
 
 
 def load_settings(file: Path) -> None:
-    """Put the `Values` of a local.settings.json into the environment, which wins.
+    """Load the `Values` of a local.settings.json into the environment. Existing variables take precedence.
 
     Raises:
-        HostError: the file cannot be read, or is encrypted.
+        HostError: the file cannot be read or is encrypted.
     """
     settings = read_json(file)
     if settings.get("IsEncrypted"):
@@ -31,7 +31,7 @@ def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON object.
 
     Raises:
-        HostError: it is missing, or not a JSON object.
+        HostError: the file is missing or not a JSON object.
     """
     try:
         content = json.loads(file.read_text(encoding="utf-8-sig"))
@@ -42,18 +42,18 @@ def read_json(file: Path) -> dict[str, Any]:
     return content
 
 
-def resolved(function: str, binding: Mapping[str, Any]) -> dict[str, Any]:
-    """A binding with the values of settings in place of `%NAME%`.
+def resolve(function: str, binding: Mapping[str, Any]) -> dict[str, Any]:
+    """Replace each `%NAME%` in a binding with the value of the app setting.
 
     Raises:
         HostError: a setting is missing.
     """
 
-    def setting(found: re.Match[str]) -> str:
+    def value_of(reference: re.Match[str]) -> str:
         try:
-            return os.environ[found[1]]
+            return os.environ[reference[1]]
         except KeyError:
-            where = f"function {function}, binding {binding.get('name')}"
-            raise HostError(f"{where}: the setting {found[1]} is missing") from None
+            location = f"function {function}, binding {binding.get('name')}"
+            raise HostError(f"{location}: the setting {reference[1]} is missing") from None
 
-    return {key: _NAME.sub(setting, value) if isinstance(value, str) else value for key, value in binding.items()}
+    return {key: _REFERENCE.sub(value_of, value) if isinstance(value, str) else value for key, value in binding.items()}

@@ -1,4 +1,4 @@
-"""The storage accounts of an app: their clients, and the messages that output bindings put on queues."""
+"""The storage accounts of an app: clients, and messages of queue output bindings."""
 
 import base64
 import contextlib
@@ -16,16 +16,16 @@ from local.host.worker import Datum
 
 #: The connection of the host's own locks and timer states.
 HOST_STORAGE = "AzureWebJobsStorage"
-#: Triggers have a patience of their own; with the default retries a host would need a minute to stop.
+#: Triggers retry by themselves; with the default retries a host would need a minute to stop.
 _RETRIES: dict[str, Any] = {"retry_total": 2, "initial_backoff": 1, "increment_base": 2}
 
 
-class Storage:
-    """Clients, made once for each connection.
+class HostStorage:
+    """Clients, created once per connection.
 
     Args:
-        stack: closes them at its end.
-        base64_encoded: how messages are written (`messageEncoding` of host.json).
+        stack: closes the clients.
+        base64_encoded: whether messages are encoded (`messageEncoding` of host.json).
     """
 
     def __init__(self, stack: contextlib.AsyncExitStack, *, base64_encoded: bool) -> None:
@@ -38,7 +38,7 @@ class Storage:
         """The blobs of the host's own storage account.
 
         Raises:
-            HostError: there is no such connection.
+            HostError: the connection is missing or invalid.
         """
         if self._blobs is None:
             with _connection(HOST_STORAGE) as text:
@@ -47,10 +47,10 @@ class Storage:
         return self._blobs
 
     async def queue(self, connection: str, name: str) -> QueueClient:
-        """A queue of the account whose connection string is in this setting.
+        """A queue of the account whose connection string is in the setting `connection`.
 
         Raises:
-            HostError: there is no such connection.
+            HostError: the connection is missing or invalid.
         """
         if connection not in self._queues:
             with _connection(connection) as text:
@@ -58,22 +58,22 @@ class Storage:
             self._queues[connection] = await self._stack.enter_async_context(service)
         return self._queues[connection].get_queue_client(name)
 
-    async def put(self, connection: str, name: str, output: Datum) -> None:
-        """Put what an output binding was given on a queue, which is made if it is missing."""
+    async def send(self, connection: str, name: str, output: Datum) -> None:
+        """Send the value of an output binding to a queue, which is created if it is missing."""
         queue = await self.queue(connection, name)
         for body in messages_of(output):
             content = base64.b64encode(body).decode() if self._base64_encoded else body.decode()
-            await put_message(queue, content)
+            await send_message(queue, content)
 
 
 async def create_queue(queue: QueueClient) -> None:
-    """Make a queue that is missing."""
+    """Create a queue if it is missing."""
     with contextlib.suppress(ResourceExistsError):
         await queue.create_queue()
 
 
-async def put_message(queue: QueueClient, content: str) -> None:
-    """Put a message on a queue, which is made if it is missing."""
+async def send_message(queue: QueueClient, content: str) -> None:
+    """Send a message to a queue, which is created if it is missing."""
     try:
         await queue.send_message(content)
     except ResourceNotFoundError:
@@ -82,26 +82,26 @@ async def put_message(queue: QueueClient, content: str) -> None:
 
 
 def messages_of(output: Datum) -> list[bytes]:
-    """The messages that a function gave to a queue output: text, bytes, a `QueueMessage`, or a list of such."""
+    """The messages in the value of a queue output binding: text, bytes, a `QueueMessage`, or a list of these."""
     if output.type == "bytes":
         return [output.value]
     if output.type != "json":
         return [str(output.value).encode()]
-    given = json.loads(output.value)
+    content = json.loads(output.value)
     return [
-        # A QueueMessage comes out of the worker library as an object of its id and its body.
-        (one["body"] if isinstance(one, dict) and one.keys() == {"id", "body"} else one).encode()
-        for one in (given if isinstance(given, list) else [given])
+        # The worker library represents a QueueMessage as an object with an id and a body.
+        (message["body"] if isinstance(message, dict) and message.keys() == {"id", "body"} else message).encode()
+        for message in (content if isinstance(content, list) else [content])
     ]
 
 
 @contextlib.contextmanager
 def _connection(setting: str) -> Iterator[str]:
-    """The connection string in a setting; an error in it names the setting and not its content."""
+    """The connection string in a setting. An error names the setting but not its value."""
     text = os.environ.get(setting)
     if not text:
-        raise HostError(f"the setting {setting} is missing: it holds the connection string of a storage account")
+        raise HostError(f"the setting {setting} is missing; it must hold the connection string of a storage account")
     try:
         yield text
     except ValueError:
-        raise HostError(f"the setting {setting} is no connection string of a storage account") from None
+        raise HostError(f"the setting {setting} is not a connection string of a storage account") from None

@@ -1,4 +1,4 @@
-"""Time spans as .NET writes them in host.json and in schedules: `[d.]hh:mm:ss[.fff]`."""
+"""Time spans in the format of .NET, used in host.json and schedules: `[d.]hh:mm:ss[.fff]`."""
 
 import re
 from datetime import timedelta
@@ -8,17 +8,17 @@ _HOURS = 24
 
 
 def parse_time_span(text: str) -> timedelta:
-    """Read a time span.
+    """Parse a time span.
 
     Raises:
-        ValueError: it is none, or has more than 23 hours, which .NET would silently read as days.
+        ValueError: the text is not a time span, or has more than 23 hours, which .NET would silently read as days.
     """
-    found = _SPAN.fullmatch(text.strip())
-    if not found:
-        raise ValueError(f"{text!r} is no time span; write [d.]hh:mm:ss")
-    days, hours, minutes, seconds, fraction = found.groups()
+    match = _SPAN.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a time span; write [d.]hh:mm:ss")
+    days, hours, minutes, seconds, fraction = match.groups()
     if int(hours) >= _HOURS:
-        raise ValueError(f"{text!r} has more than 23 hours; write a day as 1.00:00:00")
+        raise ValueError(f"{text!r} has more than 23 hours; write one day as 1.00:00:00")
     return timedelta(
         days=int(days or 0), hours=int(hours), minutes=int(minutes), seconds=int(seconds) + float(fraction or 0)
     )

@@ -1,11 +1,11 @@
-"""Waiting that ends early."""
+"""Waits for an event with a timeout."""
 
 import asyncio
 import contextlib
 
 
-async def happens_within(event: asyncio.Event, seconds: float) -> bool:
-    """Wait so many seconds at most. Returns: whether the event happened."""
+async def is_set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event for at most this many seconds. Returns: whether it is set."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -1,7 +1,7 @@
-"""The worker library of Azure, driven in this process: the only module here that knows it.
+"""Drives the worker library of Azure in this process. No other module of the host uses the library.
 
-`azure-functions-runtime` indexes and invokes functions exactly as in Azure. There it is spoken to in
-protobuf messages; it only reads their attributes, so plain objects serve.
+`azure-functions-runtime` indexes and invokes functions exactly as in Azure. There it receives protobuf
+messages; it only reads their attributes, so plain objects are enough.
 """
 
 import json
@@ -18,10 +18,10 @@ import azure_functions_runtime as runtime
 from azure_functions_runtime import native_invocation
 from azure_functions_runtime.bindings.datumdef import Datum
 
-__all__ = ["Datum", "Function", "IndexingError", "InvocationError", "Invoke", "Outcome", "Worker"]
+__all__ = ["Datum", "Function", "IndexingError", "InvocationError", "InvocationResult", "Invoke", "Worker"]
 
-_PLACE = re.compile(r'File "([^"]+)", line (\d+)')
-_KIND = re.compile(r"[\w.]+")
+_FRAME = re.compile(r'File "([^"]+)", line (\d+)')
+_ERROR_NAME = re.compile(r"[\w.]+")
 
 
 class IndexingError(Exception):
@@ -29,22 +29,22 @@ class IndexingError(Exception):
 
 
 class InvocationError(Exception):
-    """An invocation failed. The text has kind and place of the error, not its message, which can carry anything."""
+    """An invocation failed. The message has the class and location of the error, not its text, which is arbitrary."""
 
 
 class Invoke(Protocol):
-    """How a trigger has its function invoked."""
+    """The callback with which a trigger invokes its function."""
 
     async def __call__(self, value: Datum, metadata: Mapping[str, Datum] | None = None, *, reason: str) -> Datum | None:
         """Invoke the function.
 
         Args:
-            value: of the trigger.
-            metadata: of the trigger.
-            reason: what it runs for; it is logged.
+            value: value of the trigger.
+            metadata: metadata of the trigger.
+            reason: cause of the invocation, for the log.
 
         Returns:
-            What the function returned.
+            The return value of the function.
 
         Raises:
             InvocationError: the function raised, or its output could not be written.
@@ -62,21 +62,21 @@ class Function:
 
     @property
     def trigger(self) -> Mapping[str, Any]:
-        """The binding that starts it."""
+        """The trigger binding."""
         return next(binding for binding in self.bindings if str(binding["type"]).lower().endswith("trigger"))
 
     @property
-    def others(self) -> dict[str, Mapping[str, Any]]:
-        """The other bindings by their names."""
+    def other_bindings(self) -> dict[str, Mapping[str, Any]]:
+        """The other bindings, by name."""
         return {str(binding["name"]): binding for binding in self.bindings if binding is not self.trigger}
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an invocation gave."""
+class InvocationResult:
+    """The result of an invocation."""
 
     returned: Datum | None
-    #: Values of output bindings by their names.
+    #: Values of output bindings, with their names.
     outputs: tuple[tuple[str, Datum], ...]
 
 
@@ -89,7 +89,7 @@ class _StatusResult(SimpleNamespace):
 
 
 class _Protos:
-    """Stands for the protobuf module: whatever is made of it keeps what it was given."""
+    """Replaces the protobuf module: any message keeps its constructor arguments."""
 
     BindingInfo = _BindingInfo
     StatusResult = _StatusResult
@@ -99,23 +99,23 @@ class _Protos:
 
 
 class Worker:
-    """The indexed function app. The library keeps its registry in the process: one app a process."""
+    """An indexed function app. The library keeps its registry per process, so there can be one app per process."""
 
     def __init__(self, functions: tuple[Function, ...]) -> None:
         self.functions = functions
-        self._under_way = 0
+        self._running = 0
 
     @property
     def idle(self) -> bool:
-        """Whether no function runs."""
-        return self._under_way == 0
+        """Whether no function is running."""
+        return self._running == 0
 
     @classmethod
     async def start(cls, app: Path) -> Self:
         """Index the function app in a folder.
 
         Raises:
-            IndexingError: it could not be imported, or declares no functions.
+            IndexingError: the app could not be imported, or has no functions.
         """
         sys.path.insert(0, str(app))
         request = SimpleNamespace(
@@ -124,45 +124,48 @@ class Worker:
                 worker_init_request=SimpleNamespace(capabilities={}, function_app_directory=str(app))
             ),
         )
-        answer = await runtime.worker_init_request(request)
-        if answer.result.status != _StatusResult.Success:
-            error = answer.result.exception
-            # The library adds the whole search path to the message of an import that fails.
-            raise IndexingError(f"{error.message.partition('. Cannot find module')[0]}{_place(error.stack_trace)}")
-        found = (await runtime.functions_metadata_request(request)).function_metadata_results
-        if not found:
+        response = await runtime.worker_init_request(request)
+        if response.result.status != _StatusResult.Success:
+            error = response.result.exception
+            # The library adds the full search path to the message of a failed import.
+            raise IndexingError(f"{error.message.partition('. Cannot find module')[0]}{_location(error.stack_trace)}")
+        indexed = (await runtime.functions_metadata_request(request)).function_metadata_results
+        if not indexed:
             raise IndexingError(f"there are no functions in {app / 'function_app.py'}")
         runtime.start_threadpool_executor()
         return cls(
             tuple(
-                Function(one.function_id, one.name, tuple(json.loads(raw) for raw in one.raw_bindings)) for one in found
+                Function(function.function_id, function.name, tuple(json.loads(raw) for raw in function.raw_bindings))
+                for function in indexed
             )
         )
 
-    async def invoke(self, function: Function, value: Datum, metadata: Mapping[str, Datum] | None = None) -> Outcome:
+    async def invoke(
+        self, function: Function, value: Datum, metadata: Mapping[str, Datum] | None = None
+    ) -> InvocationResult:
         """Invoke a function with the value of its trigger.
 
         Raises:
             InvocationError: the function raised.
         """
-        self._under_way += 1
-        done, returned, outputs, error, trace = await native_invocation.invocation_request_native(
+        self._running += 1
+        succeeded, returned, outputs, error, trace = await native_invocation.invocation_request_native(
             str(uuid.uuid4()), function.id, [(function.trigger["name"], value)], dict(metadata or {})
         )
-        # Not when this is cancelled: the thread of the function goes on.
-        self._under_way -= 1
-        if not done:
-            kind = _KIND.match(str(error))
-            raise InvocationError(f"{kind[0] if kind else 'an error'}{_place(trace)}")
-        return Outcome(returned, tuple(outputs))
+        # Not in a `finally`: when this is cancelled, the thread of the function continues.
+        self._running -= 1
+        if not succeeded:
+            name = _ERROR_NAME.match(str(error))
+            raise InvocationError(f"{name[0] if name else 'an error'}{_location(trace)}")
+        return InvocationResult(returned, tuple(outputs))
 
     @staticmethod
     def stop() -> None:
-        """Wait for the threads of the worker to end."""
+        """Wait until the threads of the worker have ended."""
         runtime.stop_threadpool_executor()
 
 
-def _place(trace: str | None) -> str:
-    """Where an error was raised, of a printed traceback."""
-    places = _PLACE.findall(trace or "")
-    return f" at {places[-1][0]}:{places[-1][1]}" if places else ""
+def _location(trace: str | None) -> str:
+    """The location of an error, from its formatted traceback."""
+    frames = _FRAME.findall(trace or "")
+    return f" at {frames[-1][0]}:{frames[-1][1]}" if frames else ""

@@ -181,14 +181,14 @@ def test_a_demo_that_stays_answers_other_commands_until_it_is_interrupted(tmp_pa
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("keep me")
-    with pytest.raises(DemoFolderError, match="holds no demo"):
-        DemoFolder(tmp_path).start_anew(Plan(recipients=1, seed=1))
+    with pytest.raises(DemoFolderError, match="contains no demo"):
+        DemoFolder(tmp_path).create(Plan(recipients=1, seed=1))
     assert (tmp_path / "precious.txt").read_text() == "keep me"
 
 
 def test_a_folder_in_which_a_demo_runs_is_refused(tmp_path: Path) -> None:
     folder = DemoFolder(tmp_path / "demo")
-    folder.start_anew(Plan(recipients=1, seed=1))
+    folder.create(Plan(recipients=1, seed=1))
     (tmp_path / "demo" / "demo.pid").write_text(str(os.getppid()))
-    with pytest.raises(DemoFolderError, match="runs in"):
-        folder.go_on()
+    with pytest.raises(DemoFolderError, match="running in"):
+        folder.resume()

@@ -118,8 +118,8 @@ def test_the_log_names_functions_messages_and_errors_and_no_content(running: Hos
     until(lambda: len(running.begun(7)) == 3, "it failed")
     until(running.is_empty, "it is settled")
     log = (running.folder / "host.log").read_text()
-    assert f"work runs (message {message}, delivery 1)." in log
-    assert f"Message {message} of {running.tag} has failed too often: it goes to {running.tag}-poison." in log
+    assert f"work started (message {message}, delivery 1)." in log
+    assert f"Message {message} of {running.tag} has failed too many times; moving it to {running.tag}-poison." in log
     assert "ValueError at " in log
     assert "function_app.py:" in log
     assert "somebody@example.org" not in log

@@ -80,20 +80,22 @@ def test_a_binding_that_this_host_does_not_have_is_an_error(hosts: Hosts, tmp_pa
         "@app.blob_trigger(arg_name='blob', path='a/b', connection='AzureWebJobsStorage')\n"
         "def f(blob: func.InputStream) -> None: ...\n"
     )
-    assert "function f: this host has no blobTrigger" in run(hosts, app=write_app(tmp_path, code))
+    assert "function f: this host does not support blobTrigger" in run(hosts, app=write_app(tmp_path, code))
     code = (
         "@app.route(route='r')\n"
         "@app.blob_output(arg_name='blob', path='a/b', connection='AzureWebJobsStorage')\n"
         "def f(req: func.HttpRequest, blob: func.Out[str]) -> str: ...\n"
     )
-    assert "function f, binding blob: this host has no blob binding" in run(hosts, app=write_app(tmp_path, code))
+    assert "function f, binding blob: this host does not support blob bindings" in run(
+        hosts, app=write_app(tmp_path, code)
+    )
 
 
 def test_a_schedule_or_a_route_that_azure_does_not_take_is_an_error(hosts: Hosts, tmp_path: Path) -> None:
     said = run(hosts, APP_TICK="0 0 0 ? * *")
-    assert "function tick: NCRONTAB does not know '?' as day" in said
+    assert "function tick: '?' is not a valid day in NCRONTAB" in said
     code = "@app.route(route='a/{b:colour}')\ndef f(req: func.HttpRequest) -> str: ...\n"
-    assert "function f: this host does not know the route constraint colour" in run(
+    assert "function f: this host does not support the route constraint colour" in run(
         hosts, app=write_app(tmp_path, code)
     )
 

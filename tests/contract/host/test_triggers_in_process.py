@@ -19,7 +19,7 @@ from local.host.lock import Lock
 from local.host.ncrontab import Schedule
 from local.host.queue_trigger import QueueOptions, QueueTrigger
 from local.host.timer_trigger import TimerTrigger
-from local.host.waiting import happens_within
+from local.host.waiting import is_set_within
 from local.host.worker import Datum, InvocationError
 
 OPTIONS = QueueOptions.from_host_json({"extensions": {"queues": {"messageEncoding": "none", "maxDequeueCount": 1}}})
@@ -105,7 +105,7 @@ def test_a_message_stays_invisible_as_long_as_its_function_runs(with_queue: Call
         async with listening(trigger):
             await queue.send_message("long")
             await until(lambda: function.values)
-            while not await happens_within(function.done, 0.1):
+            while not await is_set_within(function.done, 0.1):
                 assert await queue.peek_messages() == [], "nobody else can take it"
         assert len(function.values) == 1
         assert await count(queue) == 0, "it was renewed several times and could still be deleted"
@@ -118,7 +118,7 @@ def test_a_poison_queue_has_no_poison_queue_of_its_own(with_queue: Callable[[Que
         function = Invocations(fails=True)
         async with listening(QueueTrigger(function, queue, None, OPTIONS)):
             await queue.send_message("poison")
-            assert await happens_within(function.done, 30)
+            assert await is_set_within(function.done, 30)
         assert await count(queue) == 1, "it stays, invisible"
 
     with_queue(check)
@@ -131,7 +131,7 @@ def test_a_message_that_somebody_else_settled_is_no_error(with_queue: Callable[[
             await queue.send_message("gone")
             await until(lambda: function.values)
             await queue.clear_messages()
-            assert await happens_within(function.done, 30)
+            assert await is_set_within(function.done, 30)
             await queue.send_message("next")
             await until(lambda: len(function.values) == 2)
 
@@ -143,7 +143,7 @@ def test_a_function_may_ask_for_bytes(with_queue: Callable[[QueueTest], None]) -
         function = Invocations()
         async with listening(QueueTrigger(function, queue, None, OPTIONS, binary=True)):
             await queue.send_message("bytes")
-            assert await happens_within(function.done, 30)
+            assert await is_set_within(function.done, 30)
         assert function.values == [Datum(b"bytes", "bytes")]
 
     with_queue(check)
@@ -159,7 +159,7 @@ def test_a_queue_that_vanishes_and_comes_again_is_listened_to(
             await until(lambda: "cannot be read" in capsys.readouterr().out)
             await queue.create_queue()
             await queue.send_message("again")
-            assert await happens_within(function.done, 30)
+            assert await is_set_within(function.done, 30)
 
     with_queue(check)
 
@@ -212,7 +212,7 @@ def test_a_timer_whose_function_fails_fires_again(with_blobs: Callable[[BlobTest
 @pytest.fixture
 def quick_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local.host.lock, "_RENEWAL_SECONDS", 0.1)
-    monkeypatch.setattr(local.host.lock, "_NEXT_TRY_SECONDS", 0.1)
+    monkeypatch.setattr(local.host.lock, "_RETRY_SECONDS", 0.1)
 
 
 async def lock_blob(blobs: BlobServiceClient) -> BlobClient:

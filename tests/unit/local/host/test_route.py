@@ -2,7 +2,7 @@
 
 import pytest
 
-from local.host.route import Route, RouteError
+from local.host.route import RouteError, RouteTemplate
 
 
 @pytest.mark.parametrize(
@@ -29,16 +29,16 @@ from local.host.route import Route, RouteError
     ],
 )
 def test_a_path_fits_a_route_or_does_not(template: str, path: str, params: dict[str, str] | None) -> None:
-    assert Route(template).match(path) == params
+    assert RouteTemplate(template).match(path) == params
 
 
 def test_narrower_routes_are_tried_first() -> None:
     templates = ["api/{*rest}", "api/{name}", "api/{id:int}", "api/list"]
-    in_order = sorted(templates, key=lambda template: Route(template).precedence)
+    in_order = sorted(templates, key=lambda template: RouteTemplate(template).precedence)
     assert in_order == ["api/list", "api/{id:int}", "api/{name}", "api/{*rest}"]
 
 
 @pytest.mark.parametrize("template", ["a/{b:colour}", "a/{b=5}", "a/x{b}", "a/{b", "a/{b:length(3)}"])
 def test_what_this_host_does_not_know_is_refused(template: str) -> None:
     with pytest.raises(RouteError):
-        Route(template)
+        RouteTemplate(template)

@@ -47,19 +47,19 @@ def test_under_the_same_schedule_a_status_stays_as_it_is_and_may_be_past_due(fir
     if fired:
         status = status.fired(HOURLY, NOON)
     later = NOON + timedelta(days=2)
-    assert status.under(HOURLY, later) == status
+    assert status.adjusted(HOURLY, later) == status
     assert status.following < later
 
 
 def test_under_another_schedule_a_timer_is_not_past_due() -> None:
     status = ScheduleStatus.first(HOURLY, NOON).fired(HOURLY, NOON)
     daily, later = Schedule("0 0 0 * * *"), NOON + timedelta(days=2)
-    changed = status.under(daily, later)
+    changed = status.adjusted(daily, later)
     assert changed.following == daily.after(later)
-    assert changed.under(daily, later) == changed
+    assert changed.adjusted(daily, later) == changed
 
 
 def test_under_another_schedule_that_is_not_due_yet_the_time_already_waited_counts() -> None:
     status = ScheduleStatus.first(HOURLY, NOON).fired(HOURLY, NOON)
-    changed = status.under(Schedule("03:00:00"), NOON + HOUR)
+    changed = status.adjusted(Schedule("03:00:00"), NOON + HOUR)
     assert changed.following == NOON + 3 * HOUR

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.host.queue_trigger import QueueOptions, poison_queue_name
-from local.host.settings import HostError, load_settings, resolved
+from local.host.settings import HostError, load_settings, resolve
 
 
 @pytest.fixture(autouse=True)
@@ -47,12 +47,12 @@ def test_a_settings_file_that_cannot_be_used_is_an_error(tmp_path: Path, content
 
 def test_settings_take_the_place_of_their_names_in_bindings() -> None:
     binding = {"name": "message", "queueName": "%HERE%-%HERE%", "runOnStartup": True, "route": "100% sure"}
-    assert resolved("work", binding) == {**binding, "queueName": "from outside-from outside"}
+    assert resolve("work", binding) == {**binding, "queueName": "from outside-from outside"}
 
 
 def test_a_missing_setting_is_named_with_function_and_binding() -> None:
     with pytest.raises(HostError, match=r"^function work, binding message: the setting QUEUE is missing$"):
-        resolved("work", {"name": "message", "queueName": "%QUEUE%"})
+        resolve("work", {"name": "message", "queueName": "%QUEUE%"})
 
 
 def queues(**options: Any) -> QueueOptions:
