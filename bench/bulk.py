@@ -1,9 +1,9 @@
-"""How fast rows are loaded, as ratios in one run: every road of the database against single INSERTs.
+"""Measures the speed of bulk loads, as ratios in one run: each load method against single INSERTs.
 
 .venv/bin/python bench/bulk.py [--database-url <connection>] [--rows 20000]
 
-The connection is a SQLAlchemy URL or a connection string of a database in which the login may make a table; a
-SQLite file without it. The table is made and dropped. Single INSERTs are measured with fewer rows.
+The connection is a SQLAlchemy URL or a connection string of a database in which the login may create a table;
+without it, a SQLite file is used. The table is created and dropped. Single INSERTs are measured with fewer rows.
 """
 
 import argparse
@@ -46,7 +46,7 @@ _MOMENT = datetime(2026, 2, 2, 9, tzinfo=UTC)
 
 
 def rows(count: int) -> Iterator[tuple[object, ...]]:
-    """Staged responses, every third of them a click."""
+    """Staged responses; every third is a click."""
     for line in range(count):
         at = _MOMENT + timedelta(seconds=line)
         click = line % 3 == 0
@@ -64,27 +64,27 @@ def rows(count: int) -> Iterator[tuple[object, ...]]:
         )
 
 
-def one_by_one(database: Database, load_id: str) -> None:
-    """The yardstick: a statement a row, in one transaction."""
+def insert_singly(database: Database, load_id: str) -> None:
+    """The baseline: one statement per row, in one transaction."""
     with database.writing() as connection:
         for row in rows(_SINGLE_ROWS):
             connection.execute(insert(staged), {"load_id": load_id, **dict(zip(_NAMES, row, strict=True))})
 
 
-def seconds_a_row(work: Callable[[str], None], count: int, name: str) -> float:
-    """Of the fastest of some runs."""
+def seconds_per_row(work: Callable[[str], None], count: int, name: str) -> float:
+    """Seconds per row of the fastest run."""
     times = []
     for run in range(_REPEATS):
-        began = time.perf_counter()
+        started = time.perf_counter()
         work(f"{name} {run}")
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - started)
     return min(times) / count
 
 
 def measure(database: Database, count: int) -> None:
     """Print rows per second and ratios."""
-    yardstick = seconds_a_row(lambda load_id: one_by_one(database, load_id), _SINGLE_ROWS, "single")
-    print(f"{'single INSERTs (yardstick)':28} {1 / yardstick:>10,.0f} rows/s")
+    baseline = seconds_per_row(lambda load_id: insert_singly(database, load_id), _SINGLE_ROWS, "single")
+    print(f"{'single INSERTs (baseline)':28} {1 / baseline:>10,.0f} rows/s")
     roads = (BulkRoad.INSERT,) if database.server is None else (BulkRoad.INSERT, BulkRoad.BULK_COPY)
     for road in roads:
         bulk = BulkLoad(database, road)
@@ -93,15 +93,15 @@ def measure(database: Database, count: int) -> None:
             assert bulk.load(staged, _NAMES, rows(count), stamp=("load_id", load_id)) == count
 
         try:
-            taken = seconds_a_row(load, count, road)
+            seconds = seconds_per_row(load, count, road)
         except BridgeError as error:
             print(f"{road:28} {error}")
         else:
-            print(f"{road:28} {1 / taken:>10,.0f} rows/s  {yardstick / taken:5.1f} times as fast")
+            print(f"{road:28} {1 / seconds:>10,.0f} rows/s  {baseline / seconds:5.1f} times as fast")
 
 
 def main() -> None:
-    """Measure on the database named, or on a SQLite file."""
+    """Measure on the given database, or on a SQLite file."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database-url")
     parser.add_argument("--rows", type=int, default=20_000)

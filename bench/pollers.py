@@ -1,8 +1,8 @@
-"""Pollers, each a process of its own, race for the jobs of one WS_DB: each job must be claimed once.
+"""Races pollers, each in its own process, for the jobs of one WS_DB: each job must be claimed exactly once.
 
 .venv/bin/python bench/pollers.py [--pollers 10] [--jobs 10000] [--ws-db <connection>]
 
-Without a connection a SQLite file is made. On a server the database must be empty; it gets the reference tables.
+Without a connection, a SQLite file is used. A database on a server must be empty; the reference tables are created.
 """
 
 import argparse
@@ -26,37 +26,37 @@ from shared.faststats.ws_db import WsDb
 
 _ROOT = Path(__file__).resolve().parents[1]
 _ZONE = "UTC"
-_AT_ONCE = 20
-_ROWS = 100
+_CLAIM_LIMIT = 20
+_INSERT_ROWS = 100
 _WAIT_SECONDS = 600
-#: How the connection gets to the pollers: what is on a command line everybody can read.
+#: Environment variable that passes the connection to the pollers: command lines are readable by everybody.
 _CONNECTION = "POLLERS_WS_DB"
 
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """What came of it."""
+    """The result of a race."""
 
-    #: Ids of the jobs that each poller claimed, in its order.
+    #: IDs of the jobs that each poller claimed, in order.
     shares: Sequence[Sequence[int]]
-    #: Ids of the jobs there were, in the order in which they should be claimed.
+    #: IDs of all jobs, in the order in which they should be claimed.
     jobs: Sequence[int]
-    #: Jobs that still wait.
+    #: Number of jobs that are still waiting.
     left: int
     seconds: float
 
-    def faults(self) -> list[str]:
-        """What should not have happened."""
+    def violations(self) -> list[str]:
+        """Violations of the rules of claiming."""
         claimed = [job for share in self.shares for job in share]
-        found = []
+        violations = []
         if len(claimed) != len(set(claimed)):
-            found.append(f"{len(claimed) - len(set(claimed))} jobs were claimed more than once")
+            violations.append(f"{len(claimed) - len(set(claimed))} jobs were claimed more than once")
         if set(claimed) != set(self.jobs) or self.left:
-            found.append(f"{len(set(self.jobs) - set(claimed))} jobs were claimed by nobody")
+            violations.append(f"{len(set(self.jobs) - set(claimed))} jobs were not claimed")
         rank = {job: number for number, job in enumerate(self.jobs)}
         if any([rank[job] for job in share] != sorted(rank[job] for job in share) for share in self.shares):
-            found.append("a poller did not get its jobs by priority, then age")
-        return found
+            violations.append("a poller did not claim jobs by priority, then age")
+        return violations
 
 
 def race(connection: str, *, pollers: int, jobs: int) -> Race:
@@ -83,25 +83,25 @@ def race(connection: str, *, pollers: int, jobs: int) -> Race:
         for process in processes:
             assert process.stdout
             assert process.stdout.readline() == "ready\n"
-        began = time.monotonic()
+        started = time.monotonic()
         for process in processes:
             assert process.stdin
             process.stdin.write("go\n")
             process.stdin.flush()
-        told = [process.communicate(timeout=_WAIT_SECONDS)[0] for process in processes]
-        seconds = time.monotonic() - began
+        outputs = [process.communicate(timeout=_WAIT_SECONDS)[0] for process in processes]
+        seconds = time.monotonic() - started
         assert [process.returncode for process in processes] == [0] * pollers
         with database.reading() as connected:
             waiting = select(func.count()).select_from(queue).where(queue.c.state == schema.states.waiting)
             left = connected.scalar(waiting) or 0
-    return Race([[int(line) for line in text.split()] for text in told], order, left, seconds)
+    return Race([[int(line) for line in text.split()] for text in outputs], order, left, seconds)
 
 
 def _fill(database: Database, schema: WsDbSchema, jobs: int) -> None:
     now = datetime.now(UTC)
     with database.writing() as connection:
         schema.metadata.create_all(connection)
-        for first in range(0, jobs, _ROWS):
+        for first in range(0, jobs, _INSERT_ROWS):
             connection.execute(
                 insert(schema.job_queue),
                 [
@@ -113,7 +113,7 @@ def _fill(database: Database, schema: WsDbSchema, jobs: int) -> None:
                         "system_name": "Race",
                         "job_type": schema.broadcast_job_type,
                     }
-                    for number in range(first, min(first + _ROWS, jobs))
+                    for number in range(first, min(first + _INSERT_ROWS, jobs))
                 ],
             )
 
@@ -124,33 +124,34 @@ def _poll(name: str) -> None:
         ws_db.check.require()
         print("ready", flush=True)
         sys.stdin.readline()
-        while jobs := ws_db.claim(_AT_ONCE):
+        while jobs := ws_db.claim(_CLAIM_LIMIT):
             for job in jobs:
                 print(job.id)
             sys.stdout.flush()
 
 
 def main() -> int:
-    """Run the race and say what came of it; 1 when a job was claimed twice, or by nobody."""
+    """Run the race and print its result. Returns 1 when a job was not claimed exactly once."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pollers", type=int, default=10)
     parser.add_argument("--jobs", type=int, default=10_000)
     parser.add_argument("--ws-db")
     parser.add_argument("--poll", help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.poll:
-        _poll(given.poll)
+    arguments = parser.parse_args()
+    if arguments.poll:
+        _poll(arguments.poll)
         return 0
     with tempfile.TemporaryDirectory() as folder:
-        connection = given.ws_db or f"sqlite:///{folder}/ws.sqlite"
-        run = race(connection, pollers=given.pollers, jobs=given.jobs)
+        connection = arguments.ws_db or f"sqlite:///{folder}/ws.sqlite"
+        run = race(connection, pollers=arguments.pollers, jobs=arguments.jobs)
     shares = " ".join(str(len(share)) for share in run.shares)
-    print(f"{given.pollers} pollers claimed {sum(map(len, run.shares))} of {given.jobs} jobs in {run.seconds:.1f} s.")
+    claimed = sum(map(len, run.shares))
+    print(f"{arguments.pollers} pollers claimed {claimed} of {arguments.jobs} jobs in {run.seconds:.1f} s.")
     print(f"Their shares: {shares}.")
-    for fault in run.faults():
-        print(f"FAULT: {fault}.")
-    print("Each job was claimed once." if not run.faults() else "The race failed.")
-    return 1 if run.faults() else 0
+    for violation in run.violations():
+        print(f"FAIL: {violation}.")
+    print("Each job was claimed exactly once." if not run.violations() else "The race failed.")
+    return 1 if run.violations() else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How fast rows are, as ratios in one run: each part against copying the same file with Python's csv module.
+"""Measures the speed of row processing, as ratios in one run: against copying the same file with Python's csv module.
 
 .venv/bin/python bench/rows.py [rows]
 """
@@ -54,13 +54,13 @@ _RESPONSES = (
 
 
 def copy(file: Path) -> None:
-    """The yardstick: read and write every row with the csv module."""
+    """The baseline: read and write all rows with the csv module."""
     with file.open(encoding="utf-8", newline="") as source:
         csv.writer(io.StringIO(), delimiter=";").writerows(csv.reader(source, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def list_file(file: Path) -> None:
-    """Check every row of a delivery file and write the list file."""
+    """Check all rows of a delivery file and write the list file."""
     with file.open("rb") as source, DeliveryFile(source, _REQUEST, DeliveryFileLayout()) as delivery:
         plan = plan_columns(
             delivery.columns,
@@ -86,13 +86,13 @@ def responses(rows: int) -> None:
         pass
 
 
-def best(work: Callable[[], None]) -> float:
-    """Seconds of the fastest of some runs."""
+def fastest(work: Callable[[], None]) -> float:
+    """Seconds of the fastest run."""
     times = []
     for _ in range(_REPEATS):
-        began = time.perf_counter()
+        started = time.perf_counter()
         work()
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - started)
     return min(times)
 
 
@@ -102,13 +102,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "file.txt"
         write_delivery_file(file, rows, 1)
-        yardstick = best(lambda: copy(file))
+        baseline = fastest(lambda: copy(file))
         for name, seconds in (
-            ("csv copy (yardstick)", yardstick),
-            ("delivery file to list file", best(lambda: list_file(file))),
-            ("response file", best(lambda: responses(rows))),
+            ("csv copy (baseline)", baseline),
+            ("delivery file to list file", fastest(lambda: list_file(file))),
+            ("response file", fastest(lambda: responses(rows))),
         ):
-            print(f"{name:28} {rows / seconds:>10,.0f} rows/s  {seconds / yardstick:5.1f} times as long")
+            print(f"{name:28} {rows / seconds:>10,.0f} rows/s  {seconds / baseline:5.1f} times as long")
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""Tools of the repository: the deployment package, drafts of migrations, and scripts of the Makefile."""
+"""Tools for developers: the deployment package, drafts of migrations, and the scripts of the Makefile."""

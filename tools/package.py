@@ -1,12 +1,12 @@
-"""Builds the deployment package from what is committed: `make package`.
+"""Builds the deployment package from a commit: `make package`.
 
-The same commit gives the same bytes on every machine: files come from git, not from the work tree, in the order of
-their names, with one time stamp and one mode, and uncompressed, for libraries of compression differ.
+The same commit gives the same bytes on every machine: files come from git and not from the working tree, sorted by
+name, with a fixed time stamp and mode, and uncompressed, because compression libraries differ.
 
     python -m tools.package                       # dist/broadcast-bridge.zip; Azure installs requirements.txt
     python -m tools.package --with-dependencies   # dist/broadcast-bridge-whole.zip; Azure installs nothing
 
-What it prints of the import is measured in an environment that has the packages of requirements.txt and nothing else.
+The import time it prints is measured in an environment with only the packages of requirements.txt.
 """
 
 import argparse
@@ -21,83 +21,83 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-#: What the function app is made of. `.funcignore` says the same to azd and Core Tools; a test compares the two.
+#: The files of the function app. `.funcignore` says the same to azd and Core Tools; a test compares the two.
 _FILES: Final = frozenset({"function_app.py", "host.json", "requirements.txt"})
 _FOLDER, _SUFFIXES = "shared", (".py", ".sql")
-#: Channels and schema map lie beside host.json; this is the one TOML file there that is not the app's.
+#: Channels and schema map are beside host.json; this is the only TOML file there that is not part of the app.
 _NOT_CONFIGURATION: Final = "pyproject.toml"
-#: Where the worker of Azure looks for packages.
+#: Where the worker of Azure finds packages.
 _PACKAGES: Final = ".python_packages/lib/site-packages"
-#: Linux of Flex Consumption, as wheels name it.
+#: The Linux of Flex Consumption, as a platform tag of wheels.
 _PLATFORM: Final = "x86_64-manylinux_2_28"
 _PYTHON: Final = "3.13"
-#: Written by the installer; they differ from machine to machine, and nothing reads them at run time.
-_OF_THE_INSTALLER: Final = frozenset({"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json", ".lock"})
-#: The oldest time that a zip file can hold.
+#: Written by the installer: they differ between machines, and nothing reads them at run time.
+_INSTALLER_FILES: Final = frozenset({"INSTALLER", "RECORD", "REQUESTED", "direct_url.json", "uv_cache.json", ".lock"})
+#: The oldest time that a zip file can store.
 _TIME: Final = (1980, 1, 1, 0, 0, 0)
 _PLAIN_FILE: Final = "100644"
 _IMPORTS: Final = 5
-#: Run in the environment: where from, and how long.
+#: Runs in the environment: imports from the path in argv, prints the duration.
 _IMPORT: Final = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
-began = time.perf_counter()
+started = time.perf_counter()
 import function_app
-print(time.perf_counter() - began)
+print(time.perf_counter() - started)
 """
 
 
 class PackageError(Exception):
-    """The package cannot be built; the text says why."""
+    """The package cannot be built; the message says why."""
 
 
 def committed(root: Path, commit: str = "HEAD") -> dict[str, bytes]:
-    """The files of the function app as they are in a commit, by path; without one, in that which is checked out.
+    """The files of the function app in a commit, by path; the default is the checked-out commit.
 
     Raises:
-        PackageError: there is no commit, or one of the files is not a plain one, such as a link.
+        PackageError: there is no commit, or a file is not a regular one, for example a link.
     """
-    found = {}
+    blobs = {}
     for entry in _git(root, "ls-tree", "-r", "-z", "--full-tree", commit).decode().split("\0")[:-1]:
-        about, _, path = entry.partition("\t")
-        mode, _, blob = about.split(" ")
-        if not _is_of_the_app(path):
+        details, _, path = entry.partition("\t")
+        mode, _, blob = details.split(" ")
+        if not _belongs_to_app(path):
             continue
         if mode != _PLAIN_FILE:
-            raise PackageError(f"{path} has the mode {mode} in git: only plain files belong into the package")
-        found[path] = blob
-    if not found.keys() >= _FILES:
-        raise PackageError(f"not committed: {', '.join(sorted(_FILES - found.keys()))}")
-    return dict(zip(found, _blobs(root, list(found.values())), strict=True))
+            raise PackageError(f"{path} has the mode {mode} in git: only regular files may be in the package")
+        blobs[path] = blob
+    if not blobs.keys() >= _FILES:
+        raise PackageError(f"not committed: {', '.join(sorted(_FILES - blobs.keys()))}")
+    return dict(zip(blobs, _read_blobs(root, list(blobs.values())), strict=True))
 
 
-def _is_of_the_app(path: str) -> bool:
+def _belongs_to_app(path: str) -> bool:
     folder, slash, _ = path.partition("/")
     if slash:
         return folder == _FOLDER and path.endswith(_SUFFIXES)
     return path in _FILES or (path.endswith(".toml") and path != _NOT_CONFIGURATION)
 
 
-def _blobs(root: Path, ids: list[str]) -> Iterator[bytes]:
-    """Contents as git keeps them: line ends are not those of this machine."""
-    answer = _git(root, "cat-file", "--batch", given="\n".join(ids).encode())
-    at = 0
+def _read_blobs(root: Path, ids: list[str]) -> Iterator[bytes]:
+    """Contents as stored by git, without the line endings of this machine."""
+    output = _git(root, "cat-file", "--batch", stdin="\n".join(ids).encode())
+    position = 0
     for _ in ids:
-        end = answer.index(b"\n", at)
-        size = int(answer[at:end].rsplit(b" ", 1)[1])
-        yield answer[end + 1 : end + 1 + size]
-        at = end + size + 2
+        end = output.index(b"\n", position)
+        size = int(output[position:end].rsplit(b" ", 1)[1])
+        yield output[end + 1 : end + 1 + size]
+        position = end + size + 2
 
 
 def dependencies(root: Path, requirements: bytes) -> dict[str, bytes]:
-    """The packages of requirements.txt for Azure's Linux, each file checked by its hash, by path in the package.
+    """The packages of requirements.txt for Azure's Linux, verified by hash; files by path in the package.
 
     Raises:
-        PackageError: they could not be installed.
+        PackageError: the packages could not be installed.
     """
     with TemporaryDirectory() as folder:
-        listed, target = Path(folder, "requirements.txt"), Path(folder, "packages")
-        listed.write_bytes(requirements)
+        requirements_file, target = Path(folder, "requirements.txt"), Path(folder, "packages")
+        requirements_file.write_bytes(requirements)
         arguments = ["--quiet", "--require-hashes", "--only-binary", ":all:", "--target", str(target)]
         _uv(
             root,
@@ -109,14 +109,14 @@ def dependencies(root: Path, requirements: bytes) -> dict[str, bytes]:
             "--python-platform",
             _PLATFORM,
             "-r",
-            str(listed),
+            str(requirements_file),
         )
         return {
             f"{_PACKAGES}/{name}": path.read_bytes()
             for path in target.rglob("*")
             if path.is_file()
-            and path.name not in _OF_THE_INSTALLER
-            # Commands name the Python of this machine.
+            and path.name not in _INSTALLER_FILES
+            # Commands contain the path of this machine's Python.
             and not (name := path.relative_to(target).as_posix()).startswith("bin/")
         }
 
@@ -125,13 +125,13 @@ def write(contents: Mapping[str, bytes], file: Path) -> str:
     """Write the package.
 
     Returns:
-        Its SHA-256.
+        The SHA-256 of the package.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as package:
         for path in sorted(contents):
             entry = zipfile.ZipInfo(path, _TIME)
-            entry.create_system = 3  # Unix, also where it is built on Windows: else the mode means nothing
+            entry.create_system = 3  # Unix, even when built on Windows: otherwise the mode is ignored
             entry.external_attr = 0o100644 << 16
             package.writestr(entry, contents[path])
     with file.open("rb") as content:
@@ -139,13 +139,13 @@ def write(contents: Mapping[str, bytes], file: Path) -> str:
 
 
 def empty_environment(root: Path, requirements: Path, folder: Path) -> Path:
-    """Make an environment with the packages of requirements.txt and nothing else.
+    """Create an environment with only the packages of requirements.txt.
 
     Returns:
         Its Python.
 
     Raises:
-        PackageError: it could not be made.
+        PackageError: the environment could not be created.
     """
     _uv(root, "venv", "--quiet", "--no-project", "--python", _PYTHON, str(folder))
     python = folder / "bin" / "python"
@@ -154,10 +154,10 @@ def empty_environment(root: Path, requirements: Path, folder: Path) -> Path:
 
 
 def import_seconds(root: Path, file: Path) -> list[float]:
-    """How long function_app takes to be imported from the package, time after time. The first compiles everything.
+    """Durations of several imports of function_app from the package. The first one compiles everything.
 
     Raises:
-        PackageError: it could not be imported.
+        PackageError: function_app could not be imported.
     """
     with TemporaryDirectory() as folder:
         app = Path(folder, "app")
@@ -168,53 +168,51 @@ def import_seconds(root: Path, file: Path) -> list[float]:
 
 
 def uncommitted(root: Path) -> list[str]:
-    """Files of the app that are new, changed or gone in the work tree: the package does not have them so.
+    """Files of the app that are new, changed or deleted in the working tree; the package has the committed version.
 
     Raises:
-        PackageError: git could not tell.
+        PackageError: git failed.
     """
     arguments = ("status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
-    # Of each: two letters, a space, the path.
+    # Each entry: two letters, a space, the path.
     paths = (entry[3:] for entry in _git(root, *arguments).decode().split("\0"))
-    return sorted(path for path in paths if _is_of_the_app(path))
+    return sorted(path for path in paths if _belongs_to_app(path))
 
 
-def _git(root: Path, *arguments: str, given: bytes | None = None) -> bytes:
-    return _run(["git", *arguments], root, given)
+def _git(root: Path, *arguments: str, stdin: bytes | None = None) -> bytes:
+    return _run(["git", *arguments], root, stdin)
 
 
 def _uv(root: Path, *arguments: str) -> None:
     command = _run(["sh", "tools/uv.sh"], root).decode().strip()
-    # A path with a slash in it is one from the root.
+    # A path with a slash is relative to the root.
     _run([str(root / command) if "/" in command else command, *arguments], root)
 
 
-def _run(command: list[str], folder: Path, given: bytes | None = None) -> bytes:
+def _run(command: list[str], folder: Path, stdin: bytes | None = None) -> bytes:
     try:
-        return subprocess.run(command, cwd=folder, input=given, capture_output=True, check=True).stdout
+        return subprocess.run(command, cwd=folder, input=stdin, capture_output=True, check=True).stdout
     except FileNotFoundError:
-        raise PackageError(f"{command[0]} is needed and not installed") from None
+        raise PackageError(f"{command[0]} is required but not installed") from None
     except subprocess.CalledProcessError as error:
-        told = error.stderr.decode(errors="replace").strip()
-        raise PackageError(f"{' '.join(command[:3])} … failed: {told}") from None
+        output = error.stderr.decode(errors="replace").strip()
+        raise PackageError(f"{' '.join(command[:3])} … failed: {output}") from None
 
 
 def main() -> int:
-    """Build the package and say what it is."""
+    """Build the package and print its properties."""
     parser = argparse.ArgumentParser(prog="python -m tools.package", description="Builds the deployment package.")
-    parser.add_argument(
-        "--with-dependencies", action="store_true", help="put the packages of requirements.txt into it as well"
-    )
-    whole = parser.parse_args().with_dependencies
-    file = ROOT / "dist" / ("broadcast-bridge-whole.zip" if whole else "broadcast-bridge.zip")
+    parser.add_argument("--with-dependencies", action="store_true", help="include the packages of requirements.txt")
+    with_dependencies = parser.parse_args().with_dependencies
+    file = ROOT / "dist" / ("broadcast-bridge-whole.zip" if with_dependencies else "broadcast-bridge.zip")
     try:
         commit = _git(ROOT, "rev-parse", "HEAD").decode().strip()
         contents = committed(ROOT, commit)
-        if whole:
+        if with_dependencies:
             contents |= dependencies(ROOT, contents["requirements.txt"])
         digest = write(contents, file)
         first, *others = import_seconds(ROOT, file)
-        left_out = uncommitted(ROOT)
+        changed = uncommitted(ROOT)
     except PackageError as error:
         print(error, file=sys.stderr)
         return 1
@@ -223,8 +221,8 @@ def main() -> int:
     print(f"SHA-256  {digest}")
     print(f"size     {file.stat().st_size:,} bytes, {len(contents):,} files")
     print(f"import   {first:.2f} s the first time, then {statistics.median(others):.2f} s (median of {len(others)})")
-    if left_out:
-        print(f"Not committed, and so not in the package as it is in the work tree: {', '.join(left_out)}")
+    if changed:
+        print(f"Uncommitted changes, not in the package: {', '.join(changed)}")
     return 0
 
 

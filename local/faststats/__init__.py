@@ -1,1 +1,1 @@
-"""Plays FastStats and PeopleStage: their databases, jobs, script calls and delivery files."""
+"""Plays FastStats and PeopleStage: databases, jobs, script calls and delivery files."""

@@ -1,4 +1,4 @@
-"""Generates delivery files as FastStats writes them: any size, the same seed the same file, some bad rows."""
+"""Generates delivery files like those of FastStats: of any size, reproducible from a seed, with some bad rows."""
 
 import re
 import uuid
@@ -30,7 +30,7 @@ HEADER = (
 )
 _EMAIL, _KEY, _POINTS = HEADER.index("Email"), HEADER.index("Communication Key"), HEADER.index("Loyalty Points")
 
-#: Title, first name, last name, city, country, language: people from where they may be.
+#: Title, first name, last name, city, country, language: people from many countries.
 _PEOPLE = (
     ("Frau", "Jörg-Anna", "Größmann-Müller", "Köln", "DE", "de"),
     ("Herr", "Björn", "Straßer", "Münster", "DE", "de"),
@@ -54,7 +54,7 @@ _SEGMENTS = ("New", "Loyal", "At risk", "Lapsed; win back")
 _STORES = ("Centre", "Nord-Süd", 'The "Old" Mill', "Online")
 _DOMAINS = ("example.org", "example.com", "example.net", "mail.example.org", "bücher.example")
 
-#: One row in so many is of this kind.
+#: One row in this number is of the kind.
 _BAD_ONE_IN = 100
 _DUPLICATE_EMAIL_ONE_IN, _DUPLICATE_KEY_ONE_IN = 100, 500
 _BLOCKLISTED_ONE_IN = _UNSUBSCRIBED_ONE_IN = 200
@@ -80,35 +80,35 @@ _BAD_ADDRESSES = (
     "dot.@example.org",
     f"{'long' * 17}@example.org",
 )
-#: Good rows that later ones may repeat; rows far apart repeat each other too.
+#: Number of good rows that later rows may repeat, so that also rows far apart repeat each other.
 _REMEMBERED = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratedFile:
-    """What was put into a delivery file: `rows` is the sum of the good, the rejected and the duplicates."""
+    """Content of a generated delivery file: `rows` is the sum of the good, the rejected and the duplicates."""
 
     rows: int
     good: int
-    #: Rows by reason; `field-type` only where the list field of `Loyalty Points` is a number.
+    #: Rows by reason; `field-type` applies only if the list field of `Loyalty Points` is a number.
     rejected: dict[RejectReason, int]
     duplicates: dict[RejectReason, int]
-    #: Good rows that Optimizely's import leaves out.
+    #: Good rows that Optimizely's import skips.
     blocklisted: int
     unsubscribed: int
 
 
 def delivery_file_name(list_name: str, seed: int) -> str:
-    """Name of a delivery file: broadcaster, list name without what file names may not have, GUID (`apteco.md` 6.2)."""
+    """Name of a delivery file: broadcaster, list name without invalid characters, GUID (`apteco.md` 6.2)."""
     allowed = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", list_name)
     return f"Optimizely_{allowed}_{uuid.UUID(int=Random(f'file {seed}').getrandbits(128), version=4)}.txt"
 
 
 def write_delivery_file(path: Path, recipients: int, seed: int) -> GeneratedFile:
-    """Write a delivery file: tab-delimited, UTF-8, a header and so many rows.
+    """Write a delivery file: tab-delimited, UTF-8, with a header.
 
     Args:
-        path: where to; a file that is there is replaced.
+        path: path of the file; an existing one is replaced.
         recipients: number of data rows.
         seed: the same seed gives the same file.
     """
@@ -130,12 +130,12 @@ def write_delivery_file(path: Path, recipients: int, seed: int) -> GeneratedFile
 
 
 def _rows(recipients: int, chance: Random) -> Iterator[tuple[RejectReason | str, str]]:
-    """Every row and its kind: why it will not be uploaded, or what will become of it."""
-    known: list[list[str]] = []
+    """All rows with their kind: the reason why a row will not be uploaded, or its fate at Optimizely."""
+    earlier_rows: list[list[str]] = []
     for number in range(1, recipients + 1):
         row = _good_row(number, chance)
         kind: RejectReason | str = "good"
-        earlier = chance.choice(known) if known else None
+        earlier = chance.choice(earlier_rows) if earlier_rows else None
         if earlier and chance.randrange(_DUPLICATE_EMAIL_ONE_IN) == 0:
             kind = RejectReason.DUPLICATE_EMAIL
             row[_EMAIL] = earlier[_EMAIL].upper() if earlier[_EMAIL].isascii() else earlier[_EMAIL]
@@ -151,10 +151,10 @@ def _rows(recipients: int, chance: Random) -> Iterator[tuple[RejectReason | str,
         elif chance.randrange(_UNSUBSCRIBED_ONE_IN) == 0:
             kind = "unsubscribed"
             row[_EMAIL] = f"unsubscribed.{number}@example.org"
-        elif len(known) < _REMEMBERED:
-            known.append(row)
+        elif len(earlier_rows) < _REMEMBERED:
+            earlier_rows.append(row)
         else:
-            known[chance.randrange(_REMEMBERED)] = row
+            earlier_rows[chance.randrange(_REMEMBERED)] = row
         yield kind, "\t".join(row) + "\r\n"
 
 

@@ -12,18 +12,18 @@ from shared.faststats.schema_map.names import CommandPaths, WsDbSchema
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroadcastJob:
-    """What the wizard asks for. Names of columns are those of the delivery file's header."""
+    """A job of the wizard. Column names are those in the header of the delivery file."""
 
     list_name: str
     message_name: str
-    #: Path as FastStats writes it: of its own Windows machine.
+    #: Path as FastStats writes it: on its own Windows machine.
     file_path: str
     system: str = "Demo"
     urn_column: str = "Kunden ID"
     email_column: str = "Email"
     communication_key_column: str = "Communication Key"
     upload_only: bool = False
-    #: Further parameters of the channel, `key=value;key=value`, such as `Channel=…` and `SendAt=…`.
+    #: Additional parameters of the channel, `key=value;key=value`, such as `Channel=…` and `SendAt=…`.
     parameters: str = ""
     priority: int = 10
 
@@ -31,17 +31,17 @@ class BroadcastJob:
 def insert_job(
     ws_database: Database, job: BroadcastJob, *, zone: str, now: datetime, command: str | None = None
 ) -> int:
-    """Insert a waiting job with its command, as the wizard does.
+    """Insert a waiting job and its command, as the wizard does.
 
     Args:
         ws_database: WS_DB.
-        job: what it asks for.
-        zone: zone of the times in WS_DB.
-        now: when it is added.
-        command: its command, in place of the one made from `job`.
+        job: the job.
+        zone: time zone of WS_DB.
+        now: time of the insertion.
+        command: command to use instead of the one made from `job`.
 
     Returns:
-        Its JobID.
+        The JobID.
     """
     schema = WsDbSchema(zone)
     with ws_database.writing() as connection:
@@ -64,7 +64,7 @@ def insert_job(
 
 
 def count_jobs(ws_database: Database, *, zone: str) -> int:
-    """How many jobs WS_DB holds, in whatever state."""
+    """The number of jobs in WS_DB, in any state."""
     with ws_database.reading() as connection:
         return connection.execute(select(func.count()).select_from(WsDbSchema(zone).job_queue)).scalar_one()
 
@@ -90,7 +90,7 @@ def command_xml(job: BroadcastJob, paths: CommandPaths) -> str:
     for path, value in values.items():
         node = details
         for name in path.alternatives[0].split("/"):
-            found = node.find(name)
-            node = SubElement(node, name) if found is None else found
+            child = node.find(name)
+            node = SubElement(node, name) if child is None else child
         node.text = value
     return tostring(root, encoding="unicode")

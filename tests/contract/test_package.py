@@ -110,7 +110,7 @@ def test_what_cannot_be_read_from_git_is_told_in_a_sentence(tmp_path: Path, monk
     with pytest.raises(PackageError, match=re.compile("not a git repository", re.IGNORECASE)):
         committed(tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(PackageError, match="git is needed and not installed"):
+    with pytest.raises(PackageError, match="git is required but not installed"):
         committed(tmp_path)
 
 

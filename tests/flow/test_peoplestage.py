@@ -11,7 +11,7 @@ import requests
 from sqlalchemy import func, select
 
 from local.faststats.delivery_file_generator import write_delivery_file
-from local.faststats.peoplestage import put, record_script
+from local.faststats.peoplestage import record_script, upload_blob
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast, Source, State, delivery_key
 from shared.errors import DeliveryDiffers, DeliveryEnded, SettingsInvalid
@@ -57,7 +57,7 @@ class Script:
         return peoplestage.broadcast(self.flow.bridge, called)
 
     def put(self) -> None:
-        put(self.file, self.upload()["UploadUrl"])
+        upload_blob(self.file, self.upload()["UploadUrl"])
 
     def staged(self) -> dict[str, Any]:
         """Upload until it is done."""
@@ -201,14 +201,14 @@ def test_a_file_of_another_size_is_put_anew(script: Script) -> None:
     url = script.upload()["UploadUrl"]
     half = script.file.with_suffix(".half")
     half.write_bytes(script.file.read_bytes()[:100])
-    put(half, url)
+    upload_blob(half, url)
     script.put()
     assert "UploadUrl" not in script.upload()
 
 
 def test_the_address_of_an_upload_allows_nothing_else(script: Script) -> None:
     url = script.upload()["UploadUrl"]
-    put(script.file, url)
+    upload_blob(script.file, url)
     assert requests.get(url, timeout=10).status_code == 403
     assert requests.delete(url, timeout=10).status_code == 403
     other = url.replace("/delivery?", "/list?")

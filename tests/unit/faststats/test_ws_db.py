@@ -215,7 +215,7 @@ def test_pollers_that_claim_at_the_same_moment_get_every_job_once(
 def test_ten_processes_share_the_jobs_and_each_job_goes_to_one(ws_url: str) -> None:
     """As `bench/pollers.py` with 10,000 jobs."""
     run = race(ws_url, pollers=10, jobs=1000)
-    assert run.faults() == []
+    assert run.violations() == []
 
 
 def test_what_a_process_had_claimed_when_it_was_killed_is_found_by_the_next(

@@ -151,7 +151,7 @@ def compiled(tables: MetaData) -> Iterator[str]:
 
 
 def test_nothing_is_left_to_draft() -> None:
-    assert draft_migration.drafted() == {"mssql": [], "sqlite": []}
+    assert draft_migration.draft() == {"mssql": [], "sqlite": []}
 
 
 @pytest.mark.sqlite
@@ -165,7 +165,7 @@ def test_what_is_drafted_makes_the_difference(empty: Database, tmp_path: Path, m
     Index(None, lease.c.owner)
     Table("extra", more, Column("id", Integer, primary_key=True), Column("name", Unicode(20), index=True))
     monkeypatch.setattr(draft_migration, "metadata", more)
-    statements = draft_migration.drafted()
+    statements = draft_migration.draft()
 
     Schema(empty, [*KNOWN, next_migration(*statements["sqlite"])]).migrate()
     fresh = Database(f"sqlite:///{tmp_path / 'fresh.sqlite'}", "RS_DB")
@@ -196,7 +196,7 @@ def test_a_column_that_cannot_be_drafted_is_to_be_written_by_hand(
     more.tables["bridge.lease"].append_column(column)
     monkeypatch.setattr(draft_migration, "metadata", more)
     with pytest.raises(SystemExit, match=f"Write lease.{column.name} by hand"):
-        draft_migration.drafted()
+        draft_migration.draft()
 
 
 def read_ddl(statements: Iterator[str] | list[str]) -> dict[str, set[str]]:
