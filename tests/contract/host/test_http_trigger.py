@@ -127,9 +127,9 @@ def test_a_request_under_way_is_answered_when_the_host_stops(hosts: Hosts) -> No
     process, ready = hosts.start()
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(requests.get, f"{ready['url']}/open", headers={"x-name": "jo"}, timeout=30)
-        until(lambda: "anybody runs" in process.log.read_text(), "it runs")
+        until(lambda: "anybody started" in process.log.read_text(), "it runs")
         os.kill(ready["pid"], signal.SIGTERM)
-        until(lambda: "lets invocations finish" in process.log.read_text(), "it heard")
+        until(lambda: "lets running invocations finish" in process.log.read_text(), "it heard")
         (hosts.folder / "hold-request").unlink()
         assert answer.result().text == "hello GET jo"
     until(lambda: process.ended() is not None, "it stopped")
@@ -141,7 +141,7 @@ def test_a_request_that_is_not_answered_does_not_keep_the_host_from_stopping(hos
     process, ready = hosts.start("host", "--finish-seconds", "0.5")
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(requests.get, f"{ready['url']}/open", timeout=60)
-        until(lambda: "anybody runs" in process.log.read_text(), "it runs")
+        until(lambda: "anybody started" in process.log.read_text(), "it runs")
         os.kill(ready["pid"], signal.SIGTERM)
         assert isinstance(answer.exception(), requests.ConnectionError)
     until(lambda: process.ended() is not None, "it stopped")

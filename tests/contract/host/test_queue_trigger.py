@@ -132,7 +132,7 @@ def test_a_host_that_is_told_to_stop_takes_no_more_and_lets_its_functions_finish
     process, ready = hosts.start()
     until(lambda: bool(hosts.records("begun")), "it runs")
     os.kill(ready["pid"], signal.SIGTERM)
-    until(lambda: "lets invocations finish" in process.log.read_text(), "it heard")
+    until(lambda: "lets running invocations finish" in process.log.read_text(), "it heard")
     hosts.send(id=2)
     (hosts.folder / "hold").unlink()
     until(lambda: process.ended() is not None, "it stopped")

@@ -71,7 +71,7 @@ def test_a_firing_that_was_missed_is_made_up_for_once_even_if_the_host_is_stoppe
     assert one["past_due"]
     assert one["status"]["Next"] == new_year(2021)
     os.kill(ready["pid"], signal.SIGTERM)
-    until(lambda: "lets invocations finish" in first.log.read_text(), "it heard")
+    until(lambda: "lets running invocations finish" in first.log.read_text(), "it heard")
     (hosts.folder / "hold-timer").unlink()
     until(lambda: first.ended() is not None, "it stopped")
     hosts.start("second")
