@@ -85,19 +85,19 @@ def measure(database: Database, count: int) -> None:
     """Print rows per second and ratios."""
     baseline = seconds_per_row(lambda load_id: insert_singly(database, load_id), _SINGLE_ROWS, "single")
     print(f"{'single INSERTs (baseline)':28} {1 / baseline:>10,.0f} rows/s")
-    roads = (BulkRoad.INSERT,) if database.server is None else (BulkRoad.INSERT, BulkRoad.BULK_COPY)
-    for road in roads:
-        bulk = BulkLoad(database, road)
+    methods = (BulkRoad.INSERT,) if database.server is None else (BulkRoad.INSERT, BulkRoad.BULK_COPY)
+    for method in methods:
+        bulk = BulkLoad(database, method)
 
         def load(load_id: str, bulk: BulkLoad = bulk) -> None:
             assert bulk.load(staged, _NAMES, rows(count), stamp=("load_id", load_id)) == count
 
         try:
-            seconds = seconds_per_row(load, count, road)
+            seconds = seconds_per_row(load, count, method)
         except BridgeError as error:
-            print(f"{road:28} {error}")
+            print(f"{method:28} {error}")
         else:
-            print(f"{road:28} {1 / seconds:>10,.0f} rows/s  {baseline / seconds:5.1f} times as fast")
+            print(f"{method:28} {1 / seconds:>10,.0f} rows/s  {baseline / seconds:5.1f} times as fast")
 
 
 def main() -> None:

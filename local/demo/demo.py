@@ -188,6 +188,6 @@ class Demo:
 
 
 def _simulator_state(control_url: str) -> dict[str, Any]:
-    with urllib.request.urlopen(f"{control_url}/state", timeout=30) as answer:  # noqa: S310 - loopback
-        state: dict[str, Any] = json.load(answer)
+    with urllib.request.urlopen(f"{control_url}/state", timeout=30) as response:  # noqa: S310 - loopback
+        state: dict[str, Any] = json.load(response)
     return state

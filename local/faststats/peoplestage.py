@@ -67,11 +67,11 @@ class ScriptBroadcaster:
             inputs: the other inputs of the slot.
         """
         body = {"Path": path, "Size": file.stat().st_size, **inputs}
-        answer: dict[str, Any] = self.call("upload", **body)
-        if "UploadUrl" in answer:
-            upload_blob(file, answer["UploadUrl"])
-            answer = self.call("upload", **body)
-        return self._until_done("upload", answer, body)
+        response: dict[str, Any] = self.call("upload", **body)
+        if "UploadUrl" in response:
+            upload_blob(file, response["UploadUrl"])
+            response = self.call("upload", **body)
+        return self._until_done("upload", response, body)
 
     def broadcast(self, uploaded: Mapping[str, Any], **inputs: str) -> dict[str, Any]:
         """The Broadcast script: release the uploaded delivery, and wait as the channel requires.
@@ -83,14 +83,14 @@ class ScriptBroadcaster:
         body = {**uploaded, **inputs}
         return self._until_done("broadcast", self.call("broadcast", **body), body)
 
-    def _until_done(self, slot: str, answer: dict[str, Any], body: Mapping[str, object]) -> dict[str, Any]:
+    def _until_done(self, slot: str, response: dict[str, Any], body: Mapping[str, object]) -> dict[str, Any]:
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        while not answer["Done"]:
+        while not response["Done"]:
             if time.monotonic() > deadline:
                 raise TimeoutError(slot)
             time.sleep(_PAUSE_SECONDS)
-            answer = self.call(slot, **body)
-        return {name: value for name, value in answer.items() if name not in {"Done", "State"}}
+            response = self.call(slot, **body)
+        return {name: value for name, value in response.items() if name not in {"Done", "State"}}
 
 
 def record_script(

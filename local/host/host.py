@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import functools
 import hashlib
-import json
 import os
 import secrets
 import time
@@ -23,6 +22,7 @@ from local.host.settings import HostError, read_json, resolve
 from local.host.storage import HOST_STORAGE, HostStorage
 from local.host.timer_trigger import TimerTrigger
 from local.host.worker import Datum, Function, InvocationError, Invoke, Worker
+from local.ready_file import write_ready_file
 
 #: Seconds that running invocations get to finish when the host stops.
 FINISH_SECONDS = 15
@@ -151,11 +151,7 @@ class Host:
             "master_key": self._keys.master,
             "function_key": self._keys.function,
         }
-        partial = file.with_name(file.name + ".unfinished")
-        partial.unlink(missing_ok=True)
-        partial.touch(mode=0o600)  # the file has keys
-        partial.write_text(json.dumps(ready))
-        partial.rename(file)
+        write_ready_file(file, ready)
 
 
 async def _invoke(

@@ -27,10 +27,10 @@ class Keys:
         """Whether a request may call a function of this level."""
         if level == "anonymous":
             return True
-        given = (request.headers.get("x-functions-key") or request.query.get("code", "")).encode()
+        key_sent = (request.headers.get("x-functions-key") or request.query.get("code", "")).encode()
         accepted = (self.master,) if level == "admin" else (self.master, self.function)
         # All keys are compared, so that the duration reveals nothing.
-        return True in [hmac.compare_digest(given, key.encode()) for key in accepted]
+        return True in [hmac.compare_digest(key_sent, key.encode()) for key in accepted]
 
 
 class HttpTrigger:

@@ -2,11 +2,11 @@
 
 import argparse
 import asyncio
-import json
 import os
 import signal
 from pathlib import Path
 
+from local.ready_file import write_ready_file
 from local.simulator.simulator import Simulator
 
 
@@ -22,10 +22,7 @@ async def _run(arguments: argparse.Namespace) -> None:
             flush=True,
         )
         if arguments.ready_file:
-            unfinished = arguments.ready_file.with_suffix(".new")
-            unfinished.touch(mode=0o600)
-            unfinished.write_text(json.dumps(ready))
-            unfinished.rename(arguments.ready_file)
+            write_ready_file(arguments.ready_file, ready)
         await stop.wait()
 
 
