@@ -107,7 +107,7 @@ def test_a_host_json_that_is_missing_is_an_error(hosts: Hosts, tmp_path: Path) -
 def test_without_storage_there_is_no_host(hosts: Hosts) -> None:
     assert "the setting AzureWebJobsStorage is missing" in run(hosts, AzureWebJobsStorage=None)
     said = run(hosts, AzureWebJobsStorage="AccountKey=c2VjcmV0")
-    assert "the setting AzureWebJobsStorage is no connection string" in said
+    assert "the setting AzureWebJobsStorage is not a connection string" in said
     assert "c2VjcmV0" not in said
 
 
