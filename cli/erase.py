@@ -43,7 +43,7 @@ def erase(
     """Erase a person from all that the bridge keeps, and have their history wiped at Optimizely.
 
     Shows a plan and changes nothing, unless --yes is given. An erasure that was interrupted goes on when the same
-    command is given again. What it does and does not reach stands in docs/erasure.md.
+    command is given again. What it does and does not reach stands in docs/how-to/erase.md.
 
     Exit status: 0 when the person is erased, or the plan can be carried out; 1 when not.
     """

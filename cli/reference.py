@@ -9,17 +9,17 @@ from shared.errors import TerminalError, catalogue
 
 
 def settings() -> None:
-    """Print every app setting as Markdown (docs/settings.md)."""
+    """Print every app setting as Markdown (docs/reference/settings.md)."""
     typer.echo(settings_page(), nl=False)
 
 
 def errors() -> None:
-    """Print the error catalogue as Markdown (docs/errors.md)."""
+    """Print the error catalogue as Markdown (docs/reference/errors.md)."""
     typer.echo(errors_page(), nl=False)
 
 
 def settings_page() -> str:
-    """The page docs/settings.md."""
+    """The page docs/reference/settings.md."""
     lines = [
         "# App settings",
         "",
@@ -38,7 +38,7 @@ def settings_page() -> str:
 
 
 def errors_page() -> str:
-    """The page docs/errors.md."""
+    """The page docs/reference/errors.md."""
     lines = [
         "# Error catalogue",
         "",

@@ -17,7 +17,7 @@ schema_map = typer.Typer(no_args_is_help=True, help="Look at the schema map.")
 #: Where the comments begin.
 _WIDTH = 52
 _HEAD = """\
-# Schema map of Broadcast Bridge (docs/schema-map.md). A file needs only the lines that differ.
+# Schema map of Broadcast Bridge (docs/reference/schema-map.md). A file needs only the lines that differ.
 # published: named in public material. assumption: not public; check it on the real system.
 # "" leaves out what may be left out."""
 

@@ -1,4 +1,4 @@
-// Broadcast Bridge in a resource group of its own. infra/README.md says what is made, docs/deploy.md how.
+// Broadcast Bridge in a resource group of its own. infra/README.md says what is made, docs/how-to/deploy.md how.
 
 targetScope = 'subscription'
 

@@ -6,11 +6,11 @@
 #   BRIDGE_SQL_SERVER        the server's host name
 #   BRIDGE_WS_DATABASE, BRIDGE_RS_DATABASE
 #   BRIDGE_IDENTITY, BRIDGE_IDENTITY_OBJECT_ID    name of the function app's identity, and its object id
-#   BRIDGE_DEPLOYER, BRIDGE_DEPLOYER_OBJECT_ID    optional: who migrates by the pipelines (docs/pipelines.md)
+#   BRIDGE_DEPLOYER, BRIDGE_DEPLOYER_OBJECT_ID    optional: who migrates by the pipelines (docs/how-to/pipelines.md)
 #   BRIDGE_FASTSTATS_SCHEMA  schema of FastStats' tables; dbo
 # Run it as the server's Microsoft Entra administrator (`az login`, or AZURE_... of an identity), from where the server
 # can be reached: with private networking from a machine in the network, else from an address that its firewall lets in
-# (docs/deploy.md). It needs sqlcmd, the one written in Go, for only that knows the login of `az`; and ODBC for the tables.
+# (docs/how-to/deploy.md). It needs sqlcmd, the one written in Go, for only that knows the login of `az`; and ODBC for the tables.
 # With --plan it prints what it would run.
 set -eu
 cd "$(dirname "$0")/.."
@@ -27,7 +27,7 @@ esac
 kind=${BRIDGE_DATABASE_KIND:-own}
 if [ "$kind" = own ]; then
     echo "The database is your own: its owner runs the scripts of infra/sql in the order of infra/sql/README.md, then"
-    echo "\`bridge db migrate\`, before the code is deployed (docs/deploy.md)."
+    echo "\`bridge db migrate\`, before the code is deployed (docs/how-to/deploy.md)."
     exit 0
 fi
 

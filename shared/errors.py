@@ -180,7 +180,7 @@ class ChannelCallInvalid(TerminalError):
 
     code = "channel-call-invalid"
     happened = "PeopleStage's call of the slot {slot} cannot be used: {reason}."
-    remedy = "Check the channel in PeopleStage's Channel Editor against docs/peoplestage.md."
+    remedy = "Check the channel in PeopleStage's Channel Editor against docs/how-to/peoplestage.md."
 
 
 class DeliveryDiffers(TerminalError):
@@ -587,7 +587,8 @@ class ResponseFileLayout(TerminalError):
     code = "response-file-layout"
     happened = "The response file {file} has not the expected layout: {reason}."
     remedy = (
-        "Compare it with its layout in the channels file (docs/response-files.md); it is kept and can be loaded again."
+        "Compare it with its layout in the channels file (docs/reference/response-files.md); it is kept and can be "
+        "loaded again."
     )
 
 
@@ -709,7 +710,7 @@ class SettingsInvalid(TerminalError):
 
     code = "settings-invalid"
     happened = "The app settings cannot be used: {reason}."
-    remedy = "docs/settings.md lists every setting."
+    remedy = "docs/reference/settings.md lists every setting."
 
 
 class BroadcastUnknown(TerminalError):
@@ -776,7 +777,7 @@ class DatabasePermissionDenied(TerminalError):
 
     code = "database-permission-denied"
     happened = "The bridge's user lacks a permission in {database} (error {number})."
-    remedy = "Give the user the rights that docs/databases.md lists."
+    remedy = "Give the user the rights that docs/how-to/databases.md lists."
 
 
 class DatabaseObjectMissing(TerminalError):
@@ -793,7 +794,7 @@ class SchemaMapMismatch(TerminalError):
     code = "schema-map-mismatch"
     happened = "{database} is not as the schema map says: {differences}."
     remedy = (
-        "Correct SCHEMA_MAP_FILE (docs/schema-map.md); `bridge doctor` says when it fits. "
+        "Correct SCHEMA_MAP_FILE (docs/reference/schema-map.md); `bridge doctor` says when it fits. "
         "Until then no job is claimed and nothing is lost."
     )
 
@@ -804,8 +805,8 @@ class CatalogueUnreadable(TerminalError):
     code = "catalogue-unreadable"
     happened = "The catalogue of {database} cannot be read ({reason})."
     remedy = (
-        "The schema map is taken as it is. Give the bridge's user VIEW DEFINITION on the tables (docs/databases.md), "
-        "and compare them with `bridge schema-map show`."
+        "The schema map is taken as it is. Give the bridge's user VIEW DEFINITION on the tables "
+        "(docs/how-to/databases.md), and compare them with `bridge schema-map show`."
     )
 
 
@@ -830,7 +831,7 @@ class BulkLoadClosed(TerminalError):
 
     code = "bulk-load-closed"
     happened = "Rows cannot be loaded into {database} by {road} ({reason})."
-    remedy = "Set BULK_LOAD to auto or insert, or read what {road} needs in docs/bulk-load.md."
+    remedy = "Set BULK_LOAD to auto or insert, or read what {road} needs in docs/reference/bulk-load.md."
 
 
 class SchemaOutOfDate(TerminalError):
@@ -838,7 +839,7 @@ class SchemaOutOfDate(TerminalError):
 
     code = "schema-out-of-date"
     happened = "The bridge's tables in {database} are older than this code: migration {number} ({name}) is missing."
-    remedy = "Run `bridge db migrate` with a login that may change them (docs/migrations.md). Nothing was begun."
+    remedy = "Run `bridge db migrate` with a login that may change them (docs/how-to/migrate.md). Nothing was begun."
 
 
 class SchemaTooNew(TerminalError):
@@ -887,7 +888,7 @@ class DatabaseTlsFailed(TransientError):
     remedy = (
         "It is tried again by itself; if it lasts, the server has no TLS, or its certificate has run out, is of an "
         "authority that this machine does not trust, or carries another name than the setting {database} "
-        "(docs/databases.md)."
+        "(docs/how-to/databases.md)."
     )
 
 

@@ -4,7 +4,7 @@ A log line is a sentence for people; its `extra` fields (`action`, `broadcast`, 
 
 In Azure the Python worker hands the host a line's text, level and category only (`on_logging` of its dispatcher): the
 fields would be lost. So where Application Insights listens they stand at the end of the text, as an object of JSON
-that nothing else in a line can be taken for (docs/watching.md).
+that nothing else in a line can be taken for (docs/how-to/watch.md).
 """
 
 import copy

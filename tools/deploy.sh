@@ -1,5 +1,5 @@
 # One step of a deployment: `migrate`, then `code PACKAGE`, then `smoke`. Both pipelines call it, and so can you after
-# `az login`. What it needs is in the environment: docs/pipelines.md.
+# `az login`. What it needs is in the environment: docs/how-to/pipelines.md.
 set -eu
 cd "$(dirname "$0")/.."
 

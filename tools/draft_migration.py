@@ -3,7 +3,7 @@
     python -m tools.draft_migration "unmatched responses"
 
 It drafts new tables, columns and indexes for both databases. Other changes must be written by hand
-(docs/migrations.md).
+(docs/how-to/migrate.md).
 """
 
 import re

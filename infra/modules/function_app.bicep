@@ -56,7 +56,7 @@ var platformSettings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
 }
 
-// Empty: not set. docs/settings.md says what each is for; those that are not parameters have their defaults.
+// Empty: not set. docs/reference/settings.md says what each is for; those that are not parameters have their defaults.
 var bridgeSettings = {
   STAGING_CONTAINER: 'staging'
   REJECTS_CONTAINER: 'rejects'

@@ -41,7 +41,7 @@ var containers = [
     name: 'responses'
     days: responseFilesDays + spareDays
   }
-  // Where FastStats stays on premises: delivery files that come by AzCopy, files that go to FERG (docs/deploy.md).
+  // Where FastStats stays on premises: delivery files that come by AzCopy, files that go to FERG (docs/how-to/deploy.md).
   {
     name: 'deliveries'
     days: deliveryFilesDays

@@ -1,7 +1,7 @@
 """Channels: how broadcasts of one kind are carried, and their responses. Pure but for the reading of the file.
 
 A channel is named after the PeopleStage or FastStats channel that it serves. The file `CHANNELS_FILE`
-(TOML, `docs/channels.md`) gives each its settings; what it leaves out has the default that is written
+(TOML, `docs/how-to/channels.md`) gives each its settings; what it leaves out has the default that is written
 here. Without a file there is one channel, `default`, which also serves jobs that name none.
 """
 

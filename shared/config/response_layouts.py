@@ -1,8 +1,9 @@
 """How response files are written: their names, columns, dates and types. Pure.
 
-One layout for each kind of file, in the channels file under `[responses.<name>]` (docs/response-files.md): Optimizely
-agrees them per client. What a layout leaves out has the documented default of FERG's parameters for Optimizely (section
-5.3 of the Apteco reference). FERG's own parameter names are accepted as they are, so that its list can be copied.
+One layout for each kind of file, in the channels file under `[responses.<name>]` (docs/reference/response-files.md):
+Optimizely agrees them per client. What a layout leaves out has the documented default of FERG's parameters for
+Optimizely (section 5.3 of the Apteco reference). FERG's own parameter names are accepted as they are, so that its list
+can be copied.
 """
 
 import re

@@ -1,7 +1,7 @@
 """Every app setting once: name, type, default, secret or not, what it is for.
 
 Azure gives app settings as environment variables; locally they come from `local.settings.json`.
-`docs/settings.md` is written from this file. Schedules and queue names are used twice: by the
+`docs/reference/settings.md` is written from this file. Schedules and queue names are used twice: by the
 triggers in `function_app.py` as `%NAME%`, and here by the code that puts messages on queues.
 """
 
@@ -232,29 +232,31 @@ class Settings(_Environment):
     ws_db: Connection | None = Field(
         default=None,
         alias="WS_DB",
-        description="Connection to WS_DB (docs/databases.md). Leave it out where broadcasts come in other ways only.",
+        description="Connection to WS_DB (docs/how-to/databases.md). Leave it out where broadcasts come in "
+        "other ways only.",
     )
     rs_db: Connection = Field(
         alias="RS_DB",
-        description="Connection to RS_DB (docs/databases.md). The bridge keeps its ledger there too.",
+        description="Connection to RS_DB (docs/how-to/databases.md). The bridge keeps its ledger there too.",
     )
     ps_db: Connection | None = Field(
         default=None,
         alias="PS_DB",
-        description="Connection to PS_DB, PeopleStage's database (docs/databases.md). With it broadcasts that came "
-        "through the PeopleStage channel get their delivery step and run.",
+        description="Connection to PS_DB, PeopleStage's database (docs/how-to/databases.md). With it broadcasts "
+        "that came through the PeopleStage channel get their delivery step and run.",
     )
     schema_map_file: Path | None = Field(
         default=None,
         alias="SCHEMA_MAP_FILE",
         description="TOML file with the names of tables, columns, states and XML paths of WS_DB, RS_DB and PS_DB "
-        "(docs/schema-map.md). Without it they are those that are public.",
+        "(docs/reference/schema-map.md). Without it they are those that are public.",
     )
     bulk_load: BulkRoad = Field(
         default=BulkRoad.AUTO,
         alias="BULK_LOAD",
         description="How rows are loaded into RS_DB: `auto` (bulk copy, or INSERT where that does not work), "
-        "`bulk copy`, `insert`, or `bulk insert` (the server reads files from STAGING_CONTAINER; docs/bulk-load.md).",
+        "`bulk copy`, `insert`, or `bulk insert` (the server reads files from STAGING_CONTAINER; "
+        "docs/reference/bulk-load.md).",
     )
     bulk_insert_data_source: Annotated[str, AfterValidator(_data_source)] | None = Field(
         default=None,
@@ -270,14 +272,14 @@ class Settings(_Environment):
     )
     delivery_files: PlaceText = Field(
         alias="DELIVERY_FILES",
-        description="Where FastStats writes its delivery files (docs/delivery-files.md): a mounted folder "
+        description="Where FastStats writes its delivery files (docs/reference/delivery-files.md): a mounted folder "
         "(`/mnt/deliveries`), a folder of a blob container (`container:deliveries/folder`) or of an SFTP site of "
         "CHANNELS_FILE (`sftp:partner/out/folder`).",
     )
     channels_file: Path | None = Field(
         default=None,
         alias="CHANNELS_FILE",
-        description="TOML file with the channels (docs/channels.md). Without it there is one, `default`.",
+        description="TOML file with the channels (docs/how-to/channels.md). Without it there is one, `default`.",
     )
     bridge_name: str = Field(
         default="Broadcast Bridge",
@@ -415,7 +417,7 @@ class Settings(_Environment):
         "away after its load, before an alert tells of it.",
     )
 
-    # For how long things are kept (docs/retention.md)
+    # For how long things are kept (docs/reference/retention.md)
     keep_staged_lists_days: int = Field(
         default=30,
         ge=1,
@@ -458,8 +460,8 @@ class Settings(_Environment):
     responses_to: Literal["tables", "files", "both"] = Field(
         default="tables",
         alias="RESPONSES_TO",
-        description="Where responses go (docs/responses.md): `tables` of RS_DB, `files` that an existing FERG reads, "
-        "or `both`.",
+        description="Where responses go (docs/reference/responses.md): `tables` of RS_DB, `files` that an existing "
+        "FERG reads, or `both`.",
     )
     ferg_files: PlaceText | None = Field(
         default=None,
@@ -484,8 +486,8 @@ class Settings(_Environment):
     erase_responses: Literal["keep", "anonymise", "delete"] = Field(
         default="anonymise",
         alias="ERASE_RESPONSES",
-        description="What `bridge erase` does with a person's rows of `Response` in RS_DB (docs/erasure.md): `keep` "
-        "them, `anonymise` them, so that counts stay, or `delete` them.",
+        description="What `bridge erase` does with a person's rows of `Response` in RS_DB (docs/how-to/erase.md): "
+        "`keep` them, `anonymise` them, so that counts stay, or `delete` them.",
     )
 
     @field_validator("ferg_files")

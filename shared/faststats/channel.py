@@ -102,7 +102,7 @@ class Call(BaseModel):
 
 
 class MessageCall(Call):
-    """A call that names a message: preview and test send. Test recipients are not read: see `docs/peoplestage.md`."""
+    """A call that names a message: preview and test send. Test recipients are not read (docs/how-to/peoplestage.md)."""
 
     message_name: Annotated[Line, Field(alias="MessageName", min_length=1)]
 

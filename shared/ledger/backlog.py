@@ -1,4 +1,4 @@
-"""What is under way, by state and age: counted for whoever watches (docs/watching.md)."""
+"""What is under way, by state and age: counted for whoever watches (docs/how-to/watch.md)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """The reject file of a response file: where a row stands that was refused, and why, for an operator to download.
 
 It names line, reason and column, and holds no value: the response file itself is kept beside it, so that no more places
-than needed know of a person. The values that a column may be refused for stand in docs/response-files.md.
+than needed know of a person. The values that a column may be refused for stand in docs/reference/response-files.md.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Figures of rows, told in log lines of one number each: what queries sum up (docs/watching.md)."""
+"""Figures of rows, told in log lines of one number each: what queries sum up (docs/how-to/watch.md)."""
 
 from collections import Counter
 from collections.abc import Mapping

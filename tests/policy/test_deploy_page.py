@@ -1,4 +1,4 @@
-"""What docs/deploy.md tells to run here runs here, line by line; what it tells to run on Azure is at least shell."""
+"""The commands of docs/how-to/deploy.md: those for here run, line by line; those for Azure are at least shell."""
 
 import os
 import re
@@ -12,8 +12,8 @@ import pytest
 from shared.errors import catalogue
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "deploy.md").read_text()
-PAGES = {name: (ROOT / "docs" / name).read_text() for name in ("deploy.md", "pipelines.md")}
+PAGE = (ROOT / "docs" / "how-to" / "deploy.md").read_text()
+PAGES = {name: (ROOT / "docs" / "how-to" / name).read_text() for name in ("deploy.md", "pipelines.md")}
 
 
 def blocks(text: str) -> list[tuple[str, list[str]]]:

@@ -14,15 +14,15 @@ from shared.config.settings import Settings, setting_names
 from shared.rejects import RejectReason
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_the_settings_page_is_the_one_that_the_code_prints() -> None:
-    assert (ROOT / "docs" / "settings.md").read_text() == settings_page()
+    assert (ROOT / "docs" / "reference" / "settings.md").read_text() == settings_page()
 
 
 def test_the_errors_page_is_the_one_that_the_code_prints() -> None:
-    assert (ROOT / "docs" / "errors.md").read_text() == errors_page()
+    assert (ROOT / "docs" / "reference" / "errors.md").read_text() == errors_page()
 
 
 def test_the_sample_settings_name_every_required_setting_and_no_unknown_one() -> None:
@@ -46,7 +46,7 @@ def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
 
 
 def test_every_state_is_explained_on_the_map() -> None:
-    explained = (ROOT / "docs" / "map.md").read_text()
+    explained = (ROOT / "docs" / "reference" / "map.md").read_text()
     assert [state for state in State if state not in explained] == []
 
 
@@ -57,7 +57,7 @@ def test_every_reason_to_reject_a_row_is_explained() -> None:
         RejectReason.DATE_INVALID,
         RejectReason.NOT_TEXT,
     }
-    explained = (ROOT / "docs" / "delivery-files.md").read_text()
+    explained = (ROOT / "docs" / "reference" / "delivery-files.md").read_text()
     assert [reason for reason in RejectReason if f"`{reason}`" not in explained] == sorted(
         of_response_files, key=list(RejectReason).index
     )
@@ -89,7 +89,7 @@ def test_every_command_has_help(command: str) -> None:
     ],
 )
 def test_every_command_of_an_operator_is_documented(command: str) -> None:
-    assert f"bridge {command}" in (ROOT / "docs" / "operating.md").read_text()
+    assert f"bridge {command}" in (ROOT / "docs" / "how-to" / "operate.md").read_text()
 
 
 def test_a_command_without_settings_says_which_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,7 +199,7 @@ def test_every_job_ends_some_time() -> None:
 
 
 def test_every_variable_of_a_deployment_is_explained() -> None:
-    explained = (ROOT / "docs" / "pipelines.md").read_text()
+    explained = (ROOT / "docs" / "how-to" / "pipelines.md").read_text()
     given = workflow("deploy-stage.yml")["jobs"]["deploy"]["env"]
     assert all(value == f"${{{{ vars.{name} }}}}" for name, value in given.items())
     read_by_script = set(re.findall(r"\$\{?((?:AZURE|BRIDGE)_\w+)", (ROOT / "tools" / "deploy.sh").read_text()))

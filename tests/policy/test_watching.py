@@ -364,7 +364,7 @@ def test_every_query_of_the_workbook_reads_lines_as_the_rules_do_and_follows_the
 
 
 def test_the_page_tells_of_every_rule() -> None:
-    page = (PROJECT / "docs" / "watching.md").read_text()
+    page = (PROJECT / "docs" / "how-to" / "watch.md").read_text()
     others = ["storage-throttling", "sql-log-rate", "unhealthy", "resource-health", "secret-expiry"]
     for name in [*(rule["name"] for rule in rules()), *others]:
         assert re.search(rf"^### `{name}`", page, flags=re.MULTILINE), name

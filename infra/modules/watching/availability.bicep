@@ -61,7 +61,7 @@ resource unhealthy 'Microsoft.Insights/metricAlerts@2018-03-01' = {
     'hidden-link:${test.id}': 'Resource'
   })
   properties: {
-    description: 'The health endpoint does not answer 200 at two places or more. docs/watching.md says what to do.'
+    description: 'The health endpoint does not answer 200 at two places or more. docs/how-to/watch.md says what to do.'
     enabled: true
     severity: 1
     scopes: [

@@ -142,7 +142,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: '${baseName}: ${rule.name}'
-      description: '${rule.description} docs/watching.md says what to do.'
+      description: '${rule.description} docs/how-to/watch.md says what to do.'
       enabled: true
       severity: rule.severity
       scopes: [rule.?scope ?? applicationInsightsId]

@@ -37,7 +37,7 @@ resource expiry 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15'
       endpointType: 'MonitorAlert'
       properties: {
         severity: 'Sev2'
-        description: 'A secret of the bridge runs out in 30 days or has run out. docs/watching.md says what to do.'
+        description: 'A secret of the bridge runs out in 30 days or has run out. docs/how-to/watch.md says what to do.'
         actionGroups: [actionGroupId]
       }
     }

@@ -15,7 +15,7 @@ resource logRate 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'The database writes its log as fast as its tier lets it. docs/watching.md says what to do.'
+    description: 'The database writes its log as fast as its tier lets it. docs/how-to/watch.md says what to do.'
     enabled: true
     severity: 3
     scopes: [sqlDatabaseId]

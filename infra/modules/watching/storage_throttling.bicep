@@ -16,7 +16,7 @@ resource throttling 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'The storage account ${storageAccountName} turns requests away. docs/watching.md says what to do.'
+    description: 'The storage account ${storageAccountName} turns requests away. docs/how-to/watch.md says what to do.'
     enabled: true
     severity: 3
     scopes: [storageAccountId]

@@ -1,4 +1,4 @@
-// Watching: who is told, of what, and a workbook to look at. docs/watching.md says what each alert means.
+// Watching: who is told, of what, and a workbook to look at. docs/how-to/watch.md says what each alert means.
 
 @description('Where the resources are; that of the key vault, whose events are listened to.')
 param location string

@@ -1,8 +1,8 @@
 """BULK INSERT: the server itself reads files from the staging container, by its managed identity.
 
 An administrator makes the external data source that names the container, with a database-scoped credential
-(docs/bulk-load.md). The files are what `bcp -c` writes, with separators that no text has: UTF-8, every column of the
-table in its order, NULL as nothing, an empty text as the character 0, bytes as hexadecimal digits.
+(docs/reference/bulk-load.md). The files are what `bcp -c` writes, with separators that no text has: UTF-8, every
+column of the table in its order, NULL as nothing, an empty text as the character 0, bytes as hexadecimal digits.
 """
 
 import re

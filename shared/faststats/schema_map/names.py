@@ -1,7 +1,7 @@
 """The schema map: tables, columns, state values and XML paths of WS_DB, RS_DB and PS_DB.
 
 What can be named, its usual name and how certain that is: `schema_map_spec.py`. The file SCHEMA_MAP_FILE (TOML,
-docs/schema-map.md) gives what is otherwise in one installation.
+docs/reference/schema-map.md) gives what is otherwise in one installation.
 
 The tables serve the statements of `ws_db.py`, `rs_db.py` and `ps_db.py`, and as reference DDL for the demo and the
 tests. A column's `key` is the name that our code uses. Every name of the map is quoted in every statement, and its

@@ -1,7 +1,8 @@
 """The numbered migrations of the bridge's own tables, forward only: SQL files beside this module.
 
 `0001_ledger.mssql.sql` and `0001_ledger.sqlite.sql` are one migration, for SQL Server and for SQLite. The statements of
-a file are parted by lines that say `GO`, as the tools of SQL Server have it. docs/migrations.md says how one is added.
+a file are parted by lines that say `GO`, as the tools of SQL Server have it. How one is added:
+docs/how-to/migrate.md.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""How responses find their broadcast: four ways, each one statement over all rows (docs/responses.md).
+"""How responses find their broadcast: four ways, each one statement over all rows (docs/reference/responses.md).
 
 The rows are those of a table with the columns `broadcast_key`, `mailing_id`, `communication_key_hash`, `urn_hash`,
 `event_time`, `delivery_date` and `broadcast_id`, which is set where exactly one broadcast is found. Only broadcasts

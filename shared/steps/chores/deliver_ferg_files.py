@@ -1,4 +1,4 @@
-"""put_ferg_files: responses leave as files that FERG reads (docs/responses.md)."""
+"""put_ferg_files: responses leave as files that FERG reads (docs/reference/responses.md)."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""match_responses: responses that had found no broadcast look again (docs/responses.md)."""
+"""match_responses: responses that had found no broadcast look again (docs/reference/responses.md)."""
 
 from typing import Final
 

@@ -1,4 +1,6 @@
-"""remove_old: what is kept for a set time goes when it is over, some at a time, and it is told (docs/retention.md).
+"""remove_old: what is kept for a set time goes when it is over, some at a time, and it is told.
+
+What is kept for how long: docs/reference/retention.md.
 
 Never anything of a broadcast that is under way or that an operator has to decide about, nor of a response file that
 waits for its load.

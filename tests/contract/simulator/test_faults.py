@@ -112,7 +112,7 @@ def kinds(fault: type[Fault] = Fault) -> set[str]:
 
 
 def test_every_kind_has_an_example_on_the_page_and_every_example_can_be_played() -> None:
-    page = (Path(__file__).parents[3] / "docs/simulator.md").read_text()
+    page = (Path(__file__).parents[3] / "docs/reference/simulator.md").read_text()
     examples = re.findall(r"^fault '(.*)'$", page, re.MULTILINE)
     assert {read_fault(example).kind for example in examples} == kinds()
 

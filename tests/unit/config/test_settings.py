@@ -250,7 +250,7 @@ def test_every_setting_says_what_it_is_for(field: tuple[str, object]) -> None:
     description = Settings.model_fields[field[0]].description or ""
     assert description.endswith(".")
     assert "\n" not in description
-    assert "|" not in description, "it would break the table of docs/settings.md"
+    assert "|" not in description, "it would break the table of docs/reference/settings.md"
 
 
 def test_no_two_settings_share_a_name() -> None:

@@ -51,7 +51,7 @@ ROOT = Path(__file__).parents[3]
 KNOWN = known_migrations("sqlite")
 HOW = (
     "tables.py and the migrations differ. Do not edit a migration that was applied anywhere: "
-    '`python -m tools.draft_migration "what is new"` writes the next one for both databases; docs/migrations.md.'
+    '`python -m tools.draft_migration "what is new"` writes the next one for both databases; docs/how-to/migrate.md.'
 )
 #: The only statements of `*.mssql.sql` that sqlglot need not understand.
 MAKES_SCHEMA = "IF SCHEMA_ID('bridge') IS NULL EXEC('CREATE SCHEMA bridge')"
