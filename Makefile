@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.set-up
 
-.PHONY: help setup demo test check infra bench package package-whole format requirements clean
+.PHONY: help setup demo test check infra bench docs package package-whole format requirements clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -30,6 +30,9 @@ infra: ## Look through the Bicep files with checkov; build them where the Bicep 
 bench: $(SETUP) ## Measure how fast rows are, as ratios in one run
 	@$(PYTHON) bench/rows.py
 	@$(PYTHON) bench/bulk.py
+
+docs: $(SETUP) ## Write the pages of docs/reference that are made from the code
+	@$(PYTHON) -m tools.docs
 
 package: $(SETUP) ## Build the deployment package of what is committed: dist/broadcast-bridge.zip
 	@$(PYTHON) -m tools.package

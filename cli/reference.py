@@ -1,8 +1,13 @@
-"""`bridge settings` and `bridge errors`: the reference pages, printed from the code."""
+"""The reference pages that are printed from the code: settings, errors and commands."""
+
+import inspect
+import re
+from collections.abc import Iterator
 
 import typer
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
+from typer.core import TyperCommand, TyperGroup
 
 from shared.config.settings import Settings
 from shared.errors import TerminalError, catalogue
@@ -52,6 +57,49 @@ def errors_page() -> str:
         again = "no" if issubclass(entry, TerminalError) else "yes"
         lines.append(f"| `{entry.code}` | {_cell(entry.happened)} | {_cell(entry.remedy)} | {again} |")
     return "\n".join(lines) + "\n"
+
+
+def commands(group: TyperGroup, name: str = "bridge") -> Iterator[tuple[str, TyperCommand]]:
+    """Every command of a group and of the groups in it, by its full name."""
+    for each in group.commands.values():
+        full_name = f"{name} {each.name}"
+        if isinstance(each, TyperGroup):
+            yield from commands(each, full_name)
+        elif isinstance(each, TyperCommand):
+            yield full_name, each
+
+
+def cli_page(group: TyperGroup) -> str:
+    """The page docs/reference/cli.md."""
+    lines = [
+        "# The `bridge` command",
+        "",
+        "Written by `make docs` from the commands in `cli/`; [operate](../how-to/operate.md) says when to use which.",
+        "",
+        "`make setup` installs the command as `.venv/bin/bridge`. To type `bridge` alone, put it first on the path:",
+        '`export PATH="$PWD/.venv/bin:$PATH"`. Without that, `bridge` on Debian and Ubuntu is a program of iproute2.',
+        "",
+        "| Command | What it does |",
+        "|---|---|",
+    ]
+    for name, command in commands(group):
+        summary = " ".join((command.help or "").split("\n\n", maxsplit=1)[0].split())
+        lines.append(f"| [`{name}`](#{name.replace(' ', '-')}) | {_cell(summary)} |")
+    for name, command in commands(group):
+        lines += ["", f"## `{name}`", "", *inspect.cleandoc(command.help or "").splitlines()]
+        rows = [_parameter(command, parameter) for parameter in command.params]
+        if rows:
+            lines += ["", "| Argument or option | |", "|---|---|", *rows]
+    return "\n".join(lines) + "\n"
+
+
+def _parameter(command: TyperCommand, parameter: typer.core.TyperArgument | typer.core.TyperOption) -> str:
+    record = parameter.get_help_record(typer.Context(command))
+    usage, text = record or ("", "")
+    if isinstance(parameter, typer.core.TyperArgument):
+        usage, text = (parameter.name or "").upper(), parameter.help or ""
+    text = re.sub(r"\[default: \((.*?)\)", r"[default: \1", " ".join(text.split()))
+    return f"| `{_cell(usage)}` | {_cell(text).replace('<', '&lt;')} |"
 
 
 def _cell(text: str) -> str:

@@ -1,28 +1,185 @@
-"""The reference pages say what the code says."""
+"""The docs say what the code says, and name only what is there."""
 
 import json
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
+import typer
+from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from cli.main import app
-from cli.reference import errors_page, settings_page
+from cli.reference import commands
 from shared.broadcast import State
 from shared.config.settings import Settings, setting_names
+from shared.errors import catalogue
 from shared.rejects import RejectReason
+from tools import docs
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+_GROUP = typer.main.get_command(app)
+assert isinstance(_GROUP, TyperGroup)
+COMMANDS = [name for name, _ in commands(_GROUP)]
+#: Files of the repository that may name pages and paths. Locks and corpora name what is not ours.
+TEXTS = [
+    ROOT / name
+    for name in subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],  # noqa: S607 - git of the PATH
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+    if not name.startswith("tests/corpus/") and name != "package-lock.json" and (ROOT / name).is_file()
+]
 
 
-def test_the_settings_page_is_the_one_that_the_code_prints() -> None:
-    assert (ROOT / "docs" / "reference" / "settings.md").read_text() == settings_page()
+def first_column(page: str, heading: str) -> list[str]:
+    """What stands in backticks in the first column of the tables of a page whose first column has a heading."""
+    cells, inside = [], False
+    for line in (ROOT / "docs" / page).read_text().splitlines():
+        if not line.startswith("|"):
+            inside = False
+        elif line.startswith(f"| {heading} |"):
+            inside = True
+        elif inside:
+            cells += re.findall(r"`([^`]+)`", line.split("|")[1])
+    return cells
 
 
-def test_the_errors_page_is_the_one_that_the_code_prints() -> None:
-    assert (ROOT / "docs" / "reference" / "errors.md").read_text() == errors_page()
+@pytest.mark.parametrize("page", docs.pages(), ids=lambda page: page.name)
+def test_what_make_docs_writes_is_in_the_page(page: Path) -> None:
+    assert page.read_text() == docs.pages()[page], "run `make docs`"
+
+
+def test_the_command_page_has_every_command_and_every_option() -> None:
+    page = (ROOT / "docs" / "reference" / "cli.md").read_text()
+    assert len(COMMANDS) > 20
+    for name, command in commands(_GROUP):
+        (section,) = re.findall(rf"^## `{name}`\n(.*?)(?=^## |\Z)", page, flags=re.MULTILINE | re.DOTALL)
+        written = re.findall(r"^\| `([^ `]+)", section, flags=re.MULTILINE)
+        assert written == [
+            each.opts[0] if each.param_type_name == "option" else str(each.name).upper() for each in command.params
+        ]
+    assert first_column("reference/cli.md", "Command") == COMMANDS
+
+
+def test_the_settings_page_has_every_setting() -> None:
+    aliases = [field.alias for field in Settings.model_fields.values()]
+    assert first_column("reference/settings.md", "Setting") == aliases
+
+
+def test_the_errors_page_has_every_code() -> None:
+    assert first_column("reference/errors.md", "Code") == [entry.code for entry in catalogue()]
+
+
+def test_the_map_has_every_function() -> None:
+    functions = re.findall(r"^def (\w+)\(\w+: func\.", (ROOT / "function_app.py").read_text(), flags=re.MULTILINE)
+    assert len(functions) >= 10
+    assert first_column("reference/map.md", "Function") == functions
+
+
+def test_the_map_has_every_state() -> None:
+    assert first_column("reference/map.md", "State") == list(State)
+
+
+def test_the_map_has_every_module() -> None:
+    page = (ROOT / "docs" / "reference" / "map.md").read_text()
+    linked = set(re.findall(r"\]\(\.\./\.\./([\w/]+\.py)\)", page))
+    assert linked == {
+        str(path.relative_to(ROOT))
+        for package in ("shared", "cli", "local", "tools")
+        for path in (ROOT / package).rglob("*.py")
+        if path.name != "__init__.py"
+    }
+
+
+def test_every_reason_to_reject_a_row_is_explained() -> None:
+    of_response_files = {
+        RejectReason.TYPE_MISSING,
+        RejectReason.RECIPIENT_MISSING,
+        RejectReason.DATE_INVALID,
+        RejectReason.NOT_TEXT,
+    }
+    of_delivery_files = first_column("reference/delivery-files.md", "Reason")
+    assert set(of_delivery_files) == set(RejectReason) - of_response_files
+    assert len(of_delivery_files) == len(set(of_delivery_files))
+    assert of_response_files < set(first_column("reference/response-files.md", "Reason")) < set(RejectReason)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str) -> None:
+    result = CliRunner().invoke(app, [*command.split()[1:], "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.output
+
+
+def test_a_guide_says_when_to_use_each_command() -> None:
+    guides = "\n".join(page.read_text() for page in PAGES if page.parent.name in {"how-to", "start"})
+    assert [name for name in COMMANDS if name not in guides] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]*))?\)", text):
+        linked = (page.parent / target).resolve() if target else page
+        assert linked.exists(), target
+        if anchor:
+            assert anchor in anchors(linked), f"{target}#{anchor}"
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_page_that_anything_names_is_there() -> None:
+    named = {
+        (str(path.relative_to(ROOT)), page)
+        for path in TEXTS
+        for page in re.findall(r"(?<![\w./-])docs/[\w./-]*\.md", _text(path))
+    }
+    assert len(named) > 20
+    assert {(path, page) for path, page in named if not (ROOT / page).exists()} == set()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_path_that_a_page_names_is_there(page: Path) -> None:
+    rooms = r"(?:shared|cli|local|tests|tools|bench|infra|integrations|docs|\.github)"
+    named = re.findall(rf"(?<![\w./-])({rooms}/[\w./-]*)(?![\w*<…{{])", page.read_text())
+    assert [path for path in named if not (ROOT / path.rstrip(".")).exists()] == []
+
+
+def test_the_index_names_every_page() -> None:
+    index = ROOT / "docs" / "README.md"
+    linked = {(index.parent / link).resolve() for link in re.findall(r"\]\(([^)#]+\.md)\)", index.read_text())}
+    assert set(PAGES) - {index, ROOT / "README.md"} <= linked
+
+
+def test_what_the_code_cites_stands_in_the_repository() -> None:
+    """Sources and rules, by the names and numbers under which the pages have them."""
+    pages = {name: (ROOT / "docs" / "why" / f"{name}.md").read_text() for name in ("sources", "rules")}
+    for path in TEXTS:
+        text = " ".join(_text(path).replace("\n#:", " ").replace("\n#", " ").split())
+        for product, numbers in re.findall(
+            r"docs/why/sources\.md, (\w+) (\d[\d.]*\d(?:(?:, | and )\d[\d.]*\d)*)", text
+        ):
+            for number in re.findall(r"\d[\d.]*\d", numbers):
+                assert f"\n### {product} {number}" in pages["sources"], f"{path}: {product} {number}"
+        for number in re.findall(r"\brule (\d+)\b", text):
+            assert f"\n{number}. " in pages["rules"], f"{path}: rule {number}"
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except UnicodeDecodeError:
+        return ""
 
 
 def test_the_sample_settings_name_every_required_setting_and_no_unknown_one() -> None:
@@ -37,59 +194,6 @@ def test_the_sample_settings_name_every_setting_that_a_trigger_reads() -> None:
     read_by_triggers = set(re.findall(r'"%(\w+)%"', (ROOT / "function_app.py").read_text()))
     assert read_by_triggers
     assert read_by_triggers <= sample.keys()
-
-
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_to_a_file_leads_somewhere(page: Path) -> None:
-    links = re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text())
-    assert [link for link in links if not (page.parent / link).exists()] == []
-
-
-def test_every_state_is_explained_on_the_map() -> None:
-    explained = (ROOT / "docs" / "reference" / "map.md").read_text()
-    assert [state for state in State if state not in explained] == []
-
-
-def test_every_reason_to_reject_a_row_is_explained() -> None:
-    of_response_files = {
-        RejectReason.TYPE_MISSING,
-        RejectReason.RECIPIENT_MISSING,
-        RejectReason.DATE_INVALID,
-        RejectReason.NOT_TEXT,
-    }
-    explained = (ROOT / "docs" / "reference" / "delivery-files.md").read_text()
-    assert [reason for reason in RejectReason if f"`{reason}`" not in explained] == sorted(
-        of_response_files, key=list(RejectReason).index
-    )
-
-
-@pytest.mark.parametrize("command", ["demo", "setup", "doctor", "db", "status", "broadcasts", "settings", "errors"])
-def test_every_command_has_help(command: str) -> None:
-    result = CliRunner().invoke(app, [command, "--help"])
-    assert result.exit_code == 0
-    assert "Usage" in result.output
-
-
-@pytest.mark.parametrize(
-    "command",
-    [
-        "broadcasts",
-        "broadcast show",
-        "broadcast retry",
-        "broadcast resolve",
-        "broadcast cancel",
-        "broadcast pause",
-        "broadcast stop",
-        "test-send",
-        "setup",
-        "doctor",
-        "schema-map show",
-        "db migrate",
-        "db status",
-    ],
-)
-def test_every_command_of_an_operator_is_documented(command: str) -> None:
-    assert f"bridge {command}" in (ROOT / "docs" / "how-to" / "operate.md").read_text()
 
 
 def test_a_command_without_settings_says_which_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,107 @@
+"""Writes the pages of docs/reference that are made from the code: `make docs`."""
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import typer
+from typer.core import TyperGroup
+
+from cli.main import app
+from cli.reference import cli_page, errors_page, settings_page
+
+ROOT: Final = Path(__file__).parents[1]
+REFERENCE: Final = ROOT / "docs" / "reference"
+_PACKAGES: Final = ("shared", "cli", "local", "tools")
+
+
+@cache
+def pages() -> dict[Path, str]:
+    """Every page that is made from the code, and what it must hold."""
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)  # noqa: S101 - the app has commands
+    page = REFERENCE / "map.md"
+    return {
+        REFERENCE / "settings.md": settings_page(),
+        REFERENCE / "errors.md": errors_page(),
+        REFERENCE / "cli.md": cli_page(command),
+        page: _with(_with(page.read_text(), "functions", _functions()), "modules", _modules()),
+    }
+
+
+def summary(module: Path) -> str:
+    """The first sentence of a module's docstring."""
+    return _first_sentence(ast.get_docstring(ast.parse(module.read_text())))
+
+
+def _first_sentence(docstring: str | None) -> str:
+    paragraph = " ".join(re.split(r"\n\n|\n- ", docstring or "", maxsplit=1)[0].split())
+    return re.split(r"(?<=[.?]) (?=[A-Z`])", paragraph, maxsplit=1)[0].removesuffix(":")
+
+
+def _with(page: str, part: str, lines: Iterator[str]) -> str:
+    """A page with one of its marked parts written anew."""
+    begin, end = f"<!-- {part}: written by `make docs` -->\n", f"<!-- end of {part} -->"
+    before, rest = page.split(begin)
+    after = rest.split(end)[1]
+    return f"{before}{begin}\n" + "\n".join(lines) + f"\n\n{end}{after}"
+
+
+def functions() -> Iterator[tuple[str, str, str]]:
+    """Each function of the app: its name, what triggers it, what it does."""
+    for node in ast.parse((ROOT / "function_app.py").read_text()).body:
+        if not isinstance(node, ast.FunctionDef):
+            continue
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute):
+                given = {
+                    each.arg: each.value.value for each in decorator.keywords if isinstance(each.value, ast.Constant)
+                }
+                trigger = {
+                    "timer_trigger": f"timer, `{given.get('schedule')}`",
+                    "queue_trigger": f"queue, `{given.get('queue_name')}`",
+                    "route": f"HTTP, `/api/{given.get('route')}`",
+                }[decorator.func.attr]
+                yield node.name, trigger.replace("%", ""), _first_sentence(ast.get_docstring(node))
+
+
+def _functions() -> Iterator[str]:
+    yield from ("| Function | Trigger | What it does |", "|---|---|---|")
+    for name, trigger, does in functions():
+        yield f"| `{name}` | {trigger} | {does} |"
+
+
+def _modules() -> Iterator[str]:
+    packages = [package for name in _PACKAGES for package in _package_and_those_in_it(ROOT / name)]
+    yield "```"
+    for package in packages:
+        depth = len(package.relative_to(ROOT).parts) - 1
+        yield f"{'  ' * depth + package.name + '/':<22}  {summary(package / '__init__.py')}".rstrip()
+    yield "```"
+    for package in packages:
+        name = package.relative_to(ROOT)
+        modules = [module for module in sorted(package.glob("*.py")) if module.name != "__init__.py"]
+        if modules:
+            yield from ("", f"### {name}/", "", "| Module | What it is |", "|---|---|")
+        for module in modules:
+            text = summary(module).replace("|", "\\|")
+            yield f"| [{module.stem}](../../{name}/{module.name}) | {text} |"
+
+
+def _package_and_those_in_it(package: Path) -> Iterator[Path]:
+    yield package
+    for init in sorted(package.glob("*/__init__.py")):
+        yield from _package_and_those_in_it(init.parent)
+
+
+def main() -> None:
+    """Write them."""
+    for page, text in pages().items():
+        page.write_text(text)
+
+
+if __name__ == "__main__":
+    main()
