@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import typer
 from pydantic import SecretStr
 from pydantic_core import PydanticUndefined
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from shared.config.settings import Settings
 from shared.errors import TerminalError, catalogue
@@ -93,12 +93,14 @@ def cli_page(group: TyperGroup) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _parameter(command: TyperCommand, parameter: typer.core.TyperArgument | typer.core.TyperOption) -> str:
-    record = parameter.get_help_record(typer.Context(command))
-    usage, text = record or ("", "")
-    if isinstance(parameter, typer.core.TyperArgument):
+def _parameter(command: TyperCommand, parameter: object) -> str:
+    if isinstance(parameter, TyperArgument):
         usage, text = (parameter.name or "").upper(), parameter.help or ""
-    text = re.sub(r"\[default: \((.*?)\)", r"[default: \1", " ".join(text.split()))
+    elif isinstance(parameter, TyperOption):
+        usage, text = parameter.get_help_record(typer.Context(command)) or ("", "")
+        text = re.sub(r"\[default: \((.*?)\)", r"[default: \1", " ".join(text.split()))
+    else:
+        raise TypeError(parameter)
     return f"| `{_cell(usage)}` | {_cell(text).replace('<', '&lt;')} |"
 
 

@@ -18,16 +18,22 @@ REFERENCE: Final = ROOT / "docs" / "reference"
 _PACKAGES: Final = ("shared", "cli", "local", "tools")
 
 
+def group() -> TyperGroup:
+    """The commands of `bridge`."""
+    command = typer.main.get_command(app)
+    if not isinstance(command, TyperGroup):
+        raise TypeError(command)
+    return command
+
+
 @cache
 def pages() -> dict[Path, str]:
     """Every page that is made from the code, and what it must hold."""
-    command = typer.main.get_command(app)
-    assert isinstance(command, TyperGroup)  # noqa: S101 - the app has commands
     page = REFERENCE / "map.md"
     return {
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "errors.md": errors_page(),
-        REFERENCE / "cli.md": cli_page(command),
+        REFERENCE / "cli.md": cli_page(group()),
         page: _with(_with(page.read_text(), "functions", _functions()), "modules", _modules()),
     }
 
@@ -57,15 +63,13 @@ def functions() -> Iterator[tuple[str, str, str]]:
             continue
         for decorator in node.decorator_list:
             if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute):
-                given = {
-                    each.arg: each.value.value for each in decorator.keywords if isinstance(each.value, ast.Constant)
-                }
+                given = {each.arg: ast.unparse(each.value).strip("'%") for each in decorator.keywords}
                 trigger = {
                     "timer_trigger": f"timer, `{given.get('schedule')}`",
                     "queue_trigger": f"queue, `{given.get('queue_name')}`",
                     "route": f"HTTP, `/api/{given.get('route')}`",
                 }[decorator.func.attr]
-                yield node.name, trigger.replace("%", ""), _first_sentence(ast.get_docstring(node))
+                yield node.name, trigger, _first_sentence(ast.get_docstring(node))
 
 
 def _functions() -> Iterator[str]:
