@@ -12,6 +12,7 @@ from tests.databases import ConnectionString, Databases, ServerDatabases, Server
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--nightly", action="store_true", help="run the tests marked nightly, and no others")
     parser.addoption(
         "--database-url",
         metavar="CONNECTION",
@@ -25,7 +26,22 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.register_profile("untimed", deadline=None)
     settings.load_profile("untimed")
     config.addinivalue_line("markers", "slow: takes more than five seconds (leave out with -m 'not slow')")
+    config.addinivalue_line("markers", "nightly: takes too long for every push; runs with --nightly only")
     config.addinivalue_line("markers", "sqlite: about SQLite itself; uses its files whatever --database-url says")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    nightly = bool(config.getoption("--nightly"))
+    left_out = [item for item in items if nightly != (item.get_closest_marker("nightly") is not None)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if nightly == (item.get_closest_marker("nightly") is not None)]
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    # A night without a test is no failure.
+    if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.getoption("--nightly"):
+        session.exitstatus = pytest.ExitCode.OK
 
 
 @pytest.fixture(scope="session")

@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NoReturn, Self
 
 import asyncssh
 import pytest
 
 from shared.sftp.site import SftpSite
+from tests.missing import missing
 
 PASSWORD = "Pa55 wörd; with a mark"
 #: Seconds within which a server must be there; generous, for machines are slow at times.
@@ -105,7 +106,7 @@ def proftpd(folder: Path, *, methods: str = "publickey", overwrite: bool = True)
     """
     program, modules = _program("proftpd"), Path("/usr/lib/proftpd")
     if not (modules / "mod_sftp.so").exists():
-        _missing("ProFTPD's mod_sftp")
+        _not_installed("ProFTPD's mod_sftp")
     _write_host_keys(folder)
     keys = b"".join(key.export_public_key("rfc4716") for key in USER_KEYS.values())
     (folder / "authorized_keys").write_bytes(keys)
@@ -241,14 +242,11 @@ def _greets(port: int, process: subprocess.Popen[bytes]) -> bool:
 
 def _program(name: str) -> str:
     found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    return found or _missing(name)
+    return found or _not_installed(name)
 
 
-def _missing(what: str) -> Any:
-    message = f"{what} is not installed: tools/sftp_servers.sh installs it on Debian"
-    if os.environ.get("CI") == "true":
-        pytest.fail(message)
-    pytest.skip(message)
+def _not_installed(what: str) -> NoReturn:
+    missing(f"{what} is not installed: tools/sftp_servers.sh installs it on Debian")
 
 
 def _with_password(user: str, folder: Path, command: list[str]) -> list[str]:
@@ -256,7 +254,7 @@ def _with_password(user: str, folder: Path, command: list[str]) -> list[str]:
     mount = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/shadow && exec "$@"', str(folder / "shadow")]
     _write_secret(folder / "shadow", f"{user}:{_hashed(PASSWORD)}:20000:0:99999:7:::\n".encode())
     if os.getuid() != 0 or subprocess.run([*mount, "true"], check=False, capture_output=True).returncode:
-        pytest.skip("a password for sshd needs root and a mount namespace")
+        missing("a password for sshd needs root and a mount namespace")
     return [*mount, *command]
 
 

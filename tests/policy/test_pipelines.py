@@ -16,6 +16,7 @@ import yaml
 ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
 TEST = "sudo --preserve-env=CI bash .ci/run"
+TEST_NIGHTLY = "sudo --preserve-env=CI bash .ci/nightly"
 #: Of a deployment, in this order: tables before code, for the old code runs on new tables and not the other way round.
 STEPS = [
     "sudo sh tools/odbc.sh",
@@ -37,8 +38,9 @@ def workflow(name: str) -> dict[str, Any]:
 
 
 AZURE_DEVOPS = read(ROOT / "azure-pipelines.yml")
+AZURE_DEVOPS_NIGHTLY = read(ROOT / "azure-pipelines-nightly.yml")
 EVERY_WORKFLOW = sorted(path.name for path in WORKFLOWS.iterdir())
-EVERY_FILE = [*sorted(WORKFLOWS.iterdir()), ROOT / "azure-pipelines.yml", ROOT / "tools" / "deploy.sh"]
+EVERY_FILE = [*sorted(WORKFLOWS.iterdir()), *sorted(ROOT.glob("azure-pipelines*.yml")), ROOT / "tools" / "deploy.sh"]
 
 
 def every(found: Any, key: str) -> Iterator[Any]:
@@ -91,6 +93,7 @@ def test_whatever_a_workflow_uses_is_this_commit_or_pinned_to_one(name: str) -> 
 
 def test_azure_devops_uses_one_task_by_its_major_version() -> None:
     assert set(every(AZURE_DEVOPS, "task")) == {"AzureCLI@2"}
+    assert set(every(AZURE_DEVOPS_NIGHTLY, "task")) == set()
 
 
 def test_the_auditor_of_workflows_finds_nothing_to_worry_about() -> None:
@@ -134,8 +137,10 @@ def test_no_text_from_outside_is_put_into_a_command(name: str) -> None:
 
 
 def test_the_token_of_the_checkout_is_masked_and_not_left_in_the_clone() -> None:
-    (one, other) = (workflow(name)["jobs"] for name in ("test.yml", "deploy-stage.yml"))
-    assert one["test"]["steps"][0] == other["deploy"]["steps"][0]
+    names = ("test.yml", "nightly.yml", "deploy-stage.yml")
+    (test,), (nightly,), (deploy,) = (workflow(name)["jobs"].values() for name in names)
+    assert test["steps"][0] == nightly["steps"][0] == deploy["steps"][0]
+    assert list(every(AZURE_DEVOPS_NIGHTLY, "persistCredentials")) == [False]
     assert AZURE_DEVOPS["stages"][0]["jobs"][0]["steps"][0]["persistCredentials"] is False
     assert list(every(AZURE_DEVOPS, "persistCredentials")) == [False, False]
 
@@ -148,6 +153,22 @@ def test_both_test_with_the_same_command() -> None:
     stage = AZURE_DEVOPS["stages"][0]
     assert devops_commands(stage["jobs"][0]["steps"]) == [TEST]
     assert list(every(workflow("test.yml"), "CI")) == list(every(AZURE_DEVOPS, "CI")) == ["true"]
+
+
+def test_both_run_the_nightly_tests_at_the_same_hour_and_at_no_push() -> None:
+    nightly = workflow("nightly.yml")
+    assert github_commands(nightly["jobs"]["nightly"]) == [TEST_NIGHTLY]
+    assert devops_commands(AZURE_DEVOPS_NIGHTLY["jobs"][0]["steps"]) == [TEST_NIGHTLY]
+    assert list(every(nightly, "CI")) == list(every(AZURE_DEVOPS_NIGHTLY, "CI")) == ["true"]
+    (schedule,) = AZURE_DEVOPS_NIGHTLY["schedules"]
+    assert nightly["on"] == {"schedule": [{"cron": schedule["cron"]}], "workflow_dispatch": None}
+    assert schedule["branches"] == {"include": ["main"]}
+    assert AZURE_DEVOPS_NIGHTLY["trigger"] == AZURE_DEVOPS_NIGHTLY["pr"] == "none"
+
+
+def test_the_linters_run_before_the_tests() -> None:
+    commands = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert commands.index("make check") < commands.index("make test") < commands.index("make infra")
 
 
 def test_both_deploy_with_the_same_commands_in_the_same_order() -> None:
@@ -194,7 +215,7 @@ def test_every_job_ends_some_time() -> None:
         for job in workflow(name)["jobs"].values():
             assert "uses" in job or 0 < job["timeout-minutes"] <= 60
     _, deployment = devops_deployment()
-    for job in (AZURE_DEVOPS["stages"][0]["jobs"][0], deployment):
+    for job in (AZURE_DEVOPS["stages"][0]["jobs"][0], AZURE_DEVOPS_NIGHTLY["jobs"][0], deployment):
         assert 0 < job["timeoutInMinutes"] <= 60
 
 

@@ -1,0 +1,142 @@
+"""What keeps commits tidy and sets up editors: hooks, tasks and templates name programs and targets that exist."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tools.commit_message import problems
+from tools.whitespace import cleaned
+
+ROOT = Path(__file__).parents[2]
+BODY = "\n\nThe reason is a sentence.\n"
+TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+
+
+def hooks() -> list[dict[str, Any]]:
+    (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert repository["repo"] == "local"
+    found: list[dict[str, Any]] = repository["hooks"]
+    return found
+
+
+def pre_commit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the hooks, with everything that pre-commit keeps in a folder of the test."""
+    return subprocess.run(
+        [Path(sys.executable).with_name("pre-commit"), *arguments],
+        cwd=ROOT,
+        env={**os.environ, "PRE_COMMIT_HOME": str(folder / "home")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# Hooks
+
+
+def test_every_hook_is_a_program_of_the_environment() -> None:
+    for hook in hooks():
+        assert hook["language"] == "system"
+        program, *arguments = hook["entry"].split(" ")
+        assert program.startswith(".venv/bin/")
+        assert Path(sys.executable).with_name(Path(program).name).exists()
+        assert all((ROOT / argument).exists() for argument in arguments if argument.endswith(".py"))
+
+
+def test_the_hooks_accept_what_is_clean(tmp_path: Path) -> None:
+    run = pre_commit(tmp_path, "run", "--files", "README.md", "tools/whitespace.py")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert run.stdout.count("Passed") == len(hooks()) - 1
+
+
+@pytest.mark.parametrize(("message", "accepted"), [("A subject" + BODY, True), ("x" * 73 + BODY, False)])
+def test_a_commit_message_is_checked_before_the_commit(tmp_path: Path, message: str, *, accepted: bool) -> None:
+    file = tmp_path / "message"
+    file.write_text(message)
+    run = pre_commit(tmp_path, "run", "--hook-stage", "commit-msg", "--commit-msg-filename", str(file))
+    assert (run.returncode == 0) is accepted, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("message", "problem"),
+    [
+        ("x" * 73 + BODY, "The subject has 73 characters, more than 72."),
+        ("A subject." + BODY, "The subject ends with a full stop."),
+        ("A subject\nand more of it\n", "The line after the subject is not empty."),
+        ("A subject\n", "There is no body: say in a sentence why."),
+        ("A subject\n\n# A comment of git\n", "There is no body: say in a sentence why."),
+    ],
+)
+def test_a_message_is_refused_with_the_reason(message: str, problem: str) -> None:
+    assert problems(message) == [problem]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "x" * 72 + BODY,
+        "# A comment of git\n\nA subject" + BODY,
+        "A subject" + BODY + "# ------------------------ >8 ------------------------\n" + "x" * 100 + "\n",
+        "Merge branch 'main' of a repository whose address makes the line much longer than others",
+        "fixup! A subject",
+        "",
+    ],
+)
+def test_a_message_that_keeps_the_rules_is_accepted(message: str) -> None:
+    assert problems(message) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "clean"),
+    [
+        (b"a\n", b"a\n"),
+        (b"a", b"a\n"),
+        (b"a\n\n\n", b"a\n"),
+        (b"a \nb\t\n", b"a\nb\n"),
+        (b"a\r\nb\r\n", b"a\nb\n"),
+        (b"", b""),
+        (b"\n\n", b""),
+        (b"a \0", b"a \0"),
+    ],
+)
+def test_whitespace_at_the_end_of_lines_and_of_the_file_is_cleaned(content: bytes, clean: bytes) -> None:
+    assert cleaned(content) == clean
+    assert cleaned(clean) == clean
+
+
+# Editors
+
+
+def test_tasks_of_the_editor_are_targets_of_make() -> None:
+    tasks = json.loads((ROOT / ".vscode" / "tasks.json").read_text())["tasks"]
+    named = [command.removeprefix("make ") for task in tasks if (command := task["command"]).startswith("make ")]
+    assert named
+    assert set(named) <= TARGETS
+    labels = {task["label"] for task in tasks}
+    launched = json.loads((ROOT / ".vscode" / "launch.json").read_text())["configurations"]
+    assert {name for each in launched if (name := each.get("preLaunchTask"))} <= labels
+
+
+def test_what_the_editor_debugs_is_there() -> None:
+    launched = json.loads((ROOT / ".vscode" / "launch.json").read_text())["configurations"]
+    modules = {each["module"] for each in launched if "module" in each}
+    for module in modules:
+        assert subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, check=False).returncode == 0
+    assert "local.host" in modules
+
+
+def test_a_container_gets_the_extensions_that_the_editor_recommends() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
+    recommended = json.loads((ROOT / ".vscode" / "extensions.json").read_text())["recommendations"]
+    assert container["customizations"]["vscode"]["extensions"] == recommended
+    version = (ROOT / ".python-version").read_text().strip()
+    assert container["image"].startswith(f"python:{version}-")
+    assert "make setup" in container["postCreateCommand"]
+    assert json.loads((ROOT / ".vscode" / "settings.json").read_text())["azureFunctions.projectLanguageModel"] == 2
