@@ -1,5 +1,7 @@
 """The `bridge` command."""
 
+from typing import Annotated
+
 import typer
 
 from cli.broadcasts import broadcast, broadcasts, status
@@ -13,6 +15,7 @@ from cli.schema_map import schema_map
 from cli.send_test import send_test
 from cli.setup import setup
 from cli.smoke import smoke
+from shared.config.version import version
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -35,6 +38,23 @@ app.command("test-send")(send_test)
 app.command()(smoke)
 app.command()(settings)
 app.command()(errors)
+
+
+def _print_version(asked: bool) -> None:  # noqa: FBT001 - as Typer calls it
+    if asked:
+        typer.echo(f"Broadcast Bridge {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version with its commit."),
+    ] = False,
+) -> None:
+    pass
 
 
 def main() -> None:

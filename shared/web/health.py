@@ -1,4 +1,6 @@
-"""Whether the app can work: what the availability test asks for. Codes of the catalogue, nothing else: anybody may ask.
+"""Whether the app can work: what the availability test asks for.
+
+Anybody may ask, so the answer holds codes of the catalogue and the version, nothing else.
 
 It says that an instance can begin: settings, database, tables, storage. That the timers run is told by the line
 `standing` of housekeeping, whose silence is an alert of its own.
@@ -12,6 +14,7 @@ from threading import Lock
 from typing import Any, Final
 
 from shared.bridge import Bridge
+from shared.config.version import version
 from shared.errors import BridgeError, StorageUnavailable, UnexpectedError
 from shared.ledger.schema import Schema
 from shared.telemetry import log, traceback_location
@@ -36,7 +39,9 @@ class Health:
         self._until = 0.0
 
     def answer(self) -> tuple[int, str]:
-        """The HTTP status, 200 or 503, and JSON: `{"ok": …, "checks": [{"check": …, "ok": …, "code": …}]}`.
+        """The HTTP status, 200 or 503, and JSON.
+
+        The JSON is `{"ok": …, "checks": [{"check": …, "ok": …, "code": …}], "version": …}`.
 
         One call at a time looks; the others are given the last answer, so that a part that hangs holds one thread.
         """
@@ -86,4 +91,5 @@ def _checked[Given](name: str, check: Callable[[], Given]) -> tuple[Given | None
 
 
 def _text(checks: list[dict[str, Any]]) -> str:
-    return json.dumps({"ok": bool(checks) and all(check["ok"] for check in checks), "checks": checks})
+    ok = bool(checks) and all(check["ok"] for check in checks)
+    return json.dumps({"ok": ok, "checks": checks, "version": version()})

@@ -4,6 +4,7 @@ from typing import Any
 
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast
+from shared.config.version import version
 from shared.ledger.alerts import Alert
 from shared.ledger.removals import Removal, removals
 from shared.ledger.responses.counts import Comparison, of_broadcasts
@@ -20,7 +21,7 @@ def status(bridge: Bridge) -> dict[str, Any]:
 
     Returns:
         `{"broadcasts": [...], "response_files": [...], "responses": {...}, "suppressions": [...], "removals": [...],
-        "alerts": [...]}`
+        "alerts": [...], "version": "..."}`
     """
     ledger = bridge.ledger
     newest = ledger.broadcasts.newest(_MOST)
@@ -32,6 +33,7 @@ def status(bridge: Bridge) -> dict[str, Any]:
         "suppressions": [_source(one) for one in ledger.suppressions.sources()],
         "removals": [_removal(one) for one in removals(ledger.database)],
         "alerts": [_alert(one) for one in ledger.alerts.standing()],
+        "version": version(),
     }
 
 

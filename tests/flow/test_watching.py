@@ -14,6 +14,7 @@ import pytest
 
 from shared.bridge import now
 from shared.broadcast import State
+from shared.config.version import version
 from shared.errors import SettingsInvalid
 from shared.ledger.alerts import AlertKind
 from shared.operations.responses import load_again, take_in
@@ -93,7 +94,7 @@ def test_a_bridge_that_can_work_is_healthy(flow: Flow) -> None:
     status, text = Health(lambda: flow.bridge).answer()
     assert status == 200
     checks = [{"check": name, "ok": True, "code": None} for name in ("start", "database", "storage")]
-    assert json.loads(text) == {"ok": True, "checks": checks}
+    assert json.loads(text) == {"ok": True, "checks": checks, "version": version()}
 
 
 def test_a_container_that_is_missing_is_told_by_a_code_alone(flow: Flow) -> None:
