@@ -507,7 +507,9 @@ def test_azd_finds_its_service_its_environment_and_the_set_up_of_the_databases()
     azd = yaml.safe_load((PROJECT / "azure.yaml").read_text())
     (service,) = azd["services"]
     assert service in set(strings(one("Microsoft.Web/sites")["tags"]))
+    stamped = azd["services"][service].pop("hooks")
     assert azd["services"][service] == {"project": ".", "language": "python", "host": "function"}
+    assert stamped.keys() == {"prepackage", "postpackage"}
     assert "azd-env-name" in str(parsed(INFRA / "main.bicep")["variables"]["allTags"])
     hook = azd["hooks"]["postprovision"]["posix"]
     assert (PROJECT / hook["run"]).exists()

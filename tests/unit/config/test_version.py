@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from cli.main import app
 from shared.config import version as module
 from shared.config.version import COMMIT_FILE, DESCRIBE, VERSION, version, with_commit
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 HASH = "1a2b3c4d5e6f7890123456789012345678901234"
 PRINT = "from shared.config.version import version; print(version())"
 
@@ -79,3 +80,16 @@ def test_git_describes_the_same_commit_alike_in_every_clone(tmp_path: Path) -> N
 def test_the_command_prints_the_version_and_needs_no_settings() -> None:
     result = CliRunner().invoke(app, ["--version"])
     assert (result.exit_code, result.output) == (0, f"Broadcast Bridge {version()}\n")
+
+
+def test_azd_writes_the_file_before_it_packages_and_removes_it_afterwards(tmp_path: Path) -> None:
+    """The commands of azure.yaml in a clone; git is asked for the same in a working tree."""
+    run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(tmp_path)], ROOT)
+    (service,) = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"].values()
+    hooks = service["hooks"]
+    file = tmp_path / COMMIT_FILE.relative_to(ROOT)
+    for system in ("posix", "windows"):
+        run(["sh", "-c", hooks["prepackage"][system]["run"]], tmp_path)
+        assert file.read_text().strip() == run(DESCRIBE, tmp_path)
+        run(["sh", "-c", hooks["postpackage"][system]["run"]], tmp_path)
+        assert not file.exists()
