@@ -99,20 +99,72 @@ def analysed() -> dict[str, Any]:
 
 
 @cache
+def parsed_modules() -> dict[Path, ast.Module]:
+    return {path: ast.parse(path.read_text()) for path in (PROJECT / "shared").rglob("*.py")}
+
+
+@cache
+def functions() -> dict[str, list[ast.FunctionDef]]:
+    """The functions and methods of the code by name: several may share one."""
+    named: dict[str, list[ast.FunctionDef]] = {}
+    for module in parsed_modules().values():
+        for node in ast.walk(module):
+            if isinstance(node, ast.FunctionDef):
+                named.setdefault(node.name, []).append(node)
+    return named
+
+
+@cache
 def log_extras() -> tuple[dict[str, ast.expr], ...]:
-    """The fields of every log line: each dict with an `action` in the code."""
-    found = []
-    for path in (PROJECT / "shared").rglob("*.py"):
-        for node in ast.walk(ast.parse(path.read_text())):
-            if isinstance(node, ast.Dict):
-                fields = {
-                    key.value: value
-                    for key, value in zip(node.keys, node.values, strict=True)
-                    if isinstance(key, ast.Constant) and isinstance(key.value, str)
-                }
-                if "action" in fields:
-                    found.append(fields)
-    return tuple(found)
+    """The fields of every log line: each dict with an `action` in the code, and each call of `fenced`.
+
+    A function that is spread into them, as `**broadcast.log_context()`, adds the names of the dicts that it makes.
+    """
+    (fence,) = functions()["fenced"]
+    passed_on = set(ast.walk(fence))
+    return tuple(
+        fields
+        for module in parsed_modules().values()
+        for node in ast.walk(module)
+        if node not in passed_on and "action" in (fields := _fields(node))
+    )
+
+
+def _fields(node: ast.AST) -> dict[str, ast.expr]:
+    """What a dict, or a call of `fenced`, gives to a log line."""
+    if isinstance(node, ast.Dict):
+        pairs = [(key.value if isinstance(key, ast.Constant) else None, value) for key, value in _items(node)]
+    elif isinstance(node, ast.Call) and _name(node.func) == "fenced":
+        pairs = [(keyword.arg, keyword.value) for keyword in node.keywords]
+    else:
+        return {}
+    fields: dict[str, ast.expr] = {}
+    for name, value in pairs:
+        if isinstance(name, str):
+            fields[name] = value
+        elif isinstance(value, ast.Call):
+            fields |= dict.fromkeys(_spread(_name(value.func)), value)
+    return fields
+
+
+def _items(node: ast.Dict) -> list[tuple[ast.expr | None, ast.expr]]:
+    return list(zip(node.keys, node.values, strict=True))
+
+
+def _name(function: ast.expr) -> str:
+    return function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+
+
+def _spread(name: str) -> set[str]:
+    """The names in the dicts that the functions of a name make."""
+    return {
+        str(key.value)
+        for function in functions().get(name, [])
+        for node in ast.walk(function)
+        if isinstance(node, ast.Dict)
+        for key in node.keys
+        if isinstance(key, ast.Constant)
+    }
 
 
 def logged_actions() -> set[str]:
@@ -130,15 +182,7 @@ def standing_fields() -> dict[str, Any]:
 
 
 def logged_fields() -> set[str]:
-    figures = ast.parse((PROJECT / "shared" / "steps" / "figures.py").read_text())
-    literal = {
-        str(key.value)
-        for node in ast.walk(figures)
-        if isinstance(node, ast.Dict)
-        for key in node.keys
-        if isinstance(key, ast.Constant)
-    }
-    return {name for extra in log_extras() for name in extra} | literal | set(standing_fields())
+    return {name for extra in log_extras() for name in extra} | set(standing_fields())
 
 
 def test_every_line_of_the_log_has_an_action() -> None:
