@@ -29,6 +29,7 @@ from shared.ledger import Ledger
 from shared.ledger.schema import Schema
 from shared.optimizely.names import Names
 from shared.optimizely.rest.client import OptimizelyRest
+from shared.optimizely.rest.transport import RestTransport
 from shared.routes.campaign import BroadcastCampaign
 from shared.routes.closed_loop import ClosedLoopRoute
 from shared.routes.export_file import ExportFileRoute
@@ -204,13 +205,14 @@ def optimizely_site(settings: Settings) -> SftpSite:
 
 def optimizely_rest(settings: Settings) -> OptimizelyRest:
     """Optimizely's REST API; nothing is connected to yet."""
-    return OptimizelyRest(
+    transport = RestTransport(
         base_url=settings.optimizely_rest_url,
         client_id=settings.optimizely_client_id,
         user=settings.optimizely_api_user,
         password=settings.optimizely_api_password.get_secret_value(),
         connections=settings.optimizely_connections,
     )
+    return OptimizelyRest(transport)
 
 
 def export_sites(channels: Channels) -> dict[str, SftpSite]:

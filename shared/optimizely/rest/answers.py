@@ -1,7 +1,7 @@
 """Answers of the REST API of Optimizely Campaign: the fields that the bridge uses, typed.
 
-Shapes are those of the vendor's description; a field that the vendor adds does no harm. The description
-marks no field as required: what an object is useless without is required here. Times are aware and in UTC.
+Shapes are those of the vendor's description; fields that the vendor adds are ignored. The description marks
+no field as required; required here is what an object is useless without. Times are aware and in UTC.
 """
 
 from collections import Counter
@@ -18,7 +18,7 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def _empty_text(value: object) -> object:
+def _none_to_text(value: object) -> object:
     return "" if value is None else value
 
 
@@ -28,11 +28,11 @@ def _first_text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _empty_list(value: object) -> object:
+def _none_to_list(value: object) -> object:
     return [] if value is None else value
 
 
-def _false(value: object) -> object:
+def _none_to_false(value: object) -> object:
     return False if value is None else value
 
 
@@ -45,11 +45,11 @@ def _length(value: object) -> object:
     raise ValueError(msg)
 
 
-def _numbers(value: object) -> object:
+def _count_statuses(value: object) -> object:
     if value is None:
         return {}
     if isinstance(value, dict):
-        # Its keys are recipients. Nothing of them may stay, and no odd value either.
+        # The keys are recipients: none of them may remain, nor any unexpected value.
         return Counter(status if status in _RECIPIENT_STATUSES else "other" for status in value.values())
     msg = "not a map"
     raise ValueError(msg)
@@ -60,8 +60,8 @@ _RECIPIENT_STATUSES = ("enqueued", "sending", "sent", "failed")
 _Id = Annotated[int, Field(ge=0, lt=2**63)]
 _Count = Annotated[int, Field(ge=0)]
 _Time = Annotated[AwareDatetime, AfterValidator(_utc)]
-# The description marks no field as required: what has no name can still be listed, it is never found.
-_Text = Annotated[str, BeforeValidator(_empty_text)]
+# An object without a name can still be listed; a search by name never finds it.
+_Text = Annotated[str, BeforeValidator(_none_to_text)]
 
 
 class Answer:
@@ -73,7 +73,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthenticatedUser(Answer):
-    """The API user. Its name and address are left out: they are an address."""
+    """The API user. Its name and address are left out: both are personal data."""
 
     id: _Id
 
@@ -87,13 +87,6 @@ class RecipientList(Answer):
     #: Number of recipients.
     recipients: _Count
     modified: _Time | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientListAttributeNames(Answer):
-    """Internal names of the fields of a recipient list."""
-
-    attribute_names: Annotated[tuple[str, ...], BeforeValidator(_empty_list)] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,18 +109,16 @@ class Message(Answer):
     name: _Text = ""
     #: As `SmartCampaign.status`.
     status: _Text = ""
-    started: _Time | None = None
-    finished: _Time | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WholeMessage(Message):
-    """A message with what its readers see."""
+class MessageContent(Message):
+    """A message with its sender, subject and content."""
 
     sender_address: _Text = ""
     sender_name: _Text = ""
     reply_to_address: _Text = ""
-    #: Its form is not described; a text, or texts by something.
+    #: Its form is not documented: a text, or an object of texts.
     subject: Annotated[str, BeforeValidator(_first_text)] = ""
     content: _Text = field(default="", repr=False)
 
@@ -138,20 +129,18 @@ class SmartCampaign(Answer):
 
     id: _Id
     name: _Text = ""
-    #: invalid, activationRequired, activated, canceled, paused, running or finished. Kept as text: a
-    #: status that the vendor adds must not make a list of campaigns unreadable.
+    #: invalid, activationRequired, activated, canceled, paused, running or finished. Kept as text, so
+    #: that a status which the vendor adds does not make a list of campaigns unreadable.
     status: str
     created: _Time | None = None
-    started: _Time | None = None
-    finished: _Time | None = None
     #: The recipient lists it sends to; empty in a summary.
     recipient_list_ids: Annotated[
         tuple[_Id, ...],
-        BeforeValidator(_empty_list),
+        BeforeValidator(_none_to_list),
         Field(validation_alias=AliasPath("recipientLists", "recipientListIds")),
     ] = ()
     #: Its messages; empty in a summary.
-    messages: Annotated[tuple[Message, ...], BeforeValidator(_empty_list)] = ()
+    messages: Annotated[tuple[Message, ...], BeforeValidator(_none_to_list)] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +148,6 @@ class SmartCampaignReport(Answer):
     """The totals of a Smart Campaign, in recipients."""
 
     recipients_total: Annotated[_Count, Field(validation_alias=AliasPath("recipients", "total"))]
-    net: Annotated[_Count, Field(validation_alias=AliasPath("recipients", "net"))]
     skipped: Annotated[_Count, Field(validation_alias=AliasPath("recipients", "skipped"))]
     in_queue: Annotated[_Count, Field(validation_alias=AliasPath("recipients", "inQueue"))]
     #: None where the report has none.
@@ -167,18 +155,13 @@ class SmartCampaignReport(Answer):
     soft_bounces: Annotated[_Count | None, Field(validation_alias=AliasPath("bounces", "soft"))] = None
     unsubscribes: _Count | None = None
     opens_total: Annotated[_Count | None, Field(validation_alias=AliasPath("opens", "total"))] = None
-    opens_unique: Annotated[_Count | None, Field(validation_alias=AliasPath("opens", "unique"))] = None
     clicks_total: Annotated[_Count | None, Field(validation_alias=AliasPath("clicks", "total"))] = None
-    clicks_unique: Annotated[_Count | None, Field(validation_alias=AliasPath("clicks", "unique"))] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobTrigger(Answer):
     """When a scheduled job runs."""
 
-    #: Its values are not documented.
-    state: _Text = ""
-    next_fire_time: _Time | None = None
     last_fired_time: _Time | None = None
 
 
@@ -187,40 +170,30 @@ class ConfiguredJob(Answer):
     """A scheduled job, as Administration > Scheduled Jobs lists it."""
 
     name: _Text = ""
-    triggers: Annotated[tuple[JobTrigger, ...], BeforeValidator(_empty_list)] = ()
+    triggers: Annotated[tuple[JobTrigger, ...], BeforeValidator(_none_to_list)] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningJob(Answer):
-    """A scheduled job that runs now."""
+    """A scheduled job that is running now."""
 
     name: _Text = ""
-    started: _Time | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RecipientValidity(Answer):
-    """Whether a recipient would be sent a message."""
-
-    valid: bool
-    #: blacklisted, bounced, unsubscribed or not_found; empty for a valid one.
-    reason: Annotated[_Text, Field(validation_alias="validationFailedReason")] = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recipient(Answer):
-    """A recipient of a list."""
+class RecipientId(Answer):
+    """A recipient of a list, by its id."""
 
     id: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecipientListsNode(Answer):
-    """The node of a Smart Campaign that holds its recipient lists: where its graph begins."""
+    """The node of a Smart Campaign that holds its recipient lists: the start of its graph."""
 
     node_id: _Text = ""
     successor_node_id: _Text = ""
-    recipient_list_ids: Annotated[tuple[_Id, ...], BeforeValidator(_empty_list)] = ()
+    recipient_list_ids: Annotated[tuple[_Id, ...], BeforeValidator(_none_to_list)] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,12 +203,12 @@ class WaitNode(Answer):
     node_id: _Text = ""
     successor_node_id: _Text = ""
     scheduled_at: _Time | None = None
-    scheduled_after_recipient_import: Annotated[bool, BeforeValidator(_false)] = False
+    scheduled_after_recipient_import: Annotated[bool, BeforeValidator(_none_to_false)] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestMailingStarted(Answer):
-    """A test mailing that was ordered. Of its recipients only the numbers are kept: the answer has addresses."""
+    """A test mailing that was started. Only the numbers of recipients are kept: the answer has their addresses."""
 
     __test__: ClassVar = False  # no test, for pytest
 
@@ -251,7 +224,7 @@ class TestMailingStarted(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestMailingReport(Answer):
-    """How far a test mailing is."""
+    """The progress of a test mailing."""
 
     __test__: ClassVar = False  # no test, for pytest
 
@@ -260,10 +233,8 @@ class TestMailingReport(Answer):
     status: _Text = ""
     #: Number of recipients by enqueued, sending, sent, failed, and other for what the vendor does not describe.
     recipients_by_status: Annotated[
-        dict[str, int], BeforeValidator(_numbers), Field(validation_alias="recipientStatus")
+        dict[str, int], BeforeValidator(_count_statuses), Field(validation_alias="recipientStatus")
     ] = field(default_factory=dict)
-    started: _Time | None = None
-    finished: _Time | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -275,8 +246,8 @@ class SendingBatch(Answer):
     campaign_id: _Id
     recipient_list_id: _Id
     tag: _Text = ""
-    #: Names of the chunks that it holds.
-    chunks: Annotated[tuple[str, ...], BeforeValidator(_empty_list)] = ()
+    #: Names of its chunks.
+    chunks: Annotated[tuple[str, ...], BeforeValidator(_none_to_list)] = ()
     #: initiated, has_recipients, sent or invalid.
     state: str
 
@@ -286,10 +257,8 @@ class Unsubscribe(Answer):
     """An unsubscribed recipient."""
 
     recipient_id: str
-    #: The list from which it was; None for all of them.
+    #: The list that it was unsubscribed from; None: all of them.
     recipient_list_id: _Id | None = None
-    mailing_id: _Id | None = None
-    reason: _Text = ""
     created: _Time | None = None
 
 
@@ -298,8 +267,6 @@ class ResponseItem(Answer):
     """A bounce, an autoresponder or another reply."""
 
     recipient_id: str
-    mailing_id: _Id | None = None
-    category: _Text = ""
     created: _Time | None = None
 
 
@@ -308,7 +275,7 @@ class ResponseItems:
     """The replies of one category to a mailing. This operation has no pages."""
 
     items: tuple[ResponseItem, ...]
-    #: Whether these are all: false when as many came as one answer can hold.
+    #: Whether these are all: false when there are as many as one answer can hold.
     complete: bool
 
 
@@ -317,16 +284,7 @@ class BlacklistEntry(Answer):
     """An entry of the blocklist: an address, or a pattern with `*` and `?`."""
 
     pattern: str
-    reason: _Text = ""
     created: _Time | None = None
-    modified: _Time | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Blacklisted(Answer):
-    """Whether an address is on the blocklist."""
-
-    blacklisted: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -349,7 +307,7 @@ class Page[Element](Answer):
     """A page of a collection."""
 
     elements: tuple[Element, ...]
-    links: Annotated[tuple[Link, ...], BeforeValidator(_empty_list)] = ()
+    links: Annotated[tuple[Link, ...], BeforeValidator(_none_to_list)] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -361,7 +319,7 @@ class Count(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chunk(Answer):
-    """A chunk of a sending batch that was taken."""
+    """A chunk that a sending batch accepted."""
 
-    #: Recipients that are valid as far as can be told.
+    #: Recipients that are valid, as far as Optimizely knows at this time.
     count: _Count

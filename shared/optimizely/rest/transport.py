@@ -1,11 +1,12 @@
-"""How the REST API of Optimizely Campaign is asked: one session, retries by kind of error, pages.
+"""Requests to the REST API of Optimizely Campaign: one session, retries of GETs, pages.
 
-This is the border: from here on there are only errors of the catalogue, and none of them carries a
+This is the border: beyond it there are only errors of the catalogue, and none of them carries a
 body, a header, a path or an address.
 """
 
 import logging
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -32,19 +33,19 @@ from shared.errors import (
 from shared.optimizely.rest.answers import Link, Page
 from shared.telemetry import log
 
-#: Tries of a GET, and seconds before the second one; the pause doubles with each further try.
-_TRIES: Final = 4
+#: Attempts of a GET, and seconds before the second one; the pause doubles with each further attempt.
+_ATTEMPTS: Final = 4
 _FIRST_PAUSE: Final = 0.5
-#: Longest pause in seconds before jitter, whatever `Retry-After` asks for: a step holds a lease meanwhile.
-_LONGEST_PAUSE: Final = 30.0
+#: Maximum pause in seconds before jitter, whatever `Retry-After` says: a step holds a lease meanwhile.
+_MAX_PAUSE: Final = 30.0
 
-#: Statuses that pass by themselves: a time-out on the way, too many requests, and trouble of the server.
-_PASSING: Final = frozenset({408, 429, *range(500, 600)}) - {
+#: Temporary statuses: a time-out, too many requests, and errors of the server.
+_TEMPORARY: Final = frozenset({408, 429, *range(500, 600)}) - {
     HTTPStatus.NOT_IMPLEMENTED,
     HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
 }
 
-# urllib3 warns of odd headers with the whole address of the request, and some have a recipient's id in it.
+# urllib3 warns of malformed headers with the full URL of the request, and some URLs contain a recipient's id.
 logging.getLogger("urllib3.connection").addFilter(lambda record: record.levelno > logging.WARNING)
 
 type Params = Mapping[str, str | int]
@@ -52,7 +53,7 @@ type Params = Mapping[str, str | int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Body:
-    """What a request carries; at most one of them."""
+    """The body of a request, in at most one of these forms."""
 
     form: Params | None = None
     #: Already encoded.
@@ -61,7 +62,7 @@ class Body:
 
 
 class _Session(requests.Session):
-    """A session for which there are no redirections: without this it reads `Location` even if it is not to follow."""
+    """A session without redirections; otherwise it parses `Location` even where it does not follow it."""
 
     def get_redirect_target(self, resp: requests.Response) -> None:
         del resp
@@ -71,14 +72,14 @@ class RestTransport:
     """Exchanges with the REST API for one client ID. Safe to use from several threads.
 
     Args:
-        base_url: address of the API without the client ID.
-        client_id: client ID.
+        base_url: address of the API without the client ID, e.g. `https://api.campaign.episerver.net/rest`.
+        client_id: client ID, from Administration > API Overview > REST API.
         user: API user.
         password: its password.
-        connections: connections kept open; a further request waits for one.
-        connect_timeout: seconds for a connection to stand.
+        connections: connections kept open; a further request waits for one. The vendor allows a client 40.
+        connect_timeout: seconds to establish a connection.
         read_timeout: seconds without a byte of the answer.
-        sleep: waits for a number of seconds between the tries of a GET.
+        sleep: waits a number of seconds between the attempts of a GET.
     """
 
     def __init__(
@@ -88,10 +89,10 @@ class RestTransport:
         client_id: int,
         user: str,
         password: str,
-        connections: int,
-        connect_timeout: float,
-        read_timeout: float,
-        sleep: Callable[[float], None],
+        connections: int = 8,
+        connect_timeout: float = 10,
+        read_timeout: float = 60,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._url = f"{base_url.rstrip('/')}/{client_id}/"
         self._timeouts = (connect_timeout, read_timeout)
@@ -100,12 +101,12 @@ class RestTransport:
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
-        # As bytes: requests would encode text as Latin-1, and its error for other letters carries the text.
+        # As bytes: requests encodes text as Latin-1, and its error for other characters contains the text.
         self._session.auth = HTTPBasicAuth(user.encode(), password.encode())
-        # Proxies and CA bundles are what networks of companies set; .netrc is not asked, for there is a login.
+        # Corporate networks set proxies and CA bundles; .netrc is not read, because there is a login.
         self._session.trust_env = True
         self._session.headers["Accept"] = "application/json"
-        # Nothing is remembered between requests: that is what makes the session safe in threads.
+        # No cookies: a session without state between requests is safe in threads.
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
 
     def close(self) -> None:
@@ -126,17 +127,17 @@ class RestTransport:
             page = self.get(operation, path, shape, query, slots)
             yield from page.elements
             following = self._next_offset(operation, page.links, offset)
-            # Behind an empty page there is nothing, whatever its links say: else this might never end.
+            # After an empty page there is nothing more, whatever its links say; otherwise this might never end.
             if following is None or not page.elements:
                 return
             query["offset"] = offset = following
 
     def _next_offset(self, operation: str, links: Sequence[Link], offset: int) -> int | None:
-        """Where the next page begins, by the `next` link; None after the last page."""
+        """The offset of the next page, from the `next` link; None after the last page."""
         href = next((link.href for link in links if link.rel == "next"), None)
         if href is None:
             return None
-        # Only the offset is taken from the link: credentials never go to an address that a body names.
+        # Only the offset is read from the link: credentials are never sent to an address from an answer.
         try:
             target = urlsplit(urljoin(self._url, href))
             following = int(parse_qs(target.query)["offset"][0])
@@ -145,7 +146,7 @@ class RestTransport:
         if target.hostname != urlsplit(self._url).hostname:
             raise OptimizelyAnswerInvalid(operation=operation, reason="a next link to another host")
         if following <= offset:
-            raise OptimizelyAnswerInvalid(operation=operation, reason="a next link that does not lead on")
+            raise OptimizelyAnswerInvalid(operation=operation, reason="a next link that does not lead to a later page")
         return following
 
     def get[Shape](
@@ -156,27 +157,27 @@ class RestTransport:
         params: Params | None = None,
         slots: AbstractContextManager[object] | None = None,
     ) -> Shape:
-        """The answer to a GET, asked again when it fails for a passing reason.
+        """The answer to a GET, retried when it fails for a temporary reason.
 
         Args:
             operation: its name in the vendor's description.
             path: path below the client ID.
-            shape: what the body has to be.
+            shape: the type of the body.
             params: query parameters.
             slots: limits how many such requests run at once; a pause holds no slot.
         """
-        tries_left = _TRIES
+        attempts_left = _ATTEMPTS
         while True:
-            tries_left -= 1
+            attempts_left -= 1
             try:
                 with slots or nullcontext():
-                    return shaped(operation, shape, self.send("GET", operation, path, params=params))
+                    return parse_answer(operation, shape, self.send("GET", operation, path, params=params))
             except OptimizelyUnavailable as error:
-                if not tries_left:
+                if not attempts_left:
                     raise
-                pause = _pause(_TRIES - tries_left, error.facts.get("retry_after"))
+                pause = _pause(_ATTEMPTS - attempts_left, error.facts.get("retry_after"))
                 log.info(
-                    "Optimizely Campaign did not answer %s (%s): it is asked again in %.1f s.",
+                    "Optimizely Campaign did not answer %s (%s): retry in %.1f s.",
                     operation,
                     error.facts["reason"],
                     pause,
@@ -187,14 +188,17 @@ class RestTransport:
     def send(
         self, method: str, operation: str, path: str, *, params: Params | None = None, body: Body | None = None
     ) -> bytes:
-        """One exchange, without any retry. The body of an answer with status 2xx.
+        """One exchange, without a retry.
 
         Args:
             method: GET, POST, PUT or DELETE.
             operation: its name in the vendor's description.
             path: path below the client ID, quoted.
             params: query parameters.
-            body: what it carries.
+            body: the body of the request.
+
+        Returns:
+            The body of an answer with status 2xx.
 
         Raises:
             OptimizelyUnavailable: no answer, 408, 429, or 5xx but 501 and 505. It may have taken effect.
@@ -215,49 +219,49 @@ class RestTransport:
                 timeout=self._timeouts,
             )
         except requests.RequestException as error:
-            # `from None`, because the text of the library's error can name what a server sent.
+            # `from None`: the text of the library's error can contain what a server sent.
             raise OptimizelyUnavailable(operation=operation, reason=type(error).__name__) from None
         status = response.status_code
         if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return response.content
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             raise OptimizelyLoginRefused(operation=operation, status=status)
-        if status in _PASSING:
+        if status in _TEMPORARY:
             raise OptimizelyUnavailable(
                 operation=operation, reason=f"status {status}", retry_after=_retry_after(response)
             )
         if status == HTTPStatus.CONFLICT:
-            raise OptimizelyConflict(operation=operation, state="not told")
+            raise OptimizelyConflict(operation=operation, state="unknown")
         if status >= HTTPStatus.BAD_REQUEST:
             raise OptimizelyRefused(operation=operation, status=status)
         raise OptimizelyAnswerInvalid(operation=operation, reason=f"status {status}")
 
 
-def shaped[Shape](operation: str, shape: TypeAdapter[Shape], body: bytes) -> Shape:
-    """The answer in its shape.
+def parse_answer[Shape](operation: str, shape: TypeAdapter[Shape], body: bytes) -> Shape:
+    """Parse the body of an answer.
 
     Raises:
-        OptimizelyAnswerInvalid: it has another; the place is told, never the content.
+        OptimizelyAnswerInvalid: it has another shape; the error names the field, never its content.
     """
     try:
         return shape.validate_json(body)
     except ShapeError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or "the whole"
-        raise OptimizelyAnswerInvalid(operation=operation, reason=f"{where}: {first['type']}") from None
+        field = ".".join(map(str, first["loc"])) or "the whole answer"
+        raise OptimizelyAnswerInvalid(operation=operation, reason=f"{field}: {first['type']}") from None
 
 
 def _retry_after(response: requests.Response) -> float | None:
-    """Seconds that the server asks to wait, given as a number or as a date."""
+    """Seconds until the server wants the next request, given as a number or as a date."""
     try:
         return float(Retry().parse_retry_after(response.headers["Retry-After"]))
     except (KeyError, InvalidHeader, ValueError, OverflowError):
         return None
 
 
-def _pause(failed: int, retry_after: object) -> float:
-    """Seconds before the next try, after so many failed ones. Jitter keeps instances apart."""
-    pause = _FIRST_PAUSE * 2.0 ** (failed - 1)
+def _pause(failures: int, retry_after: object) -> float:
+    """Seconds before the next attempt, after this number of failures. Jitter spreads instances."""
+    pause = _FIRST_PAUSE * 2.0 ** (failures - 1)
     if isinstance(retry_after, float):
         pause = max(pause, retry_after)
-    return min(pause, _LONGEST_PAUSE) * random.uniform(1, 1.5)  # noqa: S311 - no secret hangs on it
+    return min(pause, _MAX_PAUSE) * random.uniform(1, 1.5)  # noqa: S311 - no secret depends on it

@@ -16,6 +16,7 @@ import requests
 from local.simulator.simulator import Simulator
 from local.simulator.store import CLIENT_ID
 from shared.optimizely.rest.client import OptimizelyRest
+from shared.optimizely.rest.transport import RestTransport
 from shared.sftp.site import SftpSite
 from tests.contract.simulator.description import PATH, Description
 
@@ -31,10 +32,12 @@ class Simulation:
         self.session.hooks["response"].append(self._hold_to_description)
         self.session.auth = (self.addresses["api_user"], self.addresses["api_password"])
         self.rest = OptimizelyRest(
-            base_url=self.addresses["rest_url"],
-            client_id=self.addresses["client_id"],
-            user=self.addresses["api_user"],
-            password=self.addresses["api_password"],
+            RestTransport(
+                base_url=self.addresses["rest_url"],
+                client_id=self.addresses["client_id"],
+                user=self.addresses["api_user"],
+                password=self.addresses["api_password"],
+            )
         )
         self.site = SftpSite(
             host=self.addresses["sftp_host"],

@@ -20,6 +20,7 @@ from local.simulator.rest.middleware import MOST_COUNTING, MOST_REQUESTS
 from local.simulator.store import CLIENT_ID, FIRST_CAMPAIGN_ID, FIRST_MAILING_ID
 from shared.errors import OptimizelyUnavailable, SftpHostKeyRefused, SftpLoginRefused, SftpRefused, SftpUnavailable
 from shared.optimizely.rest.client import OptimizelyRest
+from shared.optimizely.rest.transport import RestTransport
 from shared.sftp.transfer import BLOCK
 from tests.contract.simulator.conftest import Simulation
 from tests.contract.simulator.description import Description, needed
@@ -125,15 +126,17 @@ def rest(vendor: Simulation) -> Iterator[OptimizelyRest]:
     """A client that does not wait between its tries."""
     addresses = vendor.addresses
     with ExitStack() as stack:
-        made = OptimizelyRest(
-            base_url=addresses["rest_url"],
-            client_id=addresses["client_id"],
-            user=addresses["api_user"],
-            password=addresses["api_password"],
-            sleep=lambda _: None,
+        client = OptimizelyRest(
+            RestTransport(
+                base_url=addresses["rest_url"],
+                client_id=addresses["client_id"],
+                user=addresses["api_user"],
+                password=addresses["api_password"],
+                sleep=lambda _: None,
+            )
         )
-        stack.callback(made.close)
-        yield made
+        stack.callback(client.close)
+        yield client
 
 
 def ask(vendor: Simulation, method: str, path: str, **more: Any) -> requests.Response:

@@ -14,6 +14,7 @@ import pytest
 from local.demo.processes import Process
 from shared.errors import SftpHostKeyRefused, SftpLoginRefused
 from shared.optimizely.rest.client import OptimizelyRest
+from shared.optimizely.rest.transport import RestTransport
 from shared.sftp.site import SftpSite
 from tests.contract.simulator.conftest import Simulation, simulation
 
@@ -164,10 +165,12 @@ def test_a_simulator_killed_at_any_moment_mails_nobody_twice(tmp_path: Path) -> 
         process = Process("simulator", ["local.simulator", "--data", str(tmp_path / "s")], tmp_path)
         ready = process.wait_ready()
         rest = OptimizelyRest(
-            base_url=ready["rest_url"],
-            client_id=ready["client_id"],
-            user=ready["api_user"],
-            password=ready["api_password"],
+            RestTransport(
+                base_url=ready["rest_url"],
+                client_id=ready["client_id"],
+                user=ready["api_user"],
+                password=ready["api_password"],
+            )
         )
         list_id = next(one.id for one in rest.select_recipient_lists() if one.name == "Customers")
         if campaign is None:

@@ -1,4 +1,4 @@
-"""A real HTTP server in the place of the REST API, which answers as it is told."""
+"""A real HTTP server instead of the REST API; a test sets its answers."""
 
 import json
 import threading
@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from shared.optimizely.rest.client import OptimizelyRest
+from shared.optimizely.rest.transport import RestTransport
 
 CLIENT_ID = 40291413820
 USER = "api.user@client.example"
@@ -22,24 +23,24 @@ ADDRESS = "anna.canary@person.example"
 
 @dataclass
 class Answer:
-    """What the server does with one request."""
+    """How the server answers one request."""
 
     status: int = 200
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
-    #: Sent as it is instead of status, headers and body; the connection is closed then.
+    #: Sent instead of status, headers and body; then the connection is closed.
     raw: bytes | None = None
     #: Closes the connection without an answer.
     drops: bool = False
     #: Closes the connection in the middle of the body.
     breaks_off: bool = False
-    #: Is waited for before the answer is sent.
+    #: The answer is sent once this is set.
     after: threading.Event | None = None
 
 
 @dataclass
 class Request:
-    """What the server was asked."""
+    """A request that the server received."""
 
     method: str
     #: Below the client ID, as it was on the wire.
@@ -68,7 +69,7 @@ class Request:
 
 
 class Campaign(ThreadingHTTPServer):
-    """Answers each path with its answers in turn, the last of them again and again."""
+    """Returns the answers of each path in turn; the last one repeats."""
 
     daemon_threads = True
 
@@ -79,7 +80,7 @@ class Campaign(ThreadingHTTPServer):
         self.observe: Callable[[], None] = lambda: None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Some clients go away in the middle, and that is what is tested."""
+        """Tests let clients disconnect half-way."""
         del request, client_address
 
     def says(self, path: str, *answers: Answer) -> None:
@@ -97,7 +98,7 @@ class Campaign(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: Campaign
-    #: So that an answer goes out at once, not when the client has confirmed its head.
+    #: Sends the body at once, without waiting for the client's acknowledgement of the headers.
     disable_nagle_algorithm = True
 
     def _answer(self) -> None:
@@ -135,7 +136,7 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(campaign: Campaign) -> Iterator[None]:
-    # A short poll: shutting down waits for it.
+    # A short poll: shutting down waits for one.
     thread = threading.Thread(target=campaign.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -154,7 +155,7 @@ def client_of(campaign: Campaign, **changes: Any) -> OptimizelyRest:
         "password": PASSWORD,
         "read_timeout": 10,
     }
-    return OptimizelyRest(**settings | changes)
+    return OptimizelyRest(RestTransport(**settings | changes))
 
 
 # Answers as the vendor shapes them

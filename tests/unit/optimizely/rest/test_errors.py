@@ -1,4 +1,4 @@
-"""What the REST client raises, and what it does not tell then."""
+"""The errors of the REST client, and what they do not reveal."""
 
 import base64
 import json
@@ -57,7 +57,7 @@ class TestStatuses:
         assert len(campaign.requests) == 1
 
     @pytest.mark.parametrize("status", [400, 404, 406, 501])
-    def test_a_refusal_tells_operation_and_status(self, campaign: Campaign, rest: OptimizelyRest, status: int) -> None:
+    def test_a_refusal_names_operation_and_status(self, campaign: Campaign, rest: OptimizelyRest, status: int) -> None:
         campaign.says("smartcampaigns/3/start", Answer(status, CANARY))
 
         with pytest.raises(OptimizelyRefused) as caught:
@@ -67,7 +67,7 @@ class TestStatuses:
         assert len(campaign.requests) == 1
 
 
-WANTED = {
+REACHED = {
     "activate": {"activated", "running", "finished"},
     "deactivate": {"activationRequired"},
     "start": {"running", "finished"},
@@ -79,13 +79,13 @@ STATUSES = ("invalid", "activationRequired", "activated", "canceled", "paused", 
 
 class TestConflicts:
     @pytest.mark.parametrize("status", STATUSES)
-    @pytest.mark.parametrize("verb", WANTED)
+    @pytest.mark.parametrize("verb", REACHED)
     def test_a_campaign_is_read_again(self, campaign: Campaign, rest: OptimizelyRest, verb: str, status: str) -> None:
         campaign.says(f"smartcampaigns/3/{verb}", Answer(409, CANARY))
         campaign.says("smartcampaigns/3", Answer(body=CAMPAIGN | {"status": status}))
         change = OPERATIONS[f"{verb}_smart_campaign"].call
 
-        if status in WANTED[verb]:
+        if status in REACHED[verb]:
             change(rest)
         else:
             with pytest.raises(OptimizelyConflict) as caught:
@@ -97,7 +97,7 @@ class TestConflicts:
             ("GET", "smartcampaigns/3"),
         ]
 
-    @pytest.mark.parametrize("verb", WANTED)
+    @pytest.mark.parametrize("verb", REACHED)
     def test_a_campaign_that_cannot_be_read_again_leaves_the_outcome_open(
         self, campaign: Campaign, rest: OptimizelyRest, verb: str
     ) -> None:
@@ -143,7 +143,7 @@ class TestConflicts:
             with pytest.raises(OptimizelyConflict) as caught:
                 OPERATIONS[name].call(rest)
 
-            assert caught.value.facts == {"operation": operation, "state": "not told"}
+            assert caught.value.facts == {"operation": operation, "state": "unknown"}
         assert [request.method for request in campaign.requests] == ["GET", "POST"]
 
 
@@ -222,29 +222,29 @@ class TestShapes:
         assert caught.value.facts["reason"] == reason
 
 
-def places(value: Any, *way: Any) -> Iterator[tuple[Any, ...]]:
-    """The way to every value of a JSON document, by keys and indexes."""
-    if way:
-        yield way
+def paths(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
+    """The path of every value of a JSON document, by keys and indexes."""
+    if path:
+        yield path
     if isinstance(value, dict | list | tuple):
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from places(inner, *way, key)
+            yield from paths(inner, *path, key)
 
 
 @st.composite
-def spoiled(draw: st.DrawFn, answer: Any) -> Any:
-    """An answer in which one value is another."""
+def altered(draw: st.DrawFn, answer: Any) -> Any:
+    """An answer with one value replaced."""
     answer = json.loads(json.dumps(answer))
-    *way, last = draw(st.sampled_from(list(places(answer))))
+    *path, last = draw(st.sampled_from(list(paths(answer))))
     inner = answer
-    for key in way:
+    for key in path:
         inner = inner[key]
     others: list[Any] = [None, True, CANARY, -1, 1.5, 2**70, [], [CANARY], {}, {CANARY: CANARY}, {CANARY: {CANARY: []}}]
     inner[last] = deepcopy(draw(st.sampled_from(others)))
     return answer
 
 
-#: Answers that are no HTTP, or odd HTTP.
+#: Answers that are not HTTP, or malformed HTTP.
 RAW = [
     *(b"HTTP/1.1 canary-7731\r\n\r\n", b"canary-7731\r\n\r\n", b"HTTP/1.1 200 OK\r\n", b"\x00\xff"),
     b"HTTP/1.1 200 OK\r\ncanary-7731 without a colon\r\nContent-Length: 2\r\n\r\n{}",
@@ -262,7 +262,7 @@ RAW = [
 
 @st.composite
 def exchanges(draw: st.DrawFn) -> tuple[Operation, Answer]:
-    """A call of the client with addresses in it, and an answer that may be anything."""
+    """A call of the client that contains addresses, and an arbitrary answer."""
     operation = draw(st.sampled_from(list(OPERATIONS.values())))
     error = {"httpStatusCode": 400, "errorMessage": CANARY, "violations": [CANARY]}
     answers = [
@@ -275,15 +275,15 @@ def exchanges(draw: st.DrawFn) -> tuple[Operation, Answer]:
         ),
     ]
     if operation.answer != b"":
-        answers.append(st.builds(Answer, st.just(operation.status), spoiled(operation.answer)))
+        answers.append(st.builds(Answer, st.just(operation.status), altered(operation.answer)))
     return operation, draw(st.one_of(answers))
 
 
 class TestSecrets:
-    # The server and the client are the same for all examples: they keep nothing from one to the next.
+    # All examples share the server and the client: neither keeps state between them.
     @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(exchange=exchanges())
-    def test_whatever_is_answered_only_the_catalogue_is_raised_and_nobody_is_told_of(
+    def test_any_answer_raises_only_errors_of_the_catalogue_without_personal_data(
         self,
         campaign: Campaign,
         rest: OptimizelyRest,
@@ -298,40 +298,42 @@ class TestSecrets:
         campaign.says(operation.path, answer)
         campaign.says("smartcampaigns/3", answer)  # read again after 409
 
-        told = ""
+        shown = ""
         try:
             operation.call(rest)
         except BridgeError as error:
-            told = "".join(traceback.format_exception(error)) + f"{error!r} {error.facts}"
+            shown = "".join(traceback.format_exception(error)) + f"{error!r} {error.facts}"
 
-        told += caplog.text
-        assert not [secret for secret in SECRETS if secret in told]
+        shown += caplog.text
+        assert not [secret for secret in SECRETS if secret in shown]
 
     def test_a_retry_is_logged_by_its_operation(
         self, campaign: Campaign, rest: OptimizelyRest, caplog: pytest.LogCaptureFixture
     ) -> None:
         caplog.set_level(logging.INFO)
-        operation = OPERATIONS["is_blacklisted"]
+        operation = OPERATIONS["is_bounce_counter_threshold_exceeded"]
         campaign.says(operation.path, Answer(503, CANARY), Answer(body=operation.answer))
 
         assert operation.call(rest) is True
 
         (record,) = (record for record in caplog.records if record.name == "bridge")
-        assert record.getMessage().startswith("Optimizely Campaign did not answer blacklisted (status 503)")
+        assert record.getMessage().startswith(
+            "Optimizely Campaign did not answer isBounceCounterThresholdExceeded (status 503)"
+        )
         assert "person.example" not in caplog.text
 
-    def test_odd_headers_are_not_logged_with_the_address_asked_for(
+    def test_malformed_headers_are_not_logged_with_the_url(
         self, campaign: Campaign, rest: OptimizelyRest, caplog: pytest.LogCaptureFixture
     ) -> None:
         campaign.says(
-            "blacklistentries/blacklisted",
-            Answer(raw=b'HTTP/1.1 200 OK\r\nContent-Length: 20\r\nno colon\r\n\r\n{"blacklisted":true}'),
+            "responses/bounces/anna.canary%40person.example/thresholdExceeded",
+            Answer(raw=b'HTTP/1.1 200 OK\r\nContent-Length: 17\r\nno colon\r\n\r\n{"exceeded":true}'),
         )
 
-        assert rest.is_blacklisted(ADDRESS)
+        assert rest.is_bounce_counter_threshold_exceeded(ADDRESS)
         assert caplog.text == ""
 
     def test_the_client_does_not_show_its_login(self, rest: OptimizelyRest) -> None:
-        told = f"{rest!r} {rest} {vars(rest)}"
+        shown = f"{rest!r} {rest} {vars(rest)}"
 
-        assert not [secret for secret in SECRETS if secret in told]
+        assert not [secret for secret in SECRETS if secret in shown]

@@ -1,4 +1,4 @@
-"""What each method of the REST client asks, and what it makes of the answer."""
+"""The request that each method of the REST client sends, and the result that it returns."""
 
 import inspect
 
@@ -10,13 +10,15 @@ from tests.unit.optimizely.rest.operations import OPERATIONS, RESPONSE, Operatio
 from tests.unit.optimizely.rest_server import ADDRESS, CAMPAIGN, Answer, Campaign, collection
 
 
-def test_every_method_is_told_of_here() -> None:
+def test_every_method_is_listed_here() -> None:
     methods = {name for name, _ in inspect.getmembers(OptimizelyRest, inspect.isfunction) if name[0] != "_"}
     assert {name.partition(",")[0] for name in OPERATIONS} == methods - {"close"}
 
 
 @pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS.keys())
-def test_a_method_asks_and_reads(campaign: Campaign, rest: OptimizelyRest, operation: Operation) -> None:
+def test_a_method_sends_its_request_and_reads_the_answer(
+    campaign: Campaign, rest: OptimizelyRest, operation: Operation
+) -> None:
     campaign.says(operation.path, Answer(operation.status, operation.answer))
 
     assert operation.call(rest) == operation.result
@@ -40,13 +42,14 @@ def test_a_method_asks_and_reads(campaign: Campaign, rest: OptimizelyRest, opera
 UNREAD = [
     *("activate_smart_campaign", "deactivate_smart_campaign"),
     *("start_smart_campaign", "pause_smart_campaign", "stop_smart_campaign"),
-    *("update_recipient_lists_node", "update_wait_node", "delete_wait_node"),
-    *("send_batch", "wipe_recipient_history"),
+    *("update_wait_node", "send_batch", "wipe_recipient_history"),
 ]
 
 
 @pytest.mark.parametrize("name", UNREAD)
-def test_what_took_effect_does_not_fail_for_its_answer(campaign: Campaign, rest: OptimizelyRest, name: str) -> None:
+def test_a_change_that_took_effect_does_not_fail_because_of_its_answer(
+    campaign: Campaign, rest: OptimizelyRest, name: str
+) -> None:
     campaign.says(OPERATIONS[name].path, Answer(body=b"<html>"))
 
     assert OPERATIONS[name].call(rest) is None
@@ -59,26 +62,26 @@ def test_a_message_may_lack_everything_but_its_id(campaign: Campaign, rest: Opti
 
 
 @pytest.mark.parametrize(("number", "complete"), [(9998, True), (9999, False)])
-def test_responses_say_when_there_may_be_more(
+def test_responses_report_whether_there_may_be_more(
     campaign: Campaign, rest: OptimizelyRest, number: int, complete: bool
 ) -> None:
     campaign.says("responses", Answer(body=collection(*[RESPONSE] * number)))
 
-    found = rest.select_responses("hardbounce", mailing_id=3)
+    responses = rest.select_responses("hardbounce", mailing_id=3)
 
-    assert (len(found.items), found.complete) == (number, complete)
+    assert (len(responses.items), responses.complete) == (number, complete)
     assert len(campaign.requests) == 1
 
 
-def test_what_the_answers_do_not_need_of_a_person_is_not_kept(campaign: Campaign, rest: OptimizelyRest) -> None:
-    told = ""
+def test_personal_data_that_is_not_needed_is_not_kept(campaign: Campaign, rest: OptimizelyRest) -> None:
+    shown = ""
     for name in (
         *("get_authenticated_user", "get_messages", "get_smart_campaign"),
         *("start_test_mailing", "get_test_mailing_report", "select_all_configured_jobs"),
     ):
         campaign.says(OPERATIONS[name].path, Answer(body=OPERATIONS[name].answer))
-        told += repr(OPERATIONS[name].call(rest))
+        shown += repr(OPERATIONS[name].call(rest))
 
     assert ADDRESS in str(CAMPAIGN)
-    assert "person.example" not in told
-    assert "client.example" not in told
+    assert "person.example" not in shown
+    assert "client.example" not in shown

@@ -1,4 +1,4 @@
-"""The REST client's exchanges: login, pages, retries, threads, and the network around it."""
+"""The REST client's exchanges: login, pages, retries, threads, and the network."""
 
 import base64
 import ssl
@@ -59,8 +59,8 @@ class TestPaging:
     @pytest.mark.parametrize(
         "name",
         [
-            *("select_recipient_lists", "select_recipients", "select_smart_campaigns, all of it"),
-            *("select_sending_batches", "select_unsubscribes, newest first of one channel"),
+            *("select_recipient_lists", "select_recipients", "select_smart_campaigns, all parameters"),
+            *("select_sending_batches", "select_unsubscribes, newest first"),
             "find_all_blacklist_entries, newest first",
         ],
     )
@@ -77,7 +77,7 @@ class TestPaging:
         first, second = (request.query for request in campaign.requests)
         assert second == first | {"offset": ["1"]}
 
-    def test_a_page_is_asked_for_when_it_is_needed(self, campaign: Campaign, rest: OptimizelyRest) -> None:
+    def test_a_page_is_requested_when_it_is_needed(self, campaign: Campaign, rest: OptimizelyRest) -> None:
         campaign.says("recipientlists", Answer(body=collection(LIST, links=following("?offset=1"))))
 
         assert next(rest.select_recipient_lists()).id == LIST["id"]
@@ -105,7 +105,7 @@ class TestPaging:
             "",
         ],
     )
-    def test_a_next_link_that_leads_astray_is_refused(
+    def test_a_next_link_to_anything_but_a_later_page_is_refused(
         self, campaign: Campaign, rest: OptimizelyRest, href: str
     ) -> None:
         campaign.says("recipientlists", Answer(body=collection(LIST, links=following(href))))
@@ -118,12 +118,12 @@ class TestPaging:
 
 
 def _element_of(operation: Operation) -> dict[str, Any]:
-    """An element for a collection whose example is empty, or has several."""
+    """An element for a collection whose example is empty or has several."""
     elements = operation.answer["elements"]
     return dict(elements[0]) if elements else {"recipientId": "1", "pattern": "*"}
 
 
-PASSING = [
+TEMPORARY = [
     pytest.param(Answer(drops=True), id="dropped"),
     pytest.param(Answer(body=LIST, breaks_off=True), id="broken off"),
     *(pytest.param(Answer(status, {}), id=str(status)) for status in (408, 429, 500, 502, 503, 504, 529)),
@@ -132,8 +132,8 @@ WRITING = {name: operation for name, operation in OPERATIONS.items() if operatio
 
 
 class TestRetries:
-    @pytest.mark.parametrize("failure", PASSING)
-    def test_a_get_is_tried_again(
+    @pytest.mark.parametrize("failure", TEMPORARY)
+    def test_a_get_is_retried(
         self, campaign: Campaign, rest: OptimizelyRest, pauses: list[float], failure: Answer
     ) -> None:
         campaign.says("recipientlists/5", failure, failure, Answer(body=LIST))
@@ -143,8 +143,8 @@ class TestRetries:
         assert 0.5 <= pauses[0] <= 0.75
         assert 1 <= pauses[1] <= 1.5
 
-    @pytest.mark.parametrize("failure", PASSING)
-    def test_a_get_is_given_up_in_the_end(
+    @pytest.mark.parametrize("failure", TEMPORARY)
+    def test_a_get_fails_after_the_last_attempt(
         self, campaign: Campaign, rest: OptimizelyRest, pauses: list[float], failure: Answer
     ) -> None:
         campaign.says("recipientlists/5", failure)
@@ -157,7 +157,7 @@ class TestRetries:
         assert len(campaign.requests) == 4
         assert len(pauses) == 3
 
-    def test_only_the_page_that_failed_is_asked_for_again(self, campaign: Campaign, rest: OptimizelyRest) -> None:
+    def test_only_the_page_that_failed_is_requested_again(self, campaign: Campaign, rest: OptimizelyRest) -> None:
         campaign.says(
             "recipientlists",
             Answer(body=collection({**LIST, "id": 1}, links=following("?offset=1"))),
@@ -172,7 +172,7 @@ class TestRetries:
     @pytest.mark.parametrize(
         "failure", [Answer(drops=True), Answer(429, {}), Answer(503, {})], ids=["drop", "429", "503"]
     )
-    def test_what_is_no_get_is_never_repeated(
+    def test_requests_other_than_get_are_never_retried(
         self, campaign: Campaign, rest: OptimizelyRest, pauses: list[float], failure: Answer, operation: Operation
     ) -> None:
         campaign.says(operation.path, failure)
@@ -184,7 +184,7 @@ class TestRetries:
         assert pauses == []
 
     @pytest.mark.parametrize("status", [400, 404, 501, 505])
-    def test_what_does_not_pass_is_not_tried_again(
+    def test_a_permanent_failure_is_not_retried(
         self, campaign: Campaign, rest: OptimizelyRest, pauses: list[float], status: int
     ) -> None:
         campaign.says("recipientlists/5", Answer(status, {}))
@@ -210,7 +210,7 @@ class TestRetries:
 
         assert len(pauses) == 3
 
-    def test_a_server_that_is_not_there(self, pauses: list[float]) -> None:
+    def test_an_unreachable_server(self, pauses: list[float]) -> None:
         gone = Campaign()
         gone.server_close()
         client = client_of(gone, sleep=pauses.append)
@@ -242,7 +242,7 @@ class TestRetries:
     @pytest.mark.parametrize(
         "value", ["soon", "", "-5", "Mon, 99 Foo 2022 99:99:99 GMT", "Mon, 01 Jan 99999 00:00:00 GMT", "9" * 5000]
     )
-    def test_a_retry_after_that_cannot_be_read_is_none(
+    def test_an_unreadable_retry_after_is_ignored(
         self, campaign: Campaign, rest: OptimizelyRest, pauses: list[float], value: str
     ) -> None:
         campaign.says("recipients/5/count", Answer(503, {}, {"Retry-After": value}), Answer(body={"count": 1}))
@@ -250,10 +250,10 @@ class TestRetries:
         assert rest.count_recipients(5) == 1
         assert 0.5 <= pauses[0] <= 0.75
 
-    def test_no_pause_is_made_with_a_slot_for_counts_in_hand(self, campaign: Campaign) -> None:
+    def test_a_pause_holds_no_slot(self, campaign: Campaign) -> None:
         campaign.says("recipients/5/count", Answer(429, {}), Answer(body={"count": 1}))
         free: list[int] = []
-        client = client_of(campaign, sleep=lambda _: free.append(module._counting._value))
+        client = client_of(campaign, sleep=lambda _: free.append(module._recipient_slots._value))
 
         assert client.count_recipients(5) == 1
         client.close()
@@ -265,14 +265,14 @@ class TestThreads:
         self, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         threads, changed = 24, threading.Condition()
-        at_the_door = inside = running = most = 0
-        everybody_is_there = False
+        waiting = inside = running = most = 0
+        all_arrived = False
 
         class Watched(threading.BoundedSemaphore):
             def __enter__(self, *_: Any) -> bool:
-                nonlocal at_the_door, inside
+                nonlocal waiting, inside
                 with changed:
-                    at_the_door += 1
+                    waiting += 1
                     changed.notify_all()
                 entered = self.acquire()
                 with changed:
@@ -281,18 +281,18 @@ class TestThreads:
                 return entered
 
         def observe() -> None:
-            nonlocal running, most, everybody_is_there
+            nonlocal running, most, all_arrived
             with changed:
                 running += 1
                 most = max(most, running)
-                # Nobody is answered before every thread is either here or held back at the door.
+                # No answer is sent before every thread is either here or waiting for a slot.
                 changed.notify_all()
-                changed.wait_for(lambda: everybody_is_there or running + at_the_door - inside == threads)
-                everybody_is_there = True
+                changed.wait_for(lambda: all_arrived or running + waiting - inside == threads)
+                all_arrived = True
                 changed.notify_all()
                 running -= 1
 
-        monkeypatch.setattr(module, "_counting", Watched(module._counting._value))
+        monkeypatch.setattr(module, "_recipient_slots", Watched(module._recipient_slots._value))
         campaign.observe = observe
         campaign.says("recipients/5/count", Answer(body={"count": 1}))
         campaign.says("recipients/5", Answer(body=collection({"id": "1"})))
@@ -320,20 +320,20 @@ class TestThreads:
         assert {found.recipients for found in lists} == {1200}
         assert not any("Cookie" in request.headers for request in campaign.requests)
 
-    def test_no_more_requests_are_under_way_than_there_are_connections(self, campaign: Campaign) -> None:
+    def test_there_are_no_more_requests_at_a_time_than_connections(self, campaign: Campaign) -> None:
         release, full, lock = threading.Event(), threading.Event(), threading.Lock()
-        under_way = most = 0
+        running = most = 0
 
         def observe() -> None:
-            nonlocal under_way, most
+            nonlocal running, most
             with lock:
-                under_way += 1
-                most = max(most, under_way)
-            if under_way == 2:
+                running += 1
+                most = max(most, running)
+            if running == 2:
                 full.set()
             release.wait()
             with lock:
-                under_way -= 1
+                running -= 1
 
         campaign.observe = observe
         campaign.says("recipientlists/5", Answer(body=LIST))
@@ -347,7 +347,7 @@ class TestThreads:
 
         assert most == 2
 
-    def test_a_failed_exchange_gives_its_connection_back(self, campaign: Campaign) -> None:
+    def test_a_failed_exchange_releases_its_connection(self, campaign: Campaign) -> None:
         failures = [
             *(Answer(drops=True), Answer(body=LIST, breaks_off=True), Answer(503, {}), Answer(409, {})),
             *(Answer(302, {}, {"Location": "/"}), Answer(body=b"no JSON"), Answer(raw=b"HTTP/1.1 what\r\n\r\n")),
@@ -411,7 +411,7 @@ class TestNetwork:
 
         assert [request.path for request in campaign.requests] == ["recipientlists/5", "smartcampaigns/3/start"]
 
-    def test_a_certificate_that_nobody_vouches_for_gets_no_password(
+    def test_no_password_is_sent_to_a_server_with_an_untrusted_certificate(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     ) -> None:
         for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
@@ -425,7 +425,7 @@ class TestNetwork:
 
         assert server.requests == []
 
-    def test_a_ca_bundle_of_the_environment_vouches(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def test_a_ca_bundle_of_the_environment_is_trusted(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         server = secure(tmp_path)
         server.says("users/authenticated", Answer(body={"id": 7}))
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "server.pem"))
@@ -436,7 +436,7 @@ class TestNetwork:
 
 
 def secure(folder: Path) -> Campaign:
-    """A server that speaks TLS with a certificate of its own making: server.pem in the folder."""
+    """A TLS server with a self-signed certificate: server.pem in the folder."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     today = datetime.now(UTC)
