@@ -248,6 +248,6 @@ def file_key(channel: str, name: str, size: int, modified: datetime) -> str:
 
 
 def guid_in(delivery_file: str) -> UUID | None:
-    """The GUID with which FastStats ends the name of a delivery file (section 6.2 of the Apteco reference)."""
+    """The GUID with which FastStats ends the name of a delivery file (docs/why/sources.md, Apteco 6.2)."""
     found = _GUID.search(delivery_file)
     return UUID(found[0]) if found else None

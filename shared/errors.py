@@ -235,7 +235,7 @@ class NoRecipients(TerminalError):
 
 
 class RowsUnaccounted(TerminalError):
-    """A sum that must hold for every row read does not hold (rule 5 of the design)."""
+    """A sum that must hold for every row read does not hold (rule 5)."""
 
     code = "rows-unaccounted"
     happened = "The rows of {what} do not add up: {read} read, but {accounted} accounted for."

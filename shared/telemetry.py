@@ -1,4 +1,4 @@
-"""Logs: sentences with an `action`, and nothing of a person in them (rule 10).
+"""Logs: sentences with an `action`, and nothing of a person in them (rule 14).
 
 A log line is a sentence for people; its `extra` fields (`action`, `broadcast`, …) are for queries.
 

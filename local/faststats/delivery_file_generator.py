@@ -99,7 +99,7 @@ class GeneratedFile:
 
 
 def delivery_file_name(list_name: str, seed: int) -> str:
-    """Name of a delivery file: broadcaster, list name without invalid characters, GUID (`apteco.md` 6.2)."""
+    """Name of a delivery file: broadcaster, list name, GUID (docs/why/sources.md, Apteco 6.2)."""
     allowed = re.sub(r'[<>:"/\\|?*\x00-\x1f]', "", list_name)
     return f"Optimizely_{allowed}_{uuid.UUID(int=Random(f'file {seed}').getrandbits(128), version=4)}.txt"
 

@@ -1,8 +1,8 @@
 """The closed loop: a file of recipients is imported as soon as it appears, and a copy of its message sent at once.
 
-The file names its source mailing (`optimizely.md` 2.1). ASSUMPTION: it does so in a column `MailingId`, the same in
-every row; the folder; that a file moves to `archive` when its import begins; and that it waits while the pool has no
-free list.
+The file names its source mailing (docs/why/sources.md, Optimizely 2.1). ASSUMPTION: it does so in a column
+`MailingId`, the same in every row; the folder; that a file moves to `archive` when its import begins; and that it
+waits while the pool has no free list.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """The recipient list pool: lists for sending batches and the closed loop.
 
-Lists are acquired in turn. A list is free again when the campaign that used it has finished (`optimizely.md` 2.1:
-recycled after some time; ASSUMPTION: exactly then).
+Lists are acquired in turn. A list is free again when the campaign that used it has finished (docs/why/sources.md,
+Optimizely 2.1: recycled after some time; ASSUMPTION: exactly then).
 """
 
 import sqlite3

@@ -1,7 +1,7 @@
 """Rows of recipients: reads them from a file, skips some, and puts the others on a list.
 
 The vendor's rules: duplicates, blocklisted and unsubscribed recipients and addresses with a wrong syntax are
-skipped (`optimizely.md` 3.2). They apply to all kinds of import.
+skipped (docs/why/sources.md, Optimizely 3.2). They apply to all kinds of import.
 """
 
 import csv

@@ -1,7 +1,7 @@
 """The response data export: files of events on the SFTP site, overlapping, some events late.
 
 Names and columns are the documented defaults of FERG for Optimizely, plus list fields
-(`optimizely.md` 2.1, 3.3). ASSUMPTION: delimiter, encoding, the column `MailingId`, and the interval.
+(docs/why/sources.md, Optimizely 2.1, 3.3). ASSUMPTION: delimiter, encoding, the column `MailingId`, and the interval.
 """
 
 import csv

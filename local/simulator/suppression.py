@@ -5,7 +5,7 @@ import sqlite3
 #: The blocklist's only entry.
 BLOCKED_PATTERN = "*@blocked.example"
 #: Bounces of each category after which a recipient is no longer mailed. Three hard bounces are the vendor's default
-#: (`optimizely.md` 1.7); ASSUMPTION: ten soft ones.
+#: (docs/why/sources.md, Optimizely 1.7); ASSUMPTION: ten soft ones.
 THRESHOLDS = {"hardbounce": 3, "softbounce": 10}
 #: Names in response files, by the vendor's category.
 BOUNCE_TYPES = {"hardbounce": "HardBounce", "softbounce": "SoftBounce"}

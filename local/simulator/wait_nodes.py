@@ -1,7 +1,7 @@
 """Wait nodes of a Smart Campaign: a sequence between its recipients and its message.
 
 ASSUMPTION: the import that counts is one into the campaign's list that began after the activation and
-succeeded (`optimizely.md` 1.6 says that this is not documented).
+succeeded (docs/why/sources.md, Optimizely 1.6 says that this is not documented).
 """
 
 import sqlite3

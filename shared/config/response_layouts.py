@@ -2,7 +2,7 @@
 
 One layout for each kind of file, in the channels file under `[responses.<name>]` (docs/reference/response-files.md):
 Optimizely agrees them per client. What a layout leaves out has the documented default of FERG's parameters for
-Optimizely (section 5.3 of the Apteco reference). FERG's own parameter names are accepted as they are, so that its list
+Optimizely (docs/why/sources.md, Apteco 5.3). FERG's own parameter names are accepted as they are, so that its list
 can be copied.
 """
 

@@ -1,6 +1,6 @@
 """What PeopleStage's script broadcaster asks for and is answered: the contract of its slots. Pure.
 
-Slots, inputs and outputs: section 6.1 of the Apteco reference. Every input is a text; a key that no slot knows comes
+Slots, inputs and outputs: docs/why/sources.md, Apteco 6.1. Every input is a text; a key that no slot knows comes
 from the channel's Integration Parameters. Answers are what a script returns, under the documented names, with `Done`
 beside them: whether the script returns now or asks again.
 """

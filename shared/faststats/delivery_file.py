@@ -1,6 +1,6 @@
 """The delivery file: the delimited list that FastStats writes for one broadcast.
 
-Facts (section 6.2 of the Apteco reference): a header row; columns split by tabs without any quoting, so that a
+Facts (docs/why/sources.md, Apteco 6.2): a header row; columns split by tabs without any quoting, so that a
 quotation mark is data; URN, address and Communication Key under names that the broadcast gives; UTF-8 when the
 channel's File Settings say so. What else the File Settings can say is the channel's layout. That the file may begin
 with a BOM and its lines end in LF or CRLF is our tolerance.

@@ -4,7 +4,7 @@ A BOM wins over what the channel says. Nothing else is guessed: what is no text 
 that no UTF-8 has, so that whoever reads the lines tells which one it is in.
 
 ASSUMPTION: a file whose name ends with `.converted` is UTF-8. FastStats writes windows-1252 unless the File Settings
-say otherwise, and adds the extension when it has converted what it wrote (section 6.2 of the Apteco reference); into
+say otherwise, and adds the extension when it has converted what it wrote (docs/why/sources.md, Apteco 6.2); into
 what is not published, but windows-1252 is what it converts from, and UTF-8 what nearly all broadcasters take. If that
 is wrong the file is refused, for windows-1252 text with an umlaut is no UTF-8; the other way round, names would go out
 garbled.

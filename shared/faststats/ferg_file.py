@@ -1,4 +1,4 @@
-"""Files of responses that an existing FERG installation reads (sections 5.3 and 5.4 of the Apteco reference).
+"""Files of responses that an existing FERG installation reads (docs/why/sources.md, Apteco 5.3 and 5.4).
 
 Columns and the beginning of the name are FERG's documented defaults for Optimizely. Delimiter, encloser and date format
 are FERG's parameters of these names. `MailingId` follows for its parameter SENDIDCOLUMNNAME, then what `Response` has

@@ -3,7 +3,7 @@
 As soon as the file stands on the SFTP site under its final name, the closed-loop service imports it,
 copies the Smart Campaign of the mailing and sends it. The upload is therefore the start: from the moment
 at which the file may have got its final name, nothing is repeated unless it is known not to have
-happened. Source: `optimizely.md` 2.1 and 7.2 B. How the service names its copies, where it looks for
+happened. Source: docs/why/sources.md, Optimizely 2.1 and 7.2 B. How the service names its copies, where it looks for
 files and where it looks for the mailing id is agreed with support: ASSUMPTION, settings of the channel.
 
 The copy is found by name and time, so one broadcast at a time waits for its copy.

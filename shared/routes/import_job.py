@@ -4,7 +4,7 @@ The Smart Campaign is copied for the broadcast and pointed at the list; the list
 import job clears the list and fills it; the count is verified; the copy is started. Or the copy is
 activated before the upload, with a Wait node that lets it start when the import has ended.
 
-Source of the flow: `optimizely.md` 7.2 A. REST tells neither result nor counts of an import, so it is
+Source of the flow: docs/why/sources.md, Optimizely 7.2 A. REST tells neither result nor counts of an import, so it is
 followed by the running jobs and by the list's own time of change, compared with server times only.
 """
 

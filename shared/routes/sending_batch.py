@@ -3,7 +3,7 @@
 Optimizely copies the Smart Campaign, takes a recipient list from the client's pool, and pre-validates
 every chunk. The batch is found again by its tag, the broadcast's key; a chunk by its name, which is its
 place in the list. After the call that sends it, Optimizely imports the list and starts the copy by
-itself. Source: `optimizely.md` 1.3.
+itself. Source: docs/why/sources.md, Optimizely 1.3.
 
 What a chunk that is put twice under one name does is not documented: a chunk that the batch names is
 not put again.

@@ -1,7 +1,7 @@
 """An SFTP site: list files go up, response files come down.
 
 Its host key is pinned: what it is, is agreed with Optimizely support and checked before anything is said
-about who we are. Optimizely takes public keys only (`optimizely.md` 3.1), other sites passwords too.
+about who we are. Optimizely takes public keys only (docs/why/sources.md, Optimizely 3.1), other sites passwords too.
 """
 
 import io
@@ -43,7 +43,7 @@ from shared.sftp.transfer import (
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
 
-#: What paramiko 5.1 still offers and nobody should take (`reliability.md` 4.5).
+#: What paramiko 5.1 still offers and nobody should take (docs/why/sources.md, Libraries 1).
 _WEAK_ALGORITHMS: Final = {
     "ciphers": ["aes128-cbc", "aes192-cbc", "aes256-cbc", "3des-cbc"],
     "macs": ["hmac-sha1", "hmac-sha1-96", "hmac-md5", "hmac-md5-96"],

@@ -1,8 +1,8 @@
 """draw_suppressions: draw from Optimizely who gets no mail, for the channels that take them out before the upload.
 
 Unsubscribes and the blocklist are read newest first as far as they are new, and once a day as a whole, because what
-was removed at Optimizely shows only then. Bounced-out recipients cannot be listed (section 1.7 of the Optimizely
-reference): the bridge reads the hard bounces of its own broadcasts and asks for each recipient who has a new one.
+was removed at Optimizely shows only then. Bounced-out recipients cannot be listed (docs/why/sources.md,
+Optimizely 1.7): the bridge reads the hard bounces of its own broadcasts and asks for each recipient who has a new one.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -119,6 +119,14 @@ def test_a_guide_says_when_to_use_each_command() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_in_a_block_is_ours(page: Path) -> None:
+    """`bridge` alone is a program of iproute2 on Debian."""
+    text = page.read_text()
+    blocks = re.findall(r"^ *```.*?^ *```", text, flags=re.MULTILINE | re.DOTALL)
+    assert [line for block in blocks for line in block.splitlines() if re.match(r" *(\$ )?bridge ", line)] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_every_link_leads_somewhere(page: Path) -> None:
     text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     for target, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]*))?\)", text):
@@ -162,11 +170,9 @@ def test_what_the_code_cites_stands_in_the_repository() -> None:
     pages = {name: (ROOT / "docs" / "why" / f"{name}.md").read_text() for name in ("sources", "rules")}
     for path in TEXTS:
         text = " ".join(_text(path).replace("\n#:", " ").replace("\n#", " ").split())
-        for product, numbers in re.findall(
-            r"docs/why/sources\.md, (\w+) (\d[\d.]*\d(?:(?:, | and )\d[\d.]*\d)*)", text
-        ):
-            for number in re.findall(r"\d[\d.]*\d", numbers):
-                assert f"\n### {product} {number}" in pages["sources"], f"{path}: {product} {number}"
+        for product, numbers in re.findall(r"docs/why/sources\.md, (\w+) (\d[\d.]*(?:(?:, | and )\d[\d.]*)*)", text):
+            for number in re.findall(r"\d+(?:\.\d+)*", numbers):
+                assert f"\n### {product} {number}: " in pages["sources"], f"{path}: {product} {number}"
         for number in re.findall(r"\brule (\d+)\b", text):
             assert f"\n{number}. " in pages["rules"], f"{path}: rule {number}"
 

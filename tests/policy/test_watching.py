@@ -407,8 +407,19 @@ def test_every_query_of_the_workbook_reads_lines_as_the_rules_do_and_follows_the
 # The page
 
 
-def test_the_page_tells_of_every_rule() -> None:
+def test_the_page_explains_every_alert_and_no_other() -> None:
+    kinds = "metricAlerts|activityLogAlerts|eventSubscriptions"
+    resource = rf"'[\w./]+/(?:{kinds})@[^']+' = .*?name: '(?:\$\{{baseName\}}-)?([\w-]+)'"
+    modules = "\n".join(path.read_text() for path in sorted(MODULES.glob("*.bicep")))
+    alerts = {rule["name"] for rule in rules()} | set(re.findall(resource, modules, flags=re.DOTALL))
     page = (PROJECT / "docs" / "how-to" / "watch.md").read_text()
-    others = ["storage-throttling", "sql-log-rate", "unhealthy", "resource-health", "secret-expiry"]
-    for name in [*(rule["name"] for rule in rules()), *others]:
-        assert re.search(rf"^### `{name}`", page, flags=re.MULTILINE), name
+    explained = re.findall(r"^### `([\w-]+)`$", page, flags=re.MULTILINE)
+    assert len(alerts) >= 18
+    assert sorted(explained) == sorted(alerts)
+    assert set(AlertKind) <= alerts
+
+
+def test_the_page_explains_every_chart() -> None:
+    rows = re.findall(r"^\| ([^|]*) \|", (PROJECT / "docs" / "how-to" / "watch.md").read_text(), flags=re.MULTILINE)
+    explained = [name for row in rows if row not in {"Chart", "---"} for name in row.split("; ")]
+    assert sorted(explained) == sorted(workbook_queries())

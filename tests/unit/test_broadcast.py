@@ -23,7 +23,7 @@ from shared.errors import IllegalTransition
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
-#: Section 4 of the design, written out by hand.
+#: The states of docs/reference/map.md, written out by hand.
 LEGAL = {
     State.CLAIMED: "staged failed cancelled needs_operator",
     State.STAGED: "prepared failed cancelled needs_operator",

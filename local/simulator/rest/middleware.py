@@ -14,7 +14,7 @@ from local.simulator.operations import OPERATIONS
 from local.simulator.rest import serialisers
 from local.simulator.store import CLIENT_ID
 
-#: Concurrent requests: of all operations, and of the two in `_COUNTING` together (`optimizely.md` 1.1).
+#: Concurrent requests: of all operations, and of the two in `_COUNTING` together (docs/why/sources.md, Optimizely 1.1).
 MOST_REQUESTS: Final = 40
 MOST_COUNTING: Final = 10
 _COUNTING: Final = frozenset({"selectRecipients", "countRecipients"})

@@ -9,7 +9,7 @@ from local.simulator.rest import paging, parsing, serialisers
 from local.simulator.rest.resource import Resource
 from local.simulator.suppression import THRESHOLDS, blocklisted, bounces, unsubscribed_before
 
-#: Highest limit of a page of recipients, as others have measured it (`optimizely.md` 1.1).
+#: Highest limit of a page of recipients, as others have measured it (docs/why/sources.md, Optimizely 1.1).
 _LARGEST = 500_000
 
 

@@ -124,7 +124,7 @@ def _chunk(connection: sqlite3.Connection, batch: sqlite3.Row, body: object) -> 
     """The name and the recipients of a chunk.
 
     For an unknown field, or an empty value of a numeric field, the vendor responds with 500 and no details
-    (`optimizely.md` 5.2 and 6).
+    (docs/why/sources.md, Optimizely 5.2 and 6).
     """
     if not isinstance(body, dict) or not isinstance(recipients := body.get("recipients"), list):
         raise RefusedError(400, "there are no recipients")

@@ -16,7 +16,7 @@ def iso(seconds: int) -> str:
 
 
 def error(status: int, message: str) -> dict[str, Any]:
-    """An error, as the vendor's own client reads it (`optimizely.md` 1.1)."""
+    """An error, as the vendor's own client reads it (docs/why/sources.md, Optimizely 1.1)."""
     return {"httpStatusCode": status, "errorMessage": message, "violations": []}
 
 

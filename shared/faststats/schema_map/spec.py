@@ -1,8 +1,8 @@
 """What the bridge needs of WS_DB, RS_DB and PS_DB, and what it takes for their names. Pure data.
 
-Apteco publishes only part of its databases. An entry that is `published` is named in public material (sections 3
-and 4 of the Apteco reference); every other is an assumption, built from the field names of Apteco's own API or from
-the published delivery commands. Types and keys are assumptions throughout.
+Apteco publishes only part of its databases. An entry that is `published` is named in public material
+(docs/why/sources.md, Apteco 3, 4.1 and 4.3); every other is an assumption, built from the field names of Apteco's own
+API or from the published delivery commands. Types and keys are assumptions throughout.
 
 From these entries come the keys of the schema map, the tables, what is compared with the real catalogue, and the
 page that `bridge schema-map show` prints.

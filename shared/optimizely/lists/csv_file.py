@@ -2,7 +2,7 @@
 
 CSV with a header. Layout: `ListFileLayout`, set for each channel.
 ASSUMPTION: the default layout. The layout is agreed with Optimizely support when the import is set up; `;` is usual in
-the vendor's CSV exchanges (section 3.1 of the Optimizely reference), and an import takes gzip (section 3.2).
+the vendor's CSV exchanges (docs/why/sources.md, Optimizely 3.1), and an import takes gzip (3.2).
 """
 
 import codecs

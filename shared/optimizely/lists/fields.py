@@ -1,6 +1,6 @@
 """Which column of a delivery file goes to which field of a recipient list, and which values fit.
 
-Field types and system fields: section 1.4 of the Optimizely reference. The vendor documents no length for any type:
+Field types and system fields: docs/why/sources.md, Optimizely 1.4. The vendor documents no length for any type:
 the only limit is `LONGEST_VALUE`, which the delivery file checks.
 """
 
@@ -269,7 +269,7 @@ def _fit(kind: str) -> Callable[[str], str | None] | None:
 
 
 def _whole(value: str, limit: int) -> str | None:
-    text = value or "0"  # empty numbers make the vendor's API fail (section 6.3 of the Apteco reference)
+    text = value or "0"  # empty numbers make the vendor's API fail (docs/why/sources.md, Apteco 6.3)
     return text if _WHOLE.fullmatch(text) and -limit <= int(text) < limit else None
 
 

@@ -1,6 +1,6 @@
 """The list of a sending batch: recipients as JSON Lines while staged, and in chunks for the REST requests.
 
-A recipient is what `PUT /sending/batches/{sendingBatchId}` takes (section 1.3 of the Optimizely reference):
+A recipient is what `PUT /sending/batches/{sendingBatchId}` takes (docs/why/sources.md, Optimizely 1.3):
 `{"id": ..., "data": {field: value, ...}}`.
 ASSUMPTION: every value is a string, as in the vendor's examples; and since a recipient has no address of its own there,
 its id is the address, which stands in the data too.

@@ -36,8 +36,8 @@ _HALVES: Final = tuple(longest // 2 for longest in _LONGEST.values())
 #: Detail that keeps the word of a file for a type which has another name here. A column of this name, which would be
 #: in its way, is kept under its number, as one without a name is.
 TYPE_IN_FILE: Final = "MessageTypeInFile"
-#: Other words for the known types: those of Apteco's API (section 4.4 of the Apteco reference) and of the vendor's
-#: webhooks and response categories (section 3.3 of the Optimizely reference).
+#: Other words for the known types: those of Apteco's API (docs/why/sources.md, Apteco 4.4) and of the vendor's
+#: webhooks and response categories (docs/why/sources.md, Optimizely 3.3).
 _WORDS: Final[Mapping[str, MessageType]] = {
     "BroadcastDelivered": MessageType.SEND,
     "BroadcastOpen": MessageType.OPEN,

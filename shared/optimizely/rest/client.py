@@ -1,6 +1,6 @@
 """The REST API of Optimizely Campaign: the operations that the bridge uses.
 
-Methods are named after the operations of the vendor's description (`optimizely-campaign-openapi.json`),
+Methods are named after the operations of the vendor's description (docs/why/sources.md, Optimizely 8),
 and the `operation` of an error is its name there.
 """
 

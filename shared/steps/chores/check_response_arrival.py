@@ -1,6 +1,6 @@
 """missed_responses: tell when no response file comes any more.
 
-Optimizely keeps response data for 14 to 30 days (section 3.3 of the Optimizely reference): what is noticed later than
+Optimizely keeps response data for 14 to 30 days (docs/why/sources.md, Optimizely 3.3): what is noticed later than
 that is lost.
 """
 

@@ -29,7 +29,7 @@ needed = pytest.mark.skipif(not PATH.exists(), reason="the vendor's description 
 #: Statuses that any operation may answer with, listed or not: the description lists hardly any for objects that are
 #: not there, for states that do not fit, and for requests that cannot be understood.
 UNLISTED = frozenset({400, 404, 409})
-#: The vendor answers 500 to recipients whose data do not fit the list (`optimizely.md` 5.2).
+#: The vendor answers 500 to recipients whose data do not fit the list (docs/why/sources.md, Optimizely 5.2).
 _OPAQUE = frozenset({"addRecipients_1", "importRecipientsAndSendBatch"})
 _ERROR = {"httpStatusCode", "errorMessage", "violations"}
 _RANGES = {"int32": 2**31, "int64": 2**63}

@@ -1,6 +1,6 @@
 """What a statement may not hold: SQL Server, Azure SQL or Babelfish for PostgreSQL would refuse it.
 
-Section 3.2 of the page on performance lists what each of them takes.
+docs/why/sources.md, SQL 1 lists what each of them takes.
 """
 
 from collections.abc import Iterator

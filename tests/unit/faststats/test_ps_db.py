@@ -23,7 +23,7 @@ FILE = rf"D:\Apteco\Publish\Demo\system\Deliveries\PowerShell_123  Spring_{GUID}
 
 
 def command(details: str = "BroadcastActionDetails", file: str = FILE, **elements: str) -> str:
-    """A delivery command as section 4.3 of the Apteco reference describes it."""
+    """A delivery command as docs/why/sources.md, Apteco 4.3 describes it."""
     texts = {
         "ExternalId": "<IdType>DeliveryStepId</IdType><Id>17</Id>",
         "DeliveryKey": str(DELIVERY),

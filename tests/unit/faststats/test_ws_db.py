@@ -35,7 +35,7 @@ AddJob = Callable[..., int]
 
 
 def command(**elements: str | None) -> str:
-    """A command as `reference/apteco.md` describes it; an element of None is left out."""
+    """A command as docs/why/sources.md, Apteco 3 describes it; an element of None is left out."""
     texts: dict[str, str | None] = {
         "FilePath": r"D:\FastStats\Publish\Holidays\system\Deliveries\spring.txt",
         "Parameters": "ClosedLoopLayout=Email|Urn;A=b",
