@@ -9,8 +9,9 @@ import typer
 
 from cli.wiring import SettingsFile, problems, take_in
 from shared.errors import SettingsInvalid
+from shared.faststats.schema_map.entries import Entry
 from shared.faststats.schema_map.names import SchemaMap
-from shared.faststats.schema_map.spec import DATABASES, Entry
+from shared.faststats.schema_map.spec import DATABASES
 
 schema_map = typer.Typer(no_args_is_help=True, help="Look at the schema map.")
 

@@ -111,7 +111,6 @@ class Bridge:
                 WsDbSchema(zone, schema_map),
                 server=settings.bridge_name,
                 system=settings.system_name,
-                channels=channels,
                 now=now,
             ),
             rs_db=RsDb(rs_schema),

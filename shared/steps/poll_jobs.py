@@ -12,7 +12,8 @@ from datetime import timedelta
 from shared.bridge import Bridge, new_owner, now
 from shared.broadcast import RESTING
 from shared.errors import TerminalError, UnexpectedError
-from shared.faststats.ws_db import MOST_AT_ONCE, Job, WsDb
+from shared.faststats.job_command import Job, read_job_command
+from shared.faststats.ws_db import MAX_CLAIMED, WsDb
 from shared.steps.runner import report_end
 from shared.steps.take_dropped_files import take_dropped_files
 from shared.telemetry import log, traceback_location
@@ -38,7 +39,7 @@ def poll_jobs(bridge: Bridge) -> int:
     if cancelled:
         log.info("%d jobs were cancelled before they were taken.", cancelled, extra={"action": "cancel"})
     taken, left = 0, bridge.settings.jobs_per_poll
-    while left > 0 and (jobs := ws_db.claim(min(left, MOST_AT_ONCE))):
+    while left > 0 and (jobs := ws_db.claim(min(left, MAX_CLAIMED))):
         left -= len(jobs)
         taken += _take_in(bridge, ws_db, jobs, owner)
     # Who claimed them stopped before they were in the ledger.
@@ -59,13 +60,13 @@ def _take_in(bridge: Bridge, ws_db: WsDb, jobs: Sequence[Job], owner: str) -> in
         except Exception as error:  # noqa: BLE001 - whatever it is; the log has type and place
             extra = {"action": "unexpected", "broadcast": job.key, "code": UnexpectedError.code}
             log.error("Job %d is not taken in: %s", job.id, traceback_location(error), extra=extra)
-    ws_db.take_mark_off(recorded)
+    ws_db.clear_claim_marks(recorded)
     return taken
 
 
 def _record(bridge: Bridge, ws_db: WsDb, job: Job, owner: str, recorded: list[int]) -> bool:
     try:
-        request = ws_db.request(job)
+        request = read_job_command(job, ws_db.schema, bridge.channels)
     except TerminalError as error:
         log.error(
             "Job %d: %s", job.id, error, extra={"action": "job-refused", "broadcast": job.key, "code": error.code}

@@ -252,7 +252,7 @@ def _tell_client(work: Work, broadcast: Broadcast) -> None:
     if job_id is None or ws_db is None or broadcast.state in RESTING:
         return
     try:
-        ws_db.note_progress(job_id, broadcast)
+        ws_db.report_progress(job_id, broadcast)
     except BridgeError as error:
         log.warning(
             "Job %d is not told how far it is: %s",

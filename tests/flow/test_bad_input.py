@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from shared.broadcast import BroadcastRequest, State
-from shared.faststats.ws_db import Job, WsDb
+from shared.faststats.job_command import Job, read_job_command
 from shared.operations.resolve import retry
 from shared.steps.poll_jobs import poll_jobs
 from tests.flow.harness import Flow
@@ -90,14 +90,13 @@ def test_a_failed_broadcast_does_not_stop_another_and_can_be_retried(flow: Flow)
 
 def test_a_job_that_cannot_be_taken_in_stops_no_other(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     bad, good = flow.order(), flow.order()
-    original = WsDb.request
 
-    def broken(self: WsDb, job: Job) -> BroadcastRequest:
+    def broken(job: Job, *rest: Any) -> BroadcastRequest:
         if job.id == bad:
             raise ZeroDivisionError
-        return original(self, job)
+        return read_job_command(job, *rest)
 
     with monkeypatch.context() as patched:
-        patched.setattr(WsDb, "request", broken)
+        patched.setattr("shared.steps.poll_jobs.read_job_command", broken)
         assert flow.run(good).state is State.CLOSED
     assert flow.sweep_until_at_rest(bad).state is State.CLOSED, "it is taken up once it can be"

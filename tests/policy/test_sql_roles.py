@@ -20,7 +20,6 @@ from sqlalchemy.sql import visitors
 from sqlglot import exp
 
 from shared.broadcast import Broadcast, BroadcastRequest, RowCounts, State
-from shared.config.channels import Channels
 from shared.database.connections import Database
 from shared.faststats.ps_db import PsDb
 from shared.faststats.rs_db import RsDb
@@ -191,18 +190,18 @@ def test_rights_in_ws_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
     with database.writing() as connection:
         schema.metadata.create_all(connection)
         connection.execute(insert(schema.job_queue).values(time_added=NOW, cancel_requested=0, **job))
-    ws_db = WsDb(database, schema, server="bridge", channels=Channels(), now=lambda: NOW)
+    ws_db = WsDb(database, schema, server="bridge", now=lambda: NOW)
     assert public_methods(WsDb) == {
-        *("claim", "orphans", "take_mark_off", "end_cancelled", "cancel_requested"),
-        *("request", "note", "note_progress", "report", "refuse", "finish"),
+        *("claim", "orphans", "clear_claim_marks", "end_cancelled", "cancel_requested"),
+        *("add_summary_line", "report_progress", "report", "refuse", "finish"),
     }, "call it below, unless it only calls the others"
     with needed_rights(database.engine) as needed:
         (taken,) = ws_db.claim()
         assert ws_db.orphans(after=0, claimed_before=NOW + timedelta(days=1)) == [taken]
-        ws_db.take_mark_off([taken.id])
+        ws_db.clear_claim_marks([taken.id])
         assert ws_db.end_cancelled() == 0
         assert not ws_db.cancel_requested(taken.id)
-        ws_db.note(taken.id, "sent")
+        ws_db.add_summary_line(taken.id, "sent")
         ws_db.finish(taken.id, {"Sent": 1})
     database.close()
     check(on_tables_of_faststats("ws_db_roles.sql"), needed)

@@ -20,7 +20,7 @@ from shared.errors import (
     DatabasePermissionDenied,
     SchemaMapMismatch,
 )
-from shared.faststats.schema_map import spec
+from shared.faststats.schema_map.entries import Column, Kind, Table
 from shared.faststats.schema_map.names import MappedSchema, SchemaMap
 from shared.telemetry import log
 
@@ -119,7 +119,7 @@ class _Comparison:
         self._columns = columns
         self._longest = longest
 
-    def differences(self, table: spec.Table) -> Iterator[str]:
+    def differences(self, table: Table) -> Iterator[str]:
         filled = set()
         for column in table.columns:
             name = self._names.name(f"{self._section}.{column.key}")
@@ -142,15 +142,15 @@ class _Comparison:
                         "give it a default"
                     )
 
-    def _unfit(self, table: spec.Table, column: spec.Column, real: ReflectedColumn) -> Iterator[str]:
+    def _unfit(self, table: Table, column: Column, real: ReflectedColumn) -> Iterator[str]:
         where = f"{self._name}.{real['name']}"
         remedy = f"name another as {self._section}.{column.key}" + (
             ', or leave it out with ""' if column.without else ""
         )
         number = self._is_number(column)
-        kind = spec.Kind.NUMBER if number else spec.Kind.TIME if column.kind is spec.Kind.TIME else spec.Kind.TEXT
+        kind = Kind.NUMBER if number else Kind.TIME if column.kind is Kind.TIME else Kind.TEXT
         if not isinstance(real["type"], _FAMILIES[kind]) or isinstance(real["type"], _MISFITS):
-            if column.kind is spec.Kind.VALUE:
+            if column.kind is Kind.VALUE:
                 remedy = f"write {' and '.join(column.values)} as {'words in quotes' if number else 'numbers'}"
             yield f"{where} is {_type_name(real)}, and the bridge needs {kind.value}: {remedy}"
             return
@@ -163,8 +163,8 @@ class _Comparison:
         if column.written and column.nullable and not real["nullable"]:
             yield f"{where} must not be empty, and the bridge leaves it empty at times: {remedy}"
 
-    def _too_narrow(self, column: spec.Column, real: ReflectedColumn, is_of_type: str, remedy: str) -> Iterator[str]:
-        if column.kind is spec.Kind.TIME:
+    def _too_narrow(self, column: Column, real: ReflectedColumn, is_of_type: str, remedy: str) -> Iterator[str]:
+        if column.kind is Kind.TIME:
             return
         if self._is_number(column):
             largest, needed = _largest(real["type"]), _COUNT
@@ -181,16 +181,16 @@ class _Comparison:
             up_to = "of any length" if needed_room is None else f"of up to {needed_room} characters"
             yield f"{is_of_type}, and the bridge writes text {up_to}: {remedy}"
 
-    def _is_number(self, column: spec.Column) -> bool:
-        if column.kind is spec.Kind.VALUE:
+    def _is_number(self, column: Column) -> bool:
+        if column.kind is Kind.VALUE:
             return isinstance(self._names.value(column.values[0]), int)
-        return column.kind is spec.Kind.NUMBER
+        return column.kind is Kind.NUMBER
 
 
-_FAMILIES: Final[Mapping[spec.Kind, tuple[type[types.TypeEngine[Any]], ...]]] = {
-    spec.Kind.NUMBER: (types.Integer, types.Numeric, types.Boolean),
-    spec.Kind.TEXT: (types.String,),
-    spec.Kind.TIME: (types.DateTime,),
+_FAMILIES: Final[Mapping[Kind, tuple[type[types.TypeEngine[Any]], ...]]] = {
+    Kind.NUMBER: (types.Integer, types.Numeric, types.Boolean),
+    Kind.TEXT: (types.String,),
+    Kind.TIME: (types.DateTime,),
 }
 #: Their family says that they fit, and they do not: an offset would be made up, a row version counts by itself.
 _MISFITS: Final = (mssql.DATETIMEOFFSET, mssql.TIMESTAMP, types.Uuid)

@@ -1,7 +1,7 @@
 """The schema map: tables, columns, state values and XML paths of WS_DB, RS_DB and PS_DB.
 
-What can be named, its usual name and how certain that is: `schema_map_spec.py`. The file SCHEMA_MAP_FILE (TOML,
-docs/reference/schema-map.md) gives what is otherwise in one installation.
+The specification says what can be named, its usual name and how certain that is (`spec.py`). The file SCHEMA_MAP_FILE
+(TOML, docs/reference/schema-map.md) names what differs in one installation.
 
 The tables serve the statements of `ws_db.py`, `rs_db.py` and `ps_db.py`, and as reference DDL for the demo and the
 tests. A column's `key` is the name that our code uses. Every name of the map is quoted in every statement, and its
@@ -23,7 +23,11 @@ from sqlalchemy.types import TypeEngine
 from shared.database.types import LocalDateTime
 from shared.errors import SettingsInvalid
 from shared.faststats.command_xml import XmlPath
-from shared.faststats.schema_map import spec
+from shared.faststats.schema_map import entries
+from shared.faststats.schema_map.ps_db import PS_DB
+from shared.faststats.schema_map.rs_db import RS_DB
+from shared.faststats.schema_map.spec import DATABASES
+from shared.faststats.schema_map.ws_db import WS_DB
 
 #: What a sensible identifier of SQL Server is made of; a temporary table's `#` does not begin one.
 _IDENTIFIER: Final = re.compile(r"[^\W\d](?:[\w $@#-]*[\w$@#-])?")
@@ -34,17 +38,17 @@ _LARGEST_VALUE: Final = 2**31 - 1
 _ENTRIES: Final = MappingProxyType(
     {
         f"{section}.{entry.key}": entry
-        for database in spec.DATABASES
+        for database in DATABASES
         for section, entries in database.sections()
         for entry in entries
     }
 )
-_SECTIONS: Final = tuple(section for database in spec.DATABASES for section, _ in database.sections())
+_SECTIONS: Final = tuple(section for database in DATABASES for section, _ in database.sections())
 _PATHS: Final = tuple(
-    f"{database.key}.{group.key}." for database in spec.DATABASES for group in database.groups if group.paths
+    f"{database.key}.{group.key}." for database in DATABASES for group in database.groups if group.paths
 )
 _VALUES: Final = tuple(
-    f"{database.key}.{group.key}." for database in spec.DATABASES for group in database.groups if not group.paths
+    f"{database.key}.{group.key}." for database in DATABASES for group in database.groups if not group.paths
 )
 
 
@@ -101,7 +105,7 @@ class SchemaMap:
         return XmlPath.parse(self._values[key])
 
     def _contradictions(self) -> Iterator[str]:
-        for database in spec.DATABASES:
+        for database in DATABASES:
             yield from self._same_names([f"{database.key}.{table.key}.table" for table in database.tables])
             for table in database.tables:
                 of_table = f"{database.key}.{table.key}"
@@ -158,7 +162,7 @@ def _path_objection(value: str) -> str | None:
     return None
 
 
-def _name_objection(value: str, entry: spec.Entry) -> str | None:
+def _name_objection(value: str, entry: entries.Entry) -> str | None:
     if not value:
         return None if entry.without else "cannot be left out: the bridge needs it"
     if not _IDENTIFIER.fullmatch(value) or len(value) > _LONGEST_IDENTIFIER:
@@ -232,7 +236,7 @@ class MappedSchema:
         names: its names.
     """
 
-    def __init__(self, database: spec.DatabaseSpec, zone: str, names: SchemaMap | None) -> None:
+    def __init__(self, database: entries.DatabaseSpec, zone: str, names: SchemaMap | None) -> None:
         self.spec = database
         self.zone = zone
         self.names = names or SchemaMap()
@@ -243,7 +247,7 @@ class MappedSchema:
             if self.names.name(f"{database.key}.{table.key}.table"):
                 self.tables[table.key] = self._table(table)
 
-    def _table(self, table: spec.Table) -> Table:
+    def _table(self, table: entries.Table) -> Table:
         section = f"{self.spec.key}.{table.key}"
         schema = self.names.name(f"{self.spec.key}.schema")
         mapped = [column for column in table.columns if self.names.name(f"{section}.{column.key}")]
@@ -254,7 +258,7 @@ class MappedSchema:
             schema=quoted_name(schema, quote=True) if schema else None,
         )
 
-    def _column(self, column: spec.Column, name: str) -> Column[Any]:
+    def _column(self, column: entries.Column, name: str) -> Column[Any]:
         references = []
         if column.references:
             table, _, key = column.references.partition(".")
@@ -270,13 +274,13 @@ class MappedSchema:
             index=column.indexed or None,
         )
 
-    def _type(self, column: spec.Column) -> TypeEngine[Any]:
+    def _type(self, column: entries.Column) -> TypeEngine[Any]:
         match column.kind:
-            case spec.Kind.TIME:
+            case entries.Kind.TIME:
                 return LocalDateTime(self.zone)
-            case spec.Kind.TEXT:
+            case entries.Kind.TEXT:
                 return Unicode(column.length)
-            case spec.Kind.VALUE if isinstance(self.names.value(column.values[0]), str):
+            case entries.Kind.VALUE if isinstance(self.names.value(column.values[0]), str):
                 return Unicode(_LONGEST_VALUE)
             case _:
                 return BigInteger().with_variant(Integer, "sqlite")
@@ -299,7 +303,7 @@ class WsDbSchema(MappedSchema):
     """
 
     def __init__(self, zone: str, names: SchemaMap | None = None) -> None:
-        super().__init__(spec.WS_DB, zone, names)
+        super().__init__(WS_DB, zone, names)
         self.job_queue = self.tables["job_queue"]
         self.commands = self.tables["commands"]
         self.results = self.tables.get("results")
@@ -319,7 +323,7 @@ class RsDbSchema(MappedSchema):
     """
 
     def __init__(self, zone: str, names: SchemaMap | None = None) -> None:
-        super().__init__(spec.RS_DB, zone, names)
+        super().__init__(RS_DB, zone, names)
         self.broadcasts = self.tables["broadcasts"]
         self.broadcasts_detail = self.tables["broadcasts_detail"]
         self.response = self.tables["response"]
@@ -341,7 +345,7 @@ class PsDbSchema(MappedSchema):
     """
 
     def __init__(self, zone: str, names: SchemaMap | None = None) -> None:
-        super().__init__(spec.PS_DB, zone, names)
+        super().__init__(PS_DB, zone, names)
         self.delivery_commands = self.tables["delivery_commands"]
         self.command = DeliveryPaths(**self._paths())
 

@@ -85,7 +85,7 @@ def _stop_another(flow: Flow) -> None:
     job_id = flow.order()
     flow.poll()
     assert flow.bridge.ws_db is not None
-    flow.bridge.ws_db.note(job_id, "a line for the client")
+    flow.bridge.ws_db.add_summary_line(job_id, "a line for the client")
     waiting = flow.broadcast(job_id)
     effects = flow.bridge.ledger.effects
     effects.forget(effects.intend(waiting, Kind.COPY, "a name", now=now()))

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert
 
-from shared.config.channels import Channels
 from shared.database.connections import Database
 from shared.faststats.schema_map.names import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
@@ -32,7 +31,7 @@ def ws_schema() -> WsDbSchema:
 
 @pytest.fixture
 def ws_db(ws_database: Database, ws_schema: WsDbSchema) -> WsDb:
-    return WsDb(ws_database, ws_schema, server="this bridge", channels=Channels(), now=lambda: NOW)
+    return WsDb(ws_database, ws_schema, server="this bridge", now=lambda: NOW)
 
 
 @pytest.fixture

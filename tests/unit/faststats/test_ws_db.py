@@ -14,51 +14,24 @@ from typing import Any
 from xml.etree.ElementTree import fromstring
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from sqlalchemy import DateTime, Table, column, delete, event, insert, select, table, update
 
 from bench.pollers import race
-from shared.broadcast import BroadcastRequest, RouteKind, SendMode, State, job_key
-from shared.config.channels import Channel, Channels
+from shared.broadcast import State, job_key
+from shared.config.channels import Channels
 from shared.database.connections import Database
-from shared.errors import ChannelUnknown, DatabaseUnavailable, JobCommandInvalid, SendModeImpossible
+from shared.errors import ChannelUnknown, DatabaseUnavailable, JobCommandInvalid
+from shared.faststats.job_command import Job, read_job_command
 from shared.faststats.schema_map.names import SchemaMap, WsDbSchema
-from shared.faststats.ws_db import MOST_AT_ONCE, Job, WsDb
+from shared.faststats.ws_db import MAX_CLAIMED, WsDb
 from tests.databases import ZONE
 
 from .conftest import NOW
+from .job_commands import LAUGHS_COMMAND, command
 from .test_rs_db import BROADCAST
 
 ROOT = Path(__file__).parents[3]
 AddJob = Callable[..., int]
-
-
-def command(**elements: str | None) -> str:
-    """A command as docs/why/sources.md, Apteco 3 describes it; an element of None is left out."""
-    texts: dict[str, str | None] = {
-        "FilePath": r"D:\FastStats\Publish\Holidays\system\Deliveries\spring.txt",
-        "Parameters": "ClosedLoopLayout=Email|Urn;A=b",
-        "UrnColumnName": "Customer Urn",
-        "EmailColumnName": "E-Mail",
-        "FileSpecification": "<CommunicationKeyColumnName>Comm Key</CommunicationKeyColumnName>",
-        "ExternalId": "<IdType>DeliveryStepId</IdType><Id>4711</Id>",
-        "Run": "3",
-        "ListName": "Newsletter",
-        "MessageName": "Spring",
-        "UploadOnly": "false",
-        **elements,
-    }
-    details = "".join(f"<{name}>{text}</{name}>" for name, text in texts.items() if text is not None)
-    return f"<DeliveryCommand><BroadcastActionDetails>{details}</BroadcastActionDetails></DeliveryCommand>"
-
-
-LAUGHS = "".join(f'<!ENTITY a{n + 1} "{f"&a{n};" * 10}">' for n in range(9))
-LAUGHS_COMMAND = f'<!DOCTYPE x [<!ENTITY a0 "ha">{LAUGHS}]><DeliveryCommand>&a9;</DeliveryCommand>'
-
-
-def job(text: str | None) -> Job:
-    return Job(id=7, system="Holidays", time_added=NOW, command=text)
 
 
 def rows(database: Database, table: Any) -> list[dict[str, Any]]:
@@ -170,7 +143,7 @@ def test_twenty_jobs_go_to_eight_pollers_each_job_to_one_in_order(
     claimed: list[int] = []
 
     def poll(number: int) -> list[int]:
-        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", channels=Channels(), now=lambda: NOW)
+        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", now=lambda: NOW)
         own: list[int] = []
         start.wait()
         while True:
@@ -195,7 +168,7 @@ def test_pollers_that_claim_at_the_same_moment_get_every_job_once(
     start = threading.Barrier(8)
 
     def poll(number: int) -> list[int]:
-        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", channels=Channels(), now=lambda: NOW)
+        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", now=lambda: NOW)
         start.wait()
         return [one.id for one in iter(lambda: claim_one(ws_db), None)]
 
@@ -240,7 +213,7 @@ def test_what_a_process_had_claimed_when_it_was_killed_is_found_by_the_next(
         assert poller.stdout.readline().strip().isdigit()
         poller.kill()
     later = datetime.now(UTC) + timedelta(hours=1)
-    heir = WsDb(ws_database, ws_schema, server="this bridge", channels=Channels(), now=lambda: later)
+    heir = WsDb(ws_database, ws_schema, server="this bridge", now=lambda: later)
     claimed = [row["job_id"] for row in rows(ws_database, ws_schema.job_queue) if row["state"] == "incomplete"]
     found: list[int] = []
     while page := orphans(heir, after=found[-1] if found else -1, claimed_before=later):
@@ -275,7 +248,7 @@ def test_a_claimed_job_is_an_orphan_until_it_is_in_the_ledger_or_ended(ws_db: Ws
     assert sorted(one.id for one in ws_db.claim(10)) == ids
     assert orphans(ws_db) == ids
     assert orphans(ws_db, after=ids[1]) == ids[2:]
-    ws_db.take_mark_off([ids[0], ids[3]])
+    ws_db.clear_claim_marks([ids[0], ids[3]])
     ws_db.finish(ids[2], {})
     assert orphans(ws_db) == [ids[1], ids[4]]
 
@@ -289,12 +262,12 @@ def test_a_fresh_claim_is_no_orphan(ws_db: WsDb, add_job: AddJob) -> None:
 def test_orphans_are_found_by_any_poller_of_the_bridge_page_by_page(
     add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
 ) -> None:
-    for _ in range(MOST_AT_ONCE + 1):
+    for _ in range(MAX_CLAIMED + 1):
         add_job(state="incomplete", server="this bridge (claiming)", time_sent=None)
     later = NOW + timedelta(hours=1)
-    other = WsDb(ws_database, ws_schema, server="this bridge", channels=Channels(), now=lambda: later)
+    other = WsDb(ws_database, ws_schema, server="this bridge", now=lambda: later)
     first = orphans(other)
-    assert len(first) == MOST_AT_ONCE
+    assert len(first) == MAX_CLAIMED
     assert len(orphans(other, after=first[-1])) == 1
 
 
@@ -302,7 +275,7 @@ def test_no_mark_is_taken_off_the_job_of_another_bridge(
     ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
 ) -> None:
     job_id = add_job(state="incomplete", server="other bridge (claiming)")
-    ws_db.take_mark_off([job_id])
+    ws_db.clear_claim_marks([job_id])
     assert queue(ws_database, ws_schema, job_id)["server"] == "other bridge (claiming)"
 
 
@@ -332,9 +305,9 @@ def test_several_jobs_are_claimed_at_once_in_order(ws_db: WsDb, add_job: AddJob,
 
 
 def test_no_more_jobs_are_claimed_at_once_than_memory_has_room_for(ws_db: WsDb, add_job: AddJob) -> None:
-    for _ in range(MOST_AT_ONCE + 1):
+    for _ in range(MAX_CLAIMED + 1):
         add_job()
-    assert len(ws_db.claim(1000)) == MOST_AT_ONCE
+    assert len(ws_db.claim(1000)) == MAX_CLAIMED
 
 
 def choose_stale(ws_db: WsDb, monkeypatch: pytest.MonkeyPatch, stale: list[int], times: int) -> None:
@@ -343,7 +316,7 @@ def choose_stale(ws_db: WsDb, monkeypatch: pytest.MonkeyPatch, stale: list[int],
 
     def chosen(most: int, *, cancelled: bool, hint: str = "") -> Any:
         if hint and next(left, None) is not None:
-            queue = ws_db._schema.job_queue
+            queue = ws_db.schema.job_queue
             return select(queue.c.job_id).where(queue.c.job_id.in_(stale))
         return fresh(most, cancelled=cancelled, hint=hint)
 
@@ -402,7 +375,7 @@ def test_a_job_that_lacks_what_jobs_have_stops_no_other(
         schema.metadata.create_all(connection)
         for row in (good | columns, good):
             connection.execute(insert(schema.job_queue).values(row))
-    ws_db = WsDb(database, schema, server="b", system="Set", channels=Channels(), now=lambda: NOW)
+    ws_db = WsDb(database, schema, server="b", system="Set", now=lambda: NOW)
     claimed = ws_db.claim(5)
     assert sorted(one.id for one in claimed) == [1, 2]
     assert len({one.key for one in claimed}) == 2
@@ -429,7 +402,7 @@ def test_a_job_that_was_cancelled_while_it_waited_is_ended(
     assert (row["state"], row["time_finished"]) == ("cancel", NOW)
     assert [result["job_id"] for result in rows(ws_database, mapped(ws_schema, "results"))] == [cancelled]
     (line,) = rows(ws_database, mapped(ws_schema, "delivery_job_summary"))
-    assert (line["job_id"], line["message"]) == (cancelled, "It was cancelled before it was taken.")
+    assert (line["job_id"], line["message"]) == (cancelled, "It was cancelled before it was claimed.")
     assert {queue(ws_database, ws_schema, one)["state"] for one in (waiting, cube)} == {"unassigned"}
     assert ws_db.end_cancelled() == 0
 
@@ -452,202 +425,6 @@ def test_a_job_that_faststats_cancels_by_itself_counts_as_asked_for(
     with ws_database.writing() as connection:
         connection.execute(update(ws_schema.job_queue).values(state="cancel"))
     assert ws_db.cancel_requested(job_id)
-
-
-# The command
-
-
-def test_a_command_tells_all_that_a_broadcast_needs(ws_db: WsDb) -> None:
-    request = ws_db.request(job(command()))
-    assert (request.key, request.job_id, request.system) == (job_key("Holidays", 7, NOW), 7, "Holidays")
-    assert (request.list_name, request.message_name) == ("Newsletter", "Spring")
-    assert request.delivery_file == "spring.txt"
-    assert (request.urn_column, request.email_column) == ("Customer Urn", "E-Mail")
-    assert request.communication_key_column == "Comm Key"
-    assert (request.step_id, request.run) == (4711, 3)
-    assert request.parameters == "ClosedLoopLayout=Email|Urn;A=b"
-    assert request.send_mode is SendMode.VERIFY_THEN_START
-
-
-@pytest.mark.parametrize("empty", [None, "", "  \n "])
-def test_columns_that_the_command_does_not_name_have_their_usual_names(ws_db: WsDb, empty: str | None) -> None:
-    request = ws_db.request(
-        job(
-            command(
-                UrnColumnName=empty,
-                EmailColumnName=empty,
-                FileSpecification=empty,
-                ExternalId=empty,
-                Run=empty,
-                Parameters=empty,
-                UploadOnly=empty,
-            )
-        )
-    )
-    assert (request.urn_column, request.email_column) == ("Urn", "Email")
-    assert request.communication_key_column == "Communication Key"
-    assert (request.step_id, request.run, request.parameters) == (None, None, "")
-    assert request.send_mode is SendMode.VERIFY_THEN_START
-
-
-@pytest.mark.parametrize(("text", "number"), [("12", 12), ("-1", -1), ("x", None), ("1e3", None), ("9" * 19, None)])
-def test_a_run_that_is_no_number_is_left_out(ws_db: WsDb, text: str, number: int | None) -> None:
-    assert ws_db.request(job(command(Run=text))).run == number
-
-
-@pytest.mark.parametrize(
-    ("text", "mode"),
-    [
-        ("true", SendMode.UPLOAD_ONLY),
-        (" True ", SendMode.UPLOAD_ONLY),
-        ("1", SendMode.UPLOAD_ONLY),
-        ("false", SendMode.VERIFY_THEN_START),
-        ("0", SendMode.VERIFY_THEN_START),
-    ],
-)
-def test_upload_only_is_what_the_command_says(ws_db: WsDb, text: str, mode: SendMode) -> None:
-    assert ws_db.request(job(command(UploadOnly=text))).send_mode is mode
-
-
-def test_a_broadcast_that_is_only_uploaded_needs_no_message(ws_db: WsDb) -> None:
-    request = ws_db.request(job(command(UploadOnly="true", MessageName=None)))
-    assert request.message_name == ""
-
-
-def test_names_are_read_with_their_letters_and_without_the_space_around_them(ws_db: WsDb) -> None:
-    request = ws_db.request(
-        job(command(ListName="\n  Größe &amp; Maß &lt;1&gt; <!-- no --> 日本 ", MessageName="<![CDATA[A&B]]>"))
-    )
-    assert request.message_name == "A&B"
-    assert request.list_name.startswith("Größe & Maß <1>")
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        (r"D:\FastStats\Deliveries\spring.txt", "spring.txt"),
-        (r"\\server\share\Deliveries\spring.txt", "spring.txt"),
-        (r"\\?\D:\Deliveries\spring.txt", "spring.txt"),
-        ("/mnt/deliveries/spring.txt", "spring.txt"),
-        (r"/mnt\deliveries/spring.txt", "spring.txt"),
-        (r"D:\Deliveries/..\..\etc/spring.txt", "spring.txt"),
-        ("../../etc/passwd", "passwd"),
-        (r"..\..\passwd", "passwd"),
-        ("D:spring.txt", "spring.txt"),
-        ("spring.txt", "spring.txt"),
-        (r"D:\Deliveries\Größe 1 (2).txt", "Größe 1 (2).txt"),
-        (r"D:\Deliveries\.hidden", ".hidden"),
-        (r"D:\Deliveries\a..b", "a..b"),
-    ],
-)
-def test_of_the_path_of_another_machine_only_the_name_counts(ws_db: WsDb, path: str, name: str) -> None:
-    assert ws_db.request(job(command(FilePath=path))).delivery_file == name
-
-
-@given(path=st.text(alphabet="ab./\\:~ %?*", max_size=12))
-def test_no_path_leads_out_of_the_folder_of_delivery_files(path: str) -> None:
-    # A fixture per example is not needed: reading a command touches no database.
-    ws_db = WsDb(None, WsDbSchema("UTC"), server="", channels=Channels(), now=lambda: NOW)  # type: ignore[arg-type]
-    try:
-        name = ws_db.request(job(command(FilePath=path))).delivery_file
-    except JobCommandInvalid:
-        return
-    folder = Path("/deliveries")
-    assert (folder / name).resolve().parent == folder
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (None, "it has none"),
-        ("", "it has none"),
-        ("   ", "it is not well-formed XML"),
-        ("FilePath=x", "it is not well-formed XML"),
-        ("<DeliveryCommand>", "it is not well-formed XML"),
-        ("<DeliveryCommand>\x00</DeliveryCommand>", "it is not well-formed XML"),
-        ("<DeliveryCommand>\udcff</DeliveryCommand>", "it is not well-formed XML"),
-        ("<DeliveryCommand>&undefined;</DeliveryCommand>", "it is not well-formed XML"),
-        ("<DeliveryCommand/>", "it has no element BroadcastActionDetails"),
-        ("<DeliveryCommand><FtpActionDetails/></DeliveryCommand>", "it has no element BroadcastActionDetails"),
-        ("<BroadcastActionDetails/>", "it has no element BroadcastActionDetails"),
-        (command(FilePath=None), "it names no delivery file (FilePath)"),
-        (command(FilePath=" "), "it names no delivery file (FilePath)"),
-        (command(FilePath="D:\\"), "it names no delivery file (FilePath)"),
-        (command(FilePath=r"\\server\share"), "it names no delivery file (FilePath)"),
-        (command(FilePath="."), "it names no delivery file (FilePath)"),
-        (command(FilePath=".."), "it names no delivery file (FilePath)"),
-        (command(FilePath=r"D:\Deliveries\.."), "it names no delivery file (FilePath)"),
-        (command(FilePath="a/../"), "it names no delivery file (FilePath)"),
-        (command(FilePath="D:.."), "it names no delivery file (FilePath)"),
-        (command(FilePath="D:\\a\nINFO all is well.txt"), "FilePath is not one line of at most 255 characters"),
-        (command(FilePath="a" * 256), "FilePath is not one line of at most 255 characters"),
-        (command(ListName=None), "it names no list (ListName)"),
-        (command(ListName="\t"), "it names no list (ListName)"),
-        (command(ListName="a" * 256), "ListName is not one line of at most 255 characters"),
-        (command(ListName="a&#10;b"), "ListName is not one line of at most 255 characters"),
-        (command(MessageName=None), "it names no message (MessageName)"),
-        (command(MessageName="a" * 256), "MessageName is not one line of at most 255 characters"),
-        (command(UrnColumnName="a" * 256), "UrnColumnName is not one line of at most 255 characters"),
-        (command(EmailColumnName="a&#9;b"), "EmailColumnName is not one line of at most 255 characters"),
-    ],
-    ids=lambda value: "" if value is None else value[-40:],
-)
-def test_a_command_that_cannot_be_used_is_refused_with_the_reason(ws_db: WsDb, text: str | None, reason: str) -> None:
-    with pytest.raises(JobCommandInvalid) as caught:
-        ws_db.request(job(text))
-    assert caught.value.facts == {"job": 7, "reason": reason}
-    assert caught.value.__suppress_context__ or caught.value.__context__ is None
-
-
-def test_names_and_paths_may_be_as_long_as_the_ledger_has_room_for(ws_db: WsDb) -> None:
-    long = "a" * 255
-    request = ws_db.request(job(command(FilePath="D:\\folder\\" * 99 + long, ListName=long, Parameters="p" * 9999)))
-    assert (request.delivery_file, request.list_name, len(request.parameters)) == (long, long, 9999)
-
-
-@pytest.mark.parametrize(
-    "prolog",
-    [
-        f'<!DOCTYPE x [<!ENTITY a0 "ha">{LAUGHS}]>',
-        f'<!DOCTYPE x [<!ENTITY a9 "{"ha" * 100_000}">]>',
-        '<!DOCTYPE x [<!ENTITY a9 SYSTEM "file:///etc/passwd">]>',
-        '<!DOCTYPE x [<!ENTITY a9 SYSTEM "http://127.0.0.1:9/a">]>',
-        '<!DOCTYPE x [<!ENTITY % p SYSTEM "file:///etc/passwd"> %p; <!ENTITY a9 "x">]>',
-        '<!DOCTYPE x SYSTEM "http://127.0.0.1:9/a.dtd" [<!ENTITY a9 "x">]>',
-        '<!DOCTYPE x PUBLIC "-//x" "file:///etc/passwd" [<!ENTITY a9 "x">]>',
-    ],
-    ids=["billion laughs", "one big entity", "file", "address", "parameter entity", "external DTD", "public DTD"],
-)
-def test_bombs_and_entities_from_outside_are_refused(ws_db: WsDb, prolog: str) -> None:
-    with pytest.raises(JobCommandInvalid) as caught:
-        ws_db.request(job(prolog + command(ListName="&a9;" * 2000)))
-    assert caught.value.facts["reason"] == "it is not well-formed XML"
-    assert "root:" not in str(caught.value)
-
-
-def test_a_command_with_a_document_type_is_refused_even_if_it_declares_nothing(ws_db: WsDb) -> None:
-    with pytest.raises(JobCommandInvalid):
-        ws_db.request(job('<!DOCTYPE DeliveryCommand SYSTEM "http://127.0.0.1:9/a.dtd">' + command()))
-
-
-@pytest.mark.parametrize(
-    "prolog",
-    [
-        "\ufeff",
-        '<?xml version="1.0"?>',
-        '<?xml version="1.0" encoding="utf-16"?>',
-        '<?xml version="1.0" encoding="utf-8"?>\n',
-    ],
-    ids=ascii,
-)
-def test_a_prolog_that_databases_keep_does_no_harm(ws_db: WsDb, prolog: str) -> None:
-    assert ws_db.request(job(prolog + command(ListName="Größe"))).list_name == "Größe"
-
-
-def test_a_command_of_absurd_depth_does_no_harm(ws_db: WsDb) -> None:
-    depth = 100_000
-    deep = f"<a>{'<a>' * depth}{'</a>' * depth}</a>"
-    assert ws_db.request(job(command(Parameters=deep, ListName="Newsletter"))).list_name == "Newsletter"
 
 
 # The end
@@ -673,10 +450,10 @@ def test_a_command_that_nobody_should_read_is_not_read_whole_and_its_job_refused
     assert [one.id for one in jobs] == [bad, good]
     assert len(jobs[0].command or "") <= 1_000_001
     with pytest.raises(JobCommandInvalid, match=reason) as caught:
-        ws_db.request(jobs[0])
+        read_job_command(jobs[0], ws_db.schema, Channels())
     ws_db.refuse(jobs[0], caught.value)
     assert queue(ws_database, ws_schema, bad)["state"] == "done"
-    assert ws_db.request(jobs[1]).list_name == "Newsletter"
+    assert read_job_command(jobs[1], ws_db.schema, Channels()).list_name == "Newsletter"
 
 
 def test_a_job_with_several_commands_is_refused(open_database: Callable[[str], Database], tmp_path: Path) -> None:
@@ -690,16 +467,10 @@ def test_a_job_with_several_commands_is_refused(open_database: Callable[[str], D
         row = {"time_added": NOW, "priority": 5, "state": "unassigned", "system_name": "S", "job_type": "Broadcast"}
         connection.execute(insert(schema.job_queue).values(row))
         connection.execute(insert(schema.commands), [{"job_id": 1, "command": command()} for _ in range(2)])
-    ws_db = WsDb(database, schema, server="b", channels=Channels(), now=lambda: NOW)
+    ws_db = WsDb(database, schema, server="b", now=lambda: NOW)
     (claimed,) = ws_db.claim(5)
     with pytest.raises(JobCommandInvalid, match="it has several"):
-        ws_db.request(claimed)
-
-
-@pytest.mark.parametrize("system", ["a" * 101, "a\nb"], ids=["long", "two lines"])
-def test_a_job_of_a_system_that_the_ledger_has_no_room_for_is_refused(ws_db: WsDb, system: str) -> None:
-    with pytest.raises(JobCommandInvalid, match="the name of its system is not one line of at most 100 characters"):
-        ws_db.request(replace(job(command()), system=system))
+        read_job_command(claimed, ws_db.schema, Channels())
 
 
 def test_a_refused_job_says_why_and_what_to_do(
@@ -797,8 +568,8 @@ def test_a_line_has_no_more_characters_than_its_column(
 ) -> None:
     job_id = add_job()
     ws_db.claim()
-    ws_db.note(job_id, "ä" * 1000)
-    ws_db.note(job_id, "ä" * 1001)
+    ws_db.add_summary_line(job_id, "ä" * 1000)
+    ws_db.add_summary_line(job_id, "ä" * 1001)
     lines = [line["message"] for line in rows(ws_database, mapped(ws_schema, "delivery_job_summary"))]
     assert lines == ["ä" * 1000, "ä" * 999 + "…"]
 
@@ -817,7 +588,7 @@ def test_a_state_of_its_own_for_failed_jobs_is_used(
     ws_database: Database, add_job: AddJob, ws_schema: WsDbSchema
 ) -> None:
     schema = WsDbSchema(ZONE, SchemaMap({"ws_db.states.failed": "broken"}))
-    ws_db = WsDb(ws_database, schema, server="b", channels=Channels(), now=lambda: NOW)
+    ws_db = WsDb(ws_database, schema, server="b", now=lambda: NOW)
     job_id = add_job()
     ws_db.claim()
     ws_db.finish(job_id, {}, state=State.FAILED)
@@ -834,7 +605,7 @@ def test_states_and_types_can_be_numbers(open_database: Callable[[str], Database
         schema.metadata.create_all(connection)
         connection.execute(insert(schema.job_queue).values(**row, job_type=16))
         connection.execute(insert(schema.job_queue).values(**row, job_type=17))
-    ws_db = WsDb(database, schema, server="b", channels=Channels(), now=lambda: NOW)
+    ws_db = WsDb(database, schema, server="b", now=lambda: NOW)
     (claimed,) = ws_db.claim(5)
     assert claimed.id == 2
     assert queue(database, schema, 2)["state"] == 1
@@ -886,13 +657,13 @@ def test_the_job_of_another_server_is_not_touched(
     before = [rows(ws_database, table) for table in ws_schema.metadata.sorted_tables]
     ws_db.finish(job_id, {"State": "closed"})
     ws_db.finish(job_id, {"State": "cancelled"}, state=State.CANCELLED)
-    ws_db.note(job_id, "line")
+    ws_db.add_summary_line(job_id, "line")
     assert [rows(ws_database, table) for table in ws_schema.metadata.sorted_tables] == before
 
 
 def test_a_job_that_was_cleared_away_does_no_harm(ws_db: WsDb, ws_database: Database, ws_schema: WsDbSchema) -> None:
     ws_db.finish(99, {"State": "closed"})
-    ws_db.note(99, "line")
+    ws_db.add_summary_line(99, "line")
     assert rows(ws_database, mapped(ws_schema, "results")) == []
     assert rows(ws_database, mapped(ws_schema, "delivery_job_summary")) == []
     assert not ws_db.cancel_requested(99)
@@ -927,8 +698,8 @@ def test_lines_for_the_client_are_added_each_with_its_time(
 ) -> None:
     job_id = add_job()
     ws_db.claim()
-    ws_db.note(job_id, "one")
-    ws_db.note(job_id, "two; 'quoted' ä")
+    ws_db.add_summary_line(job_id, "one")
+    ws_db.add_summary_line(job_id, "two; 'quoted' ä")
     lines = rows(ws_database, mapped(ws_schema, "delivery_job_summary"))
     assert [(line["job_id"], line["time_added"], line["message"]) for line in lines] == [
         (job_id, NOW, "one"),
@@ -939,7 +710,7 @@ def test_lines_for_the_client_are_added_each_with_its_time(
 def test_times_in_the_queue_are_those_of_its_server(ws_db: WsDb, add_job: AddJob, ws_database: Database) -> None:
     job_id = add_job()
     ws_db.claim()
-    ws_db.note(job_id, "line")
+    ws_db.add_summary_line(job_id, "line")
     with ws_database.reading() as connection:
         sent, noted = (
             connection.execute(select(column(name, DateTime())).select_from(table(of))).scalar_one()
@@ -966,78 +737,7 @@ def test_a_claimed_job_stays_the_same_broadcast_when_the_zone_setting_changes(
     add_job(state="incomplete", server="ours (claiming)")
     keys = set()
     for zone in ("UTC", "Europe/Berlin", "America/New_York"):
-        ws_db = WsDb(ws_database, WsDbSchema(zone), server="ours", channels=Channels(), now=lambda: NOW)
+        ws_db = WsDb(ws_database, WsDbSchema(zone), server="ours", now=lambda: NOW)
         (job,) = ws_db.orphans(after=0, claimed_before=NOW)
         keys.add(job.key)
     assert len(keys) == 1
-
-
-def with_parameters(ws_db: WsDb, parameters: str) -> BroadcastRequest:
-    return ws_db.request(job(command(Parameters=parameters)))
-
-
-def test_a_job_that_names_no_channel_follows_the_default_one(ws_db: WsDb) -> None:
-    request = ws_db.request(job(command()))
-    assert (request.channel, request.route, request.send_mode) == (
-        "default",
-        RouteKind.IMPORT_JOB,
-        SendMode.VERIFY_THEN_START,
-    )
-
-
-def channel_db(ws_db: WsDb, **channels: Channel) -> WsDb:
-    ws_db._channels = Channels(channels)
-    return ws_db
-
-
-def test_a_job_follows_the_channel_that_its_parameters_name(ws_db: WsDb) -> None:
-    channel_db(ws_db, Loop=Channel(route=RouteKind.CLOSED_LOOP))
-    request = with_parameters(ws_db, "A=b; channel = Loop ;x")
-    assert (request.channel, request.route, request.send_mode) == (
-        "Loop",
-        RouteKind.CLOSED_LOOP,
-        SendMode.AFTER_IMPORT,
-    )
-
-
-def test_a_job_with_an_unknown_channel_is_refused(ws_db: WsDb) -> None:
-    with pytest.raises(ChannelUnknown):
-        with_parameters(ws_db, "Channel=Nobody")
-
-
-@pytest.mark.parametrize(
-    ("text", "utc"),
-    [
-        ("2026-12-01 09:00", datetime(2026, 12, 1, 8, 0, tzinfo=UTC)),
-        ("2026-07-01T09:00:30", datetime(2026, 7, 1, 7, 0, 30, tzinfo=UTC)),
-        ("2026-12-01T09:00+02:00", datetime(2026, 12, 1, 7, 0, tzinfo=UTC)),
-        ("2026-10-25 02:30", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
-    ],
-)
-def test_a_job_with_a_time_is_sent_at_that_time(ws_db: WsDb, text: str, utc: datetime) -> None:
-    ws_db._schema.zone = "Europe/Berlin"
-    request = with_parameters(ws_db, f"SendAt={text}")
-    assert (request.send_mode, request.send_at) == (SendMode.AT_TIME, utc)
-
-
-@pytest.mark.parametrize("text", ["tomorrow", "2026-03-29 02:30", "12", "2026-13-01 09:00"])
-def test_a_job_with_a_time_that_there_is_not_is_refused(ws_db: WsDb, text: str) -> None:
-    ws_db._schema.zone = "Europe/Berlin"
-    with pytest.raises(JobCommandInvalid):
-        with_parameters(ws_db, f"SendAt={text}")
-
-
-@pytest.mark.parametrize(
-    ("route", "job_parameters", "upload_only"),
-    [
-        (RouteKind.CLOSED_LOOP, "SendAt=2026-12-01 09:00", "false"),
-        (RouteKind.CLOSED_LOOP, "", "true"),
-        (RouteKind.SENDING_BATCH, "", "true"),
-    ],
-)
-def test_a_job_that_asks_for_what_its_route_cannot_do_is_refused_and_told_what_it_can(
-    ws_db: WsDb, route: RouteKind, job_parameters: str, upload_only: str
-) -> None:
-    channel_db(ws_db, default=Channel(route=route))
-    with pytest.raises(SendModeImpossible, match="It can: "):
-        ws_db.request(job(command(Parameters=job_parameters, UploadOnly=upload_only)))

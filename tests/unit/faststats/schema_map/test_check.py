@@ -18,7 +18,7 @@ from shared.errors import (
     SchemaMapMismatch,
 )
 from shared.faststats.schema_map import check as schema_map_check
-from shared.faststats.schema_map import spec as schema_map_spec
+from shared.faststats.schema_map import entries
 from shared.faststats.schema_map.check import SchemaCheck
 from shared.faststats.schema_map.names import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from tests.databases import ZONE
@@ -260,8 +260,8 @@ def test_a_catalogue_that_cannot_be_read_stops_nothing_and_is_told(
 
 #: As the reflection makes them; their constructors have no types.
 SQL_SERVER: Any = mssql
-NUMBER, TEXT, TIME = schema_map_spec.Kind.NUMBER, schema_map_spec.Kind.TEXT, schema_map_spec.Kind.TIME
-HOLD_IT: dict[schema_map_spec.Kind, list[Any]] = {
+NUMBER, TEXT, TIME = entries.Kind.NUMBER, entries.Kind.TEXT, entries.Kind.TIME
+HOLD_IT: dict[entries.Kind, list[Any]] = {
     NUMBER: [
         SQL_SERVER.BIGINT(),
         SQL_SERVER.INTEGER(),
@@ -278,7 +278,7 @@ HOLD_IT: dict[schema_map_spec.Kind, list[Any]] = {
         SQL_SERVER.NCHAR(50),
     ],
 }
-CANNOT_HOLD_IT: dict[schema_map_spec.Kind, list[Any]] = {
+CANNOT_HOLD_IT: dict[entries.Kind, list[Any]] = {
     NUMBER: [
         SQL_SERVER.TINYINT(),
         SQL_SERVER.SMALLINT(),
@@ -297,9 +297,9 @@ CANNOT_HOLD_IT: dict[schema_map_spec.Kind, list[Any]] = {
 }
 
 
-def fits(kind: types.TypeEngine[Any], column: schema_map_spec.Column, **more: Any) -> list[str]:
+def fits(kind: types.TypeEngine[Any], column: entries.Column, **more: Any) -> list[str]:
     real = {"x": {"name": "X", "type": kind, "nullable": True, "default": None} | more}
-    named = schema_map_spec.Table(key="job_queue", default="T", columns=(column,))
+    named = entries.Table(key="job_queue", default="T", columns=(column,))
     comparison = schema_map_check._Comparison("ws_db.job_queue", "T", _Names(), real, {})  # type: ignore[arg-type]
     return list(comparison.differences(named))
 
@@ -309,21 +309,19 @@ class _Names:
         return "X"
 
 
-def column(kind: schema_map_spec.Kind, **more: Any) -> schema_map_spec.Column:
-    return schema_map_spec.Column(key="x", default="X", kind=kind, nullable=True, **more)
+def column(kind: entries.Kind, **more: Any) -> entries.Column:
+    return entries.Column(key="x", default="X", kind=kind, nullable=True, **more)
 
 
 @pytest.mark.parametrize(("kind", "real"), [(kind, real) for kind in HOLD_IT for real in HOLD_IT[kind]], ids=repr)
-def test_types_of_sql_server_that_hold_it_fit(kind: schema_map_spec.Kind, real: types.TypeEngine[Any]) -> None:
+def test_types_of_sql_server_that_hold_it_fit(kind: entries.Kind, real: types.TypeEngine[Any]) -> None:
     assert fits(real, column(kind, length=50)) == []
 
 
 @pytest.mark.parametrize(
     ("kind", "real"), [(kind, real) for kind in CANNOT_HOLD_IT for real in CANNOT_HOLD_IT[kind]], ids=repr
 )
-def test_types_of_sql_server_that_cannot_hold_it_are_told(
-    kind: schema_map_spec.Kind, real: types.TypeEngine[Any]
-) -> None:
+def test_types_of_sql_server_that_cannot_hold_it_are_told(kind: entries.Kind, real: types.TypeEngine[Any]) -> None:
     assert len(fits(real, column(kind, length=50))) == 1
 
 
@@ -340,6 +338,6 @@ def test_types_of_sql_server_that_cannot_hold_it_are_told(
 )
 def test_a_column_of_theirs_matters_only_where_a_new_row_needs_a_value_for_it(more: dict[str, Any], told: int) -> None:
     theirs = {"name": "Y", "type": mssql.INTEGER(), "nullable": False, "default": None} | more
-    table = schema_map_spec.Table(key="job_queue", default="T", columns=())
+    table = entries.Table(key="job_queue", default="T", columns=())
     comparison = schema_map_check._Comparison("ws_db.job_queue", "T", _Names(), {"y": theirs}, {})  # type: ignore[arg-type,dict-item]
     assert len(list(comparison.differences(table))) == told

@@ -19,7 +19,6 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from cli.schema_map import page
-from shared.config.channels import Channels
 from shared.database.connections import Database
 from shared.errors import SettingsInvalid
 from shared.faststats.command_xml import XmlPath, parse_command
@@ -239,7 +238,7 @@ def _use(databases: dict[str, Database], names: SchemaMap, sent: list[str]) -> N
                 sent.append(statement)
 
         event.listen(database.engine, "before_cursor_execute", listen)
-    ws_db = WsDb(databases["WS_DB"], ws, server="b", channels=Channels(), now=lambda: NOW)
+    ws_db = WsDb(databases["WS_DB"], ws, server="b", now=lambda: NOW)
     use(ws_db)
     with databases["RS_DB"].writing() as connection:
         rs_db = RsDb(rs)
@@ -253,10 +252,10 @@ def use(ws_db: WsDb) -> None:
     """Call everything that WsDb does with its tables."""
     ws_db.claim(2)
     ws_db.orphans(after=0, claimed_before=NOW + timedelta(days=1))
-    ws_db.take_mark_off([1])
+    ws_db.clear_claim_marks([1])
     ws_db.end_cancelled()
     ws_db.cancel_requested(1)
-    ws_db.note(1, "line")
+    ws_db.add_summary_line(1, "line")
     ws_db.finish(1, {"a": "b"}, line="line")
 
 
@@ -275,7 +274,7 @@ def test_the_same_holds_on_sql_server_and_its_parser_agrees() -> None:
     ws, rs = WsDbSchema(ZONE, names), RsDbSchema(ZONE, names)
     for schema in (ws, rs, PsDbSchema(ZONE, names)):
         sent += [str(CreateTable(table).compile(dialect=mssql.dialect())) for table in schema.tables.values()]  # type: ignore[no-untyped-call]
-    ws_db = WsDb(None, ws, server="b", channels=Channels(), now=lambda: NOW)  # type: ignore[arg-type]
+    ws_db = WsDb(None, ws, server="b", now=lambda: NOW)  # type: ignore[arg-type]
     for statement in (ws_db._claim(5), ws_db._chosen(1, cancelled=True)):
         compiled = statement.compile(dialect=mssql.dialect(), compile_kwargs={"render_postcompile": True})  # type: ignore[no-untyped-call]
         sent.append(str(compiled))
@@ -285,7 +284,7 @@ def test_the_same_holds_on_sql_server_and_its_parser_agrees() -> None:
 
 
 def test_the_claim_on_sql_server_passes_rows_by_that_others_hold_and_asks_for_the_state_again() -> None:
-    ws_db = WsDb(None, WsDbSchema(ZONE), server="b", channels=Channels(), now=lambda: NOW)  # type: ignore[arg-type]
+    ws_db = WsDb(None, WsDbSchema(ZONE), server="b", now=lambda: NOW)  # type: ignore[arg-type]
     text = str(ws_db._claim(5).compile(dialect=mssql.dialect(), compile_kwargs={"render_postcompile": True}))  # type: ignore[no-untyped-call]
     assert text.startswith("UPDATE [JobQueue] WITH (READPAST, UPDLOCK, ROWLOCK) SET ")
     assert "[JobQueue] AS waiting WITH (READPAST, ROWLOCK)" in text

@@ -1,0 +1,122 @@
+"""The command of a WS_DB job: what broadcast it asks for, read with suspicion. Pure: nothing is asked of a database.
+
+Of the channel's parameters (`key=value;key=value`) the bridge knows `Channel`, the name of a channel in CHANNELS_FILE,
+and `SendAt`, the time to send at: ISO 8601, in the zone of WS_DB where it names none.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PureWindowsPath
+from typing import Final
+from xml.etree.ElementTree import Element
+
+from shared.broadcast import BroadcastRequest, RouteKind, job_key
+from shared.config.channels import DEFAULT, Channels
+from shared.errors import JobCommandInvalid
+from shared.faststats.channel_parameters import parse_parameters, send_mode_of, send_time
+from shared.faststats.command_xml import CommandUnreadable, XmlPath, parse_command, whole_number
+from shared.faststats.schema_map.names import WsDbSchema
+
+#: ASSUMPTION: the header names FastStats writes where the command names none.
+_URN, _EMAIL, _COMMUNICATION_KEY = "Urn", "Email", "Communication Key"
+#: What the ledger has room for.
+_MAX_NAME: Final = 255
+_MAX_SYSTEM: Final = 100
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """A claimed job of WS_DB with its command."""
+
+    id: int
+    system: str
+    #: As WS_DB has it: the wall time of its server, labelled as UTC.
+    time_added: datetime
+    #: Cut off where it is longer than the longest command that is read.
+    command: str | None
+    #: Whether WS_DB has several commands for it.
+    ambiguous: bool = False
+
+    @property
+    def key(self) -> str:
+        """Natural key of the broadcast that the job asks for."""
+        return job_key(self.system, self.id, self.time_added)
+
+
+def read_job_command(job: Job, schema: WsDbSchema, channels: Channels) -> BroadcastRequest:
+    """The broadcast that a job asks for, from its command and the settings of its channel.
+
+    Args:
+        job: the job.
+        schema: the paths in the command, and the zone of a `SendAt` that names none.
+        channels: the channels that jobs can name.
+
+    Raises:
+        JobCommandInvalid: the command is missing, is not XML, or lacks what a broadcast needs.
+        ChannelUnknown: it names a channel that does not exist.
+        SendModeImpossible: the channel's route cannot send in the way that it asks for.
+    """
+    paths = schema.command
+    details = _details(job, paths.details)
+
+    def text(path: XmlPath) -> str:
+        return path.text(details)
+
+    def one_line(path: XmlPath | str, value: str, longest: int = _MAX_NAME) -> str:
+        if len(value) > longest or _CONTROL.search(value):
+            raise JobCommandInvalid(job=job.id, reason=f"{path} is not one line of at most {longest} characters")
+        return value
+
+    one_line("the name of its system", job.system, _MAX_SYSTEM)
+    # FastStats writes a Windows path of its own machine: only the name counts here, never a folder.
+    file_name = one_line(paths.file_path, PureWindowsPath(text(paths.file_path)).name)
+    if file_name in {"", ".."}:
+        raise JobCommandInvalid(job=job.id, reason=f"it names no delivery file ({paths.file_path})")
+    parameters = parse_parameters(text(paths.parameters))
+    channel = parameters.get("channel") or DEFAULT
+    exported = channels[channel].route is RouteKind.EXPORT_FILE
+    list_name, message_name = (one_line(path, text(path)) for path in (paths.list_name, paths.message_name))
+    if not list_name and not exported:
+        raise JobCommandInvalid(job=job.id, reason=f"it names no list ({paths.list_name})")
+    upload_only = exported or text(paths.upload_only).lower() in {"true", "1"}
+    if not upload_only and not message_name:
+        raise JobCommandInvalid(job=job.id, reason=f"it names no message ({paths.message_name})")
+    try:
+        send_at = None if upload_only else send_time(parameters.get("sendat", ""), schema.zone)
+    except ValueError as error:
+        raise JobCommandInvalid(job=job.id, reason=f"its parameter SendAt is {error}") from None
+    send_mode = send_mode_of(channels, channel, upload_only=upload_only, timed=send_at is not None)
+    return BroadcastRequest(
+        key=job.key,
+        job_id=job.id,
+        system=job.system,
+        list_name=list_name,
+        message_name=message_name,
+        delivery_file=file_name,
+        step_id=whole_number(text(paths.step_id)),
+        run=whole_number(text(paths.run)),
+        parameters=text(paths.parameters),
+        channel=channel,
+        route=channels[channel].route,
+        send_mode=send_mode,
+        send_at=send_at,
+        urn_column=one_line(paths.urn_column, text(paths.urn_column)) or _URN,
+        email_column=one_line(paths.email_column, text(paths.email_column)) or _EMAIL,
+        communication_key_column=one_line(paths.communication_key_column, text(paths.communication_key_column))
+        or _COMMUNICATION_KEY,
+    )
+
+
+def _details(job: Job, path: XmlPath) -> Element:
+    if job.ambiguous:
+        raise JobCommandInvalid(job=job.id, reason="it has several")
+    try:
+        root = parse_command(job.command)
+    except CommandUnreadable as error:
+        raise JobCommandInvalid(job=job.id, reason=str(error)) from None
+    details = path.find(root)
+    if details is None:
+        raise JobCommandInvalid(job=job.id, reason=f"it has no element {path}")
+    return details

@@ -1,0 +1,107 @@
+"""Entries of the schema map: what is said of each name that the bridge needs in a database. Pure data.
+
+Apteco publishes only part of its databases. An entry that is `published` is named in public material
+(docs/why/sources.md, Apteco 3, 4.1 and 4.3); every other is an assumption, built from the field names of Apteco's own
+API or from the published delivery commands. Types and keys are assumptions throughout.
+
+From these entries come the keys of the schema map, the tables, what is compared with the real catalogue, and the
+page that `bridge schema-map show` prints.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+
+class Kind(Enum):
+    """What a column holds."""
+
+    NUMBER = "a number"
+    TEXT = "text"
+    TIME = "a date with its time"
+    #: A state or a type: a word or a number, as the schema map says.
+    VALUE = "a value of the schema map"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the schema map."""
+
+    key: str
+    default: str | int
+    published: bool = False
+    #: What else is to be said of it.
+    note: str = ""
+    #: What is lost where it is mapped to nothing; empty: the bridge cannot do without it.
+    without: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column(Entry):
+    """A column. `default` is its name."""
+
+    kind: Kind
+    #: Most characters that the bridge writes; None: any number.
+    length: int | None = None
+    #: For `Kind.VALUE`: the section and the keys of the values that it can have.
+    values: tuple[str, ...] = ()
+    written: bool = True
+    #: The database gives the value by itself when a row is inserted.
+    generated: bool = False
+    #: Whether the bridge leaves it empty at times.
+    nullable: bool = False
+    primary_key: bool = False
+    #: `table.column` that it points to, by keys.
+    references: str = ""
+    indexed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table(Entry):
+    """A table or view. `default` is its name."""
+
+    columns: tuple[Column, ...]
+    #: Whether the bridge inserts rows.
+    inserted: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Entries that are neither tables nor columns: state values, or XML paths."""
+
+    key: str
+    entries: tuple[Entry, ...]
+    paths: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatabaseSpec:
+    """What is needed of one database. `key` is its section in the schema map."""
+
+    key: str
+    tables: tuple[Table, ...]
+    groups: tuple[Group, ...]
+
+    def sections(self) -> Iterator[tuple[str, tuple[Entry, ...]]]:
+        """Every section of the map with its entries, the table's own name first."""
+        yield self.key, (SCHEMA,)
+        for table in self.tables:
+            own = Entry(
+                key="table",
+                default=table.default,
+                published=table.published,
+                note=table.note,
+                without=table.without,
+            )
+            yield f"{self.key}.{table.key}", (own, *table.columns)
+        for group in self.groups:
+            yield f"{self.key}.{group.key}", group.entries
+
+
+SCHEMA: Final = Entry(
+    key="schema",
+    default="",
+    published=True,
+    without="the server looks in the login's own schema, then in dbo",
+)
