@@ -20,6 +20,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from shared.config.version import COMMIT_FILE, with_commit
+
 ROOT: Final = Path(__file__).resolve().parents[1]
 #: The files of the function app. `.funcignore` says the same to azd and Core Tools; a test compares the two.
 _FILES: Final = frozenset({"function_app.py", "host.json", "requirements.txt"})
@@ -45,6 +47,8 @@ started = time.perf_counter()
 import function_app
 print(time.perf_counter() - started)
 """
+#: The file that says which commit the code is.
+STAMP: Final = COMMIT_FILE.relative_to(ROOT).as_posix()
 
 
 class PackageError(Exception):
@@ -69,6 +73,16 @@ def committed(root: Path, commit: str = "HEAD") -> dict[str, bytes]:
     if not blobs.keys() >= _FILES:
         raise PackageError(f"not committed: {', '.join(sorted(_FILES - blobs.keys()))}")
     return dict(zip(blobs, _read_blobs(root, list(blobs.values())), strict=True))
+
+
+def package_contents(root: Path, commit: str = "HEAD") -> dict[str, bytes]:
+    """What the package consists of: the committed files, and the file that tells the app its commit.
+
+    Raises:
+        PackageError: as for `committed`.
+    """
+    full_hash = _git(root, "rev-parse", "--verify", f"{commit}^{{commit}}")
+    return committed(root, full_hash.decode().strip()) | {STAMP: full_hash}
 
 
 def _belongs_to_app(path: str) -> bool:
@@ -207,7 +221,7 @@ def main() -> int:
     file = ROOT / "dist" / ("broadcast-bridge-whole.zip" if with_dependencies else "broadcast-bridge.zip")
     try:
         commit = _git(ROOT, "rev-parse", "HEAD").decode().strip()
-        contents = committed(ROOT, commit)
+        contents = package_contents(ROOT, commit)
         if with_dependencies:
             contents |= dependencies(ROOT, contents["requirements.txt"])
         digest = write(contents, file)
@@ -217,6 +231,7 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 1
     print(f"package  {file.relative_to(ROOT)}")
+    print(f"version  {with_commit(commit)}")
     print(f"commit   {commit}")
     print(f"SHA-256  {digest}")
     print(f"size     {file.stat().st_size:,} bytes, {len(contents):,} files")

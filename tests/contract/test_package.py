@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tools.package import PackageError, committed, dependencies, uncommitted, write
+from shared.config.version import VERSION
+from tools.package import STAMP, PackageError, committed, dependencies, package_contents, uncommitted, write
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,11 +39,27 @@ def test_the_same_commit_gives_the_same_bytes_wherever_and_whenever_it_is_built(
         path.chmod(0o755)
     before = os.umask(0o077)
     try:
-        digests = {write(committed(folder), tmp_path / f"{number}.zip") for number, folder in enumerate((ROOT, clone))}
+        digests = {
+            write(package_contents(folder), tmp_path / f"{number}.zip") for number, folder in enumerate((ROOT, clone))
+        }
     finally:
         os.umask(before)
     assert len(digests) == 1
     assert (tmp_path / "0.zip").read_bytes() == (tmp_path / "1.zip").read_bytes()
+
+
+def test_the_package_says_which_commit_it_is(clone: Path, tmp_path: Path) -> None:
+    write(package_contents(clone), tmp_path / "package.zip")
+    with zipfile.ZipFile(tmp_path / "package.zip") as package:
+        package.extractall(tmp_path / "app")
+    commit = git(clone, "rev-parse", "HEAD")
+    assert (tmp_path / "app" / STAMP).read_text() == commit
+    command = [sys.executable, "-c", "from shared.config.version import version; print(version())"]
+    printed = subprocess.run(command, cwd=tmp_path / "app", capture_output=True, text=True, check=True).stdout
+    assert printed == f"{VERSION}+{commit[:12]}\n"
+    # It is written by the build; neither git nor azd takes an old one for it.
+    assert package_contents(clone).keys() - committed(clone).keys() == {STAMP}
+    assert git(clone, "check-ignore", STAMP).strip() == STAMP
 
 
 def test_what_is_not_committed_is_not_in_the_package(clone: Path) -> None:

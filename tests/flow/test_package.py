@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from shared.broadcast import RESTING, State
+from shared.config.version import version
 from tests.flow.harness import Flow, environment, until
-from tools.package import committed, empty_environment, write
+from tools.package import empty_environment, package_contents, write
 
 ROOT = Path(__file__).parents[2]
 #: A worker process as Azure has it: the worker's library, the app's folder, the environment of requirements.txt. Asked
@@ -29,11 +30,12 @@ from worker import Datum, InvocationError, Worker
 async def work():
     worker = await Worker.start(Path.cwd())
     functions = {function.name: function for function in worker.functions}
-    import function_app, shared.bridge
+    import function_app, shared.bridge, shared.config.version
     print(json.dumps({
         "functions": {name: function.bindings for name, function in functions.items()},
         "app": [function_app.__file__, shared.bridge.__file__],
         "prefix": sys.prefix,
+        "version": shared.config.version.version(),
         "importable": [name for name in json.loads(sys.argv[2]) if importlib.util.find_spec(name)],
     }), flush=True)
     for line in sys.stdin:
@@ -110,7 +112,7 @@ def worker_process(flow: Flow, app: Path, python: Path, library: Path) -> Iterat
 @pytest.fixture
 def packaged(flow: Flow, tmp_path: Path) -> Iterator[Packaged]:
     app, library = tmp_path / "wwwroot", tmp_path / "worker"
-    write(committed(ROOT), tmp_path / "package.zip")
+    write(package_contents(ROOT), tmp_path / "package.zip")
     with zipfile.ZipFile(tmp_path / "package.zip") as package:
         package.extractall(app)
     python = empty_environment(ROOT, app / "requirements.txt", tmp_path / "environment")
@@ -132,6 +134,8 @@ def test_the_package_alone_carries_a_broadcast(packaged: Packaged, flow: Flow, t
     assert all(Path(path).is_relative_to(tmp_path / "wwwroot") for path in told["app"])
     assert Path(told["prefix"]) == tmp_path / "environment"
     assert told["importable"] == []
+    # Not that of the working tree, which may differ from its commit.
+    assert told["version"] == version().removesuffix(".dirty")
     names = {"poll_jobs", "upload_list", "monitor_import", "gather_responses", "load_responses", "housekeeping"}
     assert told["functions"].keys() == names | {"draw_suppressions", "status", "peoplestage", "health"}
     job_id = flow.order(recipients=60)
