@@ -21,7 +21,7 @@ test: $(SETUP) ## Run the tests: all of them, but those that only the night has 
 	@$(PYTHON) -m pytest
 
 test-fast: $(SETUP) ## Run the unit and policy tests only, within two to three minutes
-	@$(PYTHON) -m pytest tests/unit tests/policy
+	@$(PYTHON) -m pytest tests/unit tests/policy -m "not slow"
 
 nightly: $(SETUP) ## Run the tests that take too long for `make test`
 	@$(PYTHON) -m pytest --nightly

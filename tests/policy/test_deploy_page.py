@@ -95,7 +95,7 @@ def test_the_commands_for_azure_are_shell(name: str) -> None:
 
 def test_every_file_that_a_command_names_is_there() -> None:
     """Those of this repository; infra/ is looked at by its own tests."""
-    text = "\n".join(PAGES.values())
+    text = "\n".join([*PAGES.values(), (ROOT / "docs" / "why" / "what-was-checked.md").read_text()])
     named = set(re.findall(r"(?:tools|tests|infra/sql|\.github/workflows|\.ci)/[\w./-]*\w\.(?:sh|py|yml|sql)", text))
     assert {"tools/deploy.sh", "tools/odbc.sh", "tests/flow/test_package.py"} <= named
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []

@@ -17,7 +17,8 @@ from shared.rejects import RejectReason
 from tools import docs
 
 ROOT = Path(__file__).parents[2]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+AT_THE_TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
+PAGES = [*AT_THE_TOP, *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = dict(commands(docs.group()))
 #: Files of the repository that may name pages and paths. Locks and corpora name what is not ours.
 TEXTS = [
@@ -162,7 +163,7 @@ def test_every_path_that_a_page_names_is_there(page: Path) -> None:
 def test_the_index_names_every_page() -> None:
     index = ROOT / "docs" / "README.md"
     linked = {(index.parent / link).resolve() for link in re.findall(r"\]\(([^)#]+\.md)\)", index.read_text())}
-    assert set(PAGES) - {index, ROOT / "README.md"} <= linked
+    assert set(PAGES) - {index, *AT_THE_TOP} <= linked
 
 
 def test_what_the_code_cites_stands_in_the_repository() -> None:
