@@ -19,6 +19,7 @@ from pathlib import Path
 
 from sqlalchemy import func, insert, select
 
+from shared.clock import SystemClock
 from shared.database.connections import Database
 from shared.faststats.schema_map.names import WsDbSchema
 from shared.faststats.ws_db import WsDb
@@ -119,7 +120,7 @@ def _fill(database: Database, schema: WsDbSchema, jobs: int) -> None:
 
 def _poll(name: str) -> None:
     with closing(Database(os.environ[_CONNECTION], "WS_DB")) as database:
-        ws_db = WsDb(database, WsDbSchema(_ZONE), server=name, now=lambda: datetime.now(UTC))
+        ws_db = WsDb(database, WsDbSchema(_ZONE), server=name, clock=SystemClock())
         ws_db.check.require()
         print("ready", flush=True)
         sys.stdin.readline()

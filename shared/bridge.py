@@ -5,12 +5,13 @@ import socket
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Self
 
 from pydantic import SecretStr
 
 from shared.broadcast import BEFORE_UPLOAD, Broadcast, RouteKind
+from shared.clock import Clock, SystemClock
 from shared.config.channels import Channels, SftpSiteLogin
 from shared.config.settings import REFERENCE_NOT_RESOLVED, Settings, is_reference
 from shared.database.bulk.bulk_insert import BulkInsertSource
@@ -47,6 +48,7 @@ class Bridge:
     """Everything a step needs. Safe to share between threads."""
 
     settings: Settings
+    clock: Clock
     channels: Channels
     #: None where the setting WS_DB is left out; likewise `ws_db`.
     ws_database: Database | None
@@ -77,8 +79,9 @@ class Bridge:
     queues: Queues
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """Wire the bridge; nothing is connected to yet."""
+    def from_settings(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
+        """Wire the bridge; nothing is connected to yet. Without a clock it goes by that of the machine."""
+        clock = clock or SystemClock()
         ws_database = None if settings.ws_db is None else Database(settings.ws_db.get_secret_value(), "WS_DB")
         rs_database = Database(settings.rs_db.get_secret_value(), "RS_DB")
         ps_database = None if settings.ps_db is None else Database(settings.ps_db.get_secret_value(), "PS_DB")
@@ -90,11 +93,12 @@ class Bridge:
         site = optimizely_site(settings)
         channels = Channels.load(settings.channels_file)
         rest = optimizely_rest(settings)
-        names = Names(rest)
+        names = Names(rest, clock)
         sites = export_sites(channels)
         places = Places(blobs, sites)
         return cls(
             settings=settings,
+            clock=clock,
             channels=channels,
             ws_database=ws_database,
             rs_database=rs_database,
@@ -103,7 +107,7 @@ class Bridge:
                 settings.bulk_load,
                 None if data_source is None else BulkInsertSource(lists, data_source),
             ),
-            ledger=Ledger.over(rs_database, lease_seconds=settings.lease_seconds, now=now),
+            ledger=Ledger.over(rs_database, lease_seconds=settings.lease_seconds, clock=clock),
             ws_db=None
             if ws_database is None
             else WsDb(
@@ -111,11 +115,11 @@ class Bridge:
                 WsDbSchema(zone, schema_map),
                 server=settings.bridge_name,
                 system=settings.system_name,
-                now=now,
+                clock=clock,
             ),
             rs_db=RsDb(rs_schema),
             rs_check=SchemaCheck(rs_database, rs_schema),
-            ps_db=None if ps_database is None else PsDb(ps_database, PsDbSchema(zone, schema_map), now=now),
+            ps_db=None if ps_database is None else PsDb(ps_database, PsDbSchema(zone, schema_map), clock=clock),
             ferg_files=_ferg_files(settings, places),
             rest=rest,
             names=names,
@@ -128,7 +132,7 @@ class Bridge:
             },
             site=site,
             places=places,
-            dropped=Looks(),
+            dropped=Looks(clock),
             delivery_files=places.of(settings.delivery_files),
             lists=lists,
             rejects=Staging(blobs, settings.rejects_container),
@@ -174,7 +178,7 @@ class Bridge:
 
     def overdue_after(self, delay: timedelta = timedelta()) -> datetime:
         """When a message sent now with this delay counts as lost, so that the sweep sends another."""
-        return now() + delay + timedelta(seconds=self.settings.lease_seconds)
+        return self.clock.now() + delay + timedelta(seconds=self.settings.lease_seconds)
 
     def close(self) -> None:
         """Close every connection."""
@@ -258,11 +262,6 @@ def _site(name: str, login: SftpSiteLogin) -> SftpSite:
 
 def _secret(value: SecretStr | None) -> str | None:
     return None if value is None else value.get_secret_value()
-
-
-def now() -> datetime:
-    """The time, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 def new_owner() -> str:

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +13,6 @@ from local.demo.folder import DROPPED, ZONE, DemoFolder, Plan
 from local.faststats.delivery_file_generator import delivery_file_name, write_delivery_file
 from local.faststats.peoplestage import ScriptBroadcaster, record_script
 from local.faststats.wizard import BroadcastJob, count_jobs, insert_job
-from shared.bridge import now
 from shared.broadcast import SendMode
 from shared.config.settings import Settings
 from shared.database.connections import Database
@@ -54,7 +53,7 @@ def insert_broadcast_job(
         upload_only=plan.send == SendMode.UPLOAD_ONLY,
         parameters=_send_at(plan, optimizely_time, report),
     )
-    job_id = insert_job(ws_database, job, zone=ZONE, now=now())
+    job_id = insert_job(ws_database, job, zone=ZONE, now=datetime.now(UTC))
     report(
         f"FastStats wrote the delivery file {file.name} ({plan.recipients:,} rows) "
         f"and inserted job {job_id} into WS_DB."

@@ -1,8 +1,7 @@
 """PS_DB, PeopleStage's database: which delivery step and run a delivery file belongs to. It is only read."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import PureWindowsPath
 from typing import Final
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import Unicode, cast, func, select
 
 from shared.broadcast import guid_in
+from shared.clock import Clock
 from shared.database.connections import Database
 from shared.faststats.command_xml import LONGEST_COMMAND, CommandUnreadable, parse_command, whole_number
 from shared.faststats.schema_map.check import SchemaCheck
@@ -37,13 +37,13 @@ class PsDb:
     Args:
         database: PS_DB.
         schema: its view.
-        now: the clock.
+        clock: the clock.
     """
 
-    def __init__(self, database: Database, schema: PsDbSchema, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, schema: PsDbSchema, *, clock: Clock) -> None:
         self.database = database
         self._schema = schema
-        self._now = now
+        self._clock = clock
         #: Whether PS_DB is as the schema map says.
         self.check = SchemaCheck(database, schema)
 
@@ -68,7 +68,7 @@ class PsDb:
         )
         if "date_added" in commands.c:
             added = commands.c.date_added
-            wanted = wanted.where(added >= self._now() - _OLDEST).order_by(added.desc())
+            wanted = wanted.where(added >= self._clock.now() - _OLDEST).order_by(added.desc())
         with self.database.reading() as connection:
             found = connection.scalars(wanted).all()
         return next((read for command in found if (read := self._read(command, guid)) is not None), None)

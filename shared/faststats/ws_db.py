@@ -7,7 +7,7 @@ FastStats may release a job by itself (state `unassigned`). The job keeps its Jo
 again as the same broadcast: `poll_jobs` decides what becomes of it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from shared.broadcast import Broadcast, State
+from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.errors import BridgeError
 from shared.faststats.command_xml import LONGEST_COMMAND
@@ -71,7 +72,7 @@ class WsDb:
         schema: its tables.
         server: written to the column Server of claimed jobs; it distinguishes them from those of other services.
         system: name of the FastStats system, for jobs that do not name theirs.
-        now: the clock.
+        clock: the clock.
     """
 
     def __init__(
@@ -81,14 +82,14 @@ class WsDb:
         *,
         server: str,
         system: str = "",
-        now: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
         self._database = database
         self.schema = schema
         self._server = server
         self._claiming = server + _CLAIMING
         self._system = system
-        self._now = now
+        self._clock = clock
         #: Whether WS_DB is as the schema map says.
         self.check = SchemaCheck(database, schema, longest_written(server))
 
@@ -128,7 +129,7 @@ class WsDb:
             update(queue)
             .with_hint(_CLAIMED_ROWS, dialect_name="mssql")
             .where(queue.c.job_id.in_(chosen), queue.c.state == states.waiting)
-            .values(present(queue, {"state": states.claimed, "server": self._claiming, "time_sent": self._now()}))
+            .values(present(queue, {"state": states.claimed, "server": self._claiming, "time_sent": self._clock.now()}))
             .returning(queue.c.job_id)
         )
 
@@ -188,7 +189,9 @@ class WsDb:
                 queue.c.state == states.waiting,
                 queue.c.cancel_requested != 0,
             )
-            .values(present(queue, {"state": states.cancelled, "server": self._server, "time_finished": self._now()}))
+            .values(
+                present(queue, {"state": states.cancelled, "server": self._server, "time_finished": self._clock.now()})
+            )
             .returning(queue.c.job_id)
         )
         with self._database.writing() as connection:
@@ -314,7 +317,7 @@ class WsDb:
             marked = connection.execute(
                 update(queue)
                 .where(queue.c.job_id == job_id, self._is_ours())
-                .values(present(queue, {"state": ended, "server": self._server, "time_finished": self._now()}))
+                .values(present(queue, {"state": ended, "server": self._server, "time_finished": self._clock.now()}))
             )
             if marked.rowcount:
                 self._write_results(connection, job_id, results, line)
@@ -333,7 +336,7 @@ class WsDb:
             return
         columns: dict[str, ColumnElement[Any]] = {"job_id": queue.c.job_id}
         if "time_added" in summary.c:
-            columns["time_added"] = literal(self._now(), summary.c.time_added.type)
+            columns["time_added"] = literal(self._clock.now(), summary.c.time_added.type)
         columns["message"] = literal(line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 1] + "…")
         # FastStats deletes old jobs: no line is written for a job that is gone.
         row = select(*columns.values()).where(queue.c.job_id == job_id, self._is_ours())

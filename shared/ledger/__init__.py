@@ -3,10 +3,9 @@
 The ledger is the truth; messages on queues are hints.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
+from shared.clock import Clock
 from shared.database.connections import Database
 from shared.ledger.alerts import Alerts
 from shared.ledger.broadcasts import Broadcasts
@@ -21,6 +20,7 @@ class Ledger:
     """The parts of the ledger over one database."""
 
     database: Database
+    clock: Clock
     broadcasts: Broadcasts
     effects: Effects
     leases: Leases
@@ -29,14 +29,15 @@ class Ledger:
     alerts: Alerts
 
     @classmethod
-    def over(cls, database: Database, *, lease_seconds: float, now: Callable[[], datetime]) -> "Ledger":
+    def over(cls, database: Database, *, lease_seconds: float, clock: Clock) -> "Ledger":
         """The ledger in this database; its tables must be there."""
         return cls(
             database=database,
-            broadcasts=Broadcasts(database),
-            effects=Effects(database),
-            leases=Leases(database, seconds=lease_seconds, now=now),
-            response_files=ResponseFiles(database),
-            suppressions=Suppressions(database),
-            alerts=Alerts(database),
+            clock=clock,
+            broadcasts=Broadcasts(database, clock),
+            effects=Effects(database, clock),
+            leases=Leases(database, seconds=lease_seconds, clock=clock),
+            response_files=ResponseFiles(database, clock),
+            suppressions=Suppressions(database, clock),
+            alerts=Alerts(database, clock),
         )

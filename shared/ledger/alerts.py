@@ -13,6 +13,7 @@ from typing import Final
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.ledger.tables import alert as table
 from shared.telemetry import log
@@ -43,8 +44,9 @@ class Alert:
 class Alerts:
     """The alerts of the ledger."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     def standing(self) -> list[Alert]:
         """Those that stand, oldest first."""
@@ -59,35 +61,34 @@ class Alerts:
                 for row in connection.execute(wanted)
             ]
 
-    def stand(self, kind: AlertKind, subject: str, text: str, *, now: datetime) -> bool:
+    def stand(self, kind: AlertKind, subject: str, text: str) -> bool:
         """Raise an alert, or record that it still stands.
 
         Args:
             kind: what is wrong.
             subject: what it is about; nothing of a person.
             text: sentences: what is so, and what to do; likewise.
-            now: the time.
 
         Returns:
             Whether it did not stand before.
         """
-        raised = self._record(kind, subject, text[:_LONGEST_TEXT], now)
+        raised = self._record(kind, subject, text[:_LONGEST_TEXT])
         if raised:
             log.error("%s", text, extra={"action": "alert", "alert": kind, "subject": subject})
         return raised
 
-    def clear(self, kind: AlertKind, subject: str, *, now: datetime) -> bool:
+    def clear(self, kind: AlertKind, subject: str) -> bool:
         """Record that what an alert told of is over; whether it stood."""
-        return self._clear(kind, [subject], now) > 0
+        return self._clear(kind, [subject]) > 0
 
-    def clear_others(self, kind: AlertKind, subjects: Collection[str], *, now: datetime) -> int:
+    def clear_others(self, kind: AlertKind, subjects: Collection[str]) -> int:
         """Record that alerts of this kind are over, but for those about these subjects; how many stood."""
         over = [one.subject for one in self.standing() if one.kind is kind and one.subject not in subjects]
-        return self._clear(kind, over, now)
+        return self._clear(kind, over)
 
     @retry_transaction
-    def _record(self, kind: AlertKind, subject: str, text: str, now: datetime) -> bool:
-        this = (table.c.kind == kind, table.c.subject == subject)
+    def _record(self, kind: AlertKind, subject: str, text: str) -> bool:
+        this, now = (table.c.kind == kind, table.c.subject == subject), self._clock.now()
         try:
             with self._database.writing() as connection:
                 still = update(table).where(*this, table.c.cleared_at.is_(None)).values(text=text, seen_at=now)
@@ -100,14 +101,14 @@ class Alerts:
             return False  # somebody else raised it at the same time
         return True
 
-    def _clear(self, kind: AlertKind, subjects: Collection[str], now: datetime) -> int:
+    def _clear(self, kind: AlertKind, subjects: Collection[str]) -> int:
         cleared = 0
         for subject in subjects:
             with self._database.writing() as connection:
                 over = (
                     update(table)
                     .where(table.c.kind == kind, table.c.subject == subject, table.c.cleared_at.is_(None))
-                    .values(cleared_at=now)
+                    .values(cleared_at=self._clock.now())
                 )
                 stood = connection.execute(over).rowcount
             if stood:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, RouteKind, RowCounts, SendMode, Source, State
+from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
 from shared.ledger import tables
@@ -21,16 +22,18 @@ _NOTE_LENGTH = 2000
 class Broadcasts:
     """The broadcasts of the ledger."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     @retry_transaction
-    def add(self, request: BroadcastRequest, *, owner: str, now: datetime) -> Broadcast | None:
+    def add(self, request: BroadcastRequest, *, owner: str) -> Broadcast | None:
         """Take a new broadcast in, in state `claimed`.
 
         Returns:
             The broadcast, or None when the ledger has its key already: adding twice is harmless.
         """
+        now = self._clock.now()
         try:
             with self._database.writing() as connection:
                 added = connection.execute(
@@ -88,8 +91,9 @@ class Broadcasts:
                 _from_row(row) for row in connection.execute(select(table).order_by(table.c.id.desc()).limit(limit))
             ]
 
-    def forgotten(self, *, now: datetime, limit: int) -> list[Broadcast]:
+    def forgotten(self, limit: int) -> list[Broadcast]:
         """Broadcasts that are not at rest, with no message due and no live lease (rule 3)."""
+        now = self._clock.now()
         leased = select(tables.lease.c.name).where(
             tables.lease.c.name == lease_name(table.c.key), tables.lease.c.expires_at > now
         )
@@ -161,18 +165,19 @@ class Broadcasts:
             return {reason: int(rows) for reason, rows in connection.execute(wanted)}
 
     @retry_transaction
-    def request_cancel(self, broadcast: Broadcast, *, owner: str, now: datetime) -> None:
+    def request_cancel(self, broadcast: Broadcast, *, owner: str) -> None:
         """Ask for it to be cancelled. It stays as it is, so whoever works on it goes on and sees the request."""
+        now = self._clock.now()
         with self._database.writing() as connection:
             connection.execute(update(table).where(table.c.id == broadcast.id).values(cancel_requested_at=now))
             note = "asked to be cancelled"
             _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
 
     @retry_transaction
-    def remark(self, broadcast: Broadcast, note: str, *, owner: str, now: datetime) -> None:
+    def remark(self, broadcast: Broadcast, note: str, *, owner: str) -> None:
         """Append to the history without a change of state."""
         with self._database.writing() as connection:
-            _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
+            _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, self._clock.now())
 
     @retry_transaction
     def touch(self, broadcast: Broadcast, **columns: object) -> Broadcast:

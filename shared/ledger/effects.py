@@ -11,6 +11,7 @@ from sqlalchemy import Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.broadcast import Broadcast
+from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.ledger.tables import effect as table
 
@@ -42,8 +43,9 @@ class Effect:
 class Effects:
     """The effects of the ledger."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     @retry_transaction
     def intend(
@@ -52,7 +54,6 @@ class Effects:
         kind: Kind,
         natural_key: str,
         *,
-        now: datetime,
         evidence: Mapping[str, Any] | None = None,
     ) -> Effect:
         """Write the intent, or return what was written before: the first intent stands."""
@@ -63,7 +64,7 @@ class Effects:
             broadcast_id=broadcast.id,
             kind=kind,
             natural_key=natural_key,
-            intended_at=now,
+            intended_at=self._clock.now(),
             tries=0,
             evidence=json.dumps(dict(evidence or {})),
         )
@@ -83,17 +84,17 @@ class Effects:
             row = connection.execute(wanted).one_or_none()
         return None if row is None else _from_row(row)
 
-    def trying(self, effect: Effect, *, now: datetime) -> Effect:
+    def trying(self, effect: Effect) -> Effect:
         """Record that it is tried now, before it is tried."""
-        return self._change(effect, tried_at=now, tries=effect.tries + 1)
+        return self._change(effect, tried_at=self._clock.now(), tries=effect.tries + 1)
 
     def note(self, effect: Effect, evidence: Mapping[str, Any]) -> Effect:
         """Keep more evidence while it is under way."""
         return self._change(effect, evidence=self._with(effect, evidence))
 
-    def done(self, effect: Effect, *, now: datetime, evidence: Mapping[str, Any]) -> Effect:
+    def done(self, effect: Effect, *, evidence: Mapping[str, Any]) -> Effect:
         """Record that it is done, or was found done, and how that shows."""
-        return self._change(effect, done_at=now, evidence=self._with(effect, evidence))
+        return self._change(effect, done_at=self._clock.now(), evidence=self._with(effect, evidence))
 
     @retry_transaction
     def forget(self, effect: Effect) -> None:

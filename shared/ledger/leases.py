@@ -5,13 +5,14 @@ goes on. A list is leased to a broadcast without an end, and released when the b
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
+from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.errors import LeaseLost, TransientError
 from shared.ledger.tables import lease as table
@@ -27,14 +28,14 @@ class HeldLease:
         name: its name.
         owner: who holds it.
         expires_at: when it runs out, unless it is renewed.
-        now: the clock.
+        clock: the clock.
     """
 
-    def __init__(self, name: str, owner: str, expires_at: datetime, now: Callable[[], datetime]) -> None:
+    def __init__(self, name: str, owner: str, expires_at: datetime, clock: Clock) -> None:
         self._name = name
         self._owner = owner
         self._expires_at = expires_at
-        self._now = now
+        self._clock = clock
         self.lost = threading.Event()
 
     def renewed(self, expires_at: datetime) -> None:
@@ -48,7 +49,7 @@ class HeldLease:
             LeaseLost: it was not renewed in time.
         """
         # By the clock too: a heartbeat that hangs, or a machine that slept, sets no flag.
-        if self._now() >= self._expires_at:
+        if self._clock.now() >= self._expires_at:
             self.lost.set()
         if self.lost.is_set():
             raise LeaseLost(lease=self._name)
@@ -74,22 +75,22 @@ class Leases:
     Args:
         database: where they are kept.
         seconds: how long a lease lives without a heartbeat.
-        now: the clock; instances share it closely enough, for a lease lives many seconds.
+        clock: the clock; instances share it closely enough, for a lease lives many seconds.
     """
 
-    def __init__(self, database: Database, *, seconds: float, now: Callable[[], datetime]) -> None:
+    def __init__(self, database: Database, *, seconds: float, clock: Clock) -> None:
         self._database = database
         self._life = timedelta(seconds=seconds)
-        self._now = now
+        self._clock = clock
 
     @contextmanager
     def held(self, name: str, owner: str) -> Iterator[HeldLease | None]:
         """Hold a lease for the length of the block, with a heartbeat; None when somebody else holds it."""
-        expires_at = self._now() + self._life
+        expires_at = self._clock.now() + self._life
         if not self._take(name, owner, expires_at):
             yield None
             return
-        held, stop = HeldLease(name, owner, expires_at, self._now), threading.Event()
+        held, stop = HeldLease(name, owner, expires_at, self._clock), threading.Event()
         beat = threading.Thread(
             target=self._beat, args=(name, owner, held, stop), name=f"heartbeat {name}", daemon=True
         )
@@ -107,13 +108,13 @@ class Leases:
 
     def owner(self, name: str) -> str | None:
         """Who holds a lease now."""
-        alive = or_(table.c.expires_at.is_(None), table.c.expires_at > self._now())
+        alive = or_(table.c.expires_at.is_(None), table.c.expires_at > self._clock.now())
         with self._database.reading() as connection:
             return connection.scalar(select(table.c.owner).where(table.c.name == name, alive))
 
     @retry_transaction
     def _take(self, name: str, owner: str, expires_at: datetime | None) -> bool:
-        free = or_(table.c.owner == owner, table.c.expires_at <= self._now())
+        free = or_(table.c.owner == owner, table.c.expires_at <= self._clock.now())
         try:
             with self._database.writing() as connection:
                 taken = connection.execute(
@@ -132,7 +133,7 @@ class Leases:
 
     def _beat(self, name: str, owner: str, held: HeldLease, stop: threading.Event) -> None:
         while not stop.wait(self._life.total_seconds() / _BEATS):
-            expires_at = self._now() + self._life  # before the write, which can take long
+            expires_at = self._clock.now() + self._life  # before the write, which can take long
             try:
                 with self._database.writing() as connection:
                     renewed = connection.execute(

@@ -17,6 +17,7 @@ from typing import Final
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select, update
 
 from shared.broadcast import State
+from shared.clock import Clock
 from shared.database.connections import Database
 from shared.ledger import tables
 from shared.ledger.tables import suppression as table
@@ -83,8 +84,9 @@ class Source:
 class Suppressions:
     """The suppressions of the ledger."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
         #: The patterns, and the draw after which they were read.
         self._patterns: tuple[datetime | None, Patterns] | None = None
 
@@ -189,7 +191,7 @@ class Suppressions:
                 added += len(fresh)
         return added
 
-    def drawn(self, source: Source, *, whole: bool, newest: datetime | None = None, now: datetime) -> int:
+    def drawn(self, source: Source, *, whole: bool, newest: datetime | None = None) -> int:
         """Record that a draw reached its end.
 
         What neither this draw of the whole set nor the one before it saw is removed. It takes two, because pages
@@ -200,12 +202,11 @@ class Suppressions:
             source: as it was when the draw began.
             whole: whether it was a draw of the whole set, or of what is new.
             newest: everything older was seen, by Optimizely's clock.
-            now: the time.
 
         Returns:
             How many were removed.
         """
-        draws, mine = source.draws + whole, table.c.kind == source.kind
+        now, draws, mine = self._clock.now(), source.draws + whole, table.c.kind == source.kind
         gone = table.c.draw < draws - 1
         if source.kind is RejectReason.BOUNCED_OUT:
             gone = table.c.since < now - _CONFIRMED_WITHIN
@@ -231,10 +232,10 @@ class Suppressions:
             )
         return removed
 
-    def failed(self, kind: RejectReason, *, code: str, now: datetime) -> None:
+    def failed(self, kind: RejectReason, *, code: str) -> None:
         """Record that a draw failed; what it added stays."""
         with self._database.writing() as connection:
-            _save(connection, kind, error_code=code, failed_at=now)
+            _save(connection, kind, error_code=code, failed_at=self._clock.now())
 
     # Bounces
 
@@ -258,17 +259,16 @@ class Suppressions:
                 asked.update(connection.scalars(select(bounce.c.address_hash).where(there)))
         return [one for one in hashes if one not in asked]
 
-    def asked(self, mailing_id: int, answers: Mapping[bytes, bool], *, now: datetime) -> None:
+    def asked(self, mailing_id: int, answers: Mapping[bytes, bool]) -> None:
         """Record what Optimizely answered after hard bounces of a mailing: whether the recipient is bounced out.
 
         Args:
             mailing_id: the mailing.
             answers: by hash of the address; at most a thousand.
-            now: the time.
         """
         if not answers:
             return
-        kind, hashes = RejectReason.BOUNCED_OUT, list(answers)
+        now, kind, hashes = self._clock.now(), RejectReason.BOUNCED_OUT, list(answers)
         out = [
             {"kind": kind, "list_id": EVERY_LIST, "address_hash": one, "since": now, "draw": 0}
             for one, is_out in answers.items()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from shared.bridge import Bridge, now
+from shared.bridge import Bridge
 from shared.broadcast import TRANSITIONS, Broadcast, State
 from shared.errors import IllegalTransition
 from shared.telemetry import log
@@ -18,7 +18,7 @@ def cancel(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     broadcast = bridge.ledger.broadcasts.get(key)
     if State.CANCELLED not in TRANSITIONS[broadcast.state] or broadcast.state is State.NEEDS_OPERATOR:
         raise IllegalTransition(broadcast=key, state=broadcast.state, to=State.CANCELLED)
-    bridge.ledger.broadcasts.request_cancel(broadcast, owner=owner, now=now())
+    bridge.ledger.broadcasts.request_cancel(broadcast, owner=owner)
     bridge.send_on(broadcast)
     return broadcast
 
@@ -50,7 +50,7 @@ def _do(bridge: Bridge, key: str, act: Callable[[Broadcast], None], note: str, o
     if broadcast.state is not State.SENDING:
         raise IllegalTransition(broadcast=key, state=broadcast.state, to=note.partition(" by ")[0])
     act(broadcast)
-    bridge.ledger.broadcasts.remark(broadcast, note, owner=owner, now=now())
+    bridge.ledger.broadcasts.remark(broadcast, note, owner=owner)
     log.info("Broadcast %s is %s.", key, note, extra={"action": "control", "broadcast": key})
     bridge.send_on(broadcast)
     return broadcast

@@ -7,7 +7,7 @@ PeopleStage repeats a delivery. So each call looks at where the broadcast stands
 from datetime import timedelta
 from typing import Final
 
-from shared.bridge import Bridge, new_owner, now
+from shared.bridge import Bridge, new_owner
 from shared.broadcast import Broadcast, BroadcastRequest, SendMode, State
 from shared.errors import BroadcastUnknown, DeliveryDiffers, DeliveryEnded
 from shared.faststats.channel import (
@@ -80,7 +80,7 @@ def _take_in(bridge: Bridge, call: UploadCall, request: BroadcastRequest) -> dic
         bridge.lists.remove(blob)  # an upload that was given up
         found = None
     if found is None:
-        expires_at = now() + _UPLOAD_TIME
+        expires_at = bridge.clock.now() + _UPLOAD_TIME
         return {
             "Done": False,
             "TransactionId": request.key,
@@ -88,7 +88,7 @@ def _take_in(bridge: Bridge, call: UploadCall, request: BroadcastRequest) -> dic
             "Expires": expires_at.isoformat(timespec="seconds"),
         }
     request = with_step_and_run(bridge, request)
-    broadcast = bridge.ledger.broadcasts.add(request, owner=new_owner(), now=now())
+    broadcast = bridge.ledger.broadcasts.add(request, owner=new_owner())
     if broadcast is None:
         return upload_answer(bridge.ledger.broadcasts.get(request.key))
     log.info(
@@ -109,8 +109,8 @@ def broadcast(bridge: Bridge, call: BroadcastCall) -> dict[str, object]:
     """
     found = _going_on(bridge.ledger.broadcasts.get(call.transaction_id))
     if found.request.held and found.released_at is None:
-        found = bridge.ledger.broadcasts.touch(found, released_at=now(), due_at=bridge.overdue_after())
-        bridge.ledger.broadcasts.remark(found, "released by PeopleStage", owner=new_owner(), now=now())
+        found = bridge.ledger.broadcasts.touch(found, released_at=bridge.clock.now(), due_at=bridge.overdue_after())
+        bridge.ledger.broadcasts.remark(found, "released by PeopleStage", owner=new_owner())
         bridge.send_on(found)
     wait = call.wait and found.request.send_mode not in {SendMode.AT_TIME, SendMode.UPLOAD_ONLY}
     return broadcast_answer(found, wait=wait)

@@ -1,6 +1,6 @@
 """What an operator decides about a broadcast that ended or is parked."""
 
-from shared.bridge import Bridge, now
+from shared.bridge import Bridge
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.errors import IllegalTransition
 from shared.ledger.broadcasts import advance
@@ -92,7 +92,7 @@ def _go_on(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: st
             to,
             owner=owner,
             note=note,
-            now=now(),
+            now=bridge.clock.now(),
             due_at=bridge.overdue_after(),
             ended_in=None,
             error_code=None,

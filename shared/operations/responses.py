@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from shared.bridge import Bridge, new_owner, now
+from shared.bridge import Bridge, new_owner
 from shared.config.response_layouts import layout_of
 from shared.errors import (
     ResponseFileBusy,
@@ -87,7 +87,7 @@ def take_in(bridge: Bridge, path: Path) -> ResponseFile:
         if lease is None:
             raise ResponseFileBusy(file=path.name)
         if files.find(*of_file) is None:
-            files.see(*of_file, layout=found[0], now=now())
+            files.see(*of_file, layout=found[0])
         file = files.find(*of_file)
         if file is None:
             raise ResponseFileBusy(file=path.name)
@@ -103,9 +103,9 @@ def take_in(bridge: Bridge, path: Path) -> ResponseFile:
                 kept.commit({"sha256": sha256}, replace=True)
             lease.check()
             if file.state is FileState.SEEN:
-                files.gathered(file, sha256=sha256, due_at=bridge.overdue_after(), now=now())
+                files.gathered(file, sha256=sha256, due_at=bridge.overdue_after())
             else:
-                files.kept_again(file, now=now())
+                files.kept_again(file)
     return _gathered(bridge, file.id)
 
 

@@ -6,12 +6,12 @@ none or several is an error that says which. Errors are never kept: a renamed li
 
 import re
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 from shared.broadcast import KEY_PATTERN
+from shared.clock import Clock
 from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageUnknown
 from shared.optimizely.rest.client import OptimizelyRest
 
@@ -36,10 +36,10 @@ class Names:
 
     Args:
         rest: the REST API.
-        clock: seconds that only ever grow.
+        clock: by which what was found is kept for a while.
     """
 
-    def __init__(self, rest: OptimizelyRest, *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, rest: OptimizelyRest, clock: Clock) -> None:
         self._rest = rest
         self._clock = clock
         self._lock = threading.Lock()
@@ -75,11 +75,11 @@ class Names:
     def _kept[Found](self, kept: dict[str, tuple[float, Found]], name: str, look_up: Callable[[str], Found]) -> Found:
         with self._lock:
             until, found = kept.get(name, (0.0, None))
-        if found is not None and self._clock() < until:
+        if found is not None and self._clock.monotonic() < until:
             return found
         found = look_up(name)
         with self._lock:
-            kept[name] = (self._clock() + _KEPT_SECONDS, found)
+            kept[name] = (self._clock.monotonic() + _KEPT_SECONDS, found)
         return found
 
     def _look_up_list(self, name: str) -> int:

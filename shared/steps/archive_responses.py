@@ -8,7 +8,7 @@ import hashlib
 import posixpath
 from typing import Final
 
-from shared.bridge import Bridge, new_owner, now
+from shared.bridge import Bridge, new_owner
 from shared.config.response_layouts import AfterLoad, ResponseLayout
 from shared.errors import SftpRefused, SftpUnavailable
 from shared.ledger.alerts import AlertKind
@@ -54,10 +54,10 @@ def _try(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: Respo
             rounds = ledger.response_files.left(file, code=error.code)
             if rounds >= bridge.settings.response_file_rounds:
                 text = f"The response file {file.name} is loaded, but could not be put away in {rounds} rounds. {error}"
-                ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, file.name, text, now=now())
+                ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, file.name, text)
             return
-        ledger.response_files.put_away(file, now=now())
-        ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name, now=now())
+        ledger.response_files.put_away(file)
+        ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name)
 
 
 def _put_away(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: ResponseLayout) -> None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Final
 
-from shared.bridge import Bridge, new_owner, now
+from shared.bridge import Bridge, new_owner
 from shared.config.response_layouts import layout_of
 from shared.errors import (
     BridgeError,
@@ -76,7 +76,7 @@ def _look_for_vanished(bridge: Bridge, present: Collection[str]) -> None:
         if files.left(file, code=error.code) >= bridge.settings.response_file_rounds:
             log.error("%s", error, extra={"action": "fail", "file": file.name, "code": error.code})
             files.vanished(file, code=error.code, sentence=error.sentence)
-            bridge.ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name, now=now())
+            bridge.ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name)
 
 
 def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str] | None) -> list[ResponseFile]:
@@ -97,9 +97,9 @@ def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str]
     alerts = bridge.ledger.alerts
     if unusual:
         error = ResponseFileName(files=unusual)
-        alerts.stand(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, str(error), now=now())
+        alerts.stand(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, str(error))
     else:
-        alerts.clear(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, now=now())
+        alerts.clear(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED)
     return complete
 
 
@@ -108,16 +108,16 @@ def _seen(bridge: Bridge, remote: RemoteFile, layout: str, *, at_once: bool) -> 
     files = bridge.ledger.response_files
     seen = files.find(remote.name, remote.size, remote.modified)
     if seen is None:
-        rounds = files.see(remote.name, remote.size, remote.modified, layout=layout, now=now())
+        rounds = files.see(remote.name, remote.size, remote.modified, layout=layout)
         if rounds:
             _tell_when_left_often(bridge, remote.name, rounds, ResponseFileChanged(file=remote.name))
         seen = files.find(remote.name, remote.size, remote.modified) if at_once else None
     elif seen.state is FileState.FAILED and seen.sha256 is None:
-        files.see_again(seen, now=now())
+        files.see_again(seen)
         seen = files.get(seen.id)
     if seen is None or seen.state is not FileState.SEEN:
         return []
-    settled = now() - seen.seen_at >= timedelta(seconds=bridge.settings.response_file_settle_seconds)
+    settled = bridge.clock.now() - seen.seen_at >= timedelta(seconds=bridge.settings.response_file_settle_seconds)
     return [seen] if settled or at_once else []
 
 
@@ -146,12 +146,12 @@ def _take(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
             return False  # another gatherer was faster
         sha256 = _copy(bridge, session, file, lease)
         lease.check()
-        if not ledger.response_files.gathered(file, sha256=sha256, due_at=bridge.overdue_after(), now=now()):
+        if not ledger.response_files.gathered(file, sha256=sha256, due_at=bridge.overdue_after()):
             return False
-    minutes = round((now() - file.modified).total_seconds() / 60)
+    minutes = round((bridge.clock.now() - file.modified).total_seconds() / 60)
     extra = {"action": "gather", "file": file.name, "minutes": minutes}
     log.info("Response file %s is gathered, %d minutes after its last change.", file.name, minutes, extra=extra)
-    ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name, now=now())
+    ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name)
     bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": file.id})
     return True
 
@@ -188,4 +188,4 @@ def _leave(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
 def _tell_when_left_often(bridge: Bridge, name: str, rounds: int, error: BridgeError) -> None:
     if rounds >= bridge.settings.response_file_rounds:
         text = f"The response file {name} could not be gathered in {rounds} rounds. {error}"
-        bridge.ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, name, text, now=now())
+        bridge.ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, name, text)

@@ -7,7 +7,7 @@ told, and what is kept for a set time is removed.
 Messages are hints, the ledger is the truth: a lost message costs minutes, never a broadcast.
 """
 
-from shared.bridge import Bridge, now
+from shared.bridge import Bridge
 from shared.errors import BridgeError, BroadcastChangedMeanwhile
 from shared.steps.chores.check_response_arrival import look_for_missed_responses
 from shared.steps.chores.compare_reports import compare_reports
@@ -30,7 +30,7 @@ def housekeeping(bridge: Bridge) -> int:
         How many messages were sent again.
     """
     sent = 0
-    for broadcast in bridge.ledger.broadcasts.forgotten(now=now(), limit=_MOST):
+    for broadcast in bridge.ledger.broadcasts.forgotten(limit=_MOST):
         try:
             swept = bridge.ledger.broadcasts.touch(broadcast, due_at=bridge.overdue_after())
         except BroadcastChangedMeanwhile:
@@ -43,7 +43,7 @@ def housekeeping(bridge: Bridge) -> int:
         )
         bridge.send_on(swept)
         sent += 1
-    for file in bridge.ledger.response_files.forgotten(now=now(), limit=_MOST):
+    for file in bridge.ledger.response_files.forgotten(limit=_MOST):
         bridge.ledger.response_files.put_off(file, due_at=bridge.overdue_after())
         log.warning(
             "Response file %s was forgotten; it is queued again.",

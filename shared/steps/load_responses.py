@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from shared.bridge import Bridge, new_owner, now
+from shared.bridge import Bridge, new_owner
 from shared.config.response_layouts import layout_of
 from shared.database.locks import acquire_lock
 from shared.errors import (
@@ -93,7 +93,7 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     responses.stage(bridge.bulk, file, load_id, _noting_details(rows, columns), zone)
     with bridge.rs_database.writing() as connection:
         rs_db = bridge.rs_db if bridge.settings.responses_to != "files" else None
-        new = move(connection, load_id, rs_db, now=now())
+        new = move(connection, load_id, rs_db, now=bridge.clock.now())
         counts = LoadCounts(
             read=reader.rows_read,
             loaded=sum(one.rows for one in new),
@@ -107,9 +107,13 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
             raise RowsUnaccounted(what=file.name, read=counts.read, accounted=accounted)
         to_file = bridge.settings.responses_to != "tables" and counts.loaded > 0
         if to_file:
-            ferg_files.make(connection, file, load_id, columns=list(columns), rows=counts.loaded, now=now())
+            ferg_files.make(
+                connection, file, load_id, columns=list(columns), rows=counts.loaded, now=bridge.clock.now()
+            )
         refused = _refused(file, reader) if counts.rejected else None
-        record_load(connection, file, counts, dict(reader.rejects), refused=refused, keep_new=to_file, now=now())
+        record_load(
+            connection, file, counts, dict(reader.rejects), refused=refused, keep_new=to_file, now=bridge.clock.now()
+        )
         lease.confirm(connection)
     log.info(
         "Response file %s: %d rows read, %d loaded, %d known, %d rejected.",

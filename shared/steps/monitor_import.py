@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
-from shared.bridge import Bridge, now
+from shared.bridge import Bridge
 from shared.broadcast import Broadcast, SendMode, State
 from shared.errors import (
     CampaignNotStartable,
@@ -58,7 +58,7 @@ def _follow_import(work: Work) -> Broadcast | Later:
     if status.begun and broadcast.state is State.UPLOADED:
         return work.advance(State.IMPORTING, "Optimizely works on the list")
     limit = timedelta(minutes=bridge.settings.import_timeout_minutes)
-    if now() - broadcast.changed_at > limit:
+    if work.bridge.clock.now() - broadcast.changed_at > limit:
         raise work.route.not_imported(broadcast, round(limit.total_seconds() / 60))
     return work.soon()
 
@@ -89,14 +89,14 @@ def _send(work: Work) -> Broadcast | Later:
     if broadcast.request.send_mode is SendMode.UPLOAD_ONLY:
         return end(work, State.CLOSED, "upload only: the list is ready")
     effects = work.bridge.ledger.effects
-    effect = effects.intend(broadcast, Kind.START, str(broadcast.campaign_id), now=now())
+    effect = effects.intend(broadcast, Kind.START, str(broadcast.campaign_id))
     look = work.route.send_status(broadcast)
     if look.status in _STARTED or (look.status is SendStatus.ARMED and not _cancellable(broadcast)):
-        effects.done(effect, now=now(), evidence={"status": look.told})
+        effects.done(effect, evidence={"status": look.told})
         return work.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is {look.told}")
     if look.status is SendStatus.ARMED:
         if effect.done_at is None:
-            effects.done(effect, now=now(), evidence={"status": look.told})
+            effects.done(effect, evidence={"status": look.told})
         return _wait_for_start(work, look)
     if look.status is not SendStatus.WAITING or broadcast.request.send_mode is SendMode.AFTER_IMPORT:
         raise CampaignNotStartable(campaign=broadcast.campaign_id, status=look.told)
@@ -113,7 +113,9 @@ def _start(work: Work, effect: Effect, look: Look) -> Broadcast | Later:
     bridge, broadcast = work.bridge, work.broadcast
     # An earlier try may still be under way at Optimizely: it gets time to show. After that the copy, which
     # sends once and answers a second start with 409, may be started again.
-    if effect.tried_at and now() - effect.tried_at < timedelta(seconds=bridge.settings.start_settle_seconds):
+    if effect.tried_at and work.bridge.clock.now() - effect.tried_at < timedelta(
+        seconds=bridge.settings.start_settle_seconds
+    ):
         return work.soon()
     if effect.tries >= _MOST_STARTS:
         raise SendOutcomeUnknown(
@@ -124,12 +126,12 @@ def _start(work: Work, effect: Effect, look: Look) -> Broadcast | Later:
     if not work.route.is_unchanged(broadcast, _effect(work, Kind.UPLOAD).evidence):
         raise ListChangedMeanwhile(list=broadcast.request.list_name)
     work.lease.check()
-    effect = bridge.ledger.effects.trying(effect, now=now())
+    effect = bridge.ledger.effects.trying(effect)
     try:
         work.route.start(broadcast)
     except (OptimizelyUnavailable, OptimizelyConflict):
         return work.soon()  # whether it took effect shows in the status
-    bridge.ledger.effects.done(effect, now=now(), evidence={"status": "started"})
+    bridge.ledger.effects.done(effect, evidence={"status": "started"})
     if broadcast.request.send_mode is SendMode.AT_TIME:
         return work.soon()  # until its time it can be cancelled
     return work.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is started")
@@ -178,4 +180,4 @@ def _effect(work: Work, kind: Kind) -> Effect:
 
 
 def _overdue(work: Work, since: datetime) -> bool:
-    return now() - since > timedelta(minutes=work.bridge.settings.send_timeout_minutes)
+    return work.bridge.clock.now() - since > timedelta(minutes=work.bridge.settings.send_timeout_minutes)

@@ -9,7 +9,7 @@ for a new job.
 from collections.abc import Sequence
 from datetime import timedelta
 
-from shared.bridge import Bridge, new_owner, now
+from shared.bridge import Bridge, new_owner
 from shared.broadcast import RESTING
 from shared.errors import TerminalError, UnexpectedError
 from shared.faststats.job_command import Job, read_job_command
@@ -43,7 +43,7 @@ def poll_jobs(bridge: Bridge) -> int:
         left -= len(jobs)
         taken += _take_in(bridge, ws_db, jobs, owner)
     # Who claimed them stopped before they were in the ledger.
-    after, claimed_before = -1, now() - timedelta(seconds=bridge.settings.lease_seconds)
+    after, claimed_before = -1, bridge.clock.now() - timedelta(seconds=bridge.settings.lease_seconds)
     while jobs := ws_db.orphans(after=after, claimed_before=claimed_before):
         after = jobs[-1].id
         taken += _take_in(bridge, ws_db, jobs, owner)
@@ -73,7 +73,7 @@ def _record(bridge: Bridge, ws_db: WsDb, job: Job, owner: str, recorded: list[in
         )
         ws_db.refuse(job, error)
         return False
-    broadcast = bridge.ledger.broadcasts.add(request, owner=owner, now=now())
+    broadcast = bridge.ledger.broadcasts.add(request, owner=owner)
     recorded.append(job.id)
     if broadcast is None:
         _came_again(bridge, job)

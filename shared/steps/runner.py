@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from shared.bridge import Bridge, new_owner, now
+from shared.bridge import Bridge, new_owner
 from shared.broadcast import ENDED, RESTING, TRANSITIONS, Broadcast, State
 from shared.database.connections import retry_transaction
 from shared.errors import (
@@ -80,7 +80,7 @@ class Work:
                 to,
                 owner=self.owner,
                 note=note,
-                now=now(),
+                now=self.bridge.clock.now(),
                 due_at=self.bridge.overdue_after(),
                 **columns,
                 **more,
@@ -106,16 +106,16 @@ class Work:
         """
         effects = self.bridge.ledger.effects
         effect = effects.find(self.broadcast, kind) or effects.intend(
-            self.broadcast, kind, natural_key, now=now(), evidence=before()
+            self.broadcast, kind, natural_key, evidence=before()
         )
         if effect.done_at is not None:
             return effect
         found = look(effect)
         if found is None:
             self.lease.check()
-            effect = effects.trying(effect, now=now())
+            effect = effects.trying(effect)
             found = act(effect)
-        return effects.done(effect, now=now(), evidence=found)
+        return effects.done(effect, evidence=found)
 
 
 #: Works on one state: the changed broadcast, or when to look again.
@@ -208,7 +208,7 @@ def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
 
 def _reported(bridge: Bridge, broadcast: Broadcast) -> None:
     if broadcast.state in ENDED:
-        bridge.ledger.broadcasts.touch(broadcast, reported_at=now())
+        bridge.ledger.broadcasts.touch(broadcast, reported_at=bridge.clock.now())
     extra = {"action": "end", "broadcast": broadcast.key, **broadcast_figures(broadcast)}
     log.info("Broadcast %s is %s.", broadcast.key, broadcast.state, extra=extra)
 

@@ -11,7 +11,7 @@ from http import HTTPStatus
 from itertools import batched
 from typing import Final
 
-from shared.bridge import Bridge, new_owner, now
+from shared.bridge import Bridge, new_owner
 from shared.errors import BridgeError, LeaseLost, OptimizelyRefused, UnexpectedError
 from shared.faststats.delivery_file import deliverable
 from shared.ledger.leases import HeldLease
@@ -69,7 +69,7 @@ def draw_suppressions(bridge: Bridge) -> dict[RejectReason, int]:
 
 def _record_failure(bridge: Bridge, kind: RejectReason, error: BridgeError) -> None:
     log.warning("Suppressions (%s): %s", kind, error, extra={"action": "draw-later", "kind": kind, "code": error.code})
-    bridge.ledger.suppressions.failed(kind, code=error.code, now=now())
+    bridge.ledger.suppressions.failed(kind, code=error.code)
 
 
 # Unsubscribes and the blocklist
@@ -110,7 +110,7 @@ def _draw_listed(
         source: how far it is drawn.
         read: lists the entries since a time, newest first; all of them, oldest first, for None.
     """
-    started, newest, new = now(), source.newest, 0
+    started, newest, new = bridge.clock.now(), source.newest, 0
     whole = _whole_is_due(source, started) or newest is None
     since = None if whole or newest is None else newest - _OVERLAP
     for entries in batched(read(since), _BATCH, strict=False):
@@ -120,7 +120,7 @@ def _draw_listed(
     lease.check()
     # Only now that the end was reached: an interrupted draw begins anew. What stands in the future would hide the rest.
     newest = None if newest is None else min(newest, started)
-    removed = bridge.ledger.suppressions.drawn(source, whole=whole, newest=newest, now=now())
+    removed = bridge.ledger.suppressions.drawn(source, whole=whole, newest=newest)
     log.info(
         "Suppressions (%s): %d new, %d removed.",
         source.kind,
@@ -147,7 +147,7 @@ def _whole_is_due(source: Source, started: datetime) -> bool:
 
 
 def _draw_bounced_out(bridge: Bridge, lease: HeldLease, source: Source) -> int | None:
-    suppressions, started = bridge.ledger.suppressions, now()
+    suppressions, started = bridge.ledger.suppressions, bridge.clock.now()
     whole = _whole_is_due(source, started)
     answers: dict[bytes, bool] = {}
     for mailing_id in suppressions.mailings(since=started - (_BOUNCES_FOR if whole else _NEW_BOUNCES_FOR)):
@@ -160,7 +160,7 @@ def _draw_bounced_out(bridge: Bridge, lease: HeldLease, source: Source) -> int |
             _ask(bridge, mailing_id, {one: recipients[one] for one in some}, answers)
     lease.check()
     suppressions.forget_bounces(before=started - _BOUNCES_FOR)
-    suppressions.drawn(source, whole=whole, now=now())
+    suppressions.drawn(source, whole=whole)
     return sum(answers.values())
 
 
@@ -188,7 +188,7 @@ def _ask(bridge: Bridge, mailing_id: int, recipients: dict[bytes, str], answers:
                 answers[one] = _is_bounced_out(bridge, recipient_id)
             answered[one] = answers[one]
     finally:
-        bridge.ledger.suppressions.asked(mailing_id, answered, now=now())
+        bridge.ledger.suppressions.asked(mailing_id, answered)
 
 
 def _is_bounced_out(bridge: Bridge, recipient_id: str) -> bool:

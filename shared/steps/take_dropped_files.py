@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import batched
 
-from shared.bridge import Bridge, new_owner, now
+from shared.bridge import Bridge, new_owner
 from shared.broadcast import BroadcastRequest, SendMode, Source, delivery_key, file_key, guid_in
 from shared.config.channels import Channel, Drop
 from shared.errors import BridgeError, UnexpectedError
@@ -55,7 +55,7 @@ def _take_from(bridge: Bridge, name: str, channel: Channel, drop: Drop) -> int:
             send_mode=channel.default_send_mode,
         )
         request = with_step_and_run(bridge, request)
-        broadcast = bridge.ledger.broadcasts.add(request, owner=owner, now=now())
+        broadcast = bridge.ledger.broadcasts.add(request, owner=owner)
         if broadcast is None:
             continue  # somebody else was faster
         log.info(
@@ -68,7 +68,7 @@ def _take_from(bridge: Bridge, name: str, channel: Channel, drop: Drop) -> int:
 
 def _new(bridge: Bridge, name: str, drop: Drop) -> Iterator[tuple[PlacedFile, str]]:
     """The files that are whole, are no broadcast yet, and are not too old, with the keys of their broadcasts."""
-    youngest = now() - timedelta(hours=drop.newest_hours)
+    youngest = bridge.clock.now() - timedelta(hours=drop.newest_hours)
     files = (found for found in bridge.places.of(drop.place).files(drop.pattern) if found.modified >= youngest)
     keyed = ((found, _key(name, found)) for found in files)
     for page in batched(keyed, _PAGE, strict=False):

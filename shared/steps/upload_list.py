@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection
 
-from shared.bridge import Bridge, now
+from shared.bridge import Bridge
 from shared.broadcast import Broadcast, RouteKind, RowCounts, SendMode, State
 from shared.errors import DeliveryFileChanged, NeverReleased, StagedFileMissing, SuppressionsIncomplete
 from shared.ledger.broadcasts import count_rejects
@@ -110,7 +110,7 @@ def _prepare(work: Work) -> Broadcast | Later:
 
 def _wait_for_release(work: Work) -> Later:
     """The release comes with a message of its own; until then there is nothing to look at."""
-    if now() - work.broadcast.changed_at > _LONGEST_HOLD:
+    if work.bridge.clock.now() - work.broadcast.changed_at > _LONGEST_HOLD:
         raise NeverReleased(hours=round(_LONGEST_HOLD / timedelta(hours=1)))
     return Later(_HOLD_PAUSE)
 

@@ -7,13 +7,13 @@ It says that an instance can begin: settings, database, tables, storage. That th
 """
 
 import json
-import time
 from collections.abc import Callable
 from http import HTTPStatus
 from threading import Lock
 from typing import Any, Final
 
 from shared.bridge import Bridge
+from shared.clock import Clock, SystemClock
 from shared.config.version import version
 from shared.errors import BridgeError, StorageUnavailable, UnexpectedError
 from shared.ledger.schema import Schema
@@ -28,12 +28,12 @@ class Health:
 
     Args:
         bridge: gives the bridge, or an error of the catalogue while it cannot start.
-        clock: seconds that only grow.
+        clock: by which an answer is kept for a while; without one, that of the machine.
     """
 
-    def __init__(self, bridge: Callable[[], Bridge], *, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, bridge: Callable[[], Bridge], clock: Clock | None = None) -> None:
         self._bridge = bridge
-        self._clock = clock
+        self._clock = clock or SystemClock()
         self._looking = Lock()
         self._last: tuple[int, str] | None = None
         self._until = 0.0
@@ -45,15 +45,15 @@ class Health:
 
         One call at a time looks; the others are given the last answer, so that a part that hangs holds one thread.
         """
-        if self._last is not None and self._clock() < self._until:
+        if self._last is not None and self._clock.monotonic() < self._until:
             return self._last
         # Only before the first answer there is nothing to do but to wait.
         if not self._looking.acquire(blocking=self._last is None):
             return self._last or (HTTPStatus.SERVICE_UNAVAILABLE, _text([]))
         try:
-            if self._last is None or self._clock() >= self._until:
+            if self._last is None or self._clock.monotonic() >= self._until:
                 self._last = self._look()
-                self._until = self._clock() + _KEPT_SECONDS
+                self._until = self._clock.monotonic() + _KEPT_SECONDS
             return self._last
         finally:
             self._looking.release()

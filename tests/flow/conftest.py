@@ -15,6 +15,7 @@ from local.azurite import Azurite
 from local.demo.processes import Process
 from shared.bridge import Bridge
 from shared.config.settings import Settings
+from tests.clocks import MovableClock
 from tests.databases import Databases
 from tests.flow.harness import Flow, make_settings
 
@@ -35,11 +36,12 @@ def bridge_over(
 ) -> Iterator[Flow]:
     """A bridge with queues and containers of its own; `more` are further settings."""
     (folder / "deliveries").mkdir()
-    bridge = Bridge.from_settings(make_settings(folder, azurite.connection_string, site, databases, **more))
+    settings, clock = make_settings(folder, azurite.connection_string, site, databases, **more), MovableClock()
+    bridge = Bridge.from_settings(settings, clock=clock)
     for container in (bridge.lists, bridge.rejects, bridge.responses):
         container.create_container()
     with closing(bridge), QueueServiceClient.from_connection_string(azurite.connection_string) as queues:
-        yield Flow(bridge, site, queues, folder)
+        yield Flow(bridge, clock, site, queues, folder)
 
 
 @pytest.fixture(scope="session")

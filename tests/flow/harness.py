@@ -35,6 +35,7 @@ from shared.steps.monitor_import import monitor_import
 from shared.steps.poll_jobs import poll_jobs
 from shared.steps.runner import carry_on
 from shared.steps.upload_list import _prepare, _stage, _transfer, upload_list
+from tests.clocks import MovableClock
 from tests.databases import ZONE, Databases
 
 #: Seconds within which a condition must come true; generous, for machines are slow at times.
@@ -69,6 +70,7 @@ class Flow:
     """The bridge, what it talks to, and verbs for the tests."""
 
     bridge: Bridge
+    clock: MovableClock
     site: dict[str, Any]
     queues: QueueServiceClient
     folder: Path

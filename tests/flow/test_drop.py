@@ -14,6 +14,7 @@ from shared.config.channels import DEFAULT, Channel, Channels, Drop
 from shared.files.locations import PlacedFile
 from shared.files.settled_files import Looks
 from shared.steps.take_dropped_files import take_dropped_files
+from tests.clocks import MovableClock
 from tests.flow.harness import Flow, until
 
 #: Seconds; what a file that is whole does not change for.
@@ -142,16 +143,16 @@ def test_a_container_can_be_watched(flow: Flow) -> None:
     assert flow.run(None).state is State.CLOSED
 
 
-def test_a_file_is_whole_when_it_was_the_same_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 0.0
-    monkeypatch.setattr("shared.files.settled_files.time.monotonic", lambda: now)
-    looks = Looks()
+def test_a_file_is_whole_when_it_was_the_same_for_so_long() -> None:
+    clock = MovableClock(datetime(2026, 1, 1, tzinfo=UTC))
+    looks = Looks(clock)
 
     def is_whole(size: int) -> bool:
         file = PlacedFile(name="a", size=size, modified=datetime(2026, 1, 1, tzinfo=UTC))
         return looks.is_whole("channel", file, settle_seconds=60)
 
     seen = []
-    for now, size in ((0, 1), (59, 1), (60, 2), (119, 2), (120, 2)):  # noqa: B007 - the clock reads it
+    for seconds, size in ((0, 1), (59, 1), (60, 2), (119, 2), (120, 2)):
+        clock.ahead = timedelta(seconds=seconds)
         seen.append(is_whole(size))
     assert seen == [False, False, False, False, True]

@@ -7,7 +7,7 @@ import os
 import uuid
 from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,6 @@ from shared.errors import BridgeError, DatabaseUnavailable, LeaseLost, SftpRefus
 from shared.ledger.alerts import Alert, AlertKind
 from shared.ledger.responses.files import FileState, ResponseFiles
 from shared.sftp.site import SftpSession
-from shared.steps import gather_responses as step
-from shared.steps.chores import check_response_arrival as missed_responses
 from shared.steps.chores.check_response_arrival import look_for_missed_responses
 from shared.steps.gather_responses import gather_responses
 from shared.steps.housekeeping import housekeeping
@@ -85,21 +83,20 @@ def test_without_a_marker_a_file_is_taken_when_two_looks_found_the_same(
 
 
 def test_looks_that_follow_one_another_at_once_are_no_proof_that_a_file_is_whole(
-    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch
+    flow: Flow, gatherer: Callable[..., Bridge]
 ) -> None:
     bridge = gatherer(None)
     settings = bridge.settings.model_copy(update={"response_file_settle_seconds": 60})
     bridge = dataclasses.replace(bridge, settings=settings)
-    time = datetime.now(UTC)
-    monkeypatch.setattr(step, "now", lambda: time)
+    flow.clock.stop()
     put(bridge, "tag.csv", b"one")
     assert (gathered(bridge, flow), gathered(bridge, flow)) == ([], [])  # two gatherers, side by side
-    time += timedelta(seconds=30)
+    flow.clock.advance(seconds=30)
     put(bridge, "tag.csv", b"one and two")
     assert gathered(bridge, flow) == []
-    time += timedelta(seconds=59)
+    flow.clock.advance(seconds=59)
     assert gathered(bridge, flow) == []
-    time += timedelta(seconds=1)
+    flow.clock.advance(seconds=1)
     assert gathered(bridge, flow) == [("tag.csv", b"one and two")]
 
 
@@ -437,33 +434,31 @@ def test_an_archive_folder_that_is_not_there_is_told_of_and_nothing_is_lost(
 
 
 def test_a_layout_of_which_no_file_comes_for_longer_than_set_is_told_of_until_one_comes(
-    gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch
+    flow: Flow, gatherer: Callable[..., Bridge]
 ) -> None:
     bridge = gatherer("{name}.done", alert_after_hours=10)
-    later = 0
-    monkeypatch.setattr(missed_responses, "now", lambda: datetime.now(UTC) + timedelta(hours=later))
-    later = 1000
+    flow.clock.ahead = timedelta(hours=1000)
     housekeeping(bridge)
     assert alerts(bridge, AlertKind.NO_RESPONSE_FILE) == []  # nothing was ever sent
     put(bridge, "tag.csv", ROWS)
     put(bridge, "tag.csv.done")
     gather_responses(bridge)
-    later = 9
+    flow.clock.ahead = timedelta(hours=9)
     assert look_for_missed_responses(bridge) == []
-    later = 11
+    flow.clock.ahead = timedelta(hours=11)
     housekeeping(bridge)
     (alert,) = alerts(bridge, AlertKind.NO_RESPONSE_FILE)
     assert (alert.subject, "10 hours" in alert.text) == ("default", True)
-    later = 0
+    flow.clock.ahead = timedelta(hours=0)
     assert look_for_missed_responses(bridge) == []
     assert alerts(bridge, AlertKind.NO_RESPONSE_FILE) == []
 
 
 def test_where_no_file_ever_came_the_first_broadcast_that_was_sent_counts(
-    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch
+    flow: Flow, gatherer: Callable[..., Bridge]
 ) -> None:
     flow.run(flow.order())
-    monkeypatch.setattr(missed_responses, "now", lambda: datetime.now(UTC) + timedelta(hours=11))
+    flow.clock.advance(hours=11)
     assert look_for_missed_responses(gatherer(None, alert_after_hours=12)) == []
     assert look_for_missed_responses(gatherer(None, alert_after_hours=0)) == []
     assert look_for_missed_responses(gatherer(None, alert_after_hours=10)) == ["default"]

@@ -15,7 +15,6 @@ from shared.ledger.responses import counts as response_counts
 from shared.operations.responses import load_again, take_in
 from shared.optimizely.rest.answers import SmartCampaignReport
 from shared.optimizely.rest.client import OptimizelyRest
-from shared.steps.chores import compare_reports as step
 from shared.steps.chores.compare_reports import DAYS, compare_reports
 from shared.steps.housekeeping import housekeeping
 from shared.web.status import status
@@ -73,7 +72,7 @@ def test_a_gap_that_grows_day_after_day_is_told_of_until_it_does_not_any_more(
     flow = alone
     broadcast = flow.run(flow.order(recipients=30))
     flow.collect_responses()
-    day, missing = 0, 0
+    missing = 0
     report = OptimizelyRest.get_report
 
     def ahead(rest: OptimizelyRest, campaign_id: int) -> SmartCampaignReport:
@@ -82,11 +81,11 @@ def test_a_gap_that_grows_day_after_day_is_told_of_until_it_does_not_any_more(
         return replace(told, opens_total=(told.opens_total or 0) + missing, unsubscribes=10 * missing)
 
     monkeypatch.setattr(OptimizelyRest, "get_report", ahead)
-    monkeypatch.setattr(step, "now", lambda: datetime.now(UTC) + timedelta(days=day))
     monkeypatch.setattr(response_counts, "types_ever_loaded", lambda _database: {"Open", "Send"})
     assert compare_reports(flow.bridge) == 1
     for day in range(1, DAYS + 1):
         assert gap_alerts(flow) == []
+        flow.clock.ahead = timedelta(days=day)
         missing += 5
         for file in range(2):  # however many files a day has
             load_one_more(flow, broadcast.key, 2 * day + file)
@@ -97,11 +96,12 @@ def test_a_gap_that_grows_day_after_day_is_told_of_until_it_does_not_any_more(
     assert "Unsubscription" not in text
     # Nothing is loaded any more, and yet it is looked at again: the gap grows on, and then it does not.
     assert compare_reports(flow.bridge) == 0
-    day, missing = day + 1, missing + 5
+    flow.clock.advance(days=1)
+    missing += 5
     assert (compare_reports(flow.bridge), len(gap_alerts(flow))) == (1, 1)
-    day += 1
+    flow.clock.advance(days=1)
     assert (compare_reports(flow.bridge), gap_alerts(flow)) == (1, [])
-    day += 1
+    flow.clock.advance(days=1)
     assert compare_reports(flow.bridge) == 0
 
 
@@ -111,7 +111,7 @@ def test_a_gap_that_is_new_is_looked_at_on_the_next_day_though_nothing_is_loaded
     flow = alone
     flow.run(flow.order(recipients=30))
     flow.collect_responses()
-    day, missing = 0, 5
+    missing = 5
     report = OptimizelyRest.get_report
 
     def ahead(rest: OptimizelyRest, campaign_id: int) -> SmartCampaignReport:
@@ -119,11 +119,11 @@ def test_a_gap_that_is_new_is_looked_at_on_the_next_day_though_nothing_is_loaded
         return replace(told, opens_total=(told.opens_total or 0) + missing)
 
     monkeypatch.setattr(OptimizelyRest, "get_report", ahead)
-    monkeypatch.setattr(step, "now", lambda: datetime.now(UTC) + timedelta(days=day))
     assert (compare_reports(flow.bridge), compare_reports(flow.bridge)) == (1, 0)
     for _ in range(DAYS):
         assert gap_alerts(flow) == []
-        day, missing = day + 1, missing + 5
+        flow.clock.advance(days=1)
+        missing += 5
         assert compare_reports(flow.bridge) == 1
     assert len(gap_alerts(flow)) == 1
 

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import pytest
 from pydantic import ValidationError
 from sqlalchemy import Table, func, select, update
 
-from shared.bridge import now
 from shared.broadcast import Broadcast, State
 from shared.config.settings import Settings
 from shared.errors import ResponseFileNotKept, StorageUnavailable
@@ -30,17 +29,9 @@ from tests.flow.harness import Flow, change_job
 
 
 @pytest.fixture
-def pass_days(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
-    """Moves the clock of remove_old."""
-    passed = timedelta()
-
-    def move(days: float) -> None:
-        nonlocal passed
-        passed += timedelta(days=days)
-
-    monkeypatch.setattr(step, "now", lambda: datetime.now(UTC) + passed)
-    # Blobs are as old as Azurite's clock says, which is not moved.
-    return move
+def pass_days(flow: Flow) -> Callable[[float], None]:
+    """Lets days pass for the bridge; blobs are as old as Azurite's clock says, which is not moved."""
+    return lambda days: (flow.clock.advance(days=days), None)[1]
 
 
 def blobs(flow: Flow) -> set[str]:
@@ -135,7 +126,7 @@ def test_a_failed_broadcast_keeps_what_must_not_happen_twice_and_can_go_on(
     job = flow.order(recipients=40)
     flow.poll()
     flow.stop_at(job, State.UPLOADED)
-    _set(flow, flow.broadcast(job), state=State.FAILED, ended_in=State.PREPARED, reported_at=now())
+    _set(flow, flow.broadcast(job), state=State.FAILED, ended_in=State.PREPARED, reported_at=flow.clock.now())
     effects = rows(flow, tables.effect)
     assert effects > 0
     pass_days(5000)
@@ -173,7 +164,7 @@ def test_a_removed_response_file_is_told_so_and_taken_in_again(flow: Flow, pass_
 def test_a_response_file_that_waits_for_its_load_stays(flow: Flow, pass_days: Callable[[float], None]) -> None:
     file = flow.bridge.ledger.response_files.get(response_file(flow))
     assert file is not None
-    assert flow.bridge.ledger.response_files.load_anew(file, due_at=now())
+    assert flow.bridge.ledger.response_files.load_anew(file, due_at=flow.clock.now())
     pass_days(91)
     assert "response-files" not in remove_old(flow.bridge)
 

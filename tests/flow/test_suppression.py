@@ -11,6 +11,7 @@ from sqlalchemy import insert, update
 
 from shared.bridge import Bridge
 from shared.broadcast import State
+from shared.clock import SystemClock
 from shared.config.channels import Channel, Channels
 from shared.database.connections import Database
 from shared.errors import BridgeError, LeaseLost, OptimizelyRefused, OptimizelyUnavailable
@@ -136,7 +137,7 @@ class Parts:
 
 @pytest.fixture
 def parts(rs_database: Database) -> Parts:
-    ledger = Ledger.over(rs_database, lease_seconds=60, now=lambda: datetime.now(UTC))
+    ledger = Ledger.over(rs_database, lease_seconds=60, clock=SystemClock())
     return Parts(Channels({"Newsletter": Channel(suppress=True)}), ledger, PlayedRest())
 
 

@@ -6,13 +6,12 @@ import re
 import urllib.error
 import urllib.request
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shared.bridge import now
 from shared.broadcast import State
 from shared.config.version import version
 from shared.errors import SettingsInvalid
@@ -23,6 +22,7 @@ from shared.steps.housekeeping import housekeeping
 from shared.telemetry import log
 from shared.web.health import Health
 from shared.web.status import status
+from tests.clocks import MovableClock
 from tests.flow.harness import Flow, app_host, until
 
 
@@ -78,7 +78,7 @@ def test_housekeeping_tells_what_is_under_way(flow: Flow, told: Callable[[str], 
     for number, queue in enumerate(queues(flow.bridge.settings).values(), start=1):
         for _ in range(number):
             flow.bridge.queues.send(f"{queue}-poison", {"broadcast": "J0-00000000"})
-    flow.bridge.ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, "Response-1.csv", "It grows.", now=now())
+    flow.bridge.ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, "Response-1.csv", "It grows.")
     housekeeping(flow.bridge)
     standing = told("standing")[-1]
     assert (standing["claimed"], standing["claimed_oldest"]) == (1, flow.broadcast(job).key)
@@ -127,30 +127,30 @@ def test_whatever_else_goes_wrong_is_told_by_a_code_alone(caplog: pytest.LogCapt
 
 
 def test_however_often_somebody_asks_the_parts_are_looked_at_every_twenty_seconds(flow: Flow) -> None:
-    looks, time = [0], [100.0]
+    looks, clock = [0], MovableClock(datetime(2026, 3, 1, tzinfo=UTC))
 
     def start() -> Any:
         looks[0] += 1
         return flow.bridge
 
-    health = Health(start, clock=lambda: time[0])
+    health = Health(start, clock=clock)
     for at, looked in ((100.0, 1), (119.9, 1), (120.0, 2), (139.0, 2)):
-        time[0] = at
+        clock.ahead = timedelta(seconds=at)
         assert health.answer()[0] == 200
         assert looks[0] == looked
 
 
 def test_while_one_call_looks_the_others_are_given_the_last_answer(flow: Flow) -> None:
-    time, within = [0.0], list[tuple[int, str]]()
+    clock, within = MovableClock(datetime(2026, 3, 1, tzinfo=UTC)), list[tuple[int, str]]()
 
     def start() -> Any:
-        if time[0]:
+        if clock.ahead:
             within.append(health.answer())  # it would wait for itself for ever
         return flow.bridge
 
-    health = Health(start, clock=lambda: time[0])
+    health = Health(start, clock=clock)
     first = health.answer()
-    time[0] = 60.0
+    clock.advance(seconds=60)
     health.answer()
     assert within == [first]
 

@@ -28,6 +28,7 @@ from shared.faststats.ws_db import WsDb
 from shared.ledger.responses.staging import batches as batches_of_responses
 from shared.ledger.schema import Schema
 from shared.ledger.tables import metadata, response_staging, unmatched_response
+from tests.clocks import MovableClock
 
 FOLDER = Path(__file__).parents[2] / "infra" / "sql"
 SCRIPTS = sorted(FOLDER.glob("*.sql"))
@@ -190,7 +191,7 @@ def test_rights_in_ws_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
     with database.writing() as connection:
         schema.metadata.create_all(connection)
         connection.execute(insert(schema.job_queue).values(time_added=NOW, cancel_requested=0, **job))
-    ws_db = WsDb(database, schema, server="bridge", now=lambda: NOW)
+    ws_db = WsDb(database, schema, server="bridge", clock=MovableClock(NOW))
     assert public_methods(WsDb) == {
         *("claim", "orphans", "clear_claim_marks", "end_cancelled", "cancel_requested"),
         *("add_summary_line", "report_progress", "report", "refuse", "finish"),
@@ -265,7 +266,7 @@ def test_rights_in_ps_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
         schema.metadata.create_all(connection)
     assert public_methods(PsDb) == {"find_delivery"}, "call it below"
     with needed_rights(database.engine) as needed:
-        assert PsDb(database, schema, now=lambda: NOW).find_delivery(UUID(int=1)) is None
+        assert PsDb(database, schema, clock=MovableClock(NOW)).find_delivery(UUID(int=1)) is None
     database.close()
     check(on_tables_of_faststats("ps_db_roles.sql"), needed)
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
+from shared.clock import Clock
 from shared.database.connections import Database
 from shared.errors import BridgeError, LeaseLost
 from shared.ledger import tables
@@ -75,8 +76,9 @@ class ResponseFile:
 class ResponseFiles:
     """The response files of the ledger."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
+        self._clock = clock
 
     def get(self, file_id: int) -> ResponseFile | None:
         """The response file with this id."""
@@ -91,12 +93,13 @@ class ResponseFiles:
             row = connection.execute(wanted).one_or_none()
         return None if row is None else _from_row(row)
 
-    def see(self, name: str, size: int, modified: datetime, *, layout: str, now: datetime) -> int:
+    def see(self, name: str, size: int, modified: datetime, *, layout: str) -> int:
         """Record a first look at a file, in place of an earlier look at the same name that it outgrew.
 
         Returns:
             For how many rounds in a row the name was left, this one among them if it changed since the last.
         """
+        now = self._clock.now()
         try:
             with self._database.writing() as connection:
                 changed = or_(table.c.size != size, table.c.modified != modified)
@@ -121,13 +124,13 @@ class ResponseFiles:
             return 0  # another gatherer saw it too
         return left
 
-    def see_again(self, file: ResponseFile, *, now: datetime) -> None:
+    def see_again(self, file: ResponseFile) -> None:
         """Record that a file that had vanished before it was gathered is there again."""
         with self._database.writing() as connection:
             connection.execute(
                 update(table)
                 .where(table.c.id == file.id, table.c.state == FileState.FAILED, table.c.sha256.is_(None))
-                .values(state=FileState.SEEN, seen_at=now, error_code=None, error=None, left_rounds=0)
+                .values(state=FileState.SEEN, seen_at=self._clock.now(), error_code=None, error=None, left_rounds=0)
             )
 
     def left(self, file: ResponseFile, *, code: str) -> int:
@@ -160,10 +163,10 @@ class ResponseFiles:
         with self._database.reading() as connection:
             return [_from_row(row) for row in connection.execute(wanted)]
 
-    def removed(self, file: ResponseFile, *, now: datetime) -> None:
+    def removed(self, file: ResponseFile) -> None:
         """Record that a file is not kept any more."""
         with self._database.writing() as connection:
-            connection.execute(update(table).where(table.c.id == file.id).values(removed_at=now))
+            connection.execute(update(table).where(table.c.id == file.id).values(removed_at=self._clock.now()))
 
     def only_seen(self) -> list[ResponseFile]:
         """Files that were seen and are not gathered yet."""
@@ -191,11 +194,13 @@ class ResponseFiles:
         with self._database.reading() as connection:
             return [_from_row(row) for row in connection.execute(wanted)]
 
-    def put_away(self, file: ResponseFile, *, now: datetime) -> None:
+    def put_away(self, file: ResponseFile) -> None:
         """Record that the remote file was moved or removed."""
         with self._database.writing() as connection:
             connection.execute(
-                update(table).where(table.c.id == file.id).values(put_away_at=now, left_rounds=0, left_code=None)
+                update(table)
+                .where(table.c.id == file.id)
+                .values(put_away_at=self._clock.now(), left_rounds=0, left_code=None)
             )
 
     def last_gathered(self) -> dict[str | None, datetime]:
@@ -205,7 +210,7 @@ class ResponseFiles:
             rows = connection.execute(wanted.where(table.c.gathered_at.is_not(None))).all()
         return {layout: at for layout, at in rows}  # noqa: C416 - rows are no pairs to mypy
 
-    def gathered(self, file: ResponseFile, *, sha256: str, due_at: datetime, now: datetime) -> bool:
+    def gathered(self, file: ResponseFile, *, sha256: str, due_at: datetime) -> bool:
         """Record that the file lies in blob storage; false when somebody else recorded it first."""
         with self._database.writing() as connection:
             changed = connection.execute(
@@ -214,7 +219,7 @@ class ResponseFiles:
                 .values(
                     state=FileState.GATHERED,
                     sha256=sha256,
-                    gathered_at=now,
+                    gathered_at=self._clock.now(),
                     due_at=due_at,
                     left_rounds=0,
                     left_code=None,
@@ -253,10 +258,12 @@ class ResponseFiles:
             )
         return changed.rowcount == 1
 
-    def kept_again(self, file: ResponseFile, *, now: datetime) -> None:
+    def kept_again(self, file: ResponseFile) -> None:
         """Record that a file that was removed after its time is kept once more."""
         with self._database.writing() as connection:
-            connection.execute(update(table).where(table.c.id == file.id).values(gathered_at=now, removed_at=None))
+            connection.execute(
+                update(table).where(table.c.id == file.id).values(gathered_at=self._clock.now(), removed_at=None)
+            )
 
     def gathered_since(self, since: datetime) -> list[ResponseFile]:
         """The files that were gathered at this time or later, in the order in which they were first seen."""
@@ -275,8 +282,9 @@ class ResponseFiles:
         with self._database.writing() as connection:
             connection.execute(update(table).where(table.c.id == file.id).values(due_at=due_at))
 
-    def forgotten(self, *, now: datetime, limit: int) -> list[ResponseFile]:
+    def forgotten(self, limit: int) -> list[ResponseFile]:
         """Gathered files whose load is overdue and not under way (rule 3)."""
+        now = self._clock.now()
         leased = select(tables.lease.c.name).where(
             tables.lease.c.name == "response-file:" + table.c.name, tables.lease.c.expires_at > now
         )

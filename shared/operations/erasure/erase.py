@@ -11,7 +11,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
-from shared.bridge import Bridge, new_owner, now
+from shared.bridge import Bridge, new_owner
 from shared.broadcast import ENDED, State
 from shared.database.locks import acquire_lock
 from shared.errors import BridgeError, ErasureBusy, ErasureUnderWay, LeaseLost
@@ -128,7 +128,7 @@ def _erase(bridge: Bridge, given_by: GivenBy, given: str, operator: str) -> Rece
             raise ErasureUnderWay(what=", ".join(planned.under_way))
         database, person = bridge.ledger.database, planned.person
         found = planned.found | {UNREAD: len(planned.unread)}
-        erasure_id = erasures.begin(database, person, found, operator=operator, now=now())
+        erasure_id = erasures.begin(database, person, found, operator=operator, now=bridge.clock.now())
         if planned.unread:
             extra = {"action": "erase-unread", "erasure": erasure_id, "unread": len(planned.unread)}
             log.warning("Erasure %s: %d files cannot be read.", erasure_id, len(planned.unread), extra=extra)
@@ -148,10 +148,10 @@ def _erase(bridge: Bridge, given_by: GivenBy, given: str, operator: str) -> Rece
                 extra = {"action": "erase-unfinished", "erasure": erasure_id, "step": step, "code": error.code}
                 log.warning("Erasure %s stops at %s; the same command goes on with it.", erasure_id, step, extra=extra)
                 raise
-            erasures.done(database, erasure_id, step, erased, now=now())
+            erasures.done(database, erasure_id, step, erased, now=bridge.clock.now())
             extra = {"action": "erase", "erasure": erasure_id, "step": step, "erased": erased}
             log.info("Erasure %s: %s: %d erased.", erasure_id, step, erased, extra=extra)
-        return erasures.finish(database, erasure_id, now=now())
+        return erasures.finish(database, erasure_id, now=bridge.clock.now())
 
 
 def _wipe(bridge: Bridge, person: Person, erasure_id: str) -> int:

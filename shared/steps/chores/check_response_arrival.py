@@ -6,7 +6,7 @@ that is lost.
 
 from datetime import timedelta
 
-from shared.bridge import Bridge, now
+from shared.bridge import Bridge
 from shared.ledger.alerts import AlertKind
 
 
@@ -21,7 +21,7 @@ def look_for_missed_responses(bridge: Bridge) -> list[str]:
     Raises:
         DatabaseUnavailable: the ledger could not be read or written.
     """
-    ledger, time = bridge.ledger, now()
+    ledger, time = bridge.ledger, bridge.clock.now()
     last, first_sent = ledger.response_files.last_gathered(), ledger.broadcasts.first_sent()
     missed = []
     for name, layout in bridge.channels.responses.items():
@@ -35,7 +35,7 @@ def look_for_missed_responses(bridge: Bridge) -> list[str]:
                 f"whether files lie on the SFTP site under names that no layout has: responses are kept there for "
                 f"14 to 30 days only."
             )
-            ledger.alerts.stand(AlertKind.NO_RESPONSE_FILE, name, text, now=time)
+            ledger.alerts.stand(AlertKind.NO_RESPONSE_FILE, name, text)
             missed.append(name)
-    ledger.alerts.clear_others(AlertKind.NO_RESPONSE_FILE, missed, now=time)
+    ledger.alerts.clear_others(AlertKind.NO_RESPONSE_FILE, missed)
     return missed

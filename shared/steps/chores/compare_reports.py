@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import timedelta
 from typing import Final
 
-from shared.bridge import Bridge, now
+from shared.bridge import Bridge
 from shared.broadcast import Broadcast
 from shared.errors import BridgeError, TransientError
 from shared.ledger.alerts import AlertKind
@@ -38,7 +38,7 @@ def compare_reports(bridge: Bridge) -> int:
     """
     database, compared = bridge.ledger.database, 0
     known = response_counts.types_ever_loaded(database)
-    for broadcast_id, due_at in response_counts.due(database, _MOST, now=now()):
+    for broadcast_id, due_at in response_counts.due(database, _MOST, now=bridge.clock.now()):
         broadcast = bridge.ledger.broadcasts.by_id(broadcast_id)
         if broadcast.campaign_id is None:
             response_counts.not_compared(database, broadcast_id, code=_NO_CAMPAIGN, again_at=None)
@@ -46,7 +46,7 @@ def compare_reports(bridge: Bridge) -> int:
         try:
             report = bridge.rest.get_report(broadcast.campaign_id)
         except BridgeError as error:
-            again_at = now() + _AGAIN_AFTER if isinstance(error, TransientError) else None
+            again_at = bridge.clock.now() + _AGAIN_AFTER if isinstance(error, TransientError) else None
             log.warning(
                 "The responses of broadcast %s are not compared with the report: %s",
                 broadcast.key,
@@ -57,7 +57,7 @@ def compare_reports(bridge: Bridge) -> int:
             if isinstance(error, TransientError):
                 break  # the others would wait for the same answer
             continue
-        gaps = response_counts.compared(database, broadcast_id, by_type(report), due_at=due_at, now=now())
+        gaps = response_counts.compared(database, broadcast_id, by_type(report), due_at=due_at, now=bridge.clock.now())
         _tell(bridge, broadcast, gaps, known)
         compared += 1
     return compared
@@ -96,7 +96,7 @@ def _tell(bridge: Bridge, broadcast: Broadcast, gaps: list[Gap], known: Collecti
     # Of a type that no response file holds, everything is missing, and is meant to be.
     growing = [gap for gap in gaps if gap.grown >= DAYS and gap.message_type in known]
     if not growing:
-        bridge.ledger.alerts.clear(AlertKind.REPORT_GAP, broadcast.key, now=now())
+        bridge.ledger.alerts.clear(AlertKind.REPORT_GAP, broadcast.key)
         return
     behind = ", ".join(f"{gap.loaded} of {gap.reported} {gap.message_type}" for gap in growing)
     text = (
@@ -104,4 +104,4 @@ def _tell(bridge: Bridge, broadcast: Broadcast, gaps: list[Gap], known: Collecti
         f"by more ({behind}). Look for response files that failed, were left on the SFTP site or never came, and for "
         f"rejected rows; then load them with `bridge responses load` or `bridge responses replay`."
     )
-    bridge.ledger.alerts.stand(AlertKind.REPORT_GAP, broadcast.key, text, now=now())
+    bridge.ledger.alerts.stand(AlertKind.REPORT_GAP, broadcast.key, text)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from shared.bridge import new_owner, now
+from shared.bridge import new_owner
 from shared.errors import BridgeError, UnexpectedError
 from shared.faststats.ferg_file import FergFiles
 from shared.ledger import Ledger
@@ -56,7 +56,7 @@ def _put(ledger: Ledger, ferg: FergFiles, file: FergFile) -> bool:
         if lease is None or not ferg_files.is_waiting(ledger.database, file.response_file_id):
             return False
         ferg.put(file.name, file.columns, _while_held(lease, ferg_files.rows(ledger.database, file)))
-        ferg_files.put(ledger.database, file, now=now())
+        ferg_files.put(ledger.database, file, now=ledger.clock.now())
     log.info(
         "File %s for FERG is put: %d rows.",
         file.name,

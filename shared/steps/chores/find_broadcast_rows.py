@@ -7,7 +7,7 @@ responses of its broadcast refer to it.
 from datetime import timedelta
 from typing import Final
 
-from shared.bridge import Bridge, now
+from shared.bridge import Bridge
 from shared.broadcast import RESTING
 from shared.errors import BroadcastChangedMeanwhile
 
@@ -26,7 +26,7 @@ def find_rows(bridge: Bridge) -> int:
         BridgeError: RS_DB could not be read or written.
     """
     found = 0
-    for broadcast in bridge.ledger.broadcasts.without_row(since=now() - _LOOKED_FOR, limit=_MOST):
+    for broadcast in bridge.ledger.broadcasts.without_row(since=bridge.clock.now() - _LOOKED_FOR, limit=_MOST):
         with bridge.rs_database.reading() as connection:
             row = bridge.rs_db.find_broadcast(connection, broadcast)
         if row is None:

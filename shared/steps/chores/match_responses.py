@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared.bridge import new_owner, now
+from shared.bridge import new_owner
 from shared.database.locks import acquire_lock
 from shared.faststats.rs_db import RsDb
 from shared.ledger import Ledger, recipients
@@ -49,8 +49,8 @@ def match_responses(ledger: Ledger, rs_db: RsDb) -> int:
                 found = unmatched.look(connection, batch)
                 if found:
                     rs_db.attribute(connection, batch)
-                    response_counts.add(connection, rs_db.count_found(connection, batch), now=now())
-                unmatched.settle(connection, batch, now=now())
+                    response_counts.add(connection, rs_db.count_found(connection, batch), now=ledger.clock.now())
+                unmatched.settle(connection, batch, now=ledger.clock.now())
             total += found
     if total:
         log.info("%d responses have found their broadcast.", total, extra={"action": "match", "rows": total})

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from itertools import batched, islice
 from typing import Final
 
-from shared.bridge import Bridge, new_owner, now
+from shared.bridge import Bridge, new_owner
 from shared.config.settings import Settings
 from shared.errors import BridgeError
 from shared.ledger import removals
@@ -48,7 +48,7 @@ def remove_old(bridge: Bridge) -> dict[str, int]:
     Raises:
         DatabaseUnavailable: the ledger could not be read or written.
     """
-    database, time = bridge.ledger.database, now()
+    database, time = bridge.ledger.database, bridge.clock.now()
     looked = {one.kind: one.looked_at for one in removals.removals(database)}
     due = [kind for kind in KINDS if kind not in looked or looked[kind] <= time - EVERY]
     if not due:
@@ -125,7 +125,7 @@ def _response_files(bridge: Bridge, before: datetime) -> tuple[int, bool]:
                 continue  # somebody loads it again
             # The record comes last: until then the file is found here once more.
             bridge.responses.remove(file.blob)
-            files.removed(file, now=now())
+            files.removed(file)
             removed += 1
     return removed, len(old) == _BLOBS
 

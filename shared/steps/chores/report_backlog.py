@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from shared.bridge import Bridge, now
+from shared.bridge import Bridge
 from shared.broadcast import ENDED, State
 from shared.config.settings import Settings
 from shared.ledger.backlog import Waiting, broadcasts_under_way, ferg_files_under_way, response_files_under_way
@@ -27,7 +27,7 @@ def tell_standing(bridge: Bridge) -> None:
         DatabaseUnavailable: the ledger could not be read.
         StorageUnavailable: the storage account did not answer.
     """
-    database, time = bridge.ledger.database, now()
+    database, time = bridge.ledger.database, bridge.clock.now()
     fields = standing(
         broadcasts_under_way(database, now=time),
         response_files_under_way(database),

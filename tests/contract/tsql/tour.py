@@ -8,7 +8,6 @@ from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from shared.bridge import now
 from shared.broadcast import Broadcast, State
 from shared.database.bulk.load import BulkLoad
 from shared.faststats.ferg_file import FergFiles
@@ -88,7 +87,7 @@ def _stop_another(flow: Flow) -> None:
     flow.bridge.ws_db.add_summary_line(job_id, "a line for the client")
     waiting = flow.broadcast(job_id)
     effects = flow.bridge.ledger.effects
-    effects.forget(effects.intend(waiting, Kind.COPY, "a name", now=now()))
+    effects.forget(effects.intend(waiting, Kind.COPY, "a name"))
     control.cancel(flow.bridge, waiting.key, owner="operator")
     assert flow.run(job_id).state is State.CANCELLED
 
@@ -102,7 +101,10 @@ def _have_jobs_of_every_kind(flow: Flow) -> None:
     change_job(flow, cancelled, cancel_requested=1)
     assert ws_db.end_cancelled() == 1
     assert [job.id for job in ws_db.claim(10)] == [unread, orphan]
-    assert [job.id for job in ws_db.orphans(after=-1, claimed_before=now() + timedelta(days=1))] == [unread, orphan]
+    assert [job.id for job in ws_db.orphans(after=-1, claimed_before=flow.clock.now() + timedelta(days=1))] == [
+        unread,
+        orphan,
+    ]
     assert ws_db.claim() == []
     change_job(flow, unread, state="unassigned")
     flow.poll()
@@ -113,28 +115,30 @@ def _have_jobs_of_every_kind(flow: Flow) -> None:
 def _have_bad_days(flow: Flow) -> None:
     """A lease with heartbeats, and response files that cannot be loaded as they are."""
     ledger = flow.bridge.ledger
-    with Leases(ledger.database, seconds=0.3, now=now).held("tour", "tourist") as lease:
+    with Leases(ledger.database, seconds=0.3, clock=flow.clock).held("tour", "tourist") as lease:
         assert lease is not None
         first = lease._expires_at
         until(lambda: lease._expires_at > first, "a heartbeat")
         assert ledger.leases.owner("tour") == "tourist"
     file = _gathered(flow, "bad.csv")
-    ledger.response_files.put_off(file, due_at=now())
+    ledger.response_files.put_off(file, due_at=flow.clock.now())
     ledger.response_files.failed(file, code="some-code", sentence="Some sentence.")
     none = LoadCounts(read=1, loaded=0, known=0, rejected=1, unmatched=0)
     gone = _seen(flow, "gone.csv")
     assert ledger.response_files.left(gone, code="some-code") == 1
     assert gone.id in {file.id for file in ledger.response_files.only_seen()}
     ledger.response_files.vanished(gone, code="some-code", sentence="Some sentence.")
-    ledger.response_files.see_again(gone, now=now())
-    assert ledger.response_files.see(gone.name, 2, gone.modified, layout="default", now=now()) == 1
+    ledger.response_files.see_again(gone)
+    assert ledger.response_files.see(gone.name, 2, gone.modified, layout="default") == 1
     with ledger.database.writing() as connection:
-        record_load(connection, _gathered(flow, "rejected.csv"), none, {RejectReason.EMAIL_INVALID: 1}, now=now())
+        record_load(
+            connection, _gathered(flow, "rejected.csv"), none, {RejectReason.EMAIL_INVALID: 1}, now=flow.clock.now()
+        )
 
 
 def _seen(flow: Flow, name: str) -> ResponseFile:
-    files, moment = flow.bridge.ledger.response_files, now()
-    files.see(name, 1, moment, layout="default", now=moment)
+    files, moment = flow.bridge.ledger.response_files, flow.clock.now()
+    files.see(name, 1, moment, layout="default")
     file = files.find(name, 1, moment)
     assert file is not None
     return file
@@ -142,14 +146,14 @@ def _seen(flow: Flow, name: str) -> ResponseFile:
 
 def _gathered(flow: Flow, name: str) -> ResponseFile:
     file = _seen(flow, name)
-    assert flow.bridge.ledger.response_files.gathered(file, sha256="00", due_at=now(), now=now())
+    assert flow.bridge.ledger.response_files.gathered(file, sha256="00", due_at=flow.clock.now())
     return file
 
 
 def _put_away(flow: Flow) -> None:
     files = flow.bridge.ledger.response_files
     for file in files.not_put_away(["default"], 1):
-        files.put_away(file, now=now())
+        files.put_away(file)
     assert look_for_missed_responses(flow.bridge) == []
 
 
@@ -157,12 +161,12 @@ def _compare(flow: Flow, broadcast: Broadcast) -> None:
     database = flow.bridge.ledger.database
     for day in range(2):
         with database.writing() as connection:
-            response_counts.add(connection, [(broadcast.id, "Complaint", 1)], now=now())
-        (at,) = [at for one, at in response_counts.due(database, 99, now=now()) if one == broadcast.id]
+            response_counts.add(connection, [(broadcast.id, "Complaint", 1)], now=flow.clock.now())
+        (at,) = [at for one, at in response_counts.due(database, 99, now=flow.clock.now()) if one == broadcast.id]
         response_counts.compared(
-            database, broadcast.id, {"Complaint": 9}, due_at=at, now=now() + timedelta(days=day, hours=day)
+            database, broadcast.id, {"Complaint": 9}, due_at=at, now=flow.clock.now() + timedelta(days=day, hours=day)
         )
-    response_counts.compared(database, broadcast.id, {"Complaint": 9}, due_at=at, now=now())
+    response_counts.compared(database, broadcast.id, {"Complaint": 9}, due_at=at, now=flow.clock.now())
     assert response_counts.types_ever_loaded(database)
     response_counts.not_compared(database, broadcast.id, code="some-code", again_at=None)
     assert flow.bridge.ledger.broadcasts.by_id(broadcast.id).key == broadcast.key
@@ -185,7 +189,7 @@ def _erase(flow: Flow) -> None:
     with database.reading() as connection:
         assert all(row[2] != "E1" for row in flow.bridge.rs_db.every_response(connection))
     for _ in range(2):
-        erasures.begin(database, person, {"responses": 0}, operator="operator", now=now())
+        erasures.begin(database, person, {"responses": 0}, operator="operator", now=flow.clock.now())
     assert person_rows.files_waiting_with(database, person) == 0
     assert person_rows.count_recipients(database, person) == 0
     assert flow.bridge.ledger.broadcasts.count(State.CLAIMED) >= 0
@@ -198,16 +202,16 @@ def _erase(flow: Flow) -> None:
 
 def _remove_old(flow: Flow) -> None:
     """Everything that is over, as if years had passed."""
-    database, later = flow.bridge.ledger.database, now() + timedelta(days=3000)
+    database, later = flow.bridge.ledger.database, flow.clock.now() + timedelta(days=3000)
     keys = {one.key for one in flow.bridge.ledger.broadcasts.newest(100)}
     assert removals.old_broadcasts(database, keys, before=later) < keys
     removals.remove_unmatched(database, before=later)
     assert removals.remove_recipients(database, before=later, limit=100, rows=100) > (0, False)
     assert removals.remove_history(database, before=later, limit=100) > 0
     for file in flow.bridge.ledger.response_files.old(before=later, limit=2):
-        flow.bridge.ledger.response_files.removed(file, now=now())
+        flow.bridge.ledger.response_files.removed(file)
     for _ in range(2):
-        removals.record(database, "some-kind", 1, looked_at=now())
+        removals.record(database, "some-kind", 1, looked_at=flow.clock.now())
     assert "some-kind" in {one.kind for one in removals.removals(database)}
     assert remove_old(flow.bridge) == {}
 
@@ -228,14 +232,16 @@ def _match_later(flow: Flow) -> None:
     job_id = flow.order()
     flow.poll()
     key = flow.broadcast(job_id).key
-    rows = [Response(message_type="Open", event_time=now(), urn="0", broadcast_key=one) for one in (key, "J0-0")]
+    rows = [
+        Response(message_type="Open", event_time=flow.clock.now(), urn="0", broadcast_key=one) for one in (key, "J0-0")
+    ]
     file = _gathered(flow, "early.csv")
     responses.clear(database, file)
     responses.stage(BulkLoad(database), file, "early", list(enumerate(rows)), ZoneInfo("UTC"))
     with database.writing() as connection:
-        move(connection, "early", flow.bridge.rs_db, now=now())
+        move(connection, "early", flow.bridge.rs_db, now=flow.clock.now())
         both = LoadCounts(read=2, loaded=2, known=0, rejected=0, unmatched=2)
-        record_load(connection, file, both, {}, now=now())
+        record_load(connection, file, both, {}, now=flow.clock.now())
     match_responses(flow.bridge.ledger, flow.bridge.rs_db)
     assert flow.run(job_id).state is State.CLOSED
     match_responses(flow.bridge.ledger, flow.bridge.rs_db)
@@ -247,13 +253,13 @@ def _match_later(flow: Flow) -> None:
 
 def _leave_in_files(flow: Flow) -> None:
     ledger, file = flow.bridge.ledger, _gathered(flow, "ferg.csv")
-    row = Response(message_type="Bounce", event_time=now(), urn="0", details={"BounceType": "HardBounce"})
+    row = Response(message_type="Bounce", event_time=flow.clock.now(), urn="0", details={"BounceType": "HardBounce"})
     responses.stage(BulkLoad(ledger.database), file, "ferg", [(2, row)], ZoneInfo("UTC"))
     with ledger.database.writing() as connection:
-        move(connection, "ferg", None, now=now())
-        ferg_files.make(connection, file, "ferg", columns=["BounceType"], rows=1, now=now())
+        move(connection, "ferg", None, now=flow.clock.now())
+        ferg_files.make(connection, file, "ferg", columns=["BounceType"], rows=1, now=flow.clock.now())
         one = LoadCounts(read=1, loaded=1, known=0, rejected=0, unmatched=1)
-        record_load(connection, file, one, {}, keep_new=True, now=now())
+        record_load(connection, file, one, {}, keep_new=True, now=flow.clock.now())
     left: dict[str, bytes] = {}
     usual = {"delimiter": "TAB", "encloser": "DOUBLEQUOTE", "date_format": "dd.MM.yyyy HH:mm:ss", "zone": "UTC"}
     ferg = FergFiles.with_parameters(lambda name, chunks: left.update({name: b"".join(chunks)}), **usual)
@@ -268,22 +274,22 @@ def _suppress_many(flow: Flow) -> None:
         entries = [Entry(address=pattern.format(address)) for address in addresses]
         for _ in range(2):  # the second time they are there
             suppressions.add(kind, entries, draw=suppressions.source(kind).draws + 1)
-        suppressions.drawn(suppressions.source(kind), whole=True, now=now())
-        suppressions.failed(kind, code="some-code", now=now())
+        suppressions.drawn(suppressions.source(kind), whole=True)
+        suppressions.failed(kind, code="some-code")
     assert len(suppressions.among(1, addresses)) == _MANY
     hashes = [address_hash(address) for address in addresses]
     assert suppressions.unasked(1, hashes) == hashes
-    suppressions.asked(1, dict.fromkeys(hashes[:1000], True), now=now())
-    suppressions.forget_bounces(before=now() + timedelta(days=1))
+    suppressions.asked(1, dict.fromkeys(hashes[:1000], True))
+    suppressions.forget_bounces(before=flow.clock.now() + timedelta(days=1))
 
 
 def _alert(flow: Flow) -> None:
     alerts, kind = flow.bridge.ledger.alerts, AlertKind.NO_RESPONSE_FILE
     for _ in range(2):
-        assert alerts.stand(kind, "default", "No response file came.", now=now())
-        assert not alerts.stand(kind, "default", "No response file came.", now=now())
+        assert alerts.stand(kind, "default", "No response file came.")
+        assert not alerts.stand(kind, "default", "No response file came.")
         assert [one.subject for one in alerts.standing()] == ["default"]
-        assert alerts.clear(kind, "default", now=now())
+        assert alerts.clear(kind, "default")
 
 
 def _load_again(flow: Flow) -> None:
@@ -292,9 +298,9 @@ def _load_again(flow: Flow) -> None:
     files, file = flow.bridge.ledger.response_files, take_in(flow.bridge, path)
     assert load_again(flow.bridge, file.id).loaded == 1
     assert load_again(flow.bridge, file.id).known == 1
-    files.kept_again(file, now=now())
+    files.kept_again(file)
     assert [one.id for one in files.named(path.name)] == [file.id]
-    assert file.id in {one.id for one in files.gathered_since(now() - timedelta(hours=1))}
+    assert file.id in {one.id for one in files.gathered_since(flow.clock.now() - timedelta(hours=1))}
 
 
 def _migrate(flow: Flow) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import insert
 from shared.database.connections import Database
 from shared.faststats.schema_map.names import RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
+from tests.clocks import MovableClock
 from tests.databases import ZONE, Databases
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -31,7 +32,7 @@ def ws_schema() -> WsDbSchema:
 
 @pytest.fixture
 def ws_db(ws_database: Database, ws_schema: WsDbSchema) -> WsDb:
-    return WsDb(ws_database, ws_schema, server="this bridge", now=lambda: NOW)
+    return WsDb(ws_database, ws_schema, server="this bridge", clock=MovableClock(NOW))
 
 
 @pytest.fixture

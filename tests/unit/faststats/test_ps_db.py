@@ -13,6 +13,7 @@ from shared.database.connections import Database
 from shared.errors import SchemaMapMismatch
 from shared.faststats.ps_db import DeliveryCommand, PsDb
 from shared.faststats.schema_map.names import PsDbSchema, SchemaMap
+from tests.clocks import MovableClock
 from tests.databases import ZONE
 
 from .conftest import NOW
@@ -47,7 +48,7 @@ def ps_database(open_database: Callable[[str], Database], tmp_path: Path) -> Dat
 
 @pytest.fixture
 def ps_db(ps_database: Database) -> PsDb:
-    return PsDb(ps_database, PsDbSchema(ZONE), now=lambda: NOW)
+    return PsDb(ps_database, PsDbSchema(ZONE), clock=MovableClock(NOW))
 
 
 @pytest.fixture
@@ -140,4 +141,4 @@ def test_ps_db_is_only_read(ps_db: PsDb, ps_database: Database, add: Callable[..
 def test_a_view_that_is_not_as_the_map_says_is_told(ps_database: Database) -> None:
     names = SchemaMap({"ps_db.delivery_commands.command": "Order"})
     with pytest.raises(SchemaMapMismatch, match="vDeliveryCommands has no column Order"):
-        PsDb(ps_database, PsDbSchema(ZONE, names), now=lambda: NOW).find_delivery(GUID)
+        PsDb(ps_database, PsDbSchema(ZONE, names), clock=MovableClock(NOW)).find_delivery(GUID)

@@ -24,6 +24,7 @@ from shared.errors import ChannelUnknown, DatabaseUnavailable, JobCommandInvalid
 from shared.faststats.job_command import Job, read_job_command
 from shared.faststats.schema_map.names import SchemaMap, WsDbSchema
 from shared.faststats.ws_db import MAX_CLAIMED, WsDb
+from tests.clocks import MovableClock
 from tests.databases import ZONE
 
 from .conftest import NOW
@@ -143,7 +144,7 @@ def test_twenty_jobs_go_to_eight_pollers_each_job_to_one_in_order(
     claimed: list[int] = []
 
     def poll(number: int) -> list[int]:
-        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", now=lambda: NOW)
+        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", clock=MovableClock(NOW))
         own: list[int] = []
         start.wait()
         while True:
@@ -168,7 +169,7 @@ def test_pollers_that_claim_at_the_same_moment_get_every_job_once(
     start = threading.Barrier(8)
 
     def poll(number: int) -> list[int]:
-        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", now=lambda: NOW)
+        ws_db = WsDb(open_database(ws_url), ws_schema, server=f"bridge {number}", clock=MovableClock(NOW))
         start.wait()
         return [one.id for one in iter(lambda: claim_one(ws_db), None)]
 
@@ -213,7 +214,7 @@ def test_what_a_process_had_claimed_when_it_was_killed_is_found_by_the_next(
         assert poller.stdout.readline().strip().isdigit()
         poller.kill()
     later = datetime.now(UTC) + timedelta(hours=1)
-    heir = WsDb(ws_database, ws_schema, server="this bridge", now=lambda: later)
+    heir = WsDb(ws_database, ws_schema, server="this bridge", clock=MovableClock(later))
     claimed = [row["job_id"] for row in rows(ws_database, ws_schema.job_queue) if row["state"] == "incomplete"]
     found: list[int] = []
     while page := orphans(heir, after=found[-1] if found else -1, claimed_before=later):
@@ -265,7 +266,7 @@ def test_orphans_are_found_by_any_poller_of_the_bridge_page_by_page(
     for _ in range(MAX_CLAIMED + 1):
         add_job(state="incomplete", server="this bridge (claiming)", time_sent=None)
     later = NOW + timedelta(hours=1)
-    other = WsDb(ws_database, ws_schema, server="this bridge", now=lambda: later)
+    other = WsDb(ws_database, ws_schema, server="this bridge", clock=MovableClock(later))
     first = orphans(other)
     assert len(first) == MAX_CLAIMED
     assert len(orphans(other, after=first[-1])) == 1
@@ -375,7 +376,7 @@ def test_a_job_that_lacks_what_jobs_have_stops_no_other(
         schema.metadata.create_all(connection)
         for row in (good | columns, good):
             connection.execute(insert(schema.job_queue).values(row))
-    ws_db = WsDb(database, schema, server="b", system="Set", now=lambda: NOW)
+    ws_db = WsDb(database, schema, server="b", system="Set", clock=MovableClock(NOW))
     claimed = ws_db.claim(5)
     assert sorted(one.id for one in claimed) == [1, 2]
     assert len({one.key for one in claimed}) == 2
@@ -467,7 +468,7 @@ def test_a_job_with_several_commands_is_refused(open_database: Callable[[str], D
         row = {"time_added": NOW, "priority": 5, "state": "unassigned", "system_name": "S", "job_type": "Broadcast"}
         connection.execute(insert(schema.job_queue).values(row))
         connection.execute(insert(schema.commands), [{"job_id": 1, "command": command()} for _ in range(2)])
-    ws_db = WsDb(database, schema, server="b", now=lambda: NOW)
+    ws_db = WsDb(database, schema, server="b", clock=MovableClock(NOW))
     (claimed,) = ws_db.claim(5)
     with pytest.raises(JobCommandInvalid, match="it has several"):
         read_job_command(claimed, ws_db.schema, Channels())
@@ -588,7 +589,7 @@ def test_a_state_of_its_own_for_failed_jobs_is_used(
     ws_database: Database, add_job: AddJob, ws_schema: WsDbSchema
 ) -> None:
     schema = WsDbSchema(ZONE, SchemaMap({"ws_db.states.failed": "broken"}))
-    ws_db = WsDb(ws_database, schema, server="b", now=lambda: NOW)
+    ws_db = WsDb(ws_database, schema, server="b", clock=MovableClock(NOW))
     job_id = add_job()
     ws_db.claim()
     ws_db.finish(job_id, {}, state=State.FAILED)
@@ -605,7 +606,7 @@ def test_states_and_types_can_be_numbers(open_database: Callable[[str], Database
         schema.metadata.create_all(connection)
         connection.execute(insert(schema.job_queue).values(**row, job_type=16))
         connection.execute(insert(schema.job_queue).values(**row, job_type=17))
-    ws_db = WsDb(database, schema, server="b", now=lambda: NOW)
+    ws_db = WsDb(database, schema, server="b", clock=MovableClock(NOW))
     (claimed,) = ws_db.claim(5)
     assert claimed.id == 2
     assert queue(database, schema, 2)["state"] == 1
@@ -737,7 +738,7 @@ def test_a_claimed_job_stays_the_same_broadcast_when_the_zone_setting_changes(
     add_job(state="incomplete", server="ours (claiming)")
     keys = set()
     for zone in ("UTC", "Europe/Berlin", "America/New_York"):
-        ws_db = WsDb(ws_database, WsDbSchema(zone), server="ours", now=lambda: NOW)
+        ws_db = WsDb(ws_database, WsDbSchema(zone), server="ours", clock=MovableClock(NOW))
         (job,) = ws_db.orphans(after=0, claimed_before=NOW)
         keys.add(job.key)
     assert len(keys) == 1

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,26 +11,13 @@ from sqlalchemy import update
 from shared.broadcast import Broadcast, BroadcastRequest, SendMode, State
 from shared.database.connections import Database
 from shared.ledger import Ledger, tables
+from tests.clocks import MovableClock
 from tests.databases import Databases
 
 
-class Clock:
-    """The time, as the test says."""
-
-    def __init__(self) -> None:
-        self.time = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-    def __call__(self) -> datetime:
-        return self.time
-
-    def advance(self, **much: float) -> datetime:
-        self.time += timedelta(**much)
-        return self.time
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> MovableClock:
+    return MovableClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
 
 
 @pytest.fixture
@@ -50,8 +37,8 @@ def database(open_database: Callable[[], Database]) -> Database:
 
 
 @pytest.fixture
-def ledger(database: Database, clock: Clock) -> Ledger:
-    return Ledger.over(database, lease_seconds=60, now=clock)
+def ledger(database: Database, clock: MovableClock) -> Ledger:
+    return Ledger.over(database, lease_seconds=60, clock=clock)
 
 
 @pytest.fixture
@@ -80,11 +67,11 @@ def request_of() -> Callable[..., BroadcastRequest]:
 
 
 @pytest.fixture
-def take_in(ledger: Ledger, clock: Clock, request_of: Callable[..., BroadcastRequest]) -> Callable[..., Broadcast]:
+def take_in(ledger: Ledger, request_of: Callable[..., BroadcastRequest]) -> Callable[..., Broadcast]:
     """Adds the broadcast of the n-th job, and puts it into a state without a history of getting there."""
 
     def take(job_id: int = 1, *, state: State = State.CLAIMED, **columns: object) -> Broadcast:
-        added = ledger.broadcasts.add(request_of(job_id), owner="poller", now=clock())
+        added = ledger.broadcasts.add(request_of(job_id), owner="poller")
         assert added is not None
         if state is not State.CLAIMED or columns:
             with ledger.database.writing() as connection:

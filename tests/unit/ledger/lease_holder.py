@@ -2,16 +2,16 @@
 
 import os
 import sys
-from datetime import UTC, datetime
 
 import tests.databases  # noqa: F401 - there the server of the tests is accepted
+from shared.clock import SystemClock
 from shared.database.connections import Database
 from shared.ledger.leases import Leases
 
 
 def main() -> None:
     name, owner, seconds = sys.argv[1:]
-    leases = Leases(Database(os.environ["RS_DB"], "RS_DB"), seconds=float(seconds), now=lambda: datetime.now(UTC))
+    leases = Leases(Database(os.environ["RS_DB"], "RS_DB"), seconds=float(seconds), clock=SystemClock())
     with leases.held(name, owner) as lease:
         print("held" if lease else "not held", flush=True)  # noqa: T201 - the test waits for it
         sys.stdin.readline()

@@ -8,53 +8,58 @@ import pytest
 
 from shared.database.connections import Database
 from shared.ledger.alerts import Alert, AlertKind, Alerts
-
-from .conftest import Clock
+from tests.clocks import MovableClock
 
 GAP = AlertKind.REPORT_GAP
 TEXT = "Responses are missing. Look at the SFTP site."
 
 
 @pytest.fixture
-def alerts(database: Database) -> Alerts:
-    return Alerts(database)
+def alerts(database: Database, clock: MovableClock) -> Alerts:
+    return Alerts(database, clock)
 
 
 def subjects(alerts: Alerts) -> list[tuple[str, str]]:
     return [(one.kind, one.subject) for one in alerts.standing()]
 
 
-def test_an_alert_is_raised_once_and_stands(alerts: Alerts, clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    assert alerts.stand(GAP, "J1", TEXT, now=clock())
-    raised_at = clock()
-    assert not alerts.stand(GAP, "J1", "More are missing.", now=clock.advance(hours=1))
+def test_an_alert_is_raised_once_and_stands(
+    alerts: Alerts, clock: MovableClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert alerts.stand(GAP, "J1", TEXT)
+    raised_at = clock.now()
+    clock.advance(hours=1)
+    assert not alerts.stand(GAP, "J1", "More are missing.")
     assert alerts.standing() == [Alert(kind=GAP, subject="J1", text="More are missing.", raised_at=raised_at)]
     assert [one.message for one in caplog.records if one.levelno == logging.ERROR] == [TEXT]
 
 
-def test_an_alert_that_is_over_can_be_raised_anew(alerts: Alerts, clock: Clock) -> None:
-    alerts.stand(GAP, "J1", TEXT, now=clock())
-    assert alerts.clear(GAP, "J1", now=clock.advance(hours=1))
+def test_an_alert_that_is_over_can_be_raised_anew(alerts: Alerts, clock: MovableClock) -> None:
+    alerts.stand(GAP, "J1", TEXT)
+    clock.advance(hours=1)
+    assert alerts.clear(GAP, "J1")
     assert alerts.standing() == []
-    assert not alerts.clear(GAP, "J1", now=clock())
-    assert alerts.stand(GAP, "J1", TEXT, now=clock.advance(hours=1))
-    assert [one.raised_at for one in alerts.standing()] == [clock()]
+    assert not alerts.clear(GAP, "J1")
+    clock.advance(hours=1)
+    assert alerts.stand(GAP, "J1", TEXT)
+    assert [one.raised_at for one in alerts.standing()] == [clock.now()]
 
 
-def test_alerts_are_told_apart_by_kind_and_subject(alerts: Alerts, clock: Clock) -> None:
+def test_alerts_are_told_apart_by_kind_and_subject(alerts: Alerts, clock: MovableClock) -> None:
     for kind, subject in ((GAP, "J1"), (GAP, "J2"), (AlertKind.NO_RESPONSE_FILE, "J1")):
-        assert alerts.stand(kind, subject, TEXT, now=clock())
-    assert alerts.clear_others(GAP, {"J2"}, now=clock.advance(minutes=1)) == 1
+        assert alerts.stand(kind, subject, TEXT)
+    clock.advance(minutes=1)
+    assert alerts.clear_others(GAP, {"J2"}) == 1
     assert subjects(alerts) == [(AlertKind.NO_RESPONSE_FILE, "J1"), (GAP, "J2")]
 
 
-def test_what_two_find_at_once_is_raised_once(open_database: Callable[[], Database], clock: Clock) -> None:
-    several = [Alerts(open_database()) for _ in range(4)]
+def test_what_two_find_at_once_is_raised_once(open_database: Callable[[], Database], clock: MovableClock) -> None:
+    several = [Alerts(open_database(), clock) for _ in range(4)]
     together, raised = threading.Barrier(len(several)), list[bool]()
 
     def find(alerts: Alerts) -> None:
         together.wait()
-        raised.append(alerts.stand(GAP, "J1", TEXT, now=clock()))
+        raised.append(alerts.stand(GAP, "J1", TEXT))
 
     threads = [threading.Thread(target=find, args=(alerts,)) for alerts in several]
     for thread in threads:
@@ -65,6 +70,6 @@ def test_what_two_find_at_once_is_raised_once(open_database: Callable[[], Databa
     assert subjects(several[0]) == [(GAP, "J1")]
 
 
-def test_a_text_that_is_too_long_is_cut(alerts: Alerts, clock: Clock) -> None:
-    alerts.stand(GAP, "J1", "x" * 5000, now=clock())
+def test_a_text_that_is_too_long_is_cut(alerts: Alerts) -> None:
+    alerts.stand(GAP, "J1", "x" * 5000)
     assert [len(one.text) for one in alerts.standing()] == [2000]

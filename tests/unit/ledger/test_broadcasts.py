@@ -16,8 +16,7 @@ from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown, IllegalTr
 from shared.ledger import Ledger, tables
 from shared.ledger.broadcasts import Broadcasts, advance, count_rejects, lease_name
 from shared.ledger.leases import release_all
-
-from .conftest import Clock
+from tests.clocks import MovableClock
 
 TakeIn = Callable[..., Broadcast]
 RequestOf = Callable[..., BroadcastRequest]
@@ -44,15 +43,15 @@ def steps(ledger: Ledger, broadcast: Broadcast) -> list[tuple[str | None, str]]:
 
 
 def test_a_new_broadcast_is_claimed_due_at_once_and_in_the_history(
-    ledger: Ledger, request_of: RequestOf, clock: Clock
+    ledger: Ledger, request_of: RequestOf, clock: MovableClock
 ) -> None:
-    added = ledger.broadcasts.add(request_of(7), owner="poller", now=clock())
+    added = ledger.broadcasts.add(request_of(7), owner="poller")
     assert added is not None
     assert (added.state, added.version, added.attempts) == (State.CLAIMED, 1, 0)
-    assert added.created_at == added.changed_at == added.due_at == clock()
+    assert added.created_at == added.changed_at == added.due_at == clock.now()
     (row,) = ledger.broadcasts.history(added)
     assert (row.at, row.from_state, row.to_state, row.owner, row.note) == (
-        clock(),
+        clock.now(),
         None,
         "claimed",
         "poller",
@@ -62,29 +61,30 @@ def test_a_new_broadcast_is_claimed_due_at_once_and_in_the_history(
 
 @pytest.mark.parametrize("mode", SendMode)
 def test_a_request_comes_back_from_the_ledger_as_it_went_in(
-    ledger: Ledger, request_of: RequestOf, clock: Clock, mode: SendMode
+    ledger: Ledger, request_of: RequestOf, mode: SendMode
 ) -> None:
     request = request_of(7, send_mode=mode, step_id=None, list_name='Ünter\'s "List"; DROP TABLE broadcast --')
-    ledger.broadcasts.add(request, owner="poller", now=clock())
+    ledger.broadcasts.add(request, owner="poller")
     assert ledger.broadcasts.get(request.key).request == request
 
 
-def test_a_broadcast_is_taken_in_once(ledger: Ledger, request_of: RequestOf, clock: Clock) -> None:
-    first = ledger.broadcasts.add(request_of(7), owner="one", now=clock())
+def test_a_broadcast_is_taken_in_once(ledger: Ledger, request_of: RequestOf, clock: MovableClock) -> None:
+    first = ledger.broadcasts.add(request_of(7), owner="one")
     assert first is not None
-    assert ledger.broadcasts.add(request_of(7), owner="other", now=clock.advance(hours=1)) is None
+    clock.advance(hours=1)
+    assert ledger.broadcasts.add(request_of(7), owner="other") is None
     assert ledger.broadcasts.get(first.key) == first
     assert [row.owner for row in ledger.broadcasts.history(first)] == ["one"]
 
 
 def test_of_pollers_that_take_the_same_broadcast_in_at_once_one_gets_it(
-    open_database: Callable[[], Database], ledger: Ledger, request_of: RequestOf, clock: Clock
+    open_database: Callable[[], Database], ledger: Ledger, request_of: RequestOf, clock: MovableClock
 ) -> None:
     start = threading.Barrier(8)
 
     def add(database: Database) -> Broadcast | None:
         start.wait()
-        return Broadcasts(database).add(request_of(7), owner="poller", now=clock())
+        return Broadcasts(database, clock).add(request_of(7), owner="poller")
 
     with ThreadPoolExecutor(8) as threads:
         added = [one for one in threads.map(add, [open_database() for _ in range(8)]) if one]
@@ -115,20 +115,20 @@ def test_the_newest_come_first(ledger: Ledger, take_in: TakeIn) -> None:
 
 @pytest.mark.parametrize(("was", "to"), LEGAL)
 def test_a_legal_transition_changes_the_state_once_and_appends_to_the_history(
-    ledger: Ledger, take_in: TakeIn, clock: Clock, was: State, to: State
+    ledger: Ledger, take_in: TakeIn, clock: MovableClock, was: State, to: State
 ) -> None:
     before = take_in(state=was, attempts=3)
     changed = move(ledger, before, to, owner="step", note="why", now=clock.advance(minutes=5))
     assert (changed.state, changed.version, changed.changed_at, changed.attempts) == (
         to,
         before.version + 1,
-        clock(),
+        clock.now(),
         0,
     )
     assert changed.created_at == before.created_at
     assert ledger.broadcasts.get(before.key) == changed
     last = ledger.broadcasts.history(changed)[-1]
-    assert (last.at, last.from_state, last.to_state, last.owner, last.note) == (clock(), was, to, "step", "why")
+    assert (last.at, last.from_state, last.to_state, last.owner, last.note) == (clock.now(), was, to, "step", "why")
     assert len(ledger.broadcasts.history(changed)) == 2
 
 
@@ -141,7 +141,7 @@ def test_an_illegal_transition_changes_nothing(ledger: Ledger, take_in: TakeIn, 
     assert len(ledger.broadcasts.history(before)) == 1
 
 
-def test_what_a_step_found_out_is_written_with_the_change(ledger: Ledger, take_in: TakeIn, clock: Clock) -> None:
+def test_what_a_step_found_out_is_written_with_the_change(ledger: Ledger, take_in: TakeIn, clock: MovableClock) -> None:
     due = clock.advance(hours=1)
     changed = move(
         ledger,
@@ -219,11 +219,11 @@ def test_of_writers_at_once_exactly_one_changes_the_broadcast(
 
 
 def test_touch_changes_columns_and_the_version_but_neither_state_nor_history(
-    ledger: Ledger, take_in: TakeIn, clock: Clock
+    ledger: Ledger, take_in: TakeIn, clock: MovableClock
 ) -> None:
     seen = take_in()
     touched = ledger.broadcasts.touch(seen, attempts=4, due_at=clock.advance(minutes=1))
-    assert (touched.state, touched.version, touched.attempts, touched.due_at) == (State.CLAIMED, 2, 4, clock())
+    assert (touched.state, touched.version, touched.attempts, touched.due_at) == (State.CLAIMED, 2, 4, clock.now())
     assert touched.changed_at == seen.changed_at
     assert len(ledger.broadcasts.history(seen)) == 1
 
@@ -248,7 +248,9 @@ def test_a_broadcast_that_is_gone_counts_as_changed_meanwhile(ledger: Ledger, ta
 # History
 
 
-def test_the_history_tells_every_change_in_order_without_a_gap(ledger: Ledger, take_in: TakeIn, clock: Clock) -> None:
+def test_the_history_tells_every_change_in_order_without_a_gap(
+    ledger: Ledger, take_in: TakeIn, clock: MovableClock
+) -> None:
     other = take_in(2)
     broadcast = take_in(1)
     way = [
@@ -310,56 +312,60 @@ def test_rejects_are_counted_by_reason_and_broadcast(ledger: Ledger, take_in: Ta
 
 @pytest.mark.parametrize("state", State)
 def test_the_sweep_finds_an_overdue_broadcast_unless_it_rests(
-    ledger: Ledger, take_in: TakeIn, clock: Clock, state: State
+    ledger: Ledger, take_in: TakeIn, clock: MovableClock, state: State
 ) -> None:
-    overdue = take_in(1, state=state, due_at=clock() - timedelta(seconds=1))
-    found = ledger.broadcasts.forgotten(now=clock(), limit=10)
+    overdue = take_in(1, state=state, due_at=clock.now() - timedelta(seconds=1))
+    found = ledger.broadcasts.forgotten(limit=10)
     assert found == ([] if state in RESTING else [overdue])
 
 
-def test_the_sweep_leaves_a_broadcast_whose_message_is_not_due(ledger: Ledger, take_in: TakeIn, clock: Clock) -> None:
-    take_in(1, due_at=clock() + timedelta(seconds=1))
-    take_in(2, due_at=clock())
-    assert ledger.broadcasts.forgotten(now=clock(), limit=10) == []
-    assert len(ledger.broadcasts.forgotten(now=clock.advance(seconds=2), limit=10)) == 2
+def test_the_sweep_leaves_a_broadcast_whose_message_is_not_due(
+    ledger: Ledger, take_in: TakeIn, clock: MovableClock
+) -> None:
+    take_in(1, due_at=clock.now() + timedelta(seconds=1))
+    take_in(2, due_at=clock.now())
+    assert ledger.broadcasts.forgotten(limit=10) == []
+    clock.advance(seconds=2)
+    assert len(ledger.broadcasts.forgotten(limit=10)) == 2
 
 
 def test_the_sweep_leaves_a_broadcast_under_a_live_lease_and_finds_it_when_the_lease_has_run_out(
-    ledger: Ledger, take_in: TakeIn, clock: Clock
+    ledger: Ledger, take_in: TakeIn, clock: MovableClock
 ) -> None:
-    worked_on = take_in(1, due_at=clock() - timedelta(hours=1))
-    neighbour = take_in(11, due_at=clock() - timedelta(hours=2))
+    worked_on = take_in(1, due_at=clock.now() - timedelta(hours=1))
+    neighbour = take_in(11, due_at=clock.now() - timedelta(hours=2))
     with ledger.database.writing() as connection:
         connection.execute(
             insert(tables.lease).values(
-                name=lease_name(worked_on.key), owner="dead", expires_at=clock() + timedelta(seconds=60)
+                name=lease_name(worked_on.key), owner="dead", expires_at=clock.now() + timedelta(seconds=60)
             )
         )
-    assert ledger.broadcasts.forgotten(now=clock(), limit=10) == [neighbour]
-    assert ledger.broadcasts.forgotten(now=clock.advance(seconds=60), limit=10) == [neighbour, worked_on]
+    assert ledger.broadcasts.forgotten(limit=10) == [neighbour]
+    clock.advance(seconds=60)
+    assert ledger.broadcasts.forgotten(limit=10) == [neighbour, worked_on]
 
 
-def test_a_held_lease_hides_a_broadcast_from_the_sweep(ledger: Ledger, take_in: TakeIn, clock: Clock) -> None:
-    overdue = take_in(1, due_at=clock() - timedelta(hours=1))
+def test_a_held_lease_hides_a_broadcast_from_the_sweep(ledger: Ledger, take_in: TakeIn, clock: MovableClock) -> None:
+    overdue = take_in(1, due_at=clock.now() - timedelta(hours=1))
     with ledger.leases.held(lease_name(overdue.key), "step"):
-        assert ledger.broadcasts.forgotten(now=clock(), limit=10) == []
-    assert ledger.broadcasts.forgotten(now=clock(), limit=10) == [overdue]
+        assert ledger.broadcasts.forgotten(limit=10) == []
+    assert ledger.broadcasts.forgotten(limit=10) == [overdue]
 
 
 def test_a_leased_list_does_not_hide_its_broadcast_from_the_sweep(
-    ledger: Ledger, take_in: TakeIn, clock: Clock
+    ledger: Ledger, take_in: TakeIn, clock: MovableClock
 ) -> None:
-    overdue = take_in(1, due_at=clock() - timedelta(hours=1))
+    overdue = take_in(1, due_at=clock.now() - timedelta(hours=1))
     assert ledger.leases.take_until_released("list:5", overdue.key)
-    assert ledger.broadcasts.forgotten(now=clock(), limit=10) == [overdue]
+    assert ledger.broadcasts.forgotten(limit=10) == [overdue]
 
 
 def test_the_sweep_takes_the_longest_overdue_first_and_no_more_than_asked(
-    ledger: Ledger, take_in: TakeIn, clock: Clock
+    ledger: Ledger, take_in: TakeIn, clock: MovableClock
 ) -> None:
     for job_id, hours in ((1, 1), (2, 3), (3, 2)):
-        take_in(job_id, due_at=clock() - timedelta(hours=hours))
-    assert [one.request.job_id for one in ledger.broadcasts.forgotten(now=clock(), limit=2)] == [2, 3]
+        take_in(job_id, due_at=clock.now() - timedelta(hours=hours))
+    assert [one.request.job_id for one in ledger.broadcasts.forgotten(limit=2)] == [2, 3]
 
 
 # Ends are reported
@@ -367,11 +373,11 @@ def test_the_sweep_takes_the_longest_overdue_first_and_no_more_than_asked(
 
 @pytest.mark.parametrize("state", State)
 def test_an_end_is_unreported_until_it_is_recorded_as_reported(
-    ledger: Ledger, take_in: TakeIn, clock: Clock, state: State
+    ledger: Ledger, take_in: TakeIn, clock: MovableClock, state: State
 ) -> None:
     broadcast = take_in(1, state=state)
     assert ledger.broadcasts.unreported(10) == ([broadcast] if state in ENDED else [])
-    ledger.broadcasts.touch(broadcast, reported_at=clock())
+    ledger.broadcasts.touch(broadcast, reported_at=clock.now())
     assert ledger.broadcasts.unreported(10) == []
 
 

@@ -14,12 +14,12 @@ import pytest
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import ProgrammingError
 
+from shared.clock import SystemClock
 from shared.database.connections import Database
 from shared.errors import DatabaseUnavailable, LeaseLost
 from shared.ledger import tables
 from shared.ledger.leases import Leases, release, release_all
-
-from .conftest import Clock
+from tests.clocks import MovableClock
 
 ROOT = Path(__file__).parents[3]
 #: Longest wait for something that happens in milliseconds on an idle machine.
@@ -30,13 +30,13 @@ SHORT = 0.03
 
 
 @pytest.fixture
-def leases(database: Database, clock: Clock) -> Leases:
-    return Leases(database, seconds=LIFE, now=clock)
+def leases(database: Database, clock: MovableClock) -> Leases:
+    return Leases(database, seconds=LIFE, clock=clock)
 
 
 @pytest.fixture
-def beating(database: Database, clock: Clock) -> Leases:
-    return Leases(database, seconds=SHORT, now=clock)
+def beating(database: Database, clock: MovableClock) -> Leases:
+    return Leases(database, seconds=SHORT, clock=clock)
 
 
 def expiry(database: Database, name: str) -> datetime | None:
@@ -109,16 +109,16 @@ def test_leases_of_different_names_do_not_meet(leases: Leases) -> None:
 
 @pytest.mark.parametrize("left_behind", [False, True], ids=["free", "run out"])
 def test_of_many_that_want_a_lease_at_once_one_gets_it(
-    open_database: Callable[[], Database], clock: Clock, leases: Leases, left_behind: bool
+    open_database: Callable[[], Database], clock: MovableClock, leases: Leases, left_behind: bool
 ) -> None:
     if left_behind:
-        leave_behind(open_database(), "broadcast:J1", "dead", clock() - timedelta(seconds=1))
+        leave_behind(open_database(), "broadcast:J1", "dead", clock.now() - timedelta(seconds=1))
     start, end = threading.Barrier(8), threading.Barrier(8)
 
     def want(numbered: tuple[int, Database]) -> str | None:
         number, database = numbered
         start.wait()
-        with Leases(database, seconds=LIFE, now=clock).held("broadcast:J1", f"owner {number}") as lease:
+        with Leases(database, seconds=LIFE, clock=clock).held("broadcast:J1", f"owner {number}") as lease:
             owner = leases.owner("broadcast:J1") if lease else None
             end.wait()
             return owner
@@ -133,9 +133,9 @@ def test_of_many_that_want_a_lease_at_once_one_gets_it(
 
 
 def test_a_lease_left_behind_excludes_until_it_runs_out_and_is_then_taken_over(
-    leases: Leases, database: Database, clock: Clock
+    leases: Leases, database: Database, clock: MovableClock
 ) -> None:
-    leave_behind(database, "broadcast:J1", "dead", clock() + timedelta(seconds=60))
+    leave_behind(database, "broadcast:J1", "dead", clock.now() + timedelta(seconds=60))
     clock.advance(seconds=59.999)
     assert leases.owner("broadcast:J1") == "dead"
     with leases.held("broadcast:J1", "heir") as lease:
@@ -147,7 +147,9 @@ def test_a_lease_left_behind_excludes_until_it_runs_out_and_is_then_taken_over(
         assert leases.owner("broadcast:J1") == "heir"
 
 
-def test_heartbeats_keep_a_lease_alive_long_past_its_length(beating: Leases, database: Database, clock: Clock) -> None:
+def test_heartbeats_keep_a_lease_alive_long_past_its_length(
+    beating: Leases, database: Database, clock: MovableClock
+) -> None:
     with beating.held("broadcast:J1", "one") as lease:
         assert lease is not None
         for _ in range(6):
@@ -179,7 +181,7 @@ def test_a_lease_that_was_taken_over_and_given_back_is_lost_all_the_same(beating
             lease.check()
 
 
-def test_a_lease_whose_heartbeat_hangs_is_lost_when_its_time_is_over(leases: Leases, clock: Clock) -> None:
+def test_a_lease_whose_heartbeat_hangs_is_lost_when_its_time_is_over(leases: Leases, clock: MovableClock) -> None:
     with leases.held("broadcast:J1", "one") as lease:  # its first heartbeat is 20 seconds away
         assert lease is not None
         clock.advance(seconds=LIFE - 0.001)
@@ -191,14 +193,14 @@ def test_a_lease_whose_heartbeat_hangs_is_lost_when_its_time_is_over(leases: Lea
 
 
 def test_within_a_transaction_a_lease_counts_until_somebody_takes_it(
-    leases: Leases, database: Database, clock: Clock
+    leases: Leases, database: Database, clock: MovableClock
 ) -> None:
     with leases.held("broadcast:J1", "one") as lease:  # its first heartbeat is 20 seconds away
         assert lease is not None
         with database.writing() as connection:
             clock.advance(seconds=LIFE)
             lease.confirm(connection)
-        assert expiry(database, "broadcast:J1") == clock()
+        assert expiry(database, "broadcast:J1") == clock.now()
         with leases.held("broadcast:J1", "heir") as taken:
             assert taken is not None
             with pytest.raises(LeaseLost, match="broadcast:J1"), database.writing() as connection:
@@ -209,7 +211,7 @@ def test_within_a_transaction_a_lease_counts_until_somebody_takes_it(
         assert lease.lost.is_set()
 
 
-def test_a_lost_lease_stays_lost(leases: Leases, clock: Clock) -> None:
+def test_a_lost_lease_stays_lost(leases: Leases, clock: MovableClock) -> None:
     with leases.held("broadcast:J1", "one") as lease:
         assert lease is not None
         clock.advance(seconds=LIFE)
@@ -220,9 +222,9 @@ def test_a_lost_lease_stays_lost(leases: Leases, clock: Clock) -> None:
             lease.check()
 
 
-def test_a_heartbeat_that_fails_for_a_while_loses_nothing(url: str, clock: Clock) -> None:
+def test_a_heartbeat_that_fails_for_a_while_loses_nothing(url: str, clock: MovableClock) -> None:
     database = FailingDatabase(url, "RS_DB")
-    with Leases(database, seconds=SHORT, now=clock).held("broadcast:J1", "one") as lease:
+    with Leases(database, seconds=SHORT, clock=clock).held("broadcast:J1", "one") as lease:
         assert lease is not None
         database.failing = DatabaseUnavailable(database="RS_DB", reason="test")
         until(lambda: database.refused >= 2)
@@ -234,9 +236,9 @@ def test_a_heartbeat_that_fails_for_a_while_loses_nothing(url: str, clock: Clock
     database.close()
 
 
-def test_a_heartbeat_that_fails_past_the_end_of_the_lease_loses_it(url: str, clock: Clock) -> None:
+def test_a_heartbeat_that_fails_past_the_end_of_the_lease_loses_it(url: str, clock: MovableClock) -> None:
     database = FailingDatabase(url, "RS_DB")
-    with Leases(database, seconds=SHORT, now=clock).held("broadcast:J1", "one") as lease:
+    with Leases(database, seconds=SHORT, clock=clock).held("broadcast:J1", "one") as lease:
         assert lease is not None
         database.failing = DatabaseUnavailable(database="RS_DB", reason="test")
         clock.advance(seconds=SHORT)
@@ -247,9 +249,9 @@ def test_a_heartbeat_that_fails_past_the_end_of_the_lease_loses_it(url: str, clo
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_heartbeat_that_breaks_for_good_loses_the_lease_at_its_end(url: str, clock: Clock) -> None:
+def test_a_heartbeat_that_breaks_for_good_loses_the_lease_at_its_end(url: str, clock: MovableClock) -> None:
     database = FailingDatabase(url, "RS_DB")
-    with Leases(database, seconds=SHORT, now=clock).held("broadcast:J1", "one") as lease:
+    with Leases(database, seconds=SHORT, clock=clock).held("broadcast:J1", "one") as lease:
         assert lease is not None
         database.failing = ProgrammingError("statement", None, Exception("test"))
         until(lambda: database.refused == 1)
@@ -292,7 +294,7 @@ def test_an_owner_that_holds_a_lease_twice_loses_it_with_the_inner_block(beating
 # Without an end
 
 
-def test_a_lease_until_release_never_runs_out(leases: Leases, clock: Clock) -> None:
+def test_a_lease_until_release_never_runs_out(leases: Leases, clock: MovableClock) -> None:
     assert leases.take_until_released("list:5", "J1")
     clock.advance(days=3650)
     assert not leases.take_until_released("list:5", "J2")
@@ -336,7 +338,7 @@ def test_what_is_given_back_in_a_transaction_that_fails_is_kept(leases: Leases, 
 
 
 def test_the_lease_of_a_killed_process_is_taken_over_and_not_before(url: str, database: Database) -> None:
-    leases = Leases(database, seconds=3, now=lambda: datetime.now(UTC))
+    leases = Leases(database, seconds=3, clock=SystemClock())
     with subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("lease_holder.py")), "broadcast:J1", "process", "3"],
         cwd=ROOT,

@@ -516,7 +516,7 @@ def test_sql_server_gets_each_statement_alone_and_the_lock_first(server: TdsServ
 
 def test_sql_server_runs_nothing_without_the_lock(server: TdsServer, on_server: Database) -> None:
     server.answers["sp_getapplock"] = "-1"
-    with pytest.raises(DatabaseUnavailable, match=r"somebody else is at bridge\.migration"):
+    with pytest.raises(DatabaseUnavailable, match=r"another process holds the lock bridge\.migration"):
         Schema(on_server).migrate()
     assert "sp_getapplock" in server.statements[-2]
     assert server.statements[-1] == "ROLLBACK"

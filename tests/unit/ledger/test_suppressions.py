@@ -14,7 +14,7 @@ from shared.database.connections import Database
 from shared.ledger import Ledger, tables
 from shared.ledger.suppressions import KINDS, Entry, Patterns, Suppressions, address_hash
 from shared.rejects import RejectReason
-from tests.unit.ledger.conftest import Clock
+from tests.clocks import MovableClock
 
 UNSUBSCRIBED, BLOCKLISTED, BOUNCED_OUT = (
     RejectReason.UNSUBSCRIBED,
@@ -34,11 +34,11 @@ def entries(*addresses: str, list_id: int = 0) -> list[Entry]:
     return [Entry(address=address, since=MOMENT, list_id=list_id) for address in addresses]
 
 
-def draw_whole(suppressions: Suppressions, kind: RejectReason, found: list[Entry], now: datetime) -> int:
+def draw_whole(suppressions: Suppressions, kind: RejectReason, found: list[Entry]) -> int:
     """A draw of the whole set; how many were removed."""
     source = suppressions.source(kind)
     suppressions.add(kind, found, draw=source.draws + 1)
-    return suppressions.drawn(source, whole=True, newest=MOMENT, now=now)
+    return suppressions.drawn(source, whole=True, newest=MOMENT)
 
 
 def test_an_address_is_found_whatever_its_case_and_given_back_as_it_was_asked_for(suppressions: Suppressions) -> None:
@@ -111,14 +111,16 @@ def test_short_patterns_mean_exactly_what_the_shell_means_by_them() -> None:
 
 
 def test_patterns_of_a_later_draw_are_read_and_those_removed_are_forgotten(
-    suppressions: Suppressions, clock: Clock
+    suppressions: Suppressions, clock: MovableClock
 ) -> None:
     asked = ["a@old.example", "a@new.example"]
-    draw_whole(suppressions, BLOCKLISTED, entries("*@old.example"), clock())
+    draw_whole(suppressions, BLOCKLISTED, entries("*@old.example"))
     assert suppressions.among(LIST, asked).keys() == {"a@old.example"}
-    draw_whole(suppressions, BLOCKLISTED, entries("*@new.example"), clock.advance(hours=1))
+    clock.advance(hours=1)
+    draw_whole(suppressions, BLOCKLISTED, entries("*@new.example"))
     assert suppressions.among(LIST, asked).keys() == set(asked)
-    draw_whole(suppressions, BLOCKLISTED, entries("*@new.example"), clock.advance(hours=1))
+    clock.advance(hours=1)
+    draw_whole(suppressions, BLOCKLISTED, entries("*@new.example"))
     assert suppressions.among(LIST, asked).keys() == {"a@new.example"}
 
 
@@ -135,80 +137,80 @@ def test_blank_and_endless_entries_are_passed_over(suppressions: Suppressions) -
 def test_no_address_stands_in_the_database(suppressions: Suppressions, database: Database, url: str) -> None:
     suppressions.add(UNSUBSCRIBED, entries("secret.reader@example.org"), draw=1)
     suppressions.add(BLOCKLISTED, entries("hidden.reader@example.org", "*@shown.example"), draw=1)
-    suppressions.asked(1, {address_hash("bounced.reader@example.org"): True}, now=MOMENT)
+    suppressions.asked(1, {address_hash("bounced.reader@example.org"): True})
     database.close()
     content = b"".join(file.read_bytes() for file in Path(url.removeprefix("sqlite:///")).parent.iterdir())
     assert b"shown.example" in content
     assert b"reader" not in content
 
 
-def test_what_two_whole_draws_in_a_row_did_not_see_is_removed(suppressions: Suppressions, clock: Clock) -> None:
+def test_what_two_whole_draws_in_a_row_did_not_see_is_removed(suppressions: Suppressions) -> None:
     both, one = entries("stays@example.org", "leaves@example.org"), entries("stays@example.org")
     among = ["stays@example.org", "leaves@example.org"]
-    assert draw_whole(suppressions, UNSUBSCRIBED, both, clock()) == 0
-    assert draw_whole(suppressions, UNSUBSCRIBED, one, clock()) == 0
+    assert draw_whole(suppressions, UNSUBSCRIBED, both) == 0
+    assert draw_whole(suppressions, UNSUBSCRIBED, one) == 0
     assert suppressions.among(LIST, among).keys() == set(among)
-    assert draw_whole(suppressions, UNSUBSCRIBED, one, clock()) == 1
+    assert draw_whole(suppressions, UNSUBSCRIBED, one) == 1
     assert suppressions.among(LIST, among).keys() == {"stays@example.org"}
 
 
-def test_what_comes_back_before_the_second_whole_draw_stays(suppressions: Suppressions, clock: Clock) -> None:
+def test_what_comes_back_before_the_second_whole_draw_stays(suppressions: Suppressions) -> None:
     for found in (entries("a@example.org"), [], entries("a@example.org"), []):
-        assert draw_whole(suppressions, UNSUBSCRIBED, found, clock()) == 0
+        assert draw_whole(suppressions, UNSUBSCRIBED, found) == 0
     assert suppressions.among(LIST, ["a@example.org"])
 
 
-def test_an_unsubscribe_from_one_list_does_not_keep_that_from_another(suppressions: Suppressions, clock: Clock) -> None:
+def test_an_unsubscribe_from_one_list_does_not_keep_that_from_another(suppressions: Suppressions) -> None:
     one, other = entries("a@example.org", list_id=1), entries("a@example.org", list_id=2)
-    draw_whole(suppressions, UNSUBSCRIBED, one + other, clock())
-    draw_whole(suppressions, UNSUBSCRIBED, one, clock())
-    assert draw_whole(suppressions, UNSUBSCRIBED, one, clock()) == 1
+    draw_whole(suppressions, UNSUBSCRIBED, one + other)
+    draw_whole(suppressions, UNSUBSCRIBED, one)
+    assert draw_whole(suppressions, UNSUBSCRIBED, one) == 1
     assert suppressions.among(1, ["a@example.org"])
     assert not suppressions.among(2, ["a@example.org"])
 
 
-def test_patterns_and_addresses_are_removed_alike_and_other_kinds_stay(
-    suppressions: Suppressions, clock: Clock
-) -> None:
+def test_patterns_and_addresses_are_removed_alike_and_other_kinds_stay(suppressions: Suppressions) -> None:
     suppressions.add(UNSUBSCRIBED, entries("u@example.org"), draw=1)
-    suppressions.asked(1, {address_hash("b@example.org"): True}, now=clock())
-    draw_whole(suppressions, BLOCKLISTED, entries("*@blocked.example", "x@example.org"), clock())
+    suppressions.asked(1, {address_hash("b@example.org"): True})
+    draw_whole(suppressions, BLOCKLISTED, entries("*@blocked.example", "x@example.org"))
     assert suppressions.source(BLOCKLISTED).entries == 2
-    draw_whole(suppressions, BLOCKLISTED, [], clock())
-    assert draw_whole(suppressions, BLOCKLISTED, [], clock()) == 2
+    draw_whole(suppressions, BLOCKLISTED, [])
+    assert draw_whole(suppressions, BLOCKLISTED, []) == 2
     found = suppressions.among(LIST, ["a@blocked.example", "x@example.org", "u@example.org", "b@example.org"])
     assert found == {"u@example.org": UNSUBSCRIBED, "b@example.org": BOUNCED_OUT}
 
 
-def test_a_draw_of_what_is_new_removes_nothing(suppressions: Suppressions, clock: Clock) -> None:
-    draw_whole(suppressions, UNSUBSCRIBED, entries("a@example.org"), clock())
+def test_a_draw_of_what_is_new_removes_nothing(suppressions: Suppressions) -> None:
+    draw_whole(suppressions, UNSUBSCRIBED, entries("a@example.org"))
     for _ in range(3):
-        assert suppressions.drawn(suppressions.source(UNSUBSCRIBED), whole=False, newest=MOMENT, now=clock()) == 0
+        assert suppressions.drawn(suppressions.source(UNSUBSCRIBED), whole=False, newest=MOMENT) == 0
     assert suppressions.source(UNSUBSCRIBED).draws == 1
     assert suppressions.among(LIST, ["a@example.org"])
 
 
-def test_they_are_complete_when_each_kind_was_drawn_as_a_whole(suppressions: Suppressions, clock: Clock) -> None:
+def test_they_are_complete_when_each_kind_was_drawn_as_a_whole(suppressions: Suppressions) -> None:
     for kind in KINDS:
         assert not suppressions.complete()
         suppressions.add(kind, entries("a@example.org"), draw=1)
-        suppressions.failed(kind, code="optimizely-unavailable", now=clock())
+        suppressions.failed(kind, code="optimizely-unavailable")
         assert not suppressions.complete()
-        draw_whole(suppressions, kind, [], clock())
+        draw_whole(suppressions, kind, [])
     assert suppressions.complete()
-    suppressions.failed(KINDS[0], code="optimizely-unavailable", now=clock())
+    suppressions.failed(KINDS[0], code="optimizely-unavailable")
     assert suppressions.complete()
 
 
-def test_a_source_tells_of_its_last_draw_and_of_its_last_failure(suppressions: Suppressions, clock: Clock) -> None:
-    first = clock()
-    draw_whole(suppressions, UNSUBSCRIBED, entries("a@example.org", "b@example.org"), first)
+def test_a_source_tells_of_its_last_draw_and_of_its_last_failure(
+    suppressions: Suppressions, clock: MovableClock
+) -> None:
+    first = clock.now()
+    draw_whole(suppressions, UNSUBSCRIBED, entries("a@example.org", "b@example.org"))
     later = clock.advance(hours=1)
-    suppressions.failed(UNSUBSCRIBED, code="optimizely-unavailable", now=later)
+    suppressions.failed(UNSUBSCRIBED, code="optimizely-unavailable")
     source = suppressions.source(UNSUBSCRIBED)
     assert (source.whole_at, source.drawn_at, source.entries, source.newest) == (first, first, 2, MOMENT)
     assert (source.error_code, source.failed_at) == ("optimizely-unavailable", later)
-    suppressions.drawn(source, whole=False, newest=later, now=later)
+    suppressions.drawn(source, whole=False, newest=later)
     source = suppressions.source(UNSUBSCRIBED)
     assert (source.whole_at, source.drawn_at, source.newest) == (first, later, later)
     assert (source.error_code, source.failed_at) == (None, None)
@@ -216,9 +218,9 @@ def test_a_source_tells_of_its_last_draw_and_of_its_last_failure(suppressions: S
 
 
 def test_mailings_are_those_of_broadcasts_that_may_have_sent_lately(
-    suppressions: Suppressions, take_in: Callable[..., Broadcast], clock: Clock
+    suppressions: Suppressions, take_in: Callable[..., Broadcast], clock: MovableClock
 ) -> None:
-    since = clock()
+    since = clock.now()
     states = [State.SENDING, State.SENT, State.CLOSED, State.NEEDS_OPERATOR]
     for number, state in enumerate(states, start=1):
         take_in(number, state=state, mailing_id=100 + number)
@@ -229,45 +231,47 @@ def test_mailings_are_those_of_broadcasts_that_may_have_sent_lately(
     assert suppressions.mailings(since=since) == [101, 104, 103, 102]
 
 
-def test_after_a_hard_bounce_it_is_asked_once_and_the_answer_decides(suppressions: Suppressions, clock: Clock) -> None:
+def test_after_a_hard_bounce_it_is_asked_once_and_the_answer_decides(suppressions: Suppressions) -> None:
     hashes = {name: address_hash(f"{name}@example.org") for name in ("out", "in", "new")}
     answers = {hashes["out"]: True, hashes["in"]: False}
-    suppressions.asked(1, answers, now=clock())
+    suppressions.asked(1, answers)
     assert suppressions.unasked(1, list(hashes.values())) == [hashes["new"]]
     assert suppressions.unasked(2, list(hashes.values())) == list(hashes.values())
     assert suppressions.among(LIST, [f"{name}@example.org" for name in hashes]) == {"out@example.org": BOUNCED_OUT}
 
 
-def test_who_is_not_bounced_out_any_more_is_taken_off(suppressions: Suppressions, clock: Clock) -> None:
+def test_who_is_not_bounced_out_any_more_is_taken_off(suppressions: Suppressions) -> None:
     one = address_hash("a@example.org")
-    suppressions.asked(1, {one: True}, now=clock())
-    suppressions.asked(2, {one: True}, now=clock())
+    suppressions.asked(1, {one: True})
+    suppressions.asked(2, {one: True})
     assert suppressions.among(LIST, ["a@example.org"])
-    suppressions.asked(3, {one: False}, now=clock())
+    suppressions.asked(3, {one: False})
     assert not suppressions.among(LIST, ["a@example.org"])
 
 
 def test_bounces_are_forgotten_and_who_is_out_is_not(
-    suppressions: Suppressions, database: Database, clock: Clock
+    suppressions: Suppressions, database: Database, clock: MovableClock
 ) -> None:
     one = address_hash("a@example.org")
-    suppressions.asked(1, {one: True}, now=clock())
-    suppressions.forget_bounces(before=clock())
+    suppressions.asked(1, {one: True})
+    suppressions.forget_bounces(before=clock.now())
     assert suppressions.unasked(1, [one]) == []
     suppressions.forget_bounces(before=clock.advance(days=30))
     with database.reading() as connection:
         assert connection.scalar(select(func.count()).select_from(tables.suppression_bounce)) == 0
-    assert draw_whole(suppressions, BOUNCED_OUT, [], clock()) == 0
+    assert draw_whole(suppressions, BOUNCED_OUT, []) == 0
     assert suppressions.among(LIST, ["a@example.org"])
 
 
 def test_who_was_not_confirmed_as_bounced_out_for_half_a_year_is_removed(
-    suppressions: Suppressions, clock: Clock
+    suppressions: Suppressions, clock: MovableClock
 ) -> None:
-    suppressions.asked(1, {address_hash("old@example.org"): True, address_hash("both@example.org"): True}, now=clock())
-    suppressions.asked(2, {address_hash("both@example.org"): True}, now=clock.advance(days=100))
+    suppressions.asked(1, {address_hash("old@example.org"): True, address_hash("both@example.org"): True})
+    clock.advance(days=100)
+    suppressions.asked(2, {address_hash("both@example.org"): True})
     for _ in range(3):
-        suppressions.drawn(suppressions.source(BOUNCED_OUT), whole=True, now=clock())
+        suppressions.drawn(suppressions.source(BOUNCED_OUT), whole=True)
     assert suppressions.source(BOUNCED_OUT).entries == 2
-    suppressions.drawn(suppressions.source(BOUNCED_OUT), whole=True, now=clock.advance(days=81))
+    clock.advance(days=81)
+    suppressions.drawn(suppressions.source(BOUNCED_OUT), whole=True)
     assert suppressions.among(LIST, ["old@example.org", "both@example.org"]) == {"both@example.org": BOUNCED_OUT}

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -11,6 +12,7 @@ from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageU
 from shared.optimizely.names import Names, Source
 from shared.optimizely.rest.answers import Message, RecipientList, SmartCampaign
 from shared.optimizely.rest.client import OptimizelyRest
+from tests.clocks import MovableClock
 
 
 class Played:
@@ -47,25 +49,18 @@ class Played:
         )
 
 
-class Clock:
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def rest() -> Played:
     return Played()
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def clock() -> MovableClock:
+    return MovableClock(datetime(2026, 3, 1, tzinfo=UTC))
 
 
 @pytest.fixture
-def names(rest: Played, clock: Clock) -> Names:
+def names(rest: Played, clock: MovableClock) -> Names:
     return Names(cast("OptimizelyRest", rest), clock=clock)
 
 
@@ -105,14 +100,14 @@ FINDS: list[tuple[Callable[[Names], Any], Callable[[Played], None]]] = [
 
 @pytest.mark.parametrize(("find", "vanish"), FINDS, ids=["list", "message"])
 def test_a_name_is_kept_for_a_minute(
-    names: Names, rest: Played, clock: Clock, find: Callable[[Names], Any], vanish: Callable[[Played], None]
+    names: Names, rest: Played, clock: MovableClock, find: Callable[[Names], Any], vanish: Callable[[Played], None]
 ) -> None:
     found = find(names)
     vanish(rest)
-    clock.now += 59.9
+    clock.advance(seconds=59.9)
     assert find(names) == found
     assert rest.asked == 1
-    clock.now += 0.2
+    clock.advance(seconds=0.2)
     with pytest.raises((ListUnknown, MessageUnknown)):
         find(names)
     assert rest.asked == 2

@@ -28,6 +28,7 @@ from shared.faststats.schema_map import spec
 from shared.faststats.schema_map.names import PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema, present
 from shared.faststats.ws_db import WsDb
 from shared.ledger.schema import Schema
+from tests.clocks import MovableClock
 from tests.databases import ZONE
 from tests.unit.faststats.conftest import NOW
 from tests.unit.faststats.test_rs_db import BROADCAST, OPEN, add
@@ -238,14 +239,14 @@ def _use(databases: dict[str, Database], names: SchemaMap, sent: list[str]) -> N
                 sent.append(statement)
 
         event.listen(database.engine, "before_cursor_execute", listen)
-    ws_db = WsDb(databases["WS_DB"], ws, server="b", now=lambda: NOW)
+    ws_db = WsDb(databases["WS_DB"], ws, server="b", clock=MovableClock(NOW))
     use(ws_db)
     with databases["RS_DB"].writing() as connection:
         rs_db = RsDb(rs)
         rs_db.record_prepared(connection, BROADCAST)
         add(rs_db, connection, [replace(OPEN, details={"a": "b"})])
         rs_db.count_by_type(connection)
-    PsDb(databases["PS_DB"], ps, now=lambda: NOW).find_delivery(UUID(int=7))
+    PsDb(databases["PS_DB"], ps, clock=MovableClock(NOW)).find_delivery(UUID(int=7))
 
 
 def use(ws_db: WsDb) -> None:
@@ -274,7 +275,7 @@ def test_the_same_holds_on_sql_server_and_its_parser_agrees() -> None:
     ws, rs = WsDbSchema(ZONE, names), RsDbSchema(ZONE, names)
     for schema in (ws, rs, PsDbSchema(ZONE, names)):
         sent += [str(CreateTable(table).compile(dialect=mssql.dialect())) for table in schema.tables.values()]  # type: ignore[no-untyped-call]
-    ws_db = WsDb(None, ws, server="b", now=lambda: NOW)  # type: ignore[arg-type]
+    ws_db = WsDb(None, ws, server="b", clock=MovableClock(NOW))  # type: ignore[arg-type]
     for statement in (ws_db._claim(5), ws_db._chosen(1, cancelled=True)):
         compiled = statement.compile(dialect=mssql.dialect(), compile_kwargs={"render_postcompile": True})  # type: ignore[no-untyped-call]
         sent.append(str(compiled))
@@ -284,7 +285,7 @@ def test_the_same_holds_on_sql_server_and_its_parser_agrees() -> None:
 
 
 def test_the_claim_on_sql_server_passes_rows_by_that_others_hold_and_asks_for_the_state_again() -> None:
-    ws_db = WsDb(None, WsDbSchema(ZONE), server="b", now=lambda: NOW)  # type: ignore[arg-type]
+    ws_db = WsDb(None, WsDbSchema(ZONE), server="b", clock=MovableClock(NOW))  # type: ignore[arg-type]
     text = str(ws_db._claim(5).compile(dialect=mssql.dialect(), compile_kwargs={"render_postcompile": True}))  # type: ignore[no-untyped-call]
     assert text.startswith("UPDATE [JobQueue] WITH (READPAST, UPDLOCK, ROWLOCK) SET ")
     assert "[JobQueue] AS waiting WITH (READPAST, ROWLOCK)" in text

@@ -24,6 +24,7 @@ from shared.ledger.responses import staging as responses
 from shared.ledger.responses.files import LoadCounts, ResponseFile, ResponseFiles, record_load
 from shared.response import Response
 from shared.steps.load_responses import move
+from tests.clocks import MovableClock
 
 ZONE = ZoneInfo("Europe/Berlin")
 SCHEMA = RsDbSchema(ZONE.key)
@@ -33,12 +34,12 @@ MOMENT = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
 
 def gathered(database: Database, name: str) -> ResponseFile:
     """A response file of this name that waits for its load; each call makes another."""
-    files = ResponseFiles(database)
+    files = ResponseFiles(database, MovableClock(MOMENT))
     for size in count(1):
         if files.find(name, size, MOMENT) is None:
-            files.see(name, size, MOMENT, layout="default", now=MOMENT)
+            files.see(name, size, MOMENT, layout="default")
             found = files.find(name, size, MOMENT)
-            if found is not None and files.gathered(found, sha256="", due_at=MOMENT, now=MOMENT):
+            if found is not None and files.gathered(found, sha256="", due_at=MOMENT):
                 return found
     raise AssertionError
 

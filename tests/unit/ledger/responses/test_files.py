@@ -17,23 +17,23 @@ from shared.ledger.responses import staging as responses
 from shared.ledger.responses.files import FileState, LoadCounts, ResponseFile, lease_name, record_load
 from shared.rejects import RejectReason
 from shared.response import Response
-from tests.unit.ledger.conftest import Clock
+from tests.clocks import MovableClock
 
 UTC_ZONE = ZoneInfo("UTC")
 MODIFIED = datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC)
 COUNTS = LoadCounts(read=10, loaded=5, known=3, rejected=2, unmatched=1, by_type={"Open": 4, "Click": 1})
 
 
-def see(ledger: Ledger, clock: Clock, name: str = "Response1.csv", *, size: int = 100) -> ResponseFile:
-    ledger.response_files.see(name, size, MODIFIED, layout="default", now=clock())
+def see(ledger: Ledger, name: str = "Response1.csv", *, size: int = 100) -> ResponseFile:
+    ledger.response_files.see(name, size, MODIFIED, layout="default")
     found = ledger.response_files.find(name, size, MODIFIED)
     assert found is not None
     return found
 
 
-def gather(ledger: Ledger, clock: Clock, name: str = "Response1.csv", *, size: int = 100) -> ResponseFile:
-    seen = see(ledger, clock, name, size=size)
-    assert ledger.response_files.gathered(seen, sha256="00", due_at=clock(), now=clock())
+def gather(ledger: Ledger, clock: MovableClock, name: str = "Response1.csv", *, size: int = 100) -> ResponseFile:
+    seen = see(ledger, name, size=size)
+    assert ledger.response_files.gathered(seen, sha256="00", due_at=clock.now())
     return again(ledger, seen)
 
 
@@ -43,8 +43,8 @@ def again(ledger: Ledger, file: ResponseFile) -> ResponseFile:
     return found
 
 
-def stage(ledger: Ledger, clock: Clock, file: ResponseFile, rows: int) -> None:
-    response = Response(message_type="Open", event_time=clock())
+def stage(ledger: Ledger, clock: MovableClock, file: ResponseFile, rows: int) -> None:
+    response = Response(message_type="Open", event_time=clock.now())
     if rows:
         rows_of = [(line, response) for line in range(rows)]
         responses.stage(BulkLoad(ledger.database), file, uuid4().hex, rows_of, UTC_ZONE)
@@ -52,19 +52,19 @@ def stage(ledger: Ledger, clock: Clock, file: ResponseFile, rows: int) -> None:
 
 def load(
     ledger: Ledger,
-    clock: Clock,
+    clock: MovableClock,
     file: ResponseFile,
     counts: LoadCounts = COUNTS,
     rejects: Mapping[RejectReason, int] = MappingProxyType({}),
 ) -> None:
     stage(ledger, clock, file, counts.loaded + counts.known)
     with ledger.database.writing() as connection:
-        record_load(connection, file, counts, rejects, now=clock())
+        record_load(connection, file, counts, rejects, now=clock.now())
 
 
-def test_a_file_is_known_by_its_name_its_size_and_its_time(ledger: Ledger, clock: Clock) -> None:
-    file = see(ledger, clock)
-    assert (file.state, file.seen_at, file.due_at, file.attempts) == (FileState.SEEN, clock(), clock(), 0)
+def test_a_file_is_known_by_its_name_its_size_and_its_time(ledger: Ledger, clock: MovableClock) -> None:
+    file = see(ledger)
+    assert (file.state, file.seen_at, file.due_at, file.attempts) == (FileState.SEEN, clock.now(), clock.now(), 0)
     assert (file.gathered_at, file.loaded_at, file.counts, file.sha256) == (None, None, None, None)
     assert ledger.response_files.find("Response1.csv", 101, MODIFIED) is None
     assert ledger.response_files.find("Response1.csv", 100, MODIFIED + timedelta(seconds=1)) is None
@@ -75,41 +75,42 @@ def test_an_unknown_file_is_none(ledger: Ledger) -> None:
     assert ledger.response_files.get(99) is None
 
 
-def test_seeing_the_same_file_again_keeps_the_first_look(ledger: Ledger, clock: Clock) -> None:
-    first = see(ledger, clock)
+def test_seeing_the_same_file_again_keeps_the_first_look(ledger: Ledger, clock: MovableClock) -> None:
+    first = see(ledger)
     clock.advance(minutes=5)
-    assert see(ledger, clock) == first
+    assert see(ledger) == first
 
 
-def test_a_file_that_grew_is_looked_at_anew(ledger: Ledger, clock: Clock) -> None:
-    see(ledger, clock)
-    other = see(ledger, clock, "Response2.csv")
-    grown = see(ledger, clock, size=200)
+def test_a_file_that_grew_is_looked_at_anew(ledger: Ledger) -> None:
+    see(ledger)
+    other = see(ledger, "Response2.csv")
+    grown = see(ledger, size=200)
     assert {file.id for file in ledger.response_files.newest(10)} == {other.id, grown.id}
 
 
-def test_a_file_that_changed_after_it_was_gathered_is_another_file(ledger: Ledger, clock: Clock) -> None:
+def test_a_file_that_changed_after_it_was_gathered_is_another_file(ledger: Ledger, clock: MovableClock) -> None:
     gathered = gather(ledger, clock)
-    changed = see(ledger, clock, size=200)
+    changed = see(ledger, size=200)
     assert again(ledger, gathered) == gathered
     assert changed.blob != gathered.blob
 
 
-def test_seeing_a_file_that_was_gathered_already_changes_nothing(ledger: Ledger, clock: Clock) -> None:
+def test_seeing_a_file_that_was_gathered_already_changes_nothing(ledger: Ledger, clock: MovableClock) -> None:
     gathered = gather(ledger, clock)
-    assert see(ledger, clock) == gathered
+    assert see(ledger) == gathered
 
 
-def test_a_file_is_gathered_once(ledger: Ledger, clock: Clock) -> None:
-    seen = see(ledger, clock)
-    due = clock() + timedelta(minutes=1)
-    assert ledger.response_files.gathered(seen, sha256="11", due_at=due, now=clock())
-    assert not ledger.response_files.gathered(seen, sha256="22", due_at=due, now=clock.advance(hours=1))
+def test_a_file_is_gathered_once(ledger: Ledger, clock: MovableClock) -> None:
+    seen = see(ledger)
+    due = clock.now() + timedelta(minutes=1)
+    assert ledger.response_files.gathered(seen, sha256="11", due_at=due)
+    clock.advance(hours=1)
+    assert not ledger.response_files.gathered(seen, sha256="22", due_at=due)
     file = again(ledger, seen)
     assert (file.state, file.sha256, file.due_at) == (FileState.GATHERED, "11", due)
 
 
-def test_every_try_of_a_load_is_counted(ledger: Ledger, clock: Clock) -> None:
+def test_every_try_of_a_load_is_counted(ledger: Ledger, clock: MovableClock) -> None:
     file = gather(ledger, clock)
     due = clock.advance(minutes=1)
     ledger.response_files.try_load(file, due_at=due)
@@ -117,15 +118,15 @@ def test_every_try_of_a_load_is_counted(ledger: Ledger, clock: Clock) -> None:
     assert (again(ledger, file).attempts, again(ledger, file).due_at) == (2, due)
 
 
-def test_a_load_is_recorded_with_its_rows(ledger: Ledger, clock: Clock) -> None:
+def test_a_load_is_recorded_with_its_rows(ledger: Ledger, clock: MovableClock) -> None:
     file = gather(ledger, clock)
     clock.advance(minutes=1)
     load(ledger, clock, file)
     loaded = again(ledger, file)
-    assert (loaded.state, loaded.loaded_at, loaded.counts) == (FileState.LOADED, clock(), COUNTS)
+    assert (loaded.state, loaded.loaded_at, loaded.counts) == (FileState.LOADED, clock.now(), COUNTS)
 
 
-def test_a_load_clears_the_staged_rows_of_its_file_and_of_no_other(ledger: Ledger, clock: Clock) -> None:
+def test_a_load_clears_the_staged_rows_of_its_file_and_of_no_other(ledger: Ledger, clock: MovableClock) -> None:
     file, other = gather(ledger, clock), gather(ledger, clock, "Response2.csv")
     stage(ledger, clock, other, 3)
     load(ledger, clock, file)
@@ -136,16 +137,16 @@ def test_a_load_clears_the_staged_rows_of_its_file_and_of_no_other(ledger: Ledge
 
 @pytest.mark.parametrize("rows", [0, 7, 9])
 def test_a_load_whose_staged_rows_are_not_those_that_were_counted_leaves_nothing(
-    ledger: Ledger, clock: Clock, rows: int
+    ledger: Ledger, clock: MovableClock, rows: int
 ) -> None:
     file = gather(ledger, clock)
     stage(ledger, clock, file, rows)
     with pytest.raises(LeaseLost), ledger.database.writing() as connection:
-        record_load(connection, file, COUNTS, {}, now=clock())
+        record_load(connection, file, COUNTS, {}, now=clock.now())
     assert again(ledger, file) == file
 
 
-def test_rejects_of_a_file_are_those_of_its_last_load(ledger: Ledger, clock: Clock) -> None:
+def test_rejects_of_a_file_are_those_of_its_last_load(ledger: Ledger, clock: MovableClock) -> None:
     file = gather(ledger, clock)
     with ledger.database.writing() as connection:
         connection.execute(
@@ -159,7 +160,7 @@ def test_rejects_of_a_file_are_those_of_its_last_load(ledger: Ledger, clock: Clo
 
 @pytest.mark.parametrize("end", ["loaded", "failed"])
 def test_a_load_of_a_file_that_does_not_wait_for_it_any_more_leaves_nothing(
-    ledger: Ledger, clock: Clock, end: str
+    ledger: Ledger, clock: MovableClock, end: str
 ) -> None:
     file = gather(ledger, clock)
     if end == "loaded":
@@ -180,14 +181,14 @@ def test_a_load_of_a_file_that_does_not_wait_for_it_any_more_leaves_nothing(
         assert connection.execute(select(tables.reject_count)).all() == []
 
 
-def test_a_failed_file_keeps_its_error_and_loses_its_staged_rows(ledger: Ledger, clock: Clock) -> None:
+def test_a_failed_file_keeps_its_error_and_loses_its_staged_rows(ledger: Ledger, clock: MovableClock) -> None:
     file = gather(ledger, clock)
     ledger.response_files.failed(file, code="response-file-layout", sentence="x" * 5000)
     failed = again(ledger, file)
     assert (failed.state, failed.error_code, failed.error) == (FileState.FAILED, "response-file-layout", "x" * 2000)
 
 
-def test_a_file_that_was_loaded_meanwhile_does_not_fail_any_more(ledger: Ledger, clock: Clock) -> None:
+def test_a_file_that_was_loaded_meanwhile_does_not_fail_any_more(ledger: Ledger, clock: MovableClock) -> None:
     file = gather(ledger, clock)
     load(ledger, clock, file)
     ledger.response_files.failed(file, code="x", sentence="y")
@@ -195,13 +196,13 @@ def test_a_file_that_was_loaded_meanwhile_does_not_fail_any_more(ledger: Ledger,
 
 
 def test_rows_that_leave_in_a_file_stay_staged_whatever_happens_to_their_response_file(
-    ledger: Ledger, clock: Clock
+    ledger: Ledger, clock: MovableClock
 ) -> None:
     file, staging = gather(ledger, clock), tables.response_staging
     stage(ledger, clock, file, 8)
     with ledger.database.writing() as connection:
         connection.execute(update(staging).where(staging.c.line < 5).values(place=staging.c.line + 1))
-        record_load(connection, file, COUNTS, {}, keep_new=True, now=clock())
+        record_load(connection, file, COUNTS, {}, keep_new=True, now=clock.now())
     ledger.response_files.failed(file, code="x", sentence="y")
     responses.clear(ledger.database, file)
     with ledger.database.reading() as connection:
@@ -210,53 +211,58 @@ def test_rows_that_leave_in_a_file_stay_staged_whatever_happens_to_their_respons
 
 @pytest.mark.parametrize("state", FileState)
 def test_the_sweep_finds_overdue_files_that_are_gathered_and_not_loaded(
-    ledger: Ledger, clock: Clock, state: FileState
+    ledger: Ledger, clock: MovableClock, state: FileState
 ) -> None:
-    file = see(ledger, clock) if state is FileState.SEEN else gather(ledger, clock)
+    file = see(ledger) if state is FileState.SEEN else gather(ledger, clock)
     if state is FileState.LOADED:
         load(ledger, clock, file)
     if state is FileState.FAILED:
         ledger.response_files.failed(file, code="x", sentence="y")
-    found = ledger.response_files.forgotten(now=clock.advance(seconds=1), limit=10)
+    clock.advance(seconds=1)
+    found = ledger.response_files.forgotten(limit=10)
     assert [one.id for one in found] == ([file.id] if state is FileState.GATHERED else [])
 
 
-def test_the_sweep_leaves_a_file_that_is_not_due(ledger: Ledger, clock: Clock) -> None:
+def test_the_sweep_leaves_a_file_that_is_not_due(ledger: Ledger, clock: MovableClock) -> None:
     file = gather(ledger, clock)
-    assert ledger.response_files.forgotten(now=clock(), limit=10) == []
-    ledger.response_files.put_off(file, due_at=clock() + timedelta(minutes=5))
-    assert ledger.response_files.forgotten(now=clock.advance(minutes=4), limit=10) == []
-    assert ledger.response_files.forgotten(now=clock.advance(minutes=2), limit=10) == [again(ledger, file)]
+    assert ledger.response_files.forgotten(limit=10) == []
+    ledger.response_files.put_off(file, due_at=clock.now() + timedelta(minutes=5))
+    clock.advance(minutes=4)
+    assert ledger.response_files.forgotten(limit=10) == []
+    clock.advance(minutes=2)
+    assert ledger.response_files.forgotten(limit=10) == [again(ledger, file)]
 
 
 def test_the_sweep_leaves_a_file_that_is_being_loaded_until_its_lease_has_run_out(
-    ledger: Ledger, clock: Clock, database: Database
+    ledger: Ledger, clock: MovableClock, database: Database
 ) -> None:
     file, other = gather(ledger, clock), gather(ledger, clock, "Response11.csv")
     clock.advance(minutes=1)
     with ledger.leases.held(lease_name(file.name), "step"):
-        assert ledger.response_files.forgotten(now=clock(), limit=10) == [other]
+        assert ledger.response_files.forgotten(limit=10) == [other]
     with database.writing() as connection:
         connection.execute(
             insert(tables.lease).values(
-                name=lease_name(file.name), owner="dead", expires_at=clock() + timedelta(seconds=60)
+                name=lease_name(file.name), owner="dead", expires_at=clock.now() + timedelta(seconds=60)
             )
         )
-    assert ledger.response_files.forgotten(now=clock.advance(seconds=59), limit=10) == [other]
-    assert len(ledger.response_files.forgotten(now=clock.advance(seconds=1), limit=10)) == 2
+    clock.advance(seconds=59)
+    assert ledger.response_files.forgotten(limit=10) == [other]
+    clock.advance(seconds=1)
+    assert len(ledger.response_files.forgotten(limit=10)) == 2
 
 
-def test_the_sweep_takes_the_longest_overdue_first_and_no_more_than_asked(ledger: Ledger, clock: Clock) -> None:
+def test_the_sweep_takes_the_longest_overdue_first_and_no_more_than_asked(ledger: Ledger, clock: MovableClock) -> None:
     for number, minutes in ((1, 1), (2, 3), (3, 2)):
         file = gather(ledger, clock, f"Response{number}.csv")
-        ledger.response_files.put_off(file, due_at=clock() - timedelta(minutes=minutes))
-    found = ledger.response_files.forgotten(now=clock(), limit=2)
+        ledger.response_files.put_off(file, due_at=clock.now() - timedelta(minutes=minutes))
+    found = ledger.response_files.forgotten(limit=2)
     assert [one.name for one in found] == ["Response2.csv", "Response3.csv"]
 
 
-def test_totals_count_files_by_state_and_add_up_their_rows(ledger: Ledger, clock: Clock) -> None:
+def test_totals_count_files_by_state_and_add_up_their_rows(ledger: Ledger, clock: MovableClock) -> None:
     assert set(ledger.response_files.totals().values()) == {0}
-    see(ledger, clock, "Response1.csv")
+    see(ledger, "Response1.csv")
     gather(ledger, clock, "Response2.csv")
     load(ledger, clock, gather(ledger, clock, "Response3.csv"))
     load(ledger, clock, gather(ledger, clock, "Response4.csv"))

@@ -25,6 +25,7 @@ from shared.ledger.responses import unmatched
 from shared.ledger.responses.files import ResponseFile
 from shared.response import Response
 from shared.steps.chores.match_responses import match_responses
+from tests.clocks import MovableClock
 
 from .loading import SCHEMA, gathered, load
 
@@ -63,11 +64,12 @@ def upload(ledger: Ledger, rs_db: RsDb, take_in: TakeIn) -> Callable[..., Broadc
 
 
 @pytest.fixture
-def send(ledger: Ledger) -> Callable[..., None]:
+def send(ledger: Ledger, clock: MovableClock) -> Callable[..., None]:
     """Records that a broadcast was sent, from one time to another, or still is."""
 
     def record(broadcast: Broadcast, begun: datetime, ended: datetime | None = None) -> None:
-        ledger.effects.intend(broadcast, Kind.START, "1", now=begun)
+        clock.set_to(begun)
+        ledger.effects.intend(broadcast, Kind.START, "1")
         if ended is not None:
             with ledger.database.writing() as connection:
                 connection.execute(
