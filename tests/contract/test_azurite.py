@@ -1,4 +1,4 @@
-"""Azurite as a child process: its ports, its data, its end."""
+"""Azurite as a child process: its ports, its data, and how it ends."""
 
 import os
 import signal
@@ -29,7 +29,7 @@ def alive(process: int) -> bool:
         return False
 
 
-def test_what_it_held_is_there_after_a_stop_and_it_may_share_the_machine(tmp_path: Path, azurite: Azurite) -> None:
+def test_its_data_survive_a_stop_and_several_instances_can_run_side_by_side(tmp_path: Path, azurite: Azurite) -> None:
     with Azurite(tmp_path) as first:
         assert first.connection_string != azurite.connection_string
         with QueueServiceClient.from_connection_string(first.connection_string) as service:
@@ -78,7 +78,7 @@ def test_an_azurite_that_does_not_start_is_an_error_and_leaves_no_process(
     assert "a broken installation" in (tmp_path / "data" / "azurite.log").read_text()
 
 
-def test_one_that_never_listens_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_azurite_that_never_listens_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     script = tmp_path / "azurite.js"
     script.write_text("setInterval(() => {}, 1000); process.on('SIGTERM', () => {})")
     monkeypatch.setattr(local.azurite, "_SCRIPT", script)
@@ -91,7 +91,9 @@ def test_one_that_never_listens_is_stopped(tmp_path: Path, monkeypatch: pytest.M
     assert azurite._process.returncode is not None
 
 
-def test_one_that_is_not_installed_says_how(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_azurite_that_is_not_installed_says_how_to_install_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(local.azurite, "_SCRIPT", tmp_path / "nowhere.js")
     with pytest.raises(AzuriteError, match=r"local\.node install"), Azurite(tmp_path):
         pytest.fail("it started")

@@ -1,4 +1,4 @@
-"""The deployment package: what is committed, only what Azure needs of it, and the same bytes each time."""
+"""The deployment package: committed files only, only those that Azure needs, and reproducible."""
 
 import os
 import re
@@ -62,7 +62,7 @@ def test_the_package_says_which_commit_it_is(clone: Path, tmp_path: Path) -> Non
     assert git(clone, "check-ignore", STAMP).strip() == STAMP
 
 
-def test_what_is_not_committed_is_not_in_the_package(clone: Path) -> None:
+def test_uncommitted_files_are_not_in_the_package(clone: Path) -> None:
     before = committed(clone)
     for path in ("local.settings.json", "shared/secret.py", "channels.toml"):
         (clone / path).write_text("secret")
@@ -73,13 +73,13 @@ def test_what_is_not_committed_is_not_in_the_package(clone: Path) -> None:
 
 
 def test_the_package_has_the_app_and_its_migrations_and_nothing_else() -> None:
-    found = committed(ROOT)
-    assert {path for path in found if "/" not in path} == {"function_app.py", "host.json", "requirements.txt"}
-    folders = {path.partition("/")[0] for path in found if "/" in path}
+    files = committed(ROOT)
+    assert {path for path in files if "/" not in path} == {"function_app.py", "host.json", "requirements.txt"}
+    folders = {path.partition("/")[0] for path in files if "/" in path}
     assert folders == {"shared"}
-    assert "shared/ledger/migrations/0001_ledger.mssql.sql" in found
+    assert "shared/ledger/migrations/0001_ledger.mssql.sql" in files
     assert all(
-        found[path] == (git(ROOT, "show", f"HEAD:{path}").encode()) for path in ("host.json", "requirements.txt")
+        files[path] == (git(ROOT, "show", f"HEAD:{path}").encode()) for path in ("host.json", "requirements.txt")
     )
 
 
@@ -105,7 +105,7 @@ def test_azd_and_core_tools_leave_out_the_same_files(clone: Path) -> None:
     assert set(every) - set(left_out) == set(committed(clone))
 
 
-def test_what_of_the_app_is_not_committed_is_named(clone: Path) -> None:
+def test_uncommitted_files_of_the_app_are_listed(clone: Path) -> None:
     assert uncommitted(clone) == []
     for path in ("channels.toml", "shared/new folder.py", "README.md", "local/tool.py"):
         (clone / path).write_text("changed")
@@ -122,7 +122,7 @@ def test_what_of_the_app_is_not_committed_is_named(clone: Path) -> None:
     ]
 
 
-def test_what_cannot_be_read_from_git_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_of_git_are_reported_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(PackageError, match=re.compile("not a git repository", re.IGNORECASE)):
         committed(tmp_path)
@@ -139,7 +139,7 @@ def test_a_link_does_not_get_into_the_package(clone: Path) -> None:
         committed(clone)
 
 
-def test_a_commit_without_the_app_is_told(clone: Path) -> None:
+def test_a_commit_without_the_app_is_reported(clone: Path) -> None:
     git(clone, "rm", "--quiet", "host.json")
     git(clone, "commit", "--quiet", "--message", "No host.json")
     with pytest.raises(PackageError, match=r"not committed: host\.json"):

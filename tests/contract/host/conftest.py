@@ -94,11 +94,11 @@ class Hosts:
         if not file.exists():
             return []
         complete = file.read_text().rpartition("\n")[0].splitlines()
-        return [one for one in map(json.loads, complete) if kind in one]
+        return [record for record in map(json.loads, complete) if kind in record]
 
     def begun(self, number: int) -> list[dict[str, Any]]:
         """What the app recorded when it began to work on a message."""
-        return [one for one in self.records("begun") if one["begun"] == number]
+        return [record for record in self.records("begun") if record["begun"] == number]
 
     def status_blob(self, function: str) -> BlobClient:
         """Where the host keeps what it knows of a timer."""

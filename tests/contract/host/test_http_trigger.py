@@ -1,4 +1,4 @@
-"""HTTP triggers have the routes, methods, keys and answers of the Functions host."""
+"""HTTP triggers have the routes, methods, keys and responses of the Functions host."""
 
 import json
 import os
@@ -17,8 +17,8 @@ from tests.contract.host.conftest import Hosts, until
 
 @pytest.fixture(scope="module")
 def ready(running: Hosts) -> dict[str, Any]:
-    said: dict[str, Any] = json.loads((running.folder / "host.json").read_text())
-    return said
+    ready: dict[str, Any] = json.loads((running.folder / "host.json").read_text())
+    return ready
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def ask(ready: dict[str, Any], session: requests.Session) -> Any:
     return send
 
 
-def test_a_function_gets_the_request_and_its_answer_comes_back(ask: Any) -> None:
+def test_a_function_receives_the_request_and_its_response_is_returned(ask: Any) -> None:
     answer = ask("POST", "people/7?q=a", "function_key", data=b"hi")
     assert (answer.status_code, answer.headers["x-said"], answer.headers["content-type"]) == (
         201,
@@ -58,7 +58,7 @@ def test_a_function_gets_the_request_and_its_answer_comes_back(ask: Any) -> None
         ("secret", "master_key", 200),
     ],
 )
-def test_a_function_asks_for_the_key_of_its_level(ask: Any, path: str, key: str, status: int) -> None:
+def test_a_function_requires_the_key_of_its_level(ask: Any, path: str, key: str, status: int) -> None:
     answer = ask("POST", path, key)
     assert answer.status_code == status
     assert status != 401 or not answer.content
@@ -84,13 +84,13 @@ def test_routes_and_methods(ask: Any, method: str, path: str, status: int) -> No
     assert ask(method, path, "master_key").status_code == status
 
 
-def test_the_narrower_route_that_takes_the_method_answers(ask: Any) -> None:
+def test_the_most_specific_route_that_accepts_the_method_is_called(ask: Any) -> None:
     assert ask("POST", "people/8", "function_key").json()["number"] == "8"
     assert ask("POST", "people/jo").text == "somebody jo"
     assert ask("GET", "people/8").text == "somebody 8", "the narrower route takes POST only"
 
 
-def test_a_route_may_take_the_rest_of_the_path_and_the_answer_be_bytes_and_cookies(
+def test_a_route_can_match_the_rest_of_the_path_and_respond_with_bytes_and_cookies(
     ask: Any, session: requests.Session
 ) -> None:
     answer = ask("GET", "files/a/b%20ä.png")
@@ -100,7 +100,7 @@ def test_a_route_may_take_the_rest_of_the_path_and_the_answer_be_bytes_and_cooki
     assert ask("GET", "files").content == b"\x00\xff"
 
 
-def test_an_error_is_not_told_to_the_caller_nor_its_message_to_the_log(ask: Any, running: Hosts) -> None:
+def test_an_error_is_hidden_from_the_caller_and_its_message_from_the_log(ask: Any, running: Hosts) -> None:
     broken = ask("GET", "broken")
     assert (broken.status_code, broken.text) == (500, "")
     until(lambda: "broken failed" in (running.folder / "host.log").read_text(), "it is in the log")
@@ -122,7 +122,7 @@ def test_the_prefix_and_the_keys_can_be_chosen(hosts: Hosts) -> None:
     assert requests.get(f"{ready['url']}/api/open", timeout=30).status_code == 404
 
 
-def test_a_request_under_way_is_answered_when_the_host_stops(hosts: Hosts) -> None:
+def test_a_running_request_is_completed_when_the_host_stops(hosts: Hosts) -> None:
     (hosts.folder / "hold-request").touch()
     process, ready = hosts.start()
     with ThreadPoolExecutor() as pool:
@@ -136,7 +136,7 @@ def test_a_request_under_way_is_answered_when_the_host_stops(hosts: Hosts) -> No
     assert process.ended() == "ended with exit code 0"
 
 
-def test_a_request_that_is_not_answered_does_not_keep_the_host_from_stopping(hosts: Hosts) -> None:
+def test_a_request_that_does_not_finish_does_not_keep_the_host_from_stopping(hosts: Hosts) -> None:
     (hosts.folder / "hold-request").touch()
     process, ready = hosts.start("host", "--finish-seconds", "0.5")
     with ThreadPoolExecutor() as pool:

@@ -25,7 +25,7 @@ def test_a_message_runs_its_function_once_and_is_deleted(running: Hosts) -> None
     assert (seen["message"], seen["count"], seen["receipt"]) == (message, 1, True)
 
 
-def test_a_function_is_told_when_its_message_came_is_seen_again_and_expires(running: Hosts) -> None:
+def test_a_function_receives_insertion_visibility_and_expiration_time_of_its_message(running: Hosts) -> None:
     running.send(id=2)
     until(lambda: bool(running.begun(2)), "it runs")
     (seen,) = running.begun(2)
@@ -36,13 +36,14 @@ def test_a_function_is_told_when_its_message_came_is_seen_again_and_expires(runn
     assert (expires - inserted).days == 7
 
 
-def test_a_message_that_fails_comes_again_after_a_while_and_ends_in_the_poison_queue(running: Hosts) -> None:
+def test_a_failing_message_is_retried_after_a_while_and_ends_in_the_poison_queue(running: Hosts) -> None:
     running.send(id=3, fails=True)
     until(
-        lambda: {"id": 3, "fails": True} in [json.loads(text_of(one)) for one in running.contents("-poison")], "poison"
+        lambda: {"id": 3, "fails": True} in [json.loads(text_of(message)) for message in running.contents("-poison")],
+        "poison",
     )
     tries = running.begun(3)
-    assert [one["count"] for one in tries] == [1, 2, 3]
+    assert [record["count"] for record in tries] == [1, 2, 3]
     pauses = [later["at"] - earlier["at"] for earlier, later in pairwise(tries)]
     assert all(pause >= 0.9 for pause in pauses), "host.json asks for a second between two tries"
     until(running.is_empty, "the queue is empty")
@@ -56,7 +57,7 @@ def test_a_message_in_another_encoding_goes_to_the_poison_queue_without_running(
     assert len(running.records("begun")) == begun
 
 
-def test_a_message_that_was_delivered_too_often_before_goes_to_the_poison_queue_without_running(hosts: Hosts) -> None:
+def test_a_message_delivered_too_many_times_goes_to_the_poison_queue_without_running(hosts: Hosts) -> None:
     hosts.send(id=1)
     for _ in range(3):
         message = hosts.queue().receive_message(visibility_timeout=1)
@@ -79,38 +80,38 @@ def test_no_more_run_at_once_than_batch_size_and_threshold_allow(hosts: Hosts) -
     until(lambda: len(hosts.records("ended")) == 10, "all ran")
     assert process.ended() is None
     running, most = 0, 0
-    for one in sorted([*hosts.records("begun"), *hosts.records("ended")], key=lambda record: record["at"]):
-        running += 1 if "begun" in one else -1
+    for record in sorted([*hosts.records("begun"), *hosts.records("ended")], key=lambda record: record["at"]):
+        running += 1 if "begun" in record else -1
         most = max(most, running)
     assert most <= 3
 
 
-def test_messages_may_come_without_encoding(hosts: Hosts) -> None:
+def test_messages_can_be_unencoded(hosts: Hosts) -> None:
     hosts.with_host_json(queues={"messageEncoding": "none", "maxPollingInterval": "00:00:01", "maxDequeueCount": 1})
     hosts.start()
     hosts.queue().send_message(json.dumps({"id": 1}))
     hosts.queue("-async").send_message(json.dumps({"id": 2}))
     hosts.queue().send_message(json.dumps({"id": 3, "fails": True}))
-    until(lambda: [one["ended"] for one in hosts.records("ended")] == [1], "it ran")
+    until(lambda: [record["ended"] for record in hosts.records("ended")] == [1], "it ran")
     until(lambda: hosts.contents("-returned") == ["asynchronous ä 2"], "what it returned is not encoded either")
     until(lambda: len(hosts.contents("-poison")) == 1, "nor is poison")
     assert json.loads(hosts.contents("-poison")[0]) == {"id": 3, "fails": True}
 
 
-def test_what_a_function_returns_goes_on_a_queue_that_is_made_for_it(running: Hosts) -> None:
+def test_a_return_value_is_sent_to_a_queue_that_is_created_for_it(running: Hosts) -> None:
     running.send("-async", id=4)
     until(lambda: bool(running.contents("-returned")), "it is there")
-    assert [text_of(one) for one in running.contents("-returned")] == ["asynchronous ä 4"]
+    assert [text_of(message) for message in running.contents("-returned")] == ["asynchronous ä 4"]
 
 
-def test_output_bindings_put_messages_on_queues_when_the_function_succeeds(running: Hosts) -> None:
+def test_output_bindings_send_messages_when_the_function_succeeds(running: Hosts) -> None:
     running.send("-in", id=5, fails=True)
     until(lambda: bool(running.contents("-in-poison")), "it failed")
     running.send("-in", id=6)
     until(lambda: len(running.contents("-several")) == 2, "both are there")
     until(lambda: len(running.contents("-one")) == 1, "and the one")
-    assert sorted(text_of(one) for one in running.contents("-several")) == ["6-first", '{"second": 6}']
-    assert [text_of(one) for one in running.contents("-one")] == ["one-6"]
+    assert sorted(text_of(message) for message in running.contents("-several")) == ["6-first", '{"second": 6}']
+    assert [text_of(message) for message in running.contents("-one")] == ["one-6"]
 
 
 def test_the_log_names_functions_messages_and_errors_and_no_content(running: Hosts) -> None:
@@ -126,7 +127,7 @@ def test_the_log_names_functions_messages_and_errors_and_no_content(running: Hos
     assert "fails" not in log
 
 
-def test_a_host_that_is_told_to_stop_takes_no_more_and_lets_its_functions_finish(hosts: Hosts) -> None:
+def test_a_stopping_host_receives_no_more_messages_and_lets_its_functions_finish(hosts: Hosts) -> None:
     (hosts.folder / "hold").touch()
     hosts.send(id=1, held=True)
     process, ready = hosts.start()
@@ -137,7 +138,7 @@ def test_a_host_that_is_told_to_stop_takes_no_more_and_lets_its_functions_finish
     (hosts.folder / "hold").unlink()
     until(lambda: process.ended() is not None, "it stopped")
     assert process.ended() == "ended with exit code 0"
-    assert [one["ended"] for one in hosts.records("ended")] == [1]
+    assert [record["ended"] for record in hosts.records("ended")] == [1]
     assert hosts.queue().get_queue_properties().approximate_message_count == 1, "the second message is still there"
 
 
@@ -161,7 +162,7 @@ def test_two_hosts_share_the_messages_and_each_runs_once(hosts: Hosts) -> None:
     hosts.start("two")
     for number in range(12):
         hosts.send(id=number, held=True)
-    until(lambda: len({one["pid"] for one in hosts.records("begun")}) == 2, "both work")
+    until(lambda: len({record["pid"] for record in hosts.records("begun")}) == 2, "both work")
     (hosts.folder / "hold").unlink()
     until(hosts.is_empty, "the queue is empty")
-    assert Counter(one["ended"] for one in hosts.records("ended")) == Counter(range(12))
+    assert Counter(record["ended"] for record in hosts.records("ended")) == Counter(range(12))

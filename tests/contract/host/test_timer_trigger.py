@@ -1,4 +1,4 @@
-"""The timer trigger fires on schedule, on one host at a time, and makes up for what was missed."""
+"""The timer trigger fires on schedule, on one host at a time, and makes up for a missed firing."""
 
 import json
 import os
@@ -39,17 +39,17 @@ def wait_for_next(hosts: Hosts, function: str, following: str) -> None:
 def test_a_timer_fires_on_schedule(running: Hosts) -> None:
     until(lambda: len(running.records("tick")) >= 4, "four ticks")
     ticks = running.records("tick")
-    assert not any(one["past_due"] for one in ticks)
+    assert not any(record["past_due"] for record in ticks)
     assert len(ticks) <= ticks[-1]["at"] - ticks[0]["at"] + 2, "once a second"
     assert not running.status_blob("tick").exists(), "a timer that fires so often is not monitored"
 
 
-def test_a_timer_runs_on_startup_if_it_says_so_and_is_monitored(running: Hosts) -> None:
+def test_a_timer_with_run_on_startup_fires_at_the_start_and_is_monitored(running: Hosts) -> None:
     until(lambda: bool(running.records("yearly")), "it ran at the start")
-    (one,) = running.records("yearly")
+    (record,) = running.records("yearly")
     following = new_year(datetime.now(UTC).year + 1)
-    assert not one["past_due"]
-    assert (one["status"]["Last"], one["status"]["Next"]) == (NEVER, following), "it was told that it never ran"
+    assert not record["past_due"]
+    assert (record["status"]["Last"], record["status"]["Next"]) == (NEVER, following), "it was told that it never ran"
     until(lambda: read_status(running, "yearly")["Last"] != NEVER, "the firing is noted")
     status = read_status(running, "yearly")
     assert status["Next"] == following
@@ -67,9 +67,9 @@ def test_a_firing_that_was_missed_is_made_up_for_once_even_if_the_host_is_stoppe
     (hosts.folder / "hold-timer").touch()
     first, ready = hosts.start("first")
     until(lambda: bool(hosts.records("patient")), "it is made up for")
-    (one,) = hosts.records("patient")
-    assert one["past_due"]
-    assert one["status"]["Next"] == new_year(2021)
+    (record,) = hosts.records("patient")
+    assert record["past_due"]
+    assert record["status"]["Next"] == new_year(2021)
     os.kill(ready["pid"], signal.SIGTERM)
     until(lambda: "lets running invocations finish" in first.log.read_text(), "it heard")
     (hosts.folder / "hold-timer").unlink()
@@ -88,7 +88,7 @@ def test_a_schedule_that_was_changed_is_not_past_due(hosts: Hosts) -> None:
     assert hosts.records("patient") == []
 
 
-def test_a_status_that_cannot_be_read_is_begun_anew(hosts: Hosts) -> None:
+def test_an_unreadable_status_is_replaced(hosts: Hosts) -> None:
     hosts.status_blob("patient").upload_blob(b"[]")
     process, _ = hosts.start()
     until(lambda: len(hosts.records("tick")) >= 2, "the host is at work")
@@ -99,13 +99,13 @@ def test_a_status_that_cannot_be_read_is_begun_anew(hosts: Hosts) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["stops", "dies"])
 def test_of_two_hosts_one_fires_and_the_other_takes_over(hosts: Hosts, how: signal.Signals) -> None:
-    _, one = hosts.start("one")
+    _, ready = hosts.start("one")
     until(lambda: bool(hosts.records("tick")), "the first host fires")
     _, two = hosts.start("two")
     ticks = len(hosts.records("tick"))
     until(lambda: len(hosts.records("tick")) >= ticks + 4, "some more ticks")
-    assert {record["pid"] for record in hosts.records("tick")} == {one["pid"]}
-    os.kill(one["pid"], how)
+    assert {record["pid"] for record in hosts.records("tick")} == {ready["pid"]}
+    os.kill(ready["pid"], how)
     until(lambda: any(record["pid"] == two["pid"] for record in hosts.records("tick")), "the other took over")
     fired = hosts.records("tick")
     assert len(fired) <= fired[-1]["at"] - fired[0]["at"] + 2, "no more often than once a second"

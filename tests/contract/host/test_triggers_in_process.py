@@ -1,4 +1,4 @@
-"""What triggers do that takes minutes in a host: with short times, over a real Azurite."""
+"""Behaviour of triggers that takes minutes in a host, tested with short times and a real Azurite."""
 
 import asyncio
 import contextlib
@@ -124,7 +124,7 @@ def test_a_poison_queue_has_no_poison_queue_of_its_own(with_queue: Callable[[Que
     with_queue(check)
 
 
-def test_a_message_that_somebody_else_settled_is_no_error(with_queue: Callable[[QueueTest], None]) -> None:
+def test_a_message_that_another_client_deleted_is_no_error(with_queue: Callable[[QueueTest], None]) -> None:
     async def check(queue: QueueClient) -> None:
         function = Invocations(0.3)
         async with listening(QueueTrigger(function, queue, None, OPTIONS)):
@@ -138,7 +138,7 @@ def test_a_message_that_somebody_else_settled_is_no_error(with_queue: Callable[[
     with_queue(check)
 
 
-def test_a_function_may_ask_for_bytes(with_queue: Callable[[QueueTest], None]) -> None:
+def test_a_function_can_receive_bytes(with_queue: Callable[[QueueTest], None]) -> None:
     async def check(queue: QueueClient) -> None:
         function = Invocations()
         async with listening(QueueTrigger(function, queue, None, OPTIONS, binary=True)):
@@ -149,7 +149,7 @@ def test_a_function_may_ask_for_bytes(with_queue: Callable[[QueueTest], None]) -
     with_queue(check)
 
 
-def test_a_queue_that_vanishes_and_comes_again_is_listened_to(
+def test_a_queue_that_is_deleted_and_recreated_is_polled_again(
     with_queue: Callable[[QueueTest], None], capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def check(queue: QueueClient) -> None:
@@ -164,7 +164,7 @@ def test_a_queue_that_vanishes_and_comes_again_is_listened_to(
     with_queue(check)
 
 
-def test_an_empty_queue_is_looked_at_less_and_less_often(with_queue: Callable[[QueueTest], None]) -> None:
+def test_an_empty_queue_is_polled_less_and_less_often(with_queue: Callable[[QueueTest], None]) -> None:
     async def check(queue: QueueClient) -> None:
         function, looks, clock = Invocations(), [], asyncio.get_running_loop().time
         original = queue.receive_messages
@@ -179,11 +179,11 @@ def test_an_empty_queue_is_looked_at_less_and_less_often(with_queue: Callable[[Q
                 await until(lambda: len(looks) >= 5)
                 await queue.send_message("a message")
                 await until(lambda: function.values)
-                found = len(looks)
-                await until(lambda: len(looks) >= found + 2)
+                before = len(looks)
+                await until(lambda: len(looks) >= before + 2)
         pauses = [later - earlier for earlier, later in pairwise(looks)]
         assert all(pause >= least for pause, least in zip(pauses, (0.1, 0.2, 0.4, 0.8), strict=False))
-        assert pauses[found] < pauses[3], "after a message it is quick again"
+        assert pauses[before] < pauses[3], "after a message it is quick again"
 
     with_queue(check)
 
@@ -233,34 +233,34 @@ async def keeping(lock: Lock) -> AsyncIterator[None]:
 
 
 @pytest.mark.usefixtures("quick_locks")
-def test_one_holds_a_lock_until_it_lets_go(with_blobs: Callable[[BlobTest], None]) -> None:
+def test_a_lock_has_one_holder_until_it_is_released(with_blobs: Callable[[BlobTest], None]) -> None:
     async def check(blobs: BlobServiceClient) -> None:
         blob = await lock_blob(blobs)
-        one, two = Lock(blob), Lock(blob)
-        acquire, tries = two._lease.acquire, []
+        first, second = Lock(blob), Lock(blob)
+        acquire, tries = second._lease.acquire, []
 
         async def counted(lease_duration: int) -> None:
-            tries.append(one.held)
+            tries.append(first.held)
             await acquire(lease_duration=lease_duration)
 
-        async with contextlib.AsyncExitStack() as second:
-            async with keeping(one):
-                await until(lambda: one.held)
+        async with contextlib.AsyncExitStack() as stack:
+            async with keeping(first):
+                await until(lambda: first.held)
                 with pytest.MonkeyPatch.context() as patched:
-                    patched.setattr(two._lease, "acquire", counted)
-                    await second.enter_async_context(keeping(two))
+                    patched.setattr(second._lease, "acquire", counted)
+                    await stack.enter_async_context(keeping(second))
                     await until(lambda: len(tries) >= 4)
-                assert not two.held
+                assert not second.held
                 assert all(tries), "the first held it all the time"
-            assert not one.held
-            await until(lambda: two.held)
-        assert not two.held
+            assert not first.held
+            await until(lambda: second.held)
+        assert not second.held
 
     with_blobs(check)
 
 
 @pytest.mark.usefixtures("quick_locks")
-def test_whoever_loses_a_lock_knows_it_and_tries_again(with_blobs: Callable[[BlobTest], None]) -> None:
+def test_a_holder_that_loses_a_lock_notices_and_tries_again(with_blobs: Callable[[BlobTest], None]) -> None:
     async def check(blobs: BlobServiceClient) -> None:
         blob = await lock_blob(blobs)
         lock = Lock(blob)

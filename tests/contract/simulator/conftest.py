@@ -49,7 +49,7 @@ class Simulation:
         )
 
     def _hold_to_description(self, answer: requests.Response, **_: object) -> None:
-        """Every answer is one that the description allows, however wrong the request is."""
+        """Every response is allowed by the description, even to an invalid request."""
         if PATH.exists():
             description = Description.load()
             operation, _parameters = description.operation(answer.request.method or "", answer.request.url or "")
@@ -75,7 +75,9 @@ class Simulation:
 
     def list_id(self, name: str = "Customers") -> int:
         """Id of a recipient list."""
-        return next(one.id for one in self.rest.select_recipient_lists() if one.name == name)
+        return next(
+            recipient_list.id for recipient_list in self.rest.select_recipient_lists() if recipient_list.name == name
+        )
 
     def state(self) -> dict[str, Any]:
         """The simulator's own records."""
@@ -84,7 +86,7 @@ class Simulation:
 
 @contextmanager
 def simulation(folder: Path) -> Iterator[Simulation]:
-    """A simulation in a folder; one that is there is gone on with."""
+    """A simulation in a folder; an existing one is continued."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

@@ -1,4 +1,4 @@
-"""The vendor's OpenAPI description, held against requests and answers.
+"""Checks requests and responses against the vendor's OpenAPI description.
 
 The description is loose: no object forbids further properties, and hardly any names required ones. Held
 against it here, a request or an answer has nothing that the description does not name.
@@ -77,7 +77,7 @@ class Description:
 
     def __init__(self, raw: dict[str, Any]) -> None:
         self.raw = raw
-        self.operations = {one.id: one for one in self._read()}
+        self.operations = {operation.id: operation for operation in self._read()}
 
     @classmethod
     @cache
@@ -94,7 +94,7 @@ class Description:
                     method.upper(),
                     path,
                     tuple(described.get("parameters", ())),
-                    {kind: self.strict(one["schema"]) for kind, one in body.get("content", {}).items()},
+                    {kind: self.strict(content["schema"]) for kind, content in body.get("content", {}).items()},
                     body.get("required", False),
                     {int(status): self._answer_schema(answer) for status, answer in described["responses"].items()},
                 )
@@ -106,7 +106,7 @@ class Description:
     def strict(self, schema: Any) -> Any:
         """A schema with its references resolved, whose objects may have no property that it does not know."""
         if isinstance(schema, list):
-            return [self.strict(one) for one in schema]
+            return [self.strict(schema_part) for schema_part in schema]
         if not isinstance(schema, dict):
             return schema
         if "$ref" in schema:
@@ -123,16 +123,16 @@ class Description:
         """The operation that an address belongs to, and the parameters in its path."""
         segments = urlsplit(url).path.removeprefix("/rest/").split("/")
         fitting = []
-        for one in self.operations.values():
-            described = one.path.strip("/").split("/")
-            if one.method == method and len(described) == len(segments):
+        for operation in self.operations.values():
+            described = operation.path.strip("/").split("/")
+            if operation.method == method and len(described) == len(segments):
                 pairs = list(zip(described, segments, strict=True))
                 if all(name.startswith("{") or name == value for name, value in pairs):
-                    found = {name[1:-1]: unquote(value) for name, value in pairs if name.startswith("{")}
-                    fitting.append((len(found), one, found))
+                    path_values = {name[1:-1]: unquote(value) for name, value in pairs if name.startswith("{")}
+                    fitting.append((len(path_values), operation, path_values))
         assert fitting, f"no operation has {method} {urlsplit(url).path}"
-        _, one, found = min(fitting, key=lambda each: each[0])
-        return one, found
+        _, operation, path_values = min(fitting, key=lambda each: each[0])
+        return operation, path_values
 
     def check_request(self, request: requests.PreparedRequest) -> Operation:
         """The operation that a request is for; AssertionError when the description does not allow the request."""
@@ -143,12 +143,14 @@ class Description:
         described: dict[str, dict[str, Any]] = {"path": {}, "query": {}}
         for parameter in operation.parameters:
             described[parameter["in"]][parameter["name"]] = parameter
-        _check_fields(operation.id, in_path.items(), {name: one["schema"] for name, one in described["path"].items()})
+        _check_fields(
+            operation.id, in_path.items(), {name: parameter["schema"] for name, parameter in described["path"].items()}
+        )
         _check_fields(
             operation.id,
             query,
-            {name: one["schema"] for name, one in described["query"].items()},
-            [name for name, one in described["query"].items() if one.get("required")],
+            {name: parameter["schema"] for name, parameter in described["query"].items()},
+            [name for name, parameter in described["query"].items() if parameter.get("required")],
         )
         _check_body(operation, request)
         return operation
@@ -178,10 +180,10 @@ class Description:
 
 
 def _check_fields(
-    where: str, given: Iterable[tuple[str, str]], schemas: Mapping[str, Any], required: Iterable[str] = ()
+    where: str, values: Iterable[tuple[str, str]], schemas: Mapping[str, Any], required: Iterable[str] = ()
 ) -> None:
     names = set()
-    for name, value in given:
+    for name, value in values:
         assert name in schemas, f"{where} knows no {name}"
         assert _fits(value, schemas[name]), f"{where}: {name} does not fit {schemas[name]}"
         names.add(name)
@@ -198,7 +200,7 @@ def _fits(text: str, schema: Mapping[str, Any]) -> bool:
         case "boolean":
             return text in {"true", "false"}
         case "array":
-            return all(_fits(one, schema["items"]) for one in text.split(","))
+            return all(_fits(item, schema["items"]) for item in text.split(","))
         case kind:
             assert kind == "string"
             return text in schema.get("enum", [text]) and formats.conforms(text, schema.get("format", ""))

@@ -5,7 +5,7 @@ from typing import Any
 
 from local.simulator.store import FIRST_CAMPAIGN_ID, FIRST_LIST_ID, FIRST_MAILING_ID
 from tests.contract.simulator.conftest import Simulation
-from tests.contract.simulator.test_states import book, campaign, post, report, simulated
+from tests.contract.simulator.test_states import campaign, post, record_of, report, simulated
 
 POOL = [FIRST_LIST_ID + number for number in range(5, 9)]
 
@@ -65,11 +65,11 @@ def test_a_batch_is_imported_and_then_sent(vendor: Simulation) -> None:
     run = vendor.state()["imports"][-1]
     assert (run["rows_read"], run["imported"], run["skipped"]) == (600, 500, {"duplicate": 100})
     vendor.pass_time(hours=1)
-    assert book(vendor, batch["campaignId"])["mails_sent"] == 500
-    assert [one["id"] for one in vendor.ask("get", "/sending/batches").json()["elements"]] == [batch["id"]]
+    assert record_of(vendor, batch["campaignId"])["mails_sent"] == 500
+    assert [entry["id"] for entry in vendor.ask("get", "/sending/batches").json()["elements"]] == [batch["id"]]
 
 
-def test_a_chunk_that_comes_again_replaces_the_first_and_one_can_come_with_the_sending(vendor: Simulation) -> None:
+def test_a_repeated_chunk_replaces_the_first_and_the_last_can_be_added_with_the_sending(vendor: Simulation) -> None:
     batch = prepare(vendor)
     put(vendor, batch, "c-1", recipients(0, 10))
     put(vendor, batch, "c-1", recipients(10, 15))
@@ -80,7 +80,7 @@ def test_a_chunk_that_comes_again_replaces_the_first_and_one_can_come_with_the_s
     assert read(vendor, batch)["chunks"] == ["c-1", "c-2"]
 
 
-def test_who_gets_no_mail_is_not_counted_and_not_imported(vendor: Simulation) -> None:
+def test_suppressed_recipients_are_not_counted_and_not_imported(vendor: Simulation) -> None:
     batch = prepare(vendor)
     rows = [
         *recipients(0, 2),
@@ -126,11 +126,11 @@ NO_CHUNKS = [
 ]
 
 
-def test_a_chunk_that_is_not_one_is_refused(vendor: Simulation) -> None:
+def test_a_malformed_chunk_is_refused(vendor: Simulation) -> None:
     batch = prepare(vendor)
     for body in NO_CHUNKS:
-        path, said = f"/sending/batches/{batch['id']}", {"Content-Type": "application/json"}
-        assert vendor.ask("put", path, data=body, headers=said).status_code == 400, body
+        path, headers = f"/sending/batches/{batch['id']}", {"Content-Type": "application/json"}
+        assert vendor.ask("put", path, data=body, headers=headers).status_code == 400, body
     assert read(vendor, batch)["state"] == "initiated"
 
 
@@ -174,7 +174,7 @@ def test_a_batch_whose_campaign_was_started_by_somebody_else_is_invalid(vendor: 
     assert send(vendor, batch) == 409
 
 
-def test_the_lists_of_the_pool_are_taken_in_turn_and_used_again_after_the_campaign(vendor: Simulation) -> None:
+def test_the_lists_of_the_pool_are_acquired_in_turn_and_reused_after_the_campaign(vendor: Simulation) -> None:
     made = [prepare(vendor) for _ in POOL]
     assert [batch["recipientListId"] for batch in made] == POOL
     prepare(vendor, 409)
@@ -204,10 +204,10 @@ def test_a_batch_waits_for_the_scheduled_time_of_its_campaign(vendor: Simulation
     assert campaign(vendor, batch["campaignId"])["status"] == "running"
     assert report(vendor, batch["campaignId"])["inQueue"] == 3
     vendor.pass_time(hours=2)
-    assert book(vendor, batch["campaignId"])["mails_sent"] == 3
+    assert record_of(vendor, batch["campaignId"])["mails_sent"] == 3
 
 
-def test_response_files_tell_the_keys_that_came_with_a_batch(vendor: Simulation) -> None:
+def test_response_files_have_the_keys_of_the_batch(vendor: Simulation) -> None:
     batch = prepare(vendor)
     put(vendor, batch, "c", recipients(7, 8))
     send(vendor, batch)
@@ -222,5 +222,5 @@ def test_response_files_tell_the_keys_that_came_with_a_batch(vendor: Simulation)
 
 def test_a_chunk_may_be_large(vendor: Simulation) -> None:
     batch = prepare(vendor)
-    rows = [one | {"data": one["data"] | {"Company": "x" * 100}} for one in recipients(0, 20_000)]
+    rows = [row | {"data": row["data"] | {"Company": "x" * 100}} for row in recipients(0, 20_000)]
     assert put(vendor, batch, "c", rows).json()["count"] == 20_000

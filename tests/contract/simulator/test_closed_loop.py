@@ -1,4 +1,4 @@
-"""The closed loop: what a file in its folder brings about."""
+"""The closed loop: the effects of a file in its folder."""
 
 import gzip
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 from local.simulator.store import FIRST_LIST_ID, FIRST_MAILING_ID
 from tests.contract.simulator.conftest import Simulation, simulation
-from tests.contract.simulator.test_states import book, simulated
+from tests.contract.simulator.test_states import record_of, simulated
 
 HEADER = "Email;Urn;CommunicationKey;BroadcastKey;MailingId\n"
 
@@ -24,8 +24,8 @@ def people(count: int, mailing_id: object = FIRST_MAILING_ID) -> str:
 
 def copies(vendor: Simulation) -> list[Any]:
     query = {"sort": "created", "direction": "DESC", "resultView": "DETAILED"}
-    found = vendor.ask("get", "/smartcampaigns", params=query).json()["elements"]
-    return [one for one in found if one["name"].startswith("Spring Newsletter ")]
+    campaigns = vendor.ask("get", "/smartcampaigns", params=query).json()["elements"]
+    return [entry for entry in campaigns if entry["name"].startswith("Spring Newsletter ")]
 
 
 @pytest.mark.parametrize("name", ["PS_4711.csv", "PS_4711.csv.gz"])
@@ -47,7 +47,7 @@ def test_a_file_is_imported_at_once_and_a_copy_of_its_message_sent(vendor: Simul
     assert copy["created"] == copy["started"] == "2026-02-02T09:02:01+01:00"
     assert copy["recipientLists"]["recipientListIds"] == [FIRST_LIST_ID + 5]
     vendor.pass_time(hours=1)
-    assert book(vendor, copy["id"])["mails_sent"] == 400
+    assert record_of(vendor, copy["id"])["mails_sent"] == 400
 
 
 def test_a_file_that_is_still_being_written_is_left_alone(vendor: Simulation) -> None:
@@ -72,7 +72,7 @@ def test_a_file_that_is_still_being_written_is_left_alone(vendor: Simulation) ->
     ],
     ids=["unknown", "empty", "too-large", "different", "no-rows", "nothing", "columns", "no-mailing", "not-text"],
 )
-def test_a_file_that_is_wrong_is_recorded_with_an_error_and_nothing_is_sent(
+def test_an_invalid_file_is_recorded_with_an_error_and_nothing_is_sent(
     vendor: Simulation, content: str | bytes
 ) -> None:
     upload(vendor, "a.csv", content)
@@ -86,28 +86,28 @@ def test_a_file_that_is_wrong_is_recorded_with_an_error_and_nothing_is_sent(
     assert vendor.ask("get", f"/recipients/{FIRST_LIST_ID + 5}/count").json()["count"] == 0
 
 
-def test_a_compressed_file_that_ends_too_early_is_wrong(vendor: Simulation) -> None:
+def test_a_truncated_compressed_file_is_invalid(vendor: Simulation) -> None:
     upload(vendor, "a.csv.gz", gzip.compress(people(500).encode())[:-200])
     vendor.pass_time(minutes=1)
     vendor.pass_time(minutes=3)
     assert vendor.state()["imports"][-1]["error"] == "the compressed file is broken"
 
 
-def test_files_wait_while_every_list_of_the_pool_is_taken(vendor: Simulation) -> None:
+def test_files_wait_while_all_lists_of_the_pool_are_in_use(vendor: Simulation) -> None:
     for number in range(6):
         upload(vendor, f"f{number}.csv", people(2))
     vendor.pass_time(seconds=1)
     assert len(vendor.state()["imports"]) == 4
     for _ in range(6):
         vendor.pass_time(minutes=2)
-    assert len(copies(vendor)) == len({one["name"] for one in copies(vendor)}) == 6
-    assert {tuple(one["recipientLists"]["recipientListIds"]) for one in copies(vendor)} == {
+    assert len(copies(vendor)) == len({entry["name"] for entry in copies(vendor)}) == 6
+    assert {tuple(entry["recipientLists"]["recipientListIds"]) for entry in copies(vendor)} == {
         (FIRST_LIST_ID + number,) for number in range(5, 9)
     }
     assert vendor.state()["mailed_twice"] == 2, "the same two people are in every file"
 
 
-def test_a_file_that_was_recorded_but_not_moved_before_a_kill_is_not_taken_twice(tmp_path: Path) -> None:
+def test_a_file_that_was_recorded_but_not_moved_before_a_kill_is_not_imported_twice(tmp_path: Path) -> None:
     with simulation(tmp_path / "s") as first:
         upload(first, "a.csv", people(2))
         first.pass_time(seconds=1)

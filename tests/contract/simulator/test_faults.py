@@ -1,4 +1,4 @@
-"""Each fault strikes as it was told to, seen from a client; the book shows what took effect all the same."""
+"""Each fault strikes as requested, as a client sees it; the records show what took effect anyway."""
 
 import io
 import itertools
@@ -112,7 +112,7 @@ def kinds(fault: type[Fault] = Fault) -> set[str]:
     return set(get_args(fault.model_fields["kind"].annotation)).union(*map(kinds, fault.__subclasses__()))
 
 
-def test_every_kind_has_an_example_on_the_page_and_every_example_can_be_played() -> None:
+def test_every_kind_has_an_example_in_the_docs_and_every_example_is_valid() -> None:
     page = (Path(__file__).parents[3] / "docs/reference/simulator.md").read_text()
     examples = re.findall(r"^fault '(.*)'$", page, re.MULTILINE)
     assert {read_fault(example).kind for example in examples} == kinds()
@@ -153,12 +153,14 @@ def campaign(vendor: Simulation) -> int:
 
 
 def status(vendor: Simulation, campaign: int) -> str:
-    return next(str(one["status"]) for one in vendor.state()["campaigns"] if one["id"] == campaign)
+    return next(str(entry["status"]) for entry in vendor.state()["campaigns"] if entry["id"] == campaign)
 
 
 @needed
 def test_every_route_has_the_operation_id_of_the_description(vendor: Simulation) -> None:
-    described = {one.id: (one.method, one.path) for one in Description.load().operations.values()}
+    described = {
+        operation.id: (operation.method, operation.path) for operation in Description.load().operations.values()
+    }
     assert {name: (method, f"/{{clientId}}{path}") for (method, path), name in OPERATIONS.items()}.items() <= (
         described.items()
     )
@@ -172,7 +174,7 @@ def test_every_route_has_the_operation_id_of_the_description(vendor: Simulation)
 
 @pytest.mark.parametrize("code", [429, 500, 502, 503])
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_an_error_is_answered_before_or_after_the_effect(
+def test_an_error_is_returned_before_or_after_the_effect(
     vendor: Simulation, campaign: int, code: int, when: str
 ) -> None:
     play(vendor, "status", operation="startSmartCampaign", status=code, when=when, retry_after=7, times=1)
@@ -195,8 +197,8 @@ def test_a_connection_is_closed_before_or_after_the_effect(
         ask(vendor, "post", f"/smartcampaigns/{campaign}/start")
     with pytest.raises(OptimizelyUnavailable):
         rest.start_smart_campaign(another)
-    for one in (campaign, another):
-        assert (status(vendor, one) in STARTED) == (when == "after")
+    for campaign_id in (campaign, another):
+        assert (status(vendor, campaign_id) in STARTED) == (when == "after")
     assert struck(vendor) == [2]
     assert rest.get_smart_campaign(campaign).id == campaign, "other operations are well"
 
@@ -209,14 +211,14 @@ def test_a_connection_is_closed_on_a_request_whose_body_is_not_read(vendor: Simu
     assert len(vendor.state()["campaigns"]) == before
 
 
-def test_a_client_that_asks_again_gets_over_errors_of_every_operation(vendor: Simulation, rest: OptimizelyRest) -> None:
+def test_a_client_that_retries_overcomes_errors_of_every_operation(vendor: Simulation, rest: OptimizelyRest) -> None:
     play(vendor, "status", operation="*", status=503, when="before", times=2)
     play(vendor, "drop", operation="*", when="before", times=1)
     assert rest.get_smart_campaign(FIRST_CAMPAIGN_ID).id == FIRST_CAMPAIGN_ID
     assert struck(vendor) == [2, 1]
 
 
-def test_an_answer_comes_later(vendor: Simulation) -> None:
+def test_a_response_is_delayed(vendor: Simulation) -> None:
     play(vendor, "latency", operation="getSmartCampaign", seconds=0.2)
     began = time.monotonic()
     assert ask(vendor, "get", f"/smartcampaigns/{FIRST_CAMPAIGN_ID}").ok
@@ -224,7 +226,7 @@ def test_an_answer_comes_later(vendor: Simulation) -> None:
     assert struck(vendor) == [1]
 
 
-def test_a_client_that_waits_less_long_gets_no_answer(vendor: Simulation, campaign: int) -> None:
+def test_a_client_with_a_shorter_timeout_gets_no_response(vendor: Simulation, campaign: int) -> None:
     play(vendor, "latency", operation="startSmartCampaign", seconds=600)
     with pytest.raises(requests.ReadTimeout):
         requests.post(
@@ -247,12 +249,14 @@ def open_requests(vendor: Simulation, count: int, head: str) -> Iterator[None]:
     prepared = requests.Request("GET", "http://x", auth=vendor.session.auth).prepare()
     with ExitStack() as stack:
         for _ in range(count):
-            one = stack.enter_context(socket.create_connection((address[0], int(address[1]))))
-            one.sendall(f"{head}\r\nHost: x\r\nAuthorization: {prepared.headers['Authorization']}\r\n\r\n".encode())
+            connection = stack.enter_context(socket.create_connection((address[0], int(address[1]))))
+            connection.sendall(
+                f"{head}\r\nHost: x\r\nAuthorization: {prepared.headers['Authorization']}\r\n\r\n".encode()
+            )
         yield
 
 
-def test_more_requests_at_a_time_than_the_vendor_allows_are_refused(vendor: Simulation) -> None:
+def test_more_concurrent_requests_than_the_vendor_allows_are_refused(vendor: Simulation) -> None:
     # The bodies never come, so the requests stay under way.
     head = f"POST /rest/{CLIENT_ID}/smartcampaigns HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded"
 
@@ -267,7 +271,7 @@ def test_more_requests_at_a_time_than_the_vendor_allows_are_refused(vendor: Simu
     assert (MOST_REQUESTS, MOST_COUNTING) == (40, 10)
 
 
-def test_more_than_ten_counts_and_selects_at_a_time_are_refused(vendor: Simulation) -> None:
+def test_more_than_ten_concurrent_counts_and_selects_are_refused(vendor: Simulation) -> None:
     play(vendor, "latency", operation="countRecipients", seconds=600)
     counted = f"GET /rest/{CLIENT_ID}/recipients/{vendor.list_id()}/count HTTP/1.1\r\nAccept: */*"
 
@@ -303,7 +307,7 @@ def upload(vendor: Simulation, rows: str, name: str = "B1") -> None:
 
 
 def imported(vendor: Simulation, rows: str, name: str = "B1") -> dict[str, Any]:
-    """The book's record of an import that has had its time."""
+    """The record of an import whose time is over."""
     upload(vendor, rows, name)
     vendor.pass_time(minutes=10)
     vendor.pass_time(minutes=5)
@@ -362,7 +366,7 @@ def test_import_jobs_do_not_fire_until_the_fault_is_cleared(vendor: Simulation) 
     assert vendor.rest.count_recipients(vendor.list_id()) == 3
 
 
-def test_the_closed_loop_meets_the_faults_of_imports_too(vendor: Simulation) -> None:
+def test_the_faults_of_imports_apply_to_the_closed_loop(vendor: Simulation) -> None:
     before = vendor.state()["imports"]
     never = play(vendor, "import-never")
     upload_to_closed_loop(vendor, 40)
@@ -379,12 +383,12 @@ def test_the_closed_loop_meets_the_faults_of_imports_too(vendor: Simulation) -> 
     assert vendor.state()["imports"][-1]["imported"] == 20
 
 
-@pytest.mark.parametrize(("by", "told"), [(2, 5), (-2, 1), (-9, 0)])
-def test_counts_tell_more_or_fewer_than_there_are(vendor: Simulation, by: int, told: int) -> None:
+@pytest.mark.parametrize(("by", "reported"), [(2, 5), (-2, 1), (-9, 0)])
+def test_reported_counts_are_too_high_or_too_low(vendor: Simulation, by: int, reported: int) -> None:
     assert imported(vendor, people(3))["imported"] == 3
     play(vendor, "wrong-count", by=by)
-    assert vendor.rest.count_recipients(vendor.list_id()) == told
-    assert vendor.rest.get_recipient_list(vendor.list_id()).recipients == told
+    assert vendor.rest.count_recipients(vendor.list_id()) == reported
+    assert vendor.rest.get_recipient_list(vendor.list_id()).recipients == reported
     knob(vendor, "delete")
     assert vendor.rest.count_recipients(vendor.list_id()) == 3
 
@@ -408,7 +412,7 @@ def there(vendor: Simulation) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (vendor.simulator._site / "import").iterdir() if path.is_file()}
 
 
-def test_the_site_shows_another_host_key_until_the_fault_is_cleared(vendor: Simulation) -> None:
+def test_the_site_presents_another_host_key_until_the_fault_is_cleared(vendor: Simulation) -> None:
     pinned = vendor.addresses["host_key_fingerprint"]
     play(vendor, "host-key-changed")
     shown = set()
@@ -460,7 +464,7 @@ def test_an_upload_breaks_and_what_was_written_stays(vendor: Simulation) -> None
     assert struck(vendor) == [1]
 
 
-def test_an_upload_that_breaks_again_and_again_does_not_get_its_name(vendor: Simulation) -> None:
+def test_an_upload_that_keeps_breaking_does_not_get_its_final_name(vendor: Simulation) -> None:
     play(vendor, "break-upload", after_bytes=10)
     with pytest.raises(SftpUnavailable):
         send(vendor, lambda _: None)
@@ -468,7 +472,7 @@ def test_an_upload_that_breaks_again_and_again_does_not_get_its_name(vendor: Sim
 
 
 @pytest.mark.parametrize("replace", [False, True])
-def test_a_rename_takes_place_and_is_not_answered(vendor: Simulation, replace: bool) -> None:
+def test_a_rename_takes_effect_without_a_response(vendor: Simulation, replace: bool) -> None:
     if replace:
         vendor.upload("/import/file.csv", b"old")
     vendor.upload("/import/new", b"new")

@@ -1,4 +1,4 @@
-"""Requests made from the vendor's description, right and wrong ones, find no crash and no answer outside it."""
+"""Valid and invalid requests, generated from the vendor's description, cause no crash and no undescribed response."""
 
 from collections import Counter
 from typing import Any
@@ -41,12 +41,12 @@ def described(vendor: Simulation) -> Any:
     """The description of what is served, where no object has further properties, and without logins."""
     raw, played = Description.load().raw, served(vendor)
     paths = {
-        path: {method: one for method, one in methods.items() if (method.upper(), path) in played}
+        path: {method: operation for method, operation in methods.items() if (method.upper(), path) in played}
         for path, methods in raw["paths"].items()
     }
     schemas = {
-        name: one | ({"additionalProperties": False} if "properties" in one else {})
-        for name, one in raw["components"]["schemas"].items()
+        name: schema | ({"additionalProperties": False} if "properties" in schema else {})
+        for name, schema in raw["components"]["schemas"].items()
     }
     return raw | {
         "paths": {path: methods for path, methods in paths.items() if methods},
@@ -71,7 +71,7 @@ def requests_for(operation: APIOperation[Any, Any, Any, Any], mode: GenerationMo
 
 
 @pytest.mark.parametrize("kind", MODES)
-def test_no_request_made_from_the_description_brings_an_answer_outside_it(vendor: Simulation, kind: str) -> None:
+def test_no_generated_request_gets_a_response_outside_the_description(vendor: Simulation, kind: str) -> None:
     for _ in range(2):
         prepare(vendor)
     statuses: Counter[int] = Counter()
@@ -89,7 +89,7 @@ def test_no_request_made_from_the_description_brings_an_answer_outside_it(vendor
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    for found in from_dict(described(vendor)).get_all_operations():
-        assert isinstance(found, Ok)
-        seldom(given(case=requests_for(found.ok(), MODES[kind]))(ask))()
+    for result in from_dict(described(vendor)).get_all_operations():
+        assert isinstance(result, Ok)
+        seldom(given(case=requests_for(result.ok(), MODES[kind]))(ask))()
     assert statuses.keys() >= {200, 400, 404, 409}

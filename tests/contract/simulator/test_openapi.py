@@ -1,4 +1,4 @@
-"""The simulator answers each operation that it plays with every status that the vendor's description lists."""
+"""The simulator returns every status that the vendor's description lists for a simulated operation."""
 
 import json
 from collections.abc import Callable
@@ -14,7 +14,7 @@ pytestmark = needed
 
 SEEDS = FIRST_LIST_ID + 4
 #: What the description lists and the simulator does not play, and why.
-NOT_PLAYED = {
+NOT_SIMULATED = {
     ("selectRecipients", 429): "requests are answered one after the other",
     ("countRecipients", 429): "requests are answered one after the other",
     ("createOrUpdateRecipientListsNode_1", 201): "every Smart Campaign has its recipients node",
@@ -35,11 +35,11 @@ def served(vendor: Simulation) -> set[tuple[str, str]]:
 
 
 def test_every_route_is_an_operation_of_the_description(shared_vendor: Simulation) -> None:
-    described = {(one.method, one.path) for one in Description.load().operations.values()}
+    described = {(operation.method, operation.path) for operation in Description.load().operations.values()}
     assert served(shared_vendor) - described == set()
 
 
-def test_every_status_that_is_listed_is_answered(vendor: Simulation) -> None:
+def test_every_listed_status_is_returned(vendor: Simulation) -> None:
     description = Description.load()
     seen: set[tuple[str, int]] = set()
 
@@ -52,14 +52,14 @@ def test_every_status_that_is_listed_is_answered(vendor: Simulation) -> None:
     vendor.session.hooks["response"].append(record)
     for play in (users_and_lists, campaigns, wait_nodes, messages, batches, responses):
         play(vendor, vendor.ask)
-    wanted = {
-        (one.id, status)
-        for one in description.operations.values()
-        if (one.method, one.path) in served(vendor)
-        for status in one.answers
+    expected = {
+        (operation.id, status)
+        for operation in description.operations.values()
+        if (operation.method, operation.path) in served(vendor)
+        for status in operation.answers
     }
-    assert seen & NOT_PLAYED.keys() == set()
-    assert wanted - seen == NOT_PLAYED.keys()
+    assert seen & NOT_SIMULATED.keys() == set()
+    assert expected - seen == NOT_SIMULATED.keys()
 
 
 type Ask = Callable[..., Any]
@@ -105,9 +105,9 @@ def wait_nodes(_vendor: Simulation, ask: Ask) -> None:
     form = {"scheduledAt": "2026-02-02T18:00:00+01:00"}
     node = ask("post", path, data=form).json()["nodeId"]
     ask("get", path)
-    for one in (node, "w99"):
-        ask("get", f"{path}/{one}")
-        ask("post", f"{path}/{one}", data=form)
+    for node_id in (node, "w99"):
+        ask("get", f"{path}/{node_id}")
+        ask("post", f"{path}/{node_id}", data=form)
     ask("delete", f"{path}/{node}")
 
 
@@ -158,7 +158,7 @@ def responses(_vendor: Simulation, ask: Ask) -> None:
     ask("get", "/blacklistentries/blacklisted", params={"address": "a@blocked.example"})
 
 
-def test_a_wrong_login_is_answered_with_401_and_another_client_with_404(shared_vendor: Simulation) -> None:
+def test_wrong_credentials_get_401_and_another_client_404(shared_vendor: Simulation) -> None:
     url = shared_vendor.addresses["rest_url"]
     wrong = requests.get(f"{url}/{CLIENT_ID}/users/authenticated", auth=("a", "b"), timeout=10)
     assert wrong.status_code == 401

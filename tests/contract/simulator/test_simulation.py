@@ -1,4 +1,4 @@
-"""The simulator imports, sends and exports by the vendor's rules, and its book balances."""
+"""The simulator imports, sends and exports by the vendor's rules, and its records balance."""
 
 import csv
 import io
@@ -30,7 +30,11 @@ def people(count: int) -> str:
 
 
 def copy_of_newsletter(vendor: Simulation) -> int:
-    source = next(one for one in vendor.rest.select_smart_campaigns() if one.name == "Spring Newsletter")
+    source = next(
+        source_campaign
+        for source_campaign in vendor.rest.select_smart_campaigns()
+        if source_campaign.name == "Spring Newsletter"
+    )
     return vendor.rest.copy_smart_campaign(source.id, "Copy", [vendor.list_id()]).id
 
 
@@ -86,12 +90,12 @@ def test_a_smart_campaign_sends_once(vendor: Simulation) -> None:
         vendor.pass_time(hours=1)
     assert vendor.rest.get_smart_campaign(campaign).status == "finished"
     assert vendor.rest.get_report(campaign).recipients_total == 50
-    record = next(one for one in vendor.state()["campaigns"] if one["id"] == campaign)
+    record = next(entry for entry in vendor.state()["campaigns"] if entry["id"] == campaign)
     assert (record["mails_sent"], record["mailed_more_than_once"]) == (50, 0)
     assert vendor.state()["mailed_twice"] == 0
 
 
-def test_the_book_shows_when_two_copies_mail_one_broadcast(vendor: Simulation) -> None:
+def test_the_records_show_when_two_copies_mail_one_broadcast(vendor: Simulation) -> None:
     upload(vendor, people(5))
     vendor.pass_time(minutes=10)
     vendor.pass_time(minutes=5)
@@ -114,17 +118,19 @@ def test_the_response_files_united_by_maximum_are_the_events(vendor: Simulation)
         files = session.list_files("/responses", "Response*")
         for file in files:
             text = b"".join(session.read(f"/responses/{file.name}")).decode()
-            told = Counter(tuple(row) for row in list(csv.reader(io.StringIO(text), delimiter=";"))[1:])
-            rows += told.total()
-            united |= told
+            exported = Counter(tuple(row) for row in list(csv.reader(io.StringIO(text), delimiter=";"))[1:])
+            rows += exported.total()
+            united |= exported
     caused = Counter(row[3] for row in united.elements())
-    assert caused == Counter(next(one for one in vendor.state()["campaigns"] if one["mails_sent"])["events_by_type"])
+    assert caused == Counter(
+        next(entry for entry in vendor.state()["campaigns"] if entry["mails_sent"])["events_by_type"]
+    )
     assert len(files) == len(vendor.state()["response_files"]) > 2
     assert rows > united.total(), "the files overlap"
     assert max(united.values()) > 1, "somebody did the same twice in a minute"
 
 
-def test_the_sftp_site_lets_only_the_registered_key_in_and_shows_its_own(vendor: Simulation, tmp_path: Path) -> None:
+def test_the_sftp_site_accepts_only_the_registered_key_and_presents_its_own(vendor: Simulation, tmp_path: Path) -> None:
     import asyncssh  # noqa: PLC0415
 
     where = {"host": "127.0.0.1", "port": vendor.addresses["sftp_port"], "user": "r_customer", "passphrase": None}
@@ -145,7 +151,7 @@ def test_the_sftp_site_lets_only_the_registered_key_in_and_shows_its_own(vendor:
         pass
 
 
-def test_a_simulation_goes_on_where_it_was(tmp_path: Path) -> None:
+def test_a_simulation_continues_after_a_restart(tmp_path: Path) -> None:
     with simulation(tmp_path / "s") as first:
         upload(first, people(5))
         first.pass_time(minutes=10)
@@ -172,9 +178,15 @@ def test_a_simulator_killed_at_any_moment_mails_nobody_twice(tmp_path: Path) -> 
                 password=ready["api_password"],
             )
         )
-        list_id = next(one.id for one in rest.select_recipient_lists() if one.name == "Customers")
+        list_id = next(
+            recipient_list.id for recipient_list in rest.select_recipient_lists() if recipient_list.name == "Customers"
+        )
         if campaign is None:
-            source = next(one for one in rest.select_smart_campaigns() if one.name == "Spring Newsletter")
+            source = next(
+                source_campaign
+                for source_campaign in rest.select_smart_campaigns()
+                if source_campaign.name == "Spring Newsletter"
+            )
             campaign = rest.copy_smart_campaign(source.id, "Copy", [list_id]).id
             file = tmp_path / "s" / "site" / "import" / f"{list_id}_B1.csv"
             file.with_suffix(".part").write_text(HEADER + people(2000))
@@ -195,7 +207,7 @@ def test_a_simulator_killed_at_any_moment_mails_nobody_twice(tmp_path: Path) -> 
             last.pass_time(minutes=15)
             last.rest.start_smart_campaign(campaign or 0)
             last.pass_time(hours=2)
-        record = next(one for one in last.state()["campaigns"] if one["id"] == campaign)
+        record = next(entry for entry in last.state()["campaigns"] if entry["id"] == campaign)
         assert record["status"] == "finished"
         assert (record["mails_sent"], record["distinct_recipients_mailed"]) == (2000, 2000)
         assert json.dumps(last.state()["imports"]).count('"done"') == 1

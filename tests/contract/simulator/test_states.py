@@ -1,4 +1,4 @@
-"""Statuses of Smart Campaigns, their Wait nodes, and what is held back: by the vendor's description."""
+"""Statuses of Smart Campaigns, Wait nodes, and held mails, by the vendor's description."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -27,8 +27,8 @@ def report(vendor: Simulation, campaign_id: int) -> Any:
     return vendor.ask("get", f"/smartcampaigns/{campaign_id}/report").json()["recipients"]
 
 
-def book(vendor: Simulation, campaign_id: int) -> Any:
-    return next(one for one in vendor.state()["campaigns"] if one["id"] == campaign_id)
+def record_of(vendor: Simulation, campaign_id: int) -> Any:
+    return next(entry for entry in vendor.state()["campaigns"] if entry["id"] == campaign_id)
 
 
 def copy(vendor: Simulation, source: int = FIRST_CAMPAIGN_ID) -> int:
@@ -88,83 +88,86 @@ def test_a_status_allows_what_the_description_says(
         "canceled": ["start", "stop"],
         "finished": ["start"],
     }
-    one = copy(shared_vendor)
+    campaign_id = copy(shared_vendor)
     for step in ways.get(status, []):
-        post(shared_vendor, f"/smartcampaigns/{one}/{step}")
+        post(shared_vendor, f"/smartcampaigns/{campaign_id}/{step}")
     if status == "finished":
         shared_vendor.pass_time(hours=1)
-    assert campaign(shared_vendor, one)["status"] == status
-    post(shared_vendor, f"/smartcampaigns/{one}/{action}", answer)
+    assert campaign(shared_vendor, campaign_id)["status"] == status
+    post(shared_vendor, f"/smartcampaigns/{campaign_id}/{action}", answer)
 
 
 def test_an_activated_campaign_without_a_wait_node_starts_at_once(vendor: Simulation) -> None:
     import_list(vendor)
-    one = copy(vendor)
-    assert post(vendor, f"/smartcampaigns/{one}/activate")["status"] == "activated"
+    campaign_id = copy(vendor)
+    assert post(vendor, f"/smartcampaigns/{campaign_id}/activate")["status"] == "activated"
     vendor.pass_time(seconds=30)
-    assert campaign(vendor, one)["status"] == "running"
+    assert campaign(vendor, campaign_id)["status"] == "running"
     vendor.pass_time(hours=1)
-    assert (campaign(vendor, one)["status"], book(vendor, one)["mails_sent"]) == ("finished", MAILS)
+    assert (campaign(vendor, campaign_id)["status"], record_of(vendor, campaign_id)["mails_sent"]) == (
+        "finished",
+        MAILS,
+    )
 
 
 def test_a_campaign_that_waits_for_an_import_starts_after_one_that_began_after_its_activation(
     vendor: Simulation,
 ) -> None:
-    one = copy(vendor)
-    node = post(vendor, f"/smartcampaigns/{one}/schedules", 201, scheduledAfterRecipientImport="true")
+    campaign_id = copy(vendor)
+    node = post(vendor, f"/smartcampaigns/{campaign_id}/schedules", 201, scheduledAfterRecipientImport="true")
     assert node["scheduledAfterRecipientImport"]
     upload(vendor, 3)
     vendor.pass_time(minutes=10)
-    post(vendor, f"/smartcampaigns/{one}/activate")
+    post(vendor, f"/smartcampaigns/{campaign_id}/activate")
     vendor.pass_time(minutes=5)
     assert vendor.state()["imports"][-1]["state"] == "done"
     vendor.pass_time(hours=5)
-    assert campaign(vendor, one)["status"] == "activated", "that import was under way at the activation"
+    assert campaign(vendor, campaign_id)["status"] == "activated", "that import was under way at the activation"
 
     upload(vendor)
     vendor.pass_time(minutes=10)
-    assert campaign(vendor, one)["status"] == "activated"
+    assert campaign(vendor, campaign_id)["status"] == "activated"
     vendor.pass_time(minutes=2)
-    assert campaign(vendor, one)["status"] == "running"
+    assert campaign(vendor, campaign_id)["status"] == "running"
     vendor.pass_time(hours=1)
-    assert book(vendor, one)["mails_sent"] == MAILS
+    assert record_of(vendor, campaign_id)["mails_sent"] == MAILS
 
 
 def test_a_campaign_that_waits_for_an_import_does_not_start_after_a_failed_one(vendor: Simulation) -> None:
-    one = copy(vendor)
-    post(vendor, f"/smartcampaigns/{one}/schedules", 201, scheduledAfterRecipientImport="true")
-    post(vendor, f"/smartcampaigns/{one}/activate")
+    campaign_id = copy(vendor)
+    post(vendor, f"/smartcampaigns/{campaign_id}/schedules", 201, scheduledAfterRecipientImport="true")
+    post(vendor, f"/smartcampaigns/{campaign_id}/activate")
     vendor.upload(f"/import/{vendor.list_id()}_B1.csv", b"Nothing\n1\n")
     for _ in range(3):
         vendor.pass_time(minutes=10)
     assert vendor.state()["imports"][-1]["error"]
-    assert campaign(vendor, one)["status"] == "activated"
+    assert campaign(vendor, campaign_id)["status"] == "activated"
 
 
 def test_a_campaign_can_wait_for_a_time_of_day_after_the_import(vendor: Simulation) -> None:
-    one = copy(vendor)
-    node = post(vendor, f"/smartcampaigns/{one}/schedules", 201, scheduledAfterRecipientImportAtTime="18:30")
+    campaign_id = copy(vendor)
+    node = post(vendor, f"/smartcampaigns/{campaign_id}/schedules", 201, scheduledAfterRecipientImportAtTime="18:30")
     assert node["scheduledAfterRecipientImportAtTime"] == "18:30"
-    post(vendor, f"/smartcampaigns/{one}/activate")
+    post(vendor, f"/smartcampaigns/{campaign_id}/activate")
     import_list(vendor)
     vendor.pass_time(hours=8)
-    assert campaign(vendor, one)["status"] == "activated"
+    assert campaign(vendor, campaign_id)["status"] == "activated"
     vendor.pass_time(hours=2)
     # 18:30 in Berlin, in winter.
-    assert campaign(vendor, one)["started"] == "2026-02-02T18:30:00+01:00"
+    assert campaign(vendor, campaign_id)["started"] == "2026-02-02T18:30:00+01:00"
 
 
 def test_a_campaign_starts_at_its_scheduled_time(vendor: Simulation) -> None:
     import_list(vendor)
-    one, late = copy(vendor), simulated(vendor) + timedelta(hours=3)
-    post(vendor, f"/smartcampaigns/{one}/schedules", 201, scheduledAt=late.isoformat())
-    post(vendor, f"/smartcampaigns/{one}/activate")
+    campaign_id, late = copy(vendor), simulated(vendor) + timedelta(hours=3)
+    post(vendor, f"/smartcampaigns/{campaign_id}/schedules", 201, scheduledAt=late.isoformat())
+    post(vendor, f"/smartcampaigns/{campaign_id}/activate")
     vendor.pass_time(hours=2)
-    assert campaign(vendor, one)["status"] == "activated"
+    assert campaign(vendor, campaign_id)["status"] == "activated"
     assert not vendor.state()["idle"]
     vendor.pass_time(hours=4)
-    assert datetime.fromisoformat(campaign(vendor, one)["started"]) == late
-    assert book(vendor, one)["mails_sent"] == MAILS
+    assert datetime.fromisoformat(campaign(vendor, campaign_id)["started"]) == late
+    assert record_of(vendor, campaign_id)["mails_sent"] == MAILS
 
     past = copy(vendor)
     post(vendor, f"/smartcampaigns/{past}/schedules", 201, scheduledAt="2026-01-01T00:00:00Z")
@@ -175,71 +178,77 @@ def test_a_campaign_starts_at_its_scheduled_time(vendor: Simulation) -> None:
 
 def test_a_started_campaign_holds_its_mails_until_the_scheduled_time(vendor: Simulation) -> None:
     import_list(vendor)
-    one, late = copy(vendor), simulated(vendor) + timedelta(hours=3)
-    post(vendor, f"/smartcampaigns/{one}/schedules", 201, scheduledAt=late.isoformat())
-    assert post(vendor, f"/smartcampaigns/{one}/start")["status"] == "running"
+    campaign_id, late = copy(vendor), simulated(vendor) + timedelta(hours=3)
+    post(vendor, f"/smartcampaigns/{campaign_id}/schedules", 201, scheduledAt=late.isoformat())
+    assert post(vendor, f"/smartcampaigns/{campaign_id}/start")["status"] == "running"
     vendor.pass_time(hours=2)
-    assert report(vendor, one) == {"total": MAILS, "net": 0, "skipped": 0, "inQueue": MAILS}
-    assert book(vendor, one)["mails_sent"] == 0
+    assert report(vendor, campaign_id) == {"total": MAILS, "net": 0, "skipped": 0, "inQueue": MAILS}
+    assert record_of(vendor, campaign_id)["mails_sent"] == 0
     vendor.pass_time(hours=2)
-    assert book(vendor, one)["mails_sent"] == MAILS
+    assert record_of(vendor, campaign_id)["mails_sent"] == MAILS
 
 
-def test_a_pause_holds_back_what_is_not_yet_due_and_a_start_sends_it_later(vendor: Simulation) -> None:
+def test_a_pause_holds_mails_that_are_not_yet_due_and_a_start_sends_them_later(vendor: Simulation) -> None:
     import_list(vendor)
-    one = copy(vendor)
-    post(vendor, f"/smartcampaigns/{one}/start")
+    campaign_id = copy(vendor)
+    post(vendor, f"/smartcampaigns/{campaign_id}/start")
     vendor.pass_time(seconds=25)
-    post(vendor, f"/smartcampaigns/{one}/pause")
-    before = book(vendor, one)
+    post(vendor, f"/smartcampaigns/{campaign_id}/pause")
+    before = record_of(vendor, campaign_id)
     assert 0 < before["mails_sent"] < MAILS
     for _ in range(2):
         vendor.pass_time(hours=100)
     assert vendor.state()["idle"], "nothing more happens by itself"
-    assert book(vendor, one)["mails_sent"] == before["mails_sent"] == book(vendor, one)["events_by_type"]["Send"]
+    assert (
+        record_of(vendor, campaign_id)["mails_sent"]
+        == before["mails_sent"]
+        == record_of(vendor, campaign_id)["events_by_type"]["Send"]
+    )
     left = MAILS - before["mails_sent"]
-    assert (report(vendor, one)["total"], report(vendor, one)["inQueue"]) == (MAILS, left)
+    assert (report(vendor, campaign_id)["total"], report(vendor, campaign_id)["inQueue"]) == (MAILS, left)
 
-    assert post(vendor, f"/smartcampaigns/{one}/start")["status"] == "running"
+    assert post(vendor, f"/smartcampaigns/{campaign_id}/start")["status"] == "running"
     vendor.pass_time(seconds=1)
-    assert 0 < book(vendor, one)["mails_sent"] - before["mails_sent"] < left
+    assert 0 < record_of(vendor, campaign_id)["mails_sent"] - before["mails_sent"] < left
     vendor.pass_time(hours=1)
-    after = book(vendor, one)
+    after = record_of(vendor, campaign_id)
     assert (after["status"], after["mails_sent"], after["mailed_more_than_once"]) == ("finished", MAILS, 0)
-    assert report(vendor, one)["inQueue"] == 0
+    assert report(vendor, campaign_id)["inQueue"] == 0
 
 
 @pytest.mark.parametrize("paused", [True, False])
-def test_what_a_stopped_campaign_has_not_sent_never_goes_out(vendor: Simulation, paused: bool) -> None:
+def test_mails_that_a_stopped_campaign_has_not_sent_are_never_sent(vendor: Simulation, paused: bool) -> None:
     import_list(vendor)
-    one = copy(vendor)
-    post(vendor, f"/smartcampaigns/{one}/start")
+    campaign_id = copy(vendor)
+    post(vendor, f"/smartcampaigns/{campaign_id}/start")
     vendor.pass_time(seconds=25)
     if paused:
-        post(vendor, f"/smartcampaigns/{one}/pause")
-    assert post(vendor, f"/smartcampaigns/{one}/stop")["status"] == "canceled"
-    sent = book(vendor, one)["mails_sent"]
+        post(vendor, f"/smartcampaigns/{campaign_id}/pause")
+    assert post(vendor, f"/smartcampaigns/{campaign_id}/stop")["status"] == "canceled"
+    sent = record_of(vendor, campaign_id)["mails_sent"]
     assert 0 < sent < MAILS
     vendor.pass_time(hours=100)
-    assert book(vendor, one)["mails_sent"] == book(vendor, one)["events_by_type"]["Send"] == sent
-    assert (report(vendor, one)["total"], report(vendor, one)["skipped"]) == (MAILS, MAILS - sent)
+    assert (
+        record_of(vendor, campaign_id)["mails_sent"] == record_of(vendor, campaign_id)["events_by_type"]["Send"] == sent
+    )
+    assert (report(vendor, campaign_id)["total"], report(vendor, campaign_id)["skipped"]) == (MAILS, MAILS - sent)
     while not vendor.state()["idle"]:
         vendor.pass_time(hours=12)
     assert vendor.state()["response_files"], "what was sent is told"
 
 
-def test_wait_nodes_stand_between_the_recipients_and_the_message(vendor: Simulation) -> None:
-    one = copy(vendor)
-    lists = vendor.ask("get", f"/smartcampaigns/{one}/recipientLists").json()
-    message = vendor.ask("get", f"/smartcampaigns/{one}/messages").json()[0]
+def test_wait_nodes_are_between_the_recipients_and_the_message(vendor: Simulation) -> None:
+    campaign_id = copy(vendor)
+    lists = vendor.ask("get", f"/smartcampaigns/{campaign_id}/recipientLists").json()
+    message = vendor.ask("get", f"/smartcampaigns/{campaign_id}/messages").json()[0]
     assert lists["successorNodeId"] == message["nodeId"]
     between = {"predecessorNodeId": lists["nodeId"], "successorNodeId": message["nodeId"]}
-    path = f"/smartcampaigns/{one}/schedules"
+    path = f"/smartcampaigns/{campaign_id}/schedules"
     answer = vendor.ask("post", path, data={"scheduledAfterRecipientImport": "true", **between})
     node = answer.json()["nodeId"]
     assert answer.headers["Location"].endswith(f"{path}/{node}")
     assert answer.json()["successorNodeId"] == message["nodeId"]
-    assert vendor.ask("get", f"/smartcampaigns/{one}/recipientLists").json()["successorNodeId"] == node
+    assert vendor.ask("get", f"/smartcampaigns/{campaign_id}/recipientLists").json()["successorNodeId"] == node
     for wrong in (
         {"predecessorNodeId": "r1"},
         {"successorNodeId": lists["nodeId"]},
@@ -252,26 +261,26 @@ def test_wait_nodes_stand_between_the_recipients_and_the_message(vendor: Simulat
         post(vendor, path, 400, scheduledAfterRecipientImport="true", **wrong)
     post(vendor, path, 400)
     first = post(vendor, path, 201, scheduledAfterRecipientImport="true", successorNodeId=node)["nodeId"]
-    assert [one["nodeId"] for one in vendor.ask("get", path).json()] == [first, node]
+    assert [entry["nodeId"] for entry in vendor.ask("get", path).json()] == [first, node]
     post(vendor, f"{path}/{first}", predecessorNodeId=node)
-    assert [one["nodeId"] for one in vendor.ask("get", path).json()] == [node, first]
+    assert [entry["nodeId"] for entry in vendor.ask("get", path).json()] == [node, first]
     assert vendor.ask("delete", f"{path}/{first}").status_code == 204
     assert vendor.ask("get", f"{path}/{first}").status_code == 404
-    post(vendor, f"/smartcampaigns/{one}/activate")
+    post(vendor, f"/smartcampaigns/{campaign_id}/activate")
     post(vendor, f"{path}/{node}", 409, scheduledAt="2026-02-02T10:00:00Z")
-    post(vendor, f"/smartcampaigns/{one}/recipientLists", 409, recipientListIds=SEEDS)
+    post(vendor, f"/smartcampaigns/{campaign_id}/recipientLists", 409, recipientListIds=SEEDS)
 
 
 def test_a_copy_has_the_wait_nodes_of_its_source_and_they_can_be_changed(vendor: Simulation) -> None:
     source = FIRST_CAMPAIGN_ID + 5
-    one = copy(vendor, source)
-    nodes = vendor.ask("get", f"/smartcampaigns/{one}/schedules").json()
+    campaign_id = copy(vendor, source)
+    nodes = vendor.ask("get", f"/smartcampaigns/{campaign_id}/schedules").json()
     of_source = vendor.ask("get", f"/smartcampaigns/{source}/schedules").json()
     assert len(nodes) == len(of_source) == 1
     assert nodes[0]["nodeId"] != of_source[0]["nodeId"]
     assert nodes[0]["scheduledAt"] == of_source[0]["scheduledAt"] == "2026-02-02T18:00:00+01:00"
     changed = post(
-        vendor, f"/smartcampaigns/{one}/schedules/{nodes[0]['nodeId']}", scheduledAfterRecipientImport="true"
+        vendor, f"/smartcampaigns/{campaign_id}/schedules/{nodes[0]['nodeId']}", scheduledAfterRecipientImport="true"
     )
     assert changed["scheduledAfterRecipientImport"]
     assert "scheduledAt" not in changed
@@ -279,16 +288,16 @@ def test_a_copy_has_the_wait_nodes_of_its_source_and_they_can_be_changed(vendor:
 
 
 def test_a_campaign_can_be_pointed_at_another_list(vendor: Simulation) -> None:
-    one = copy(vendor)
-    node = post(vendor, f"/smartcampaigns/{one}/recipientLists", recipientListIds=SEEDS)
+    campaign_id = copy(vendor)
+    node = post(vendor, f"/smartcampaigns/{campaign_id}/recipientLists", recipientListIds=SEEDS)
     assert node["recipientListIds"] == [SEEDS]
-    post(vendor, f"/smartcampaigns/{one}/recipientLists", 400)
-    post(vendor, f"/smartcampaigns/{one}/start")
+    post(vendor, f"/smartcampaigns/{campaign_id}/recipientLists", 400)
+    post(vendor, f"/smartcampaigns/{campaign_id}/start")
     vendor.pass_time(hours=1)
-    assert book(vendor, one)["mails_sent"] == 5
+    assert record_of(vendor, campaign_id)["mails_sent"] == 5
 
 
-def test_a_test_mailing_goes_to_the_recipients_named_and_into_no_other_book(vendor: Simulation) -> None:
+def test_a_test_mailing_goes_to_the_given_recipients_and_is_in_no_other_record(vendor: Simulation) -> None:
     path = f"/smartcampaigns/{FIRST_CAMPAIGN_ID}/messages/{FIRST_MAILING_ID}/test"
     ids = "seed1@bridge.example,SEED2@bridge.example,nobody@example.org,x@blocked.example"
     started = post(vendor, path, 202, recipientListId=SEEDS, recipientIds=ids)
@@ -296,36 +305,36 @@ def test_a_test_mailing_goes_to_the_recipients_named_and_into_no_other_book(vend
     assert started["userIdsOfRecipientsWithoutValidAddresses"] == ["nobody@example.org"]
     assert started["blacklistedRecipientAddresses"] == ["x@blocked.example"]
 
-    def test_status() -> tuple[str, set[str]]:
+    def mailing_status() -> tuple[str, set[str]]:
         answer = vendor.ask("get", f"{path}/{started['mailingId']}").json()
         assert answer["recipientStatus"].keys() == {"seed1@bridge.example", "seed2@bridge.example"}
         return answer["status"], set(answer["recipientStatus"].values())
 
-    assert test_status() == ("running", {"enqueued"})
+    assert mailing_status() == ("running", {"enqueued"})
     vendor.pass_time(seconds=61)
-    assert test_status() == ("running", {"sending"})
+    assert mailing_status() == ("running", {"sending"})
     vendor.pass_time(seconds=60)
-    assert test_status() == ("finished", {"sent"})
-    assert all(one["mails_sent"] == 0 for one in vendor.state()["campaigns"])
+    assert mailing_status() == ("finished", {"sent"})
+    assert all(entry["mails_sent"] == 0 for entry in vendor.state()["campaigns"])
     for wrong in ({"recipientIds": ""}, {"recipientListId": "5"}, {"senderAddress": ""}, {"mimeType": "image/png"}):
         post(vendor, path, 400, **({"recipientListId": SEEDS, "recipientIds": ids} | wrong))
     assert vendor.ask("get", f"{path}/7").status_code == 404
 
 
-def test_bounces_unsubscribes_and_the_blocklist_agree_with_the_book(vendor: Simulation) -> None:
+def test_bounces_unsubscribes_and_the_blocklist_agree_with_the_records(vendor: Simulation) -> None:
     import_list(vendor, 3000)
-    one = copy(vendor)
-    post(vendor, f"/smartcampaigns/{one}/start")
+    campaign_id = copy(vendor)
+    post(vendor, f"/smartcampaigns/{campaign_id}/start")
     vendor.pass_time(hours=80)
-    mailing = campaign(vendor, one)["messages"][0]["mailingId"]
-    whole = vendor.ask("get", f"/smartcampaigns/{one}/report").json()
+    mailing = campaign(vendor, campaign_id)["messages"][0]["mailingId"]
+    whole = vendor.ask("get", f"/smartcampaigns/{campaign_id}/report").json()
     for category, number in (("hardbounce", whole["bounces"]["hard"]), ("softbounce", whole["bounces"]["soft"])):
         query = {"category": category, "mailingId": mailing}
-        told = vendor.ask("get", "/responses", params=query).json()["elements"]
-        assert len(told) == number > 0
+        bounces = vendor.ask("get", "/responses", params=query).json()["elements"]
+        assert len(bounces) == number > 0
         short = vendor.ask("get", "/responses", params=query | {"limit": 2}).json()
         assert (len(short["elements"]), short["links"]) == (2, []), "the description knows no second page"
-        who = told[0]["recipientId"]
+        who = bounces[0]["recipientId"]
         assert vendor.ask("get", f"/responses/bounces/{who}", params={"category": category}).json()["count"] == 1
         assert not vendor.ask("get", f"/responses/bounces/{who}/thresholdExceeded").json()["exceeded"]
         of_one = vendor.ask("get", "/responses", params={"category": category, "recipientIds": who}).json()
@@ -353,10 +362,10 @@ def test_bounces_unsubscribes_and_the_blocklist_agree_with_the_book(vendor: Simu
 def test_the_third_hard_bounce_of_a_recipient_is_the_last(vendor: Simulation) -> None:
     for _ in range(3):
         import_list(vendor, 400)
-        one = copy(vendor)
-        post(vendor, f"/smartcampaigns/{one}/start")
+        campaign_id = copy(vendor)
+        post(vendor, f"/smartcampaigns/{campaign_id}/start")
         vendor.pass_time(hours=80)
-    mailing = campaign(vendor, one)["messages"][0]["mailingId"]
+    mailing = campaign(vendor, campaign_id)["messages"][0]["mailingId"]
     query = {"category": "hardbounce", "mailingId": mailing}
     who = vendor.ask("get", "/responses", params=query).json()["elements"][0]["recipientId"]
     assert vendor.ask("get", f"/responses/bounces/{who}/thresholdExceeded").json()["exceeded"]
@@ -368,18 +377,18 @@ def test_the_third_hard_bounce_of_a_recipient_is_the_last(vendor: Simulation) ->
 
 def test_a_wiped_recipient_is_forgotten_but_stays_on_the_list(vendor: Simulation) -> None:
     import_list(vendor, 20)
-    one = copy(vendor)
-    post(vendor, f"/smartcampaigns/{one}/start")
+    campaign_id = copy(vendor)
+    post(vendor, f"/smartcampaigns/{campaign_id}/start")
     vendor.pass_time(hours=1)
-    assert book(vendor, one)["events_by_type"]["Send"] == 20
+    assert record_of(vendor, campaign_id)["events_by_type"]["Send"] == 20
     wiped = vendor.ask("delete", "/recipients", params={"recipientKey": "P3@example.org", "reason": "asked for"})
     assert wiped.status_code == 202
-    assert book(vendor, one)["events_by_type"]["Send"] == 19
+    assert record_of(vendor, campaign_id)["events_by_type"]["Send"] == 19
     assert vendor.ask("get", f"/recipients/{vendor.list_id()}/count").json()["count"] == 20
     assert vendor.ask("delete", "/recipients").status_code == 400
 
 
-def test_recipients_come_page_by_page_in_order(vendor: Simulation) -> None:
+def test_recipients_are_paged_in_order(vendor: Simulation) -> None:
     import_list(vendor, 5)
     path = f"/recipients/{vendor.list_id()}"
     first = vendor.ask("get", path, params={"limit": 3, "direction": "DESC"}).json()
@@ -390,7 +399,7 @@ def test_recipients_come_page_by_page_in_order(vendor: Simulation) -> None:
 
 
 @pytest.mark.parametrize("strange", ["abc", str(2**70), "-1", "0x10", "%00", "٣"])
-def test_a_strange_id_is_not_found(shared_vendor: Simulation, strange: str) -> None:
+def test_an_unknown_id_is_not_found(shared_vendor: Simulation, strange: str) -> None:
     for path, status in (
         (f"/recipientlists/{strange}", 409),
         (f"/recipients/{strange}/count", 404),

@@ -1,4 +1,4 @@
-"""Node.js is found where it works, and Azurite is installed once."""
+"""A working Node.js is found, and Azurite is installed once."""
 
 import os
 import subprocess
@@ -33,13 +33,13 @@ def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_node_of_the_machine_serves_if_it_is_new_enough(machine: Path) -> None:
-    found = program(machine / "node", "echo v20.20.2")
-    assert node.find_node() == found
+def test_the_node_of_the_machine_is_used_if_it_is_recent_enough(machine: Path) -> None:
+    command = program(machine / "node", "echo v20.20.2")
+    assert node.find_node() == command
 
 
 @pytest.mark.parametrize("script", ["echo v18.19.1", "echo no version is set >&2; exit 126", "echo hello"])
-def test_one_that_is_old_or_does_not_work_is_passed_over(
+def test_an_old_or_broken_node_is_not_used(
     machine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     program(machine / "node", script)

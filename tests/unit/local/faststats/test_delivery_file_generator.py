@@ -1,4 +1,4 @@
-"""The generator of delivery files: what it says is in a file is what the bridge finds in it."""
+"""The generator of delivery files: the bridge counts the rows that it reports."""
 
 import re
 import unicodedata
@@ -80,7 +80,7 @@ def found_in(path: Path) -> GeneratedFile:
 
 @given(rows=st.integers(0, 3000), seed=st.integers(0, 2**32))
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_the_bridge_finds_what_the_generator_says(tmp_path: Path, rows: int, seed: int) -> None:
+def test_the_bridge_counts_the_rows_that_the_generator_reports(tmp_path: Path, rows: int, seed: int) -> None:
     path = tmp_path / "file.txt"
     written = write_delivery_file(path, rows, seed)
     assert found_in(path) == written

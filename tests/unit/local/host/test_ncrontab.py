@@ -75,7 +75,7 @@ def test_firings_follow_one_another() -> None:
         "1:2",
     ],
 )
-def test_what_azure_does_not_take_or_takes_amiss_is_refused(expression: str) -> None:
+def test_schedules_that_azure_rejects_or_misreads_are_refused(expression: str) -> None:
     with pytest.raises(ScheduleError):
         Schedule(expression)
 
@@ -87,7 +87,7 @@ def test_every_quarter_minute_comes_within_a_quarter_minute(moment: datetime) ->
     assert (following.second % 15, following.microsecond) == (0, 0)
 
 
-def test_the_interval_tells_which_timers_are_monitored() -> None:
+def test_the_interval_decides_which_timers_are_monitored() -> None:
     assert Schedule("*/15 * * * * *").interval(MONDAY) == timedelta(seconds=15)
     assert Schedule("0 0 * * * *").interval(MONDAY) == timedelta(hours=1)
     assert Schedule("00:00:30").interval(MONDAY) == timedelta(seconds=30)
@@ -102,11 +102,11 @@ def test_the_interval_tells_which_timers_are_monitored() -> None:
         ("00:00:00.25", timedelta(milliseconds=250)),
     ],
 )
-def test_time_spans_are_read_as_dotnet_writes_them(text: str, span: timedelta) -> None:
+def test_time_spans_are_read_in_the_format_of_dotnet(text: str, span: timedelta) -> None:
     assert parse_time_span(text) == span
 
 
 @pytest.mark.parametrize("text", ["", "5", "00:60:00", "00:00:60", "-00:00:01", "24:00:00", "00:00"])
-def test_what_is_no_time_span_is_refused(text: str) -> None:
+def test_an_invalid_time_span_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"time span|hours"):
         parse_time_span(text)

@@ -1,4 +1,4 @@
-"""The messages that a function gives to a queue output."""
+"""The messages of a queue output binding."""
 
 import json
 from typing import Any

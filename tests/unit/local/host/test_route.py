@@ -28,17 +28,17 @@ from local.host.route import RouteError, RouteTemplate
         ("api/{*rest}", "/api", {}),
     ],
 )
-def test_a_path_fits_a_route_or_does_not(template: str, path: str, params: dict[str, str] | None) -> None:
+def test_paths_match_routes(template: str, path: str, params: dict[str, str] | None) -> None:
     assert RouteTemplate(template).match(path) == params
 
 
-def test_narrower_routes_are_tried_first() -> None:
+def test_more_specific_routes_are_tried_first() -> None:
     templates = ["api/{*rest}", "api/{name}", "api/{id:int}", "api/list"]
     in_order = sorted(templates, key=lambda template: RouteTemplate(template).precedence)
     assert in_order == ["api/list", "api/{id:int}", "api/{name}", "api/{*rest}"]
 
 
 @pytest.mark.parametrize("template", ["a/{b:colour}", "a/{b=5}", "a/x{b}", "a/{b", "a/{b:length(3)}"])
-def test_what_this_host_does_not_know_is_refused(template: str) -> None:
+def test_unsupported_templates_are_refused(template: str) -> None:
     with pytest.raises(RouteError):
         RouteTemplate(template)

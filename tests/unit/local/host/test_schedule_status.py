@@ -1,4 +1,4 @@
-"""What is known of a timer's firings, and whether it is past due."""
+"""The status of a timer, and whether it is past due."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ NOON = datetime(2026, 2, 2, 12, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def test_of_a_timer_that_never_fired_the_next_firing_is_known() -> None:
+def test_the_first_status_has_the_next_firing() -> None:
     status = ScheduleStatus.first(HOURLY, NOON + timedelta(minutes=10))
     assert status.following == NOON + HOUR
     assert status.to_json() == {
@@ -22,13 +22,13 @@ def test_of_a_timer_that_never_fired_the_next_firing_is_known() -> None:
     }
 
 
-def test_a_status_is_read_as_it_was_written() -> None:
+def test_a_status_survives_a_round_trip() -> None:
     status = ScheduleStatus.first(HOURLY, NOON).fired(HOURLY, NOON + timedelta(microseconds=7))
     written = status.to_json()
     assert ScheduleStatus.from_json(str(written).replace("'", '"').encode()) == status
 
 
-def test_a_status_that_dotnet_wrote_can_be_read() -> None:
+def test_a_status_written_by_dotnet_can_be_read() -> None:
     text = b'{"Last":"2026-02-02T12:00:00.0012345+00:00","Next":"2026-02-02T14:00:00+01:00","LastUpdated":null}'
     status = ScheduleStatus.from_json(text)
     assert status.last == NOON + timedelta(microseconds=1234)
@@ -36,7 +36,7 @@ def test_a_status_that_dotnet_wrote_can_be_read() -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b'{"Last": 5}', b'{"Last": "yesterday"}'])
-def test_what_is_no_status_is_refused(text: bytes) -> None:
+def test_an_invalid_status_is_refused(text: bytes) -> None:
     with pytest.raises(ValueError, match=r"status|Expecting|Invalid"):
         ScheduleStatus.from_json(text)
 

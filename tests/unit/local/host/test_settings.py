@@ -1,4 +1,4 @@
-"""What a host is told: settings, host.json, bindings."""
+"""Configuration of the host: settings, host.json, bindings."""
 
 import json
 import os
@@ -17,7 +17,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "environ", {"HERE": "from outside"})
 
 
-def test_values_become_settings_and_the_environment_wins(tmp_path: Path) -> None:
+def test_values_become_settings_and_the_environment_takes_precedence(tmp_path: Path) -> None:
     file = tmp_path / "local.settings.json"
     file.write_text("\ufeff" + json.dumps({"IsEncrypted": False, "Values": {"HERE": "file", "NEW": "ä", "NUMBER": 7}}))
     load_settings(file)
@@ -45,7 +45,7 @@ def test_a_settings_file_that_cannot_be_used_is_an_error(tmp_path: Path, content
         load_settings(file)
 
 
-def test_settings_take_the_place_of_their_names_in_bindings() -> None:
+def test_settings_replace_their_names_in_bindings() -> None:
     binding = {"name": "message", "queueName": "%HERE%-%HERE%", "runOnStartup": True, "route": "100% sure"}
     assert resolve("work", binding) == {**binding, "queueName": "from outside-from outside"}
 
@@ -85,12 +85,12 @@ def test_queue_options_have_the_defaults_of_the_extension() -> None:
         {"messageEncoding": "utf-8"},
     ],
 )
-def test_queue_options_that_the_extension_does_not_take_are_an_error(options: dict[str, Any]) -> None:
+def test_invalid_queue_options_are_an_error(options: dict[str, Any]) -> None:
     with pytest.raises(HostError, match=r"host\.json, extensions\.queues"):
         queues(**options)
 
 
-def test_a_queue_has_a_poison_queue_unless_it_is_one_or_the_name_grows_too_long() -> None:
+def test_a_queue_has_a_poison_queue_unless_it_is_one_or_the_name_becomes_too_long() -> None:
     assert poison_queue_name("upload-list") == "upload-list-poison"
     assert poison_queue_name("upload-list-poison") is None
     assert poison_queue_name("q" * 56) == "q" * 56 + "-poison"

@@ -1,4 +1,4 @@
-"""What recipients do is chance, but the same chance every time."""
+"""Reactions of recipients are random but reproducible."""
 
 from collections import Counter
 
@@ -18,14 +18,14 @@ def test_the_same_seed_gives_the_same_events_and_another_seed_others() -> None:
     assert everybody(1) != everybody(2)
 
 
-def test_every_kind_of_event_happens_within_its_time() -> None:
+def test_every_kind_of_event_happens_within_its_limits() -> None:
     events = everybody(1)
     assert {kind for kind, _, _, _ in events} == {"Send", "Open", "Click", "Bounce", "Unsubscription", "Complaint"}
     assert sum(kind == "Send" for kind, _, _, _ in events) == 3000
     assert all(0 <= after <= LONGEST_REACTION and 0 <= delay <= LONGEST_DELAY for _, after, delay, _ in events)
 
 
-def test_events_that_look_alike_become_known_together() -> None:
+def test_equal_events_are_registered_together() -> None:
     alike = 0
     for number in range(5000):
         seen: dict[tuple[str, int, str], int] = {}

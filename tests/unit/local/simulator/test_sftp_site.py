@@ -1,4 +1,4 @@
-"""The simulator's SFTP site, in this process: what only happens between two of its own steps."""
+"""The simulator's SFTP site, in this process: races between two of its steps."""
 
 import asyncio
 from pathlib import Path
@@ -13,7 +13,7 @@ from local.simulator.sftp_site import serve
 FILES = 1000
 
 
-def test_a_file_that_goes_away_while_its_folder_is_listed_is_left_out(tmp_path: Path) -> None:
+def test_a_file_removed_during_a_listing_is_left_out(tmp_path: Path) -> None:
     site, who = tmp_path / "site", identity(tmp_path / "identity")
     site.mkdir()
     for number in range(FILES):
