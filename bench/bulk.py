@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sqlalchemy import BigInteger, Column, LargeBinary, MetaData, String, Table, Unicode, UnicodeText, insert
 
-from shared.config.settings import BulkRoad
+from shared.config.settings import BulkMethod
 from shared.database.bulk.load import BulkLoad
 from shared.database.connections import Database
 from shared.database.types import UtcDateTime
@@ -85,7 +85,7 @@ def measure(database: Database, count: int) -> None:
     """Print rows per second and ratios."""
     baseline = seconds_per_row(lambda load_id: insert_singly(database, load_id), _SINGLE_ROWS, "single")
     print(f"{'single INSERTs (baseline)':28} {1 / baseline:>10,.0f} rows/s")
-    methods = (BulkRoad.INSERT,) if database.server is None else (BulkRoad.INSERT, BulkRoad.BULK_COPY)
+    methods = (BulkMethod.INSERT,) if database.server is None else (BulkMethod.INSERT, BulkMethod.BULK_COPY)
     for method in methods:
         bulk = BulkLoad(database, method)
 

@@ -93,7 +93,7 @@ HttpsAddress = Annotated[str, AfterValidator(_encrypted_or_loopback)]
 Connection = Annotated[SecretStr, AfterValidator(_connection)]
 
 
-class BulkRoad(StrEnum):
+class BulkMethod(StrEnum):
     """How rows are loaded into a staging table of SQL Server; SQLite always takes INSERT."""
 
     #: Bulk copy where it works, else INSERT.
@@ -251,8 +251,8 @@ class Settings(_Environment):
         description="TOML file with the names of tables, columns, states and XML paths of WS_DB, RS_DB and PS_DB "
         "(docs/reference/schema-map.md). Without it they are those that are public.",
     )
-    bulk_load: BulkRoad = Field(
-        default=BulkRoad.AUTO,
+    bulk_load: BulkMethod = Field(
+        default=BulkMethod.AUTO,
         alias="BULK_LOAD",
         description="How rows are loaded into RS_DB: `auto` (bulk copy, or INSERT where that does not work), "
         "`bulk copy`, `insert`, or `bulk insert` (the server reads files from STAGING_CONTAINER; "
@@ -404,7 +404,7 @@ class Settings(_Environment):
     @field_validator("bulk_insert_data_source")
     @classmethod
     def _source_is_given(cls, name: str | None, settings: ValidationInfo) -> str | None:
-        if name is None and settings.data.get("bulk_load") is BulkRoad.BULK_INSERT:
+        if name is None and settings.data.get("bulk_load") is BulkMethod.BULK_INSERT:
             msg = "BULK_LOAD = bulk insert needs BULK_INSERT_DATA_SOURCE"
             raise ValueError(msg)
         return name

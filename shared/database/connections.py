@@ -1,9 +1,9 @@
 """Connections to WS_DB and RS_DB: SQLite embedded, SQL Server and Azure SQL by ODBC.
 
-Reading and writing are apart: a writing transaction takes SQLite's write lock at its start, so that
-it can never fail half-way because somebody else wrote first. On SQL Server it can: as the victim of a deadlock, when
-the server is busy, or when the connection is lost. Then nothing of it is written, the error is a passing one, and what
-is marked with `retry_transaction` begins again.
+Reading and writing are separate: a writing transaction takes SQLite's write lock at its start, so that it never fails
+half-way because another process wrote first. On SQL Server it can: as the victim of a deadlock, when the server is
+busy, or when the connection is lost. Then nothing of it is written, the error is transient, and a function marked with
+`retry_transaction` runs again.
 """
 
 import random
@@ -26,18 +26,18 @@ from shared.database.mssql_errors import meaning, passes_soon, sqlstate, was_und
 from shared.database.odbc_driver import find_driver, load_pyodbc
 from shared.errors import BridgeError, DatabaseUnavailable, SettingsInvalid
 
-#: How long a connection waits for somebody else's lock.
+#: How long a connection waits for another connection's lock.
 _BUSY_SECONDS = 60
 _BUSY_PAUSE_SECONDS = 0.02
 _POOL: Final[dict[str, Any]] = {"pool_size": 8, "max_overflow": 56}
 #: Azure closes a connection that is idle for 30 minutes.
 _RECYCLE_SECONDS: Final = 25 * 60
-#: Pauses between tries to open a connection that SQL Server refuses for a moment. Longer ones are for the steps.
+#: Pauses between attempts to open a connection that SQL Server refuses for a moment. Longer pauses are up to the steps.
 _PAUSES_SECONDS: Final = (0.5, 1, 2, 4)
-#: Pauses after a transaction of which nothing is kept: short ones for deadlocks, longer ones for a busy server.
+#: Pauses after a transaction that was rolled back: short ones for deadlocks, longer ones for a busy server.
 _UNDONE_PAUSES_SECONDS: Final = (0.05, 0.2, 0.8, 2)
-#: What every connection to SQL Server says first. An error ends its whole transaction, never only its statement;
-#: what others have not committed is not seen; a lock is not waited for without end.
+#: Set on every connection to SQL Server: an error ends the whole transaction, never only its statement; uncommitted
+#: changes of others are not visible; the wait for a lock is limited.
 _SESSION: Final = (
     "SET XACT_ABORT ON",
     "SET TRANSACTION ISOLATION LEVEL READ COMMITTED",
@@ -46,13 +46,13 @@ _SESSION: Final = (
 
 
 def retry_transaction[**P, R](transaction: Callable[P, R]) -> Callable[P, R]:
-    """For a function that is one transaction: it begins again when it failed by a passing error and nothing is kept.
+    """Run a function that is one transaction again when a transient error has certainly rolled it back.
 
-    Only then: after a connection that broke during the COMMIT nobody knows, and whoever works on it has to look.
+    Only then: after a connection that broke during the COMMIT the outcome is unknown, and the caller has to check it.
     """
 
     @wraps(transaction)
-    def begin_again(*arguments: P.args, **named: P.kwargs) -> R:
+    def retrying(*arguments: P.args, **named: P.kwargs) -> R:
         for pause in _UNDONE_PAUSES_SECONDS:
             try:
                 return transaction(*arguments, **named)
@@ -62,24 +62,24 @@ def retry_transaction[**P, R](transaction: Callable[P, R]) -> Callable[P, R]:
             _wait(pause)
         return transaction(*arguments, **named)
 
-    return begin_again
+    return retrying
 
 
 def _wait(seconds: float) -> None:
-    time.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not meet again
+    time.sleep(seconds * random.uniform(0.5, 1.5))  # noqa: S311 - so that two do not collide again
 
 
 class Database:
     """One database and its pool of connections.
 
     Args:
-        connection: what the setting holds; its forms are those of `connection_string`.
-        name: what messages call it: `WS_DB` or `RS_DB`.
+        connection: the value of the setting; `connection_string` describes its forms.
+        name: its name in messages: `WS_DB` or `RS_DB`.
         tokens: where an Entra login gets its token.
 
     Raises:
-        SettingsInvalid: `connection` names no database that can be used.
-        OdbcDriverMissing: it names a SQL Server, and there is no driver for it.
+        SettingsInvalid: `connection` does not name a database that can be used.
+        OdbcDriverMissing: it names a SQL Server, and no driver for it is installed.
     """
 
     def __init__(self, connection: str, name: str, tokens: EntraTokens | None = None) -> None:
@@ -89,7 +89,7 @@ class Database:
         except ValueError as error:
             raise SettingsInvalid(reason=f"{name}: {error}") from None
         self.tokens = tokens or EntraTokens()
-        #: Where it is; None for SQLite.
+        #: The server; None for SQLite.
         self.server: SqlServer | None = None
         match parsed:
             case SqliteFile(url=url):
@@ -104,7 +104,7 @@ class Database:
 
         Raises:
             DatabaseUnavailable: the database did not answer.
-            BridgeError: another entry of the catalogue, where SQL Server's error number tells more.
+            BridgeError: a more precise entry of the catalogue, by the error number of SQL Server.
         """
         with self._mapped_errors(), self._open() as connection, connection.begin():
             yield connection
@@ -114,9 +114,9 @@ class Database:
         """A connection in one writing transaction, committed at the end of the block.
 
         Raises:
-            DatabaseUnavailable: the database did not answer; nothing was written, unless it was the answer to the
-                COMMIT that got lost: who writes again must find what is there.
-            BridgeError: another entry of the catalogue, where SQL Server's error number tells more.
+            DatabaseUnavailable: the database did not answer; nothing was written, unless the answer to the COMMIT was
+                lost: before it writes again, the caller must check what is there.
+            BridgeError: a more precise entry of the catalogue, by the error number of SQL Server.
         """
         with self._mapped_errors(), self._open() as connection:
             connection.execution_options(writes=True)
@@ -128,9 +128,9 @@ class Database:
         self.engine.dispose()
 
     def _open(self) -> Connection:
-        """A connection, asked for again while SQL Server says that it will soon have one.
+        """A connection; the request is repeated while SQL Server reports that it will soon accept one.
 
-        Here a repeat can break nothing. Later the whole transaction would have to begin again: that is for the step.
+        Repeating is safe here. Later the whole transaction would have to run again, which is up to the step.
         """
         for pause in _PAUSES_SECONDS:
             try:
@@ -143,7 +143,7 @@ class Database:
 
     @contextmanager
     def _mapped_errors(self) -> Iterator[None]:
-        # The driver's own text can name values of a row: only its kind is kept.
+        # The driver's own text can quote values of a row: only the type of the error is kept.
         try:
             yield
         except (exc.OperationalError, exc.InterfaceError, exc.TimeoutError) as error:
@@ -153,7 +153,7 @@ class Database:
 
 def _sqlite_engine(url: str) -> Engine:
     engine = create_engine(url, hide_parameters=True, **_POOL)
-    # SQLite has no schemas: the bridge's tables stand beside those of RS_DB in the same file.
+    # SQLite has no schemas: the bridge's tables are in the same file as those of RS_DB.
     engine = engine.execution_options(schema_translate_map={"bridge": None})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -177,10 +177,10 @@ def _sql_server_engine(server: SqlServer, name: str, tokens: EntraTokens) -> Eng
         if context.is_pre_ping or not isinstance(error, pyodbc.Error):
             return None
         connecting = context.connection is None
-        # What is executed or fetched is known; the COMMIT and the ROLLBACK are sent by the driver.
+        # For an execute or a fetch the statement is known; COMMIT and ROLLBACK are sent by the driver.
         committing = not connecting and context.statement is None and context.execution_context is None
         explained = meaning(error, database=name, connecting=connecting, committing=committing)
-        # The driver's text can name values of a row, and whoever logs an exception logs its causes.
+        # The driver's text can quote values of a row, and logging an exception logs its causes as well.
         error.args = (sqlstate(error), without_text(error))
         if explained is not None or not isinstance(context.sqlalchemy_exception, exc.DBAPIError):
             return explained
@@ -217,13 +217,13 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Turn on the write-ahead log. Here alone SQLite does not wait for a lock: the first connections would collide."""
-    give_up = time.monotonic() + _BUSY_SECONDS
+    """Turn on the write-ahead log. SQLite does not wait for a lock here: without this loop first connections collide."""
+    deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL").close()
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= give_up:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
                 raise
             time.sleep(_BUSY_PAUSE_SECONDS)
         else:

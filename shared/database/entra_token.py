@@ -1,7 +1,7 @@
 """Microsoft Entra tokens, with which an identity opens a connection to a SQL Server.
 
-One credential for every identity, shared by all connections: azure-identity caches a token and fetches the next
-before it expires, so asking for one at every new connection costs nothing and never gives a stale one.
+Each identity has one credential, shared by all connections: azure-identity caches a token and fetches the next before
+it expires, so a request at every new connection is cheap and never returns a stale token.
 """
 
 import struct
@@ -24,8 +24,8 @@ class EntraTokens:
     """Tokens for databases. Safe to share between threads.
 
     Args:
-        client_id: of the user-assigned identity that is meant when a connection string names none; without it
-            the system-assigned one.
+        client_id: the user-assigned identity to use when a connection string names none; None: the system-assigned
+            identity.
     """
 
     def __init__(self, client_id: str | None = None) -> None:
@@ -34,10 +34,10 @@ class EntraTokens:
         self._lock = threading.Lock()
 
     def access_token(self, login: EntraLogin) -> bytes:
-        """A valid token, as the driver takes it: its length in bytes (4, little end first), then UTF-16-LE.
+        """A valid token as the driver expects it: its length in bytes (4 bytes, little-endian), then UTF-16-LE.
 
         Raises:
-            EntraTokenUnavailable: Entra gave none.
+            EntraTokenUnavailable: Entra issued none.
         """
         try:
             token = self.credential(login).get_token(_SCOPE).token
@@ -48,7 +48,7 @@ class EntraTokens:
         return struct.pack("<I", len(encoded)) + encoded
 
     def credential(self, login: EntraLogin) -> TokenCredential:
-        """What gives tokens for this login, to a driver that asks for them itself."""
+        """The credential of this login, for a driver that requests tokens itself."""
         with self._lock:
             if login not in self._credentials:
                 self._credentials[login] = _credential(login.identity, login.client_id or self._client_id)

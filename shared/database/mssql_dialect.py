@@ -1,8 +1,8 @@
-"""SQLAlchemy's dialect for SQL Server by pyodbc, but that NULLs are written into statements and never bound.
+"""SQLAlchemy's dialect for SQL Server by pyodbc, except that NULLs are written into statements and never bound.
 
-For a bound None the driver asks the server which type it has (`sp_describe_undeclared_parameters`): a round trip for
-each, and where the server cannot deduce the type an error, which pyodbc passes over in silence. Under XACT_ABORT that
-error has rolled the transaction back: what was written before it would be lost, and what comes after it kept.
+For a bound None the driver asks the server which type it has (`sp_describe_undeclared_parameters`): one round trip for
+each, and an error where the server cannot deduce the type, which pyodbc ignores. Under XACT_ABORT that error rolls the
+transaction back: what was written before would be lost, and what is written afterwards kept.
 """
 
 import re
@@ -14,24 +14,24 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.mssql.pyodbc import MSDialect_pyodbc
 from sqlalchemy.engine.interfaces import DBAPICursor, ExecutionContext
 
-#: For URLs.
+#: Its name in URLs.
 DIALECT: Final = "mssql+bridge"
-#: The execution option with ODBC's type, size and digits of each parameter, by which many rows go in one call of the
-#: driver, NULLs among them: it asks about the whole statement once.
+#: The execution option with ODBC's type, size and digits of each parameter. With it many rows, NULLs included, are sent
+#: in one call of the driver, which describes the whole statement once.
 INPUT_SIZES: Final = "bridge_input_sizes"
-#: A place for a parameter, or what may hold a question mark that is none: texts, names, comments.
+#: The placeholder of a parameter, or what may hold a question mark that is not one: texts, names, comments.
 _TOKEN: Final = re.compile(r"\?|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\[(?:[^\]]|\]\])*\]|--[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
 class SqlServerDialect(MSDialect_pyodbc):
-    """Binds what is there. Where rows are many, those with NULLs in the same places go together, in their order."""
+    """Binds values other than NULL. Of many rows, consecutive ones with NULLs in the same positions are sent together."""
 
     supports_statement_cache = True
 
     def do_set_input_sizes(
         self, cursor: DBAPICursor, list_of_tuples: Sequence[tuple[str, Any, Any]], context: ExecutionContext
     ) -> None:
-        """Keep the types of the parameters until it is known which are bound."""
+        """Keep the types of the parameters until it is known which of them are bound."""
         del cursor
         context.input_types = [  # type: ignore[attr-defined] # ours
             kind if isinstance(kind, tuple) else (kind, None, None) for _, kind, _ in list_of_tuples
@@ -44,7 +44,7 @@ class SqlServerDialect(MSDialect_pyodbc):
         parameters: Sequence[object],  # type: ignore[override] # the driver takes no others
         context: ExecutionContext | None = None,
     ) -> None:
-        """Execute it once."""
+        """Execute a statement once."""
         self._execute(cursor, statement, [parameters], context)
 
     def do_executemany(
@@ -54,7 +54,7 @@ class SqlServerDialect(MSDialect_pyodbc):
         parameters: Sequence[Sequence[object]],  # type: ignore[override] # the driver takes no others
         context: ExecutionContext | None = None,
     ) -> None:
-        """Execute it for many rows."""
+        """Execute a statement for many rows."""
         sizes = None if context is None else context.execution_options.get(INPUT_SIZES)
         if sizes is not None:
             cursor.fast_executemany = True  # type: ignore[attr-defined] # pyodbc's
@@ -71,7 +71,7 @@ class SqlServerDialect(MSDialect_pyodbc):
         rows: Sequence[Sequence[object]],
         context: ExecutionContext | None,
     ) -> None:
-        """Execute it for rows that have None in the same places."""
+        """Execute a statement for rows that have None in the same positions."""
         bound = _bound(rows[0])
         types = getattr(context, "input_types", None)
         if types is not None and len(types) == len(bound):
@@ -92,8 +92,8 @@ def with_nulls(statement: str, bound: Sequence[bool]) -> str:
     """The statement with NULL in place of the parameters that are not bound."""
     if all(bound):
         return statement
-    places = iter(bound)
-    return _TOKEN.sub(lambda token: "NULL" if token[0] == "?" and not next(places) else token[0], statement)
+    binds = iter(bound)
+    return _TOKEN.sub(lambda token: "NULL" if token[0] == "?" and not next(binds) else token[0], statement)
 
 
 def _bound(row: Sequence[object]) -> tuple[bool, ...]:

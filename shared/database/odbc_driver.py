@@ -1,7 +1,7 @@
 """Microsoft's ODBC Driver 18, found on the system or in the wheel `mssql-python-odbc`.
 
-The only place that loads pyodbc, and it does so when a SQL Server is first named: pyodbc needs the system's
-`libodbc.so.2`, which what runs on SQLite alone must not ask for.
+The only module that loads pyodbc, once a SQL Server is configured: pyodbc needs the system's `libodbc.so.2`, which an
+installation on SQLite alone need not have.
 """
 
 import platform
@@ -23,11 +23,11 @@ _FAMILIES: Final = {
 }
 
 
-def load_pyodbc() -> Any:  # noqa: ANN401 - a module that has no types where it is not installed
-    """pyodbc, without its own pool: SQLAlchemy's is the only one, and no token outlives it.
+def load_pyodbc() -> Any:  # noqa: ANN401 - a module without types where it is not installed
+    """Pyodbc without its own pool: SQLAlchemy's is the only one, and no token outlives it.
 
     Raises:
-        OdbcDriverMissing: pyodbc or the system's ODBC library is not there.
+        OdbcDriverMissing: pyodbc or the system's ODBC library is not installed.
     """
     try:
         pyodbc: Any = import_module("pyodbc")
@@ -38,10 +38,10 @@ def load_pyodbc() -> Any:  # noqa: ANN401 - a module that has no types where it 
 
 
 def find_driver() -> str:
-    """What ODBC's `Driver` keyword takes: the name of the system's driver 18, else the path of the wheel's.
+    """The value of ODBC's `Driver` keyword: the name of the system's driver 18, else the path of the one in the wheel.
 
     Raises:
-        OdbcDriverMissing: there is neither, or no ODBC at all.
+        OdbcDriverMissing: neither is installed, or no ODBC at all.
     """
     if _NAME in load_pyodbc().drivers():
         return _NAME
@@ -62,7 +62,7 @@ def _in_wheel() -> Path | None:
 
 
 def _family() -> str:
-    """The wheel's folder for this Linux; Debian's where it is of no known family."""
+    """The wheel's folder for this Linux; Debian's for an unknown distribution."""
     try:
         release = platform.freedesktop_os_release()
     except OSError:

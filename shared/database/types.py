@@ -31,7 +31,7 @@ class _AwareDateTime(TypeDecorator[datetime]):
         return _aware(value).astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """From the database, as UTC. A local time that exists twice is taken as the first."""
+        """From the database, as UTC. A local time that exists twice is read as the first."""
         del dialect
         return None if value is None else value.replace(tzinfo=ZoneInfo(self.zone)).astimezone(UTC)
 

@@ -1,1 +1,1 @@
-"""Rows by the thousand into a staging table: the fastest road that there is, and proof that all of them arrived."""
+"""Bulk loading: rows by the thousand into a staging table by the fastest method, and proof that all of them arrived."""

@@ -1,11 +1,11 @@
-"""Bulk copy by mssql-python: TDS's own way to load rows (INSERT BULK), on connections of its own.
+"""Bulk copy by mssql-python: the way of TDS to load rows (INSERT BULK), on connections of its own.
 
-What shaped this module, seen with mssql-python 1.16:
+Behaviour of mssql-python 1.16 that shaped this module:
 
-- An error of the iterator that gives the rows ends them without a word. So rows come as whole lists.
-- `rows_copied` is what was sent, whatever the server answers. So `BulkLoad` counts the rows in the table.
-- While rows go, no other thread of the process runs, not even a heartbeat. So a call is short: few rows and a limit of
-  time. `bulkcopy_arrow` lets them run, but needs pyarrow, which is 166 MB.
+- An error of the iterator that yields the rows ends the copy silently. So rows are passed as lists.
+- `rows_copied` is the number of rows sent, whatever the server answers. So `BulkLoad` counts the rows in the table.
+- While rows are sent, no other thread of the process runs, not even a heartbeat. So a call is short: few rows and a
+  time limit. `bulkcopy_arrow` releases the other threads, but needs pyarrow, which is 166 MB.
 - Errors of the server carry their number in their text, which can quote a value of a row.
 """
 
@@ -16,28 +16,28 @@ from importlib import import_module
 from typing import Any, Final
 
 from shared.config.connection_string import EntraLogin
-from shared.config.settings import BulkRoad
+from shared.config.settings import BulkMethod
 from shared.database.bulk.target import Row, Target
 from shared.database.mssql_errors import PASSING, meaning_of
 from shared.errors import BridgeError, BulkLoadClosed, BulkLoadIncomplete, DatabaseUnavailable
 
 #: Rows of one call.
 ROWS: Final = 10_000
-#: How long a call may last. The driver asks the server to stop and waits as long again: together well below a lease.
+#: Time limit of a call. The driver then asks the server to stop and waits as long again: together well below a lease.
 _SECONDS: Final = 20
 _NUMBER: Final = re.compile(r"(?:Failed to [a-z ]+: )?Sql Error: ([0-9]{1,6}):")
 
 
 @contextmanager
-def bulk_copy_road(target: Target) -> Iterator[Callable[[list[Row]], None]]:
-    """Writes chunks of prepared rows, each of them whole or not at all.
+def bulk_copy_method(target: Target) -> Iterator[Callable[[list[Row]], None]]:
+    """Writes chunks of prepared rows, each of them completely or not at all.
 
     Raises:
-        BulkLoadClosed: mssql-python is not there, or the server does not take rows this way.
+        BulkLoadClosed: mssql-python is not installed, or the server does not accept bulk copy.
     """
     with closing(_connection(target)) as connection:
         name = target.database.engine.dialect.identifier_preparer.format_table(target.table)
-        columns = [planned.column.name for planned in target.columns]
+        columns = [column.name for column in target.columns]
 
         def write(rows: list[Row]) -> None:
             with _mapped_errors(target):
@@ -54,7 +54,7 @@ def bulk_copy_road(target: Target) -> Iterator[Callable[[list[Row]], None]]:
                 raise BulkLoadIncomplete(
                     database=target.database.name,
                     table=target.table.name,
-                    road=BulkRoad.BULK_COPY,
+                    road=BulkMethod.BULK_COPY,
                     given=len(rows),
                     arrived=copied,
                 )
@@ -72,7 +72,7 @@ def _connection(target: Target) -> Any:  # noqa: ANN401 - of a package that not 
         import_module("mssql_py_core")
     except (ImportError, OSError) as error:
         reason = f"{type(error).__name__} of mssql-python"
-        raise BulkLoadClosed(database=target.database.name, road=BulkRoad.BULK_COPY, reason=reason) from None
+        raise BulkLoadClosed(database=target.database.name, road=BulkMethod.BULK_COPY, reason=reason) from None
     # No connection outlives its load, nor its token.
     mssql_python.pooling(enabled=False)
     credential = target.database.tokens.credential(server.login) if isinstance(server.login, EntraLogin) else None
@@ -93,19 +93,19 @@ def _mapped_errors(target: Target) -> Iterator[None]:
         # The core is written in Rust, where what should never happen is a panic: it comes as a BaseException.
         if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
             raise
-        raise _explained(error, target) from None
+        raise _map_error(error, target) from None
 
 
-def _explained(error: BaseException, target: Target) -> BridgeError:
+def _map_error(error: BaseException, target: Target) -> BridgeError:
     name = target.database.name
-    found = _NUMBER.match(str(error))
-    if found is None:
+    match = _NUMBER.match(str(error))
+    if match is None:
         if isinstance(error, RuntimeError) or type(error).__name__ == "OperationalError":
             return DatabaseUnavailable(database=name, reason=f"bulk copy: {type(error).__name__}")
-        return BulkLoadClosed(database=name, road=BulkRoad.BULK_COPY, reason=type(error).__name__)
-    number = int(found[1])
+        return BulkLoadClosed(database=name, road=BulkMethod.BULK_COPY, reason=type(error).__name__)
+    number = int(match[1])
     if number in PASSING:
         return DatabaseUnavailable(database=name, reason=f"bulk copy: error {number}", number=number)
     return meaning_of([number], database=name) or BulkLoadClosed(
-        database=name, road=BulkRoad.BULK_COPY, reason=f"error {number}"
+        database=name, road=BulkMethod.BULK_COPY, reason=f"error {number}"
     )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from shared.config.settings import BulkRoad
+from shared.config.settings import BulkMethod
 from shared.database.bulk.target import Row, Target
 from shared.errors import BulkLoadClosed
 from shared.storage.staging import Staging
@@ -41,8 +41,8 @@ class BulkInsertSource:
 
 
 @contextmanager
-def bulk_insert_road(target: Target, source: BulkInsertSource) -> Iterator[Callable[[list[Row]], None]]:
-    """Writes chunks of prepared rows, each as a file that is removed when it is loaded."""
+def bulk_insert_method(target: Target, source: BulkInsertSource) -> Iterator[Callable[[list[Row]], None]]:
+    """Writes chunks of prepared rows, each as a file that is removed once it is loaded."""
 
     def write(rows: list[Row]) -> None:
         file = f"bulk/{uuid.uuid4()}.txt"
@@ -70,7 +70,7 @@ def bulk_insert_statement(target: Target, file: str, data_source: str) -> str:
         raise ValueError(msg)
     table = target.database.engine.dialect.identifier_preparer.format_table(target.table)
     checks = "CHECK_CONSTRAINTS, " if target.is_constrained else ""
-    # MAXERRORS is 10 by default: a load that lost ten rows would count as good.
+    # MAXERRORS is 10 by default: a load that lost ten rows would count as successful.
     return (
         f"BULK INSERT {table} FROM '{file}' WITH (DATA_SOURCE = '{data_source}', DATAFILETYPE = 'char', "
         f"CODEPAGE = '65001', FIELDTERMINATOR = '0x1f', ROWTERMINATOR = '0x1e', {checks}KEEPNULLS, MAXERRORS = 0)"
@@ -78,10 +78,10 @@ def bulk_insert_statement(target: Target, file: str, data_source: str) -> str:
 
 
 def _lines(target: Target, rows: list[Row]) -> Iterator[bytes]:
-    loaded = [planned.column.name for planned in target.columns]
-    places = [loaded.index(column.name) if column.name in loaded else None for column in target.table.columns]
+    loaded = [column.name for column in target.columns]
+    positions = [loaded.index(column.name) if column.name in loaded else None for column in target.table.columns]
     for row in rows:
-        fields = ["" if place is None else _field(target, row[place]) for place in places]
+        fields = ["" if position is None else _field(target, row[position]) for position in positions]
         yield (_FIELD.join(fields) + _ROW).encode()
 
 
@@ -96,7 +96,7 @@ def _field(target: Target, value: object) -> str:
         case str():
             if _SEPARATORS.search(value):
                 raise BulkLoadClosed(
-                    database=target.database.name, road=BulkRoad.BULK_INSERT, reason="a text holds a separator"
+                    database=target.database.name, road=BulkMethod.BULK_INSERT, reason="a text holds a separator"
                 )
             return value or _EMPTY
     return str(value)

@@ -1,7 +1,7 @@
-"""Bulk loading: rows of a load go in chunks into a table, by the fastest road that there is.
+"""Bulk loading: rows are written to a table in chunks, by the fastest method that is available.
 
-Each chunk is committed by itself, so that neither the log nor a lock grows with the load. A stamp in every row (a load
-id, say) tells which rows are the load's: by it they are counted at the end, and removed when the load fails.
+Each chunk is committed by itself, so that neither the transaction log nor a lock grows with the load. A stamp in every
+row (a load id, say) identifies the rows of the load: by it they are counted at the end, and removed when it fails.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -11,25 +11,25 @@ from typing import Final, Self
 
 from sqlalchemy import Table, delete, func, select
 
-from shared.config.settings import BulkRoad
+from shared.config.settings import BulkMethod
 from shared.database.bulk.bulk_copy import ROWS as ROWS_OF_BULK_COPY
-from shared.database.bulk.bulk_copy import bulk_copy_road
+from shared.database.bulk.bulk_copy import bulk_copy_method
 from shared.database.bulk.bulk_insert import ROWS as ROWS_OF_BULK_INSERT
-from shared.database.bulk.bulk_insert import BulkInsertSource, bulk_insert_road
+from shared.database.bulk.bulk_insert import BulkInsertSource, bulk_insert_method
 from shared.database.bulk.insert import ROWS as ROWS_OF_INSERT
-from shared.database.bulk.insert import insert_road
+from shared.database.bulk.insert import insert_method
 from shared.database.bulk.target import Row, Stamp, Target
 from shared.database.connections import Database
 from shared.errors import BridgeError, BulkLoadIncomplete
 from shared.telemetry import log
 
-#: Below it a bulk copy, which logs in twice, takes longer than what it saves.
-_FEW: Final = 500
+#: Below this number of rows a bulk copy, which logs in twice, takes longer than it saves.
+_MIN_BULK_COPY: Final = 500
 _ROWS: Final = {
-    BulkRoad.AUTO: ROWS_OF_BULK_COPY,
-    BulkRoad.BULK_COPY: ROWS_OF_BULK_COPY,
-    BulkRoad.INSERT: ROWS_OF_INSERT,
-    BulkRoad.BULK_INSERT: ROWS_OF_BULK_INSERT,
+    BulkMethod.AUTO: ROWS_OF_BULK_COPY,
+    BulkMethod.BULK_COPY: ROWS_OF_BULK_COPY,
+    BulkMethod.INSERT: ROWS_OF_INSERT,
+    BulkMethod.BULK_INSERT: ROWS_OF_BULK_INSERT,
 }
 _Write = Callable[[list[Row]], None]
 
@@ -38,40 +38,40 @@ class BulkLoad:
     """Loads rows into tables of one database. Safe to share between threads.
 
     Args:
-        database: the database. SQLite has one road, INSERT.
-        road: how rows go. `auto`: by bulk copy; by INSERT when they are few, or when the first of them cannot go so.
-        source: where the files of `bulk insert` lie; needed for no other road.
+        database: the database. SQLite has one method, INSERT.
+        method: how rows are written. `auto`: by bulk copy, or by INSERT when they are few or the first chunk fails.
+        source: where the files of `bulk insert` are kept; needed for that method only.
     """
 
     def __init__(
-        self, database: Database, road: BulkRoad = BulkRoad.AUTO, source: BulkInsertSource | None = None
+        self, database: Database, method: BulkMethod = BulkMethod.AUTO, source: BulkInsertSource | None = None
     ) -> None:
-        if road is BulkRoad.BULK_INSERT and source is None:
+        if method is BulkMethod.BULK_INSERT and source is None:
             msg = "bulk insert needs a source"
             raise ValueError(msg)
         self.database = database
-        #: The road that rows take, or try first.
-        self.road = BulkRoad.INSERT if database.server is None else road
+        #: The method that is used, or tried first.
+        self.method = BulkMethod.INSERT if database.server is None else method
         self._source = source
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
 
     def load(self, table: Table, columns: Sequence[str], rows: Iterable[Row], *, stamp: Stamp) -> int:
-        """Load rows, all of them or none. One chunk of them is in memory at a time.
+        """Load rows, all of them or none. One chunk is in memory at a time.
 
         Args:
             table: the table.
-            columns: names of its columns, without that of the stamp; those that are not named are NULL.
+            columns: names of its columns, without that of the stamp; all others are NULL.
             rows: values in the order of `columns`: texts, whole numbers, bytes, aware times, None.
-            stamp: a column, and the value in it that the rows of this load have and no others.
+            stamp: a column, and the value in it that only the rows of this load have.
 
         Returns:
-            How many there are, by the table's own count.
+            How many rows the table has of this load, as counted in the table.
 
         Raises:
             DatabaseValueTooLong: a value does not fit its column.
             DatabaseTextNotAscii: a text would lose characters in its column.
-            BulkLoadClosed: the road that was asked for cannot be used.
-            BulkLoadIncomplete: rows are missing, or there are too many; none are left.
+            BulkLoadClosed: the requested method cannot be used.
+            BulkLoadIncomplete: rows are missing, or there are too many; none remain.
             DatabaseUnavailable: the database did not answer.
         """
         with self.loading(table, columns, stamp=stamp) as loading:
@@ -82,57 +82,59 @@ class BulkLoad:
         """A load to which rows are added as they come; arguments and errors are those of `load`."""
         return Loading(self, Target(self.database, table, columns, stamp))
 
-    def road_of(self, road: BulkRoad, target: Target) -> AbstractContextManager[_Write]:
-        """The road, to write chunks by."""
-        match road:
-            case BulkRoad.BULK_COPY:
-                return bulk_copy_road(target)
-            case BulkRoad.BULK_INSERT if self._source is not None:
-                return bulk_insert_road(target, self._source)
-        return insert_road(target)
+    def writer_for(self, method: BulkMethod, target: Target) -> AbstractContextManager[_Write]:
+        """A function that writes chunks by this method."""
+        match method:
+            case BulkMethod.BULK_COPY:
+                return bulk_copy_method(target)
+            case BulkMethod.BULK_INSERT if self._source is not None:
+                return bulk_insert_method(target, self._source)
+        return insert_method(target)
 
-    def say_once(self, error: BridgeError) -> None:
-        """Log why rows do not go by bulk copy."""
-        if error.code not in self._said:
-            self._said.add(error.code)
+    def report_once(self, error: BridgeError) -> None:
+        """Log why rows are not written by bulk copy, once for each kind of error."""
+        if error.code not in self._reported:
+            self._reported.add(error.code)
             log.warning(
-                "Rows go by INSERT, not by bulk copy: %s", error, extra={"action": "insert", "code": error.code}
+                "Rows are written by INSERT instead of bulk copy: %s",
+                error,
+                extra={"action": "insert", "code": error.code},
             )
 
 
 class Loading(AbstractContextManager["Loading"]):
-    """One load. At the end of the block it is whole, or an error is raised and nothing of it is left.
+    """One load. At the end of the block it is complete, or an error is raised and none of its rows remain.
 
     Attributes:
-        arrived: after the block, how many rows there are by the table's own count.
+        arrived: after the block, how many rows the table has of this load.
     """
 
     def __init__(self, bulk: BulkLoad, target: Target) -> None:
         self.arrived = 0
         self._bulk = bulk
         self._target = target
-        self._road = bulk.road
+        self._method = bulk.method
         self._write: _Write | None = None
-        self._open = ExitStack()
-        self._waiting: list[Row] = []
+        self._resources = ExitStack()
+        self._pending: list[Row] = []
         self._given = 0
 
     def __enter__(self) -> Self:
-        """Nothing is asked of the database before there are rows."""
+        """Nothing is sent to the database before there are rows."""
         return self
 
     def add(self, rows: Iterable[Row]) -> None:
-        """Add rows; those that fill a chunk are written."""
+        """Add rows; every full chunk is written."""
         for row in rows:
-            self._waiting.append(row)
-            if len(self._waiting) == _ROWS[self._bulk.road]:
+            self._pending.append(row)
+            if len(self._pending) == _ROWS[self._bulk.method]:
                 self._flush()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Write the rest and count; or remove what was written."""
-        with self._open:
+        with self._resources:
             try:
                 if kind is None:
                     self._finish()
@@ -143,7 +145,7 @@ class Loading(AbstractContextManager["Loading"]):
                 self._try_to_remove()
 
     def _finish(self) -> None:
-        if self._waiting:
+        if self._pending:
             self._flush()
         if not self._given:
             return
@@ -154,14 +156,14 @@ class Loading(AbstractContextManager["Loading"]):
             raise BulkLoadIncomplete(
                 database=self._bulk.database.name,
                 table=self._target.table.name,
-                road=self._road,
+                road=self._method,
                 given=self._given,
                 arrived=self.arrived,
             )
 
     def _flush(self) -> None:
-        rows = self._target.prepared(self._waiting)
-        self._waiting.clear()
+        rows = self._target.prepared(self._pending)
+        self._pending.clear()
         self._given += len(rows)
         if self._write is None:
             self._write = self._begin(rows)
@@ -169,24 +171,26 @@ class Loading(AbstractContextManager["Loading"]):
             self._write(rows)
 
     def _begin(self, first: list[Row]) -> _Write:
-        """Write the first chunk: what writes those after it."""
-        if self._road is BulkRoad.AUTO and len(first) >= _FEW:
+        """Write the first chunk; returns what writes the following ones."""
+        if self._method is BulkMethod.AUTO and len(first) >= _MIN_BULK_COPY:
             try:
-                return self._begun(BulkRoad.BULK_COPY, first)
+                return self._open_writer(BulkMethod.BULK_COPY, first)
             except BulkLoadIncomplete:
                 raise
             except BridgeError as error:
-                # Whatever it was: INSERT either works, or says better what is wrong.
-                self._bulk.say_once(error)
+                # Whatever the error was: INSERT either works or gives a better error.
+                self._bulk.report_once(error)
                 self._remove()
-        return self._begun(BulkRoad.INSERT if self._bulk.road is BulkRoad.AUTO else self._bulk.road, first)
+        return self._open_writer(
+            BulkMethod.INSERT if self._bulk.method is BulkMethod.AUTO else self._bulk.method, first
+        )
 
-    def _begun(self, road: BulkRoad, first: list[Row]) -> _Write:
-        self._road = road
-        with ExitStack() as opened:
-            write = opened.enter_context(self._bulk.road_of(road, self._target))
+    def _open_writer(self, method: BulkMethod, first: list[Row]) -> _Write:
+        self._method = method
+        with ExitStack() as resources:
+            write = resources.enter_context(self._bulk.writer_for(method, self._target))
             write(first)
-            self._open.push(opened.pop_all())
+            self._resources.push(resources.pop_all())
         return write
 
     def _remove(self) -> None:
@@ -199,6 +203,6 @@ class Loading(AbstractContextManager["Loading"]):
         try:
             self._remove()
         except BridgeError as error:
-            # The load's own error tells more. No later load has this stamp.
+            # The error of the load says more. No later load has this stamp.
             extra = {"action": "load-left", "code": error.code}
-            log.warning("A load that failed is left in %s: %s", self._target.table.name, error, extra=extra)
+            log.warning("The rows of a failed load remain in %s: %s", self._target.table.name, error, extra=extra)

@@ -1,4 +1,4 @@
-"""The columns that are loaded, and values as every driver takes them."""
+"""The columns of a load, and values as every driver accepts them."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -36,13 +36,14 @@ class TargetColumn:
     """A column that is loaded.
 
     Attributes:
-        type: what the dialect makes of the column's type.
-        size: characters of a text as SQL Server counts them, in UTF-16; bytes of a binary; None where there is no end.
-        ascii_only: whether SQL Server would turn what is not ASCII into `?`, without a word.
-        convert: what a value goes through; None where it goes as it is.
+        name: name of the column.
+        type: the column's type in the dialect.
+        size: characters of a text as SQL Server counts them, in UTF-16; bytes of a binary; None without a maximum.
+        ascii_only: whether SQL Server would silently turn what is not ASCII into `?`.
+        convert: converts a value for the driver; None where it needs no conversion.
     """
 
-    column: Column[Any]
+    name: str
     type: TypeEngine[Any]
     size: int | None
     ascii_only: bool
@@ -50,13 +51,13 @@ class TargetColumn:
 
 
 class Target:
-    """A table, those of its columns that get values, and the stamp of one load.
+    """A table, the columns that get values, and the stamp of one load.
 
     Args:
         database: where it is.
         table: the table.
-        names: the columns that rows bring, in their order; the others but that of the stamp stay NULL.
-        stamp: a column, and the value in it that no rows but those of this load have.
+        names: the columns that the rows hold, in that order; all others but that of the stamp stay NULL.
+        stamp: a column, and the value in it that only the rows of this load have.
     """
 
     def __init__(self, database: Database, table: Table, names: Sequence[str], stamp: Stamp) -> None:
@@ -66,75 +67,75 @@ class Target:
         dialect = database.engine.dialect
         loaded = {stamped, *names}
         #: In the order of the table, which is that of every statement.
-        self.columns = [_planned(column, dialect) for column in table.columns if column.name in loaded]
-        self._places = [
-            None if planned.column.name == stamped else names.index(planned.column.name) for planned in self.columns
-        ]
+        self.columns = [_target_column(column, dialect) for column in table.columns if column.name in loaded]
+        self._positions = [None if column.name == stamped else names.index(column.name) for column in self.columns]
         if len(self.columns) != len(names) + 1 or stamped in names:
-            msg = f"{table.name} has not these columns"
+            msg = f"{table.name} does not have these columns"
             raise ValueError(msg)
-        #: Which rows of the table are this load's.
+        #: The condition for the rows of this load.
         self.rows: ColumnElement[bool] = table.c[stamped] == self._mark
 
     @property
     def is_constrained(self) -> bool:
-        """Whether it has conditions that a bulk load passes over, for which the login needs a right to alter it."""
-        return any(isinstance(one, CheckConstraint | ForeignKeyConstraint) for one in self.table.constraints)
+        """Whether it has constraints, which a bulk load ignores and whose check needs the right to alter the table."""
+        return any(isinstance(rule, CheckConstraint | ForeignKeyConstraint) for rule in self.table.constraints)
 
     def prepared(self, rows: Iterable[Row]) -> list[Row]:
-        """Rows with their stamp, in the order of the table, as the drivers take them.
+        """Rows with their stamp, in the order of the table, as the drivers accept them.
 
         Raises:
             DatabaseValueTooLong: a value does not fit its column.
             DatabaseTextNotAscii: a text would lose characters in its column.
-            ValueError: a row has another number of values than the first, or a time has no zone.
+            ValueError: the number of values differs between rows, or a time has no zone.
         """
         values = list(zip(*rows, strict=True))
         if values and len(values) != len(self.columns) - 1:
-            msg = "a row has another number of values than there are columns"
+            msg = "a row does not have as many values as there are columns"
             raise ValueError(msg)
         count = len(values[0]) if values else 0
         stamp = [self._mark] * count
         return list(
             zip(
                 *(
-                    self._checked(column, stamp if place is None else values[place])
-                    for column, place in zip(self.columns, self._places, strict=True)
+                    self._checked(column, stamp if position is None else values[position])
+                    for column, position in zip(self.columns, self._positions, strict=True)
                 ),
                 strict=True,
             )
         )
 
-    def _checked(self, planned: TargetColumn, values: _Values) -> _Values:
-        if planned.convert is not None:
-            return [planned.convert(value) for value in values]
-        if planned.size is not None and _longest(values, planned) > planned.size:
-            raise DatabaseValueTooLong(database=self.database.name, reason=self._name(planned))
-        if planned.ascii_only and not all(value is None or value.isascii() for value in values):
-            raise DatabaseTextNotAscii(database=self.database.name, column=self._name(planned))
+    def _checked(self, column: TargetColumn, values: _Values) -> _Values:
+        if column.convert is not None:
+            return [column.convert(value) for value in values]
+        if column.size is not None and _longest(values, column) > column.size:
+            raise DatabaseValueTooLong(database=self.database.name, reason=self._name(column))
+        if column.ascii_only and not all(value is None or value.isascii() for value in values):
+            raise DatabaseTextNotAscii(database=self.database.name, column=self._name(column))
         return values
 
-    def _name(self, planned: TargetColumn) -> str:
-        return f"column {self.table.name}.{planned.column.name}"
+    def _name(self, column: TargetColumn) -> str:
+        return f"column {self.table.name}.{column.name}"
 
 
-def _planned(column: Column[Any], dialect: Dialect) -> TargetColumn:
-    made = column.type.dialect_impl(dialect)
-    here = made.impl_instance if isinstance(made, TypeDecorator) else made
-    sized = isinstance(here, String | BINARIES)
+def _target_column(column: Column[Any], dialect: Dialect) -> TargetColumn:
+    implementation = column.type.dialect_impl(dialect)
+    native = implementation.impl_instance if isinstance(implementation, TypeDecorator) else implementation
+    sized = isinstance(native, String | BINARIES)
     return TargetColumn(
-        column=column,
-        type=here,
-        size=here.length if isinstance(here, String | BINARIES) else None,
-        ascii_only=dialect.name == "mssql" and isinstance(here, String) and not isinstance(here, Unicode | UnicodeText),
-        # The drivers take bytes as they are; what SQLAlchemy would wrap them in is not taken by all of them.
-        convert=None if sized else made.bind_processor(dialect),
+        name=column.name,
+        type=native,
+        size=native.length if isinstance(native, String | BINARIES) else None,
+        ascii_only=dialect.name == "mssql"
+        and isinstance(native, String)
+        and not isinstance(native, Unicode | UnicodeText),
+        # The drivers accept bytes as they are; not all of them accept what SQLAlchemy would wrap bytes in.
+        convert=None if sized else implementation.bind_processor(dialect),
     )
 
 
-def _longest(values: _Values, planned: TargetColumn) -> int:
+def _longest(values: _Values, column: TargetColumn) -> int:
     longest = max((len(value) for value in values if value is not None), default=0)
-    if isinstance(planned.type, String) and planned.size is not None and longest > planned.size // 2:
-        # Characters beyond the first 65,536 take two places each.
+    if isinstance(column.type, String) and column.size is not None and longest > column.size // 2:
+        # Characters beyond the first 65,536 count twice.
         return max((len(value.encode("utf-16-le")) // 2 for value in values if value is not None), default=0)
     return longest

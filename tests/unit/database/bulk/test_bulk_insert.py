@@ -8,7 +8,7 @@ import pytest
 from azure.storage.blob import BlobServiceClient, ContainerClient
 
 from local.azurite import Azurite
-from shared.config.settings import BulkRoad
+from shared.config.settings import BulkMethod
 from shared.database.bulk.bulk_insert import BulkInsertSource, bulk_insert_statement
 from shared.database.bulk.load import BulkLoad
 from shared.database.bulk.target import Target
@@ -34,7 +34,7 @@ def container(azurite: Azurite) -> Iterator[Staging]:
 def bulk(on_server: Database, server: TableServer, azurite: Azurite, container: Staging) -> BulkLoad:
     """Loads into a server that finds the files in the container."""
     server.follow(Plan(storage=azurite.connection_string, container=container.name))
-    return BulkLoad(on_server, BulkRoad.BULK_INSERT, BulkInsertSource(container, "bridge_staging"))
+    return BulkLoad(on_server, BulkMethod.BULK_INSERT, BulkInsertSource(container, "bridge_staging"))
 
 
 def files(azurite: Azurite, container: Staging) -> list[str]:
@@ -45,7 +45,7 @@ def files(azurite: Azurite, container: Staging) -> list[str]:
 def test_rows_go_through_files_that_the_server_reads_and_the_bridge_removes(
     bulk: BulkLoad, server: TableServer, azurite: Azurite, container: Staging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.database.bulk.load._ROWS", dict.fromkeys(BulkRoad, 300))
+    monkeypatch.setattr("shared.database.bulk.load._ROWS", dict.fromkeys(BulkMethod, 300))
     assert bulk.load(every_type, NAMES, rows(700), stamp=("load_id", LOAD)) == 700
     found = [{name: row[name] for name in NAMES} for row in server.table.rows]
     assert found == [dict(zip(NAMES, row, strict=True)) for row in rows(700)]
@@ -107,4 +107,4 @@ def test_rows_that_the_server_left_out_are_missed(bulk: BulkLoad, server: TableS
 
 def test_bulk_insert_without_a_source_is_a_mistake(on_server: Database) -> None:
     with pytest.raises(ValueError, match="needs a source"):
-        BulkLoad(on_server, BulkRoad.BULK_INSERT)
+        BulkLoad(on_server, BulkMethod.BULK_INSERT)

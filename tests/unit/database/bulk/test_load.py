@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import func, select
 
-from shared.config.settings import BulkRoad
+from shared.config.settings import BulkMethod
 from shared.database.bulk.load import BulkLoad
 from shared.database.connections import Database
 from shared.errors import DatabaseValueTooLong
@@ -16,7 +16,7 @@ from tests.unit.database.bulk.every_type import NAMES, every_type, metadata, row
 
 COUNT = 10_050
 #: Not `auto`: where bulk copy does not work, this says so.
-ROADS = (BulkRoad.BULK_COPY, BulkRoad.INSERT)
+METHODS = (BulkMethod.BULK_COPY, BulkMethod.INSERT)
 
 
 @pytest.fixture
@@ -35,9 +35,9 @@ def held(database: Database, load_id: str) -> int:
         return connection.execute(count).scalar_one()
 
 
-@pytest.mark.parametrize("road", ROADS)
-def test_every_value_of_every_type_is_read_back_as_it_was_loaded(database: Database, road: BulkRoad) -> None:
-    assert BulkLoad(database, road).load(every_type, NAMES, rows(COUNT), stamp=("load_id", "one")) == COUNT
+@pytest.mark.parametrize("method", METHODS)
+def test_every_value_of_every_type_is_read_back_as_it_was_loaded(database: Database, method: BulkMethod) -> None:
+    assert BulkLoad(database, method).load(every_type, NAMES, rows(COUNT), stamp=("load_id", "one")) == COUNT
     columns = [every_type.c[name] for name in NAMES]
     with database.reading() as connection:
         found = connection.execute(select(*columns).where(every_type.c.load_id == "one")).all()
@@ -83,7 +83,7 @@ def test_a_value_too_long_fails_the_load_and_nothing_of_it_stays(database: Datab
 
 
 def test_a_load_holds_few_rows_at_a_time(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.database.bulk.load._ROWS", dict.fromkeys(BulkRoad, 100))
+    monkeypatch.setattr("shared.database.bulk.load._ROWS", dict.fromkeys(BulkMethod, 100))
     given = 0
     ahead = []
 

@@ -11,7 +11,7 @@ import pytest
 from azure.core.credentials import AccessToken
 from sqlalchemy import CheckConstraint, MetaData
 
-from shared.config.settings import BulkRoad
+from shared.config.settings import BulkMethod
 from shared.database.bulk.bulk_insert import bulk_insert_statement
 from shared.database.bulk.load import BulkLoad
 from shared.database.bulk.target import Target
@@ -28,12 +28,12 @@ from shared.errors import (
 from tests.unit.database.bulk.every_type import NAMES, every_type, rows
 from tests.unit.database.bulk.table_server import Plan, TableServer
 
-ROADS = (BulkRoad.AUTO, BulkRoad.BULK_COPY, BulkRoad.INSERT)
+METHODS = (BulkMethod.AUTO, BulkMethod.BULK_COPY, BulkMethod.INSERT)
 LOAD = "6b3f6e0a-1111-4222-8333-944445555666"
 
 
-def load(database: Database, road: BulkRoad = BulkRoad.AUTO, count: int = 20) -> int:
-    return BulkLoad(database, road).load(every_type, NAMES, rows(count), stamp=("load_id", LOAD))
+def load(database: Database, method: BulkMethod = BulkMethod.AUTO, count: int = 20) -> int:
+    return BulkLoad(database, method).load(every_type, NAMES, rows(count), stamp=("load_id", LOAD))
 
 
 def as_loaded(count: int) -> list[dict[str, object]]:
@@ -41,25 +41,25 @@ def as_loaded(count: int) -> list[dict[str, object]]:
 
 
 def lowered(monkeypatch: pytest.MonkeyPatch, size: int) -> None:
-    """Let every road take its rows in chunks of this size."""
-    monkeypatch.setattr("shared.database.bulk.load._ROWS", dict.fromkeys(BulkRoad, size))
+    """Let every method take its rows in chunks of this size."""
+    monkeypatch.setattr("shared.database.bulk.load._ROWS", dict.fromkeys(BulkMethod, size))
 
 
 @pytest.fixture(autouse=True)
 def no_load_is_small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A few rows take the road of many."""
-    monkeypatch.setattr("shared.database.bulk.load._FEW", 1)
+    """A few rows take the method of many."""
+    monkeypatch.setattr("shared.database.bulk.load._MIN_BULK_COPY", 1)
 
 
 # What arrives
 
 
-@pytest.mark.parametrize("road", [BulkRoad.BULK_COPY, BulkRoad.INSERT])
+@pytest.mark.parametrize("method", [BulkMethod.BULK_COPY, BulkMethod.INSERT])
 def test_every_value_arrives_as_it_was(
-    on_server: Database, server: TableServer, monkeypatch: pytest.MonkeyPatch, road: BulkRoad
+    on_server: Database, server: TableServer, monkeypatch: pytest.MonkeyPatch, method: BulkMethod
 ) -> None:
     lowered(monkeypatch, 400)
-    assert load(on_server, road, 1010) == 1010
+    assert load(on_server, method, 1010) == 1010
     assert server.table.rows == as_loaded(1010)
 
 
@@ -67,7 +67,7 @@ def test_bulk_copy_takes_bounded_chunks_and_keeps_nulls(
     on_server: Database, server: TableServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lowered(monkeypatch, 100)
-    load(on_server, BulkRoad.BULK_COPY, 201)
+    load(on_server, BulkMethod.BULK_COPY, 201)
     assert server.table.messages == [100, 100, 1]
     begun = [statement for statement in server.table.statements if statement.startswith("INSERT BULK")]
     assert len(begun) == 3
@@ -79,7 +79,7 @@ def test_conditions_of_a_table_are_checked_for_passing_over_them_needs_a_right_t
 ) -> None:
     constrained = every_type.to_metadata(MetaData())
     constrained.append_constraint(CheckConstraint("number > 0"))
-    BulkLoad(on_server, BulkRoad.BULK_COPY).load(constrained, NAMES, rows(2), stamp=("load_id", LOAD))
+    BulkLoad(on_server, BulkMethod.BULK_COPY).load(constrained, NAMES, rows(2), stamp=("load_id", LOAD))
     assert any("WITH (KEEP_NULLS, CHECK_CONSTRAINTS)" in statement for statement in server.table.statements)
     statement = bulk_insert_statement(
         Target(on_server, constrained, NAMES, ("load_id", LOAD)), f"bulk/{LOAD}.txt", "source"
@@ -90,7 +90,7 @@ def test_conditions_of_a_table_are_checked_for_passing_over_them_needs_a_right_t
 def test_few_rows_are_not_worth_the_logins_of_a_bulk_copy(
     on_server: Database, server: TableServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("shared.database.bulk.load._FEW", 10)
+    monkeypatch.setattr("shared.database.bulk.load._MIN_BULK_COPY", 10)
     assert load(on_server, count=9) == 9
     assert server.table.messages == []
     BulkLoad(on_server).load(every_type, NAMES, rows(10), stamp=("load_id", "ten"))
@@ -98,31 +98,31 @@ def test_few_rows_are_not_worth_the_logins_of_a_bulk_copy(
 
 
 def test_a_load_without_rows_asks_nothing(on_server: Database, server: TableServer) -> None:
-    assert load(on_server, BulkRoad.BULK_COPY, 0) == 0
+    assert load(on_server, BulkMethod.BULK_COPY, 0) == 0
     assert server.table.statements == []
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("method", METHODS)
 def test_texts_beyond_ascii_are_refused_where_the_server_would_make_question_marks_of_them(
-    on_server: Database, server: TableServer, road: BulkRoad
+    on_server: Database, server: TableServer, method: BulkMethod
 ) -> None:
     with pytest.raises(DatabaseTextNotAscii, match=r"every_type\.code"):
-        BulkLoad(on_server, road).load(
+        BulkLoad(on_server, method).load(
             every_type, ("line", "key", "code"), [(1, bytes(16), "Zoë")], stamp=("load_id", LOAD)
         )
     assert server.table.rows == []
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(
     ("column", "value"), [("code", "x" * 21), ("name", "x" * 51), ("name", "😀" * 25 + "x"), ("key", b"x" * 17)]
 )
 def test_a_value_that_is_too_long_is_refused_and_not_cut(
-    on_server: Database, server: TableServer, road: BulkRoad, column: str, value: object
+    on_server: Database, server: TableServer, method: BulkMethod, column: str, value: object
 ) -> None:
     values = {"line": 1, "key": bytes(16), "code": "a", "name": "", column: value}
     with pytest.raises(DatabaseValueTooLong, match=rf"every_type\.{column}"):
-        BulkLoad(on_server, road).load(every_type, tuple(values), [tuple(values.values())], stamp=("load_id", LOAD))
+        BulkLoad(on_server, method).load(every_type, tuple(values), [tuple(values.values())], stamp=("load_id", LOAD))
     assert server.table.rows == []
 
 
@@ -148,7 +148,7 @@ def test_rows_of_another_length_are_refused(on_server: Database, row: tuple[obje
 
 
 def test_bulk_copy_logs_in_as_the_other_connections_do(on_server: Database, server: TableServer) -> None:
-    load(on_server, BulkRoad.BULK_COPY)
+    load(on_server, BulkMethod.BULK_COPY)
     logins = server.table.logins
     assert len(logins) > 2
     assert {(one.user, one.password, one.database, one.encrypted) for one in logins} == {
@@ -165,12 +165,12 @@ def test_bulk_copy_takes_the_same_entra_tokens(
 
     monkeypatch.setattr(EntraTokens, "credential", lambda *_: Credential())
     database = open_database(server.connection("Authentication=Active Directory Managed Identity"))
-    assert load(database, BulkRoad.BULK_COPY) == 20
+    assert load(database, BulkMethod.BULK_COPY) == 20
     assert {one.token for one in server.table.logins} == {"a-token"}
     assert {one.user for one in server.table.logins} == {""}
 
 
-# Roads that are closed
+# Methods that cannot be used
 
 
 @pytest.mark.parametrize("fault", [{"INSERT BULK": 102}, {"SET FMTONLY ON": 2812}, {"SET FMTONLY ON": 0}])
@@ -196,7 +196,7 @@ def test_auto_goes_on_by_insert_where_mssql_python_cannot_be_loaded(
     assert load(on_server, count=30) == 30
     assert server.table.messages == []
     with pytest.raises(BulkLoadClosed, match="ModuleNotFoundError of mssql-python"):
-        load(on_server, BulkRoad.BULK_COPY)
+        load(on_server, BulkMethod.BULK_COPY)
 
 
 def test_auto_loads_anew_by_insert_when_the_connection_breaks_under_the_first_rows(
@@ -210,7 +210,7 @@ def test_auto_loads_anew_by_insert_when_the_connection_breaks_under_the_first_ro
 def test_bulk_copy_alone_says_why_it_is_closed(on_server: Database, server: TableServer) -> None:
     server.follow(Plan(errors={"INSERT BULK": 102}))
     with pytest.raises(BulkLoadClosed, match=r"by bulk copy \(error 102\)"):
-        load(on_server, BulkRoad.BULK_COPY)
+        load(on_server, BulkMethod.BULK_COPY)
     assert server.table.rows == []
 
 
@@ -245,17 +245,17 @@ def test_an_insert_that_the_server_refuses_leaves_nothing(
 ) -> None:
     server.follow(Plan(errors={"INSERT INTO": number}))
     with pytest.raises((DatabaseValueTooLong, DatabaseUnavailable), match=str(number)):
-        load(on_server, BulkRoad.INSERT)
+        load(on_server, BulkMethod.INSERT)
     assert server.table.rows == []
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("method", METHODS)
 def test_rows_that_the_server_lost_without_a_word_are_missed(
-    on_server: Database, server: TableServer, road: BulkRoad
+    on_server: Database, server: TableServer, method: BulkMethod
 ) -> None:
     server.follow(Plan(loses=3))
     with pytest.raises(BulkLoadIncomplete, match=r"Of 20 rows .* 17 arrived"):
-        load(on_server, road)
+        load(on_server, method)
     assert server.table.rows == []
 
 
@@ -313,7 +313,7 @@ class PanicException(BaseException):
 @pytest.mark.parametrize(
     ("raised", "expected"), [(PanicException("dest"), BulkLoadClosed), (KeyboardInterrupt(), KeyboardInterrupt)]
 )
-def test_a_panic_of_the_driver_closes_the_road_and_an_interrupt_goes_through(
+def test_a_panic_of_the_driver_closes_the_method_and_an_interrupt_goes_through(
     on_server: Database,
     monkeypatch: pytest.MonkeyPatch,
     raised: BaseException,
@@ -324,7 +324,7 @@ def test_a_panic_of_the_driver_closes_the_road_and_an_interrupt_goes_through(
 
     monkeypatch.setattr(importlib.import_module("mssql_python.cursor").Cursor, "bulkcopy", broken)
     with pytest.raises(expected):
-        load(on_server, BulkRoad.BULK_COPY)
+        load(on_server, BulkMethod.BULK_COPY)
 
 
 def test_one_call_of_bulk_copy_lasts_much_less_than_a_lease(
