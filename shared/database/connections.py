@@ -217,7 +217,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry)
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:
-    """Turn on the write-ahead log. SQLite does not wait for a lock here: without this loop first connections collide."""
+    """Turn on the write-ahead log. Here SQLite does not wait for locks by itself."""
     deadline = time.monotonic() + _BUSY_SECONDS
     while True:
         try:

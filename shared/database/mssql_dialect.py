@@ -24,7 +24,7 @@ _TOKEN: Final = re.compile(r"\?|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\[(?:[^\]]|\]
 
 
 class SqlServerDialect(MSDialect_pyodbc):
-    """Binds values other than NULL. Of many rows, consecutive ones with NULLs in the same positions are sent together."""
+    """Binds values other than NULL; rows with NULLs in the same positions are sent together."""
 
     supports_statement_cache = True
 

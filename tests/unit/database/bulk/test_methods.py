@@ -134,7 +134,7 @@ def test_a_time_without_zone_is_refused(on_server: Database) -> None:
 
 @pytest.mark.parametrize("names", [("line", "nothing"), ("line", "load_id"), ("line", "line")])
 def test_columns_that_the_table_has_not_are_refused(on_server: Database, names: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match="has not these columns"):
+    with pytest.raises(ValueError, match="does not have these columns"):
         BulkLoad(on_server).load(every_type, names, [(1, "a")], stamp=("load_id", LOAD))
 
 
