@@ -1,4 +1,4 @@
-"""`bridge status`, `bridge broadcasts` and `bridge broadcast …`: where things stand, and what an operator decides."""
+"""`bridge status`, `bridge broadcasts` and `bridge broadcast …`: show broadcasts and take an operator's decisions."""
 
 import json
 from typing import Annotated
@@ -6,69 +6,64 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli.wiring import AsJson, SettingsFile, console, opened_bridge, operator
+from cli.wiring import AsJson, SettingsFile, console, open_bridge, operator, say
 from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, State
 from shared.ledger.responses.counts import Comparison, of_broadcasts
-from shared.operations import control
-from shared.operations import resolve as decisions
-from shared.web.status import status as status_of
+from shared.operations import broadcasts as operations
+from shared.web.status import status as bridge_status
 
-broadcast = typer.Typer(no_args_is_help=True, help="Look at one broadcast, or decide about it.")
+broadcast = typer.Typer(no_args_is_help=True, help="Show one broadcast, or cancel, pause, stop, retry or resolve it.")
 
-Key = Annotated[str, typer.Argument(help="Key of the broadcast, as `bridge broadcasts` shows it.")]
+Key = Annotated[str, typer.Argument(help="The broadcast's key, as listed by `bridge broadcasts`.")]
 
 
 def status(settings: SettingsFile = None) -> None:
-    """Print where every broadcast and response file stands, as JSON."""
-    with opened_bridge(settings) as bridge:
-        typer.echo(json.dumps(status_of(bridge), indent=2))
+    """Print the state of every broadcast and response file as JSON."""
+    with open_bridge(settings) as bridge:
+        typer.echo(json.dumps(bridge_status(bridge), indent=2))
 
 
 def broadcasts(settings: SettingsFile = None, *, as_json: AsJson = False) -> None:
     """List the newest broadcasts."""
-    with opened_bridge(settings) as bridge:
-        found = status_of(bridge)["broadcasts"]
+    with open_bridge(settings) as bridge:
+        rows = bridge_status(bridge)["broadcasts"]
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        typer.echo(json.dumps(rows, indent=2))
         return
     table = Table("Broadcast", "State", "Message", "List", "Rows", "Uploaded", "Sent", "Error", box=None)
-    for one in found:
-        numbers = ["" if one[name] is None else f"{one[name]:,}" for name in ("rows_read", "rows_uploaded", "sent")]
+    for row in rows:
+        numbers = ["" if row[name] is None else f"{row[name]:,}" for name in ("rows_read", "rows_uploaded", "sent")]
         table.add_row(
-            one["key"], one["state"], one["message_name"], one["list_name"], *numbers, one["error_code"] or ""
+            row["key"], row["state"], row["message_name"], row["list_name"], *numbers, row["error_code"] or ""
         )
     console.print(table)
 
 
 @broadcast.command()
 def show(key: Key, settings: SettingsFile = None) -> None:
-    """Say where a broadcast stands and why: its history, effects, rejects and error."""
-    with opened_bridge(settings) as bridge:
-        found = bridge.ledger.broadcasts.get(key)
-        request = found.request
-        console.print(
-            f"Broadcast {key} is {found.state}: {_what(found)} "
-            f"(from a {request.source}, channel {request.channel}, route: {request.route}, send: {request.send_mode}).",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
+    """Show a broadcast's state and how it got there: history, effects, rejected rows, responses, error."""
+    with open_bridge(settings) as bridge:
+        shown = bridge.ledger.broadcasts.get(key)
+        request = shown.request
+        say(
+            f"Broadcast {key} is {shown.state}: {_content(shown)} "
+            f"(source: {request.source}, channel: {request.channel}, route: {request.route}, "
+            f"send: {request.send_mode})."
         )
-        if found.error:
-            console.print(f"{found.error} [{found.error_code}]", style="red", highlight=False, markup=False)
-        for step in bridge.ledger.broadcasts.history(found):
-            console.print(
-                f"  {step.at:%Y-%m-%d %H:%M:%S} UTC  {step.to_state}: {step.note}  ({step.owner})",
-                highlight=False,
-                markup=False,
+        if shown.error:
+            say(f"{shown.error} [{shown.error_code}]", style="red")
+        for change in bridge.ledger.broadcasts.history(shown):
+            say(f"  {change.at:%Y-%m-%d %H:%M:%S} UTC  {change.to_state}: {change.note}  ({change.owner})")
+        for effect in bridge.ledger.effects.of(shown):
+            outcome = (
+                f"done at {effect.done_at:%H:%M:%S} UTC" if effect.done_at else f"unknown after {effect.tries} tries"
             )
-        for effect in bridge.ledger.effects.of(found):
-            outcome = f"done {effect.done_at:%H:%M:%S}" if effect.done_at else f"not known, {effect.tries} tries"
-            console.print(f"  effect {effect.kind}: {effect.natural_key} - {outcome}", highlight=False, markup=False)
-        for reason, rows in bridge.ledger.broadcasts.rejects(found).items():
-            console.print(f"  {rows:,} rows not uploaded: {reason}", highlight=False)
-        _show_responses(of_broadcasts(bridge.ledger.database, [found.id]).get(found.id))
-        for command in _possible(found):
-            console.print(f"  you can: bridge broadcast {command}", highlight=False)
+            say(f"  effect {effect.kind}: {effect.natural_key} - {outcome}")
+        for reason, rows in bridge.ledger.broadcasts.rejects(shown).items():
+            say(f"  {rows:,} rows not uploaded: {reason}")
+        _show_responses(of_broadcasts(bridge.ledger.database, [shown.id]).get(shown.id))
+        for command in _possible_commands(shown):
+            say(f"  you can: bridge broadcast {command}")
 
 
 def _show_responses(comparison: Comparison | None) -> None:
@@ -76,20 +71,20 @@ def _show_responses(comparison: Comparison | None) -> None:
         return
     gaps = {gap.message_type: gap for gap in comparison.gaps}
     for message_type in sorted({*comparison.loaded, *gaps}):
-        told = f"  responses {message_type}: {comparison.loaded.get(message_type, 0):,} loaded"
+        line = f"  responses {message_type}: {comparison.loaded.get(message_type, 0):,} loaded"
         if message_type in gaps:
-            told += f", {gaps[message_type].reported:,} in the report of {comparison.compared_at:%Y-%m-%d %H:%M} UTC"
-        console.print(told, highlight=False, markup=False)
+            line += f", {gaps[message_type].reported:,} in the report of {comparison.compared_at:%Y-%m-%d %H:%M} UTC"
+        say(line)
     if comparison.error_code:
-        console.print(f"  not compared with the report: {comparison.error_code}", highlight=False)
+        say(f"  not compared with the report: {comparison.error_code}")
 
 
 @broadcast.command()
 def retry(key: Key, settings: SettingsFile = None) -> None:
-    """Let a failed broadcast go on, after its cause is mended."""
-    with opened_bridge(settings) as bridge:
-        changed = decisions.retry(bridge, key, owner=operator())
-    console.print(f"Broadcast {key} goes on from {changed.state}.", highlight=False)
+    """Retry a failed broadcast once the cause of its failure is fixed."""
+    with open_bridge(settings) as bridge:
+        retried = operations.retry(bridge, key, owner=operator())
+    say(f"Broadcast {key} continues from {retried.state}.")
 
 
 @broadcast.command()
@@ -101,67 +96,66 @@ def resolve(
         typer.Option("--started/--not-started", help="Whether the Smart Campaign was started.", show_default=False),
     ],
     campaign: Annotated[
-        int | None, typer.Option(help="Id of the Smart Campaign that was started, where the bridge does not know it.")
+        int | None,
+        typer.Option(help="Id of the Smart Campaign that was started; needed only where the bridge does not know it."),
     ] = None,
     settings: SettingsFile = None,
 ) -> None:
-    """Say of a parked broadcast whether its Smart Campaign was started."""
+    """Decide about a parked broadcast: was its Smart Campaign started or not?"""
     if campaign is not None and not started:
-        raise typer.BadParameter("--campaign names the Smart Campaign that was started: it goes with --started")
-    with opened_bridge(settings) as bridge:
-        changed = decisions.resolve(bridge, key, started=started, owner=operator(), campaign_id=campaign)
-    console.print(f"Broadcast {key} goes on from {changed.state}.", highlight=False)
+        raise typer.BadParameter("--campaign can only be used with --started", param_hint="--campaign")
+    with open_bridge(settings) as bridge:
+        resolved = operations.resolve(bridge, key, started=started, owner=operator(), campaign_id=campaign)
+    say(f"Broadcast {key} continues from {resolved.state}.")
 
 
 @broadcast.command()
 def cancel(key: Key, settings: SettingsFile = None) -> None:
-    """Cancel a broadcast before its start: nobody is mailed, or it is not cancelled."""
-    with opened_bridge(settings) as bridge:
-        control.cancel(bridge, key, owner=operator())
-    console.print(
-        f"Broadcast {key} is asked to be cancelled; `bridge broadcast show {key}` says when it is.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    """Cancel a broadcast before it starts to send. If anybody can have been mailed, it is not cancelled."""
+    with open_bridge(settings) as bridge:
+        operations.cancel(bridge, key, owner=operator())
+    say(f"Cancellation of broadcast {key} is requested; `bridge broadcast show {key}` shows the outcome.")
 
 
 @broadcast.command()
 def pause(key: Key, settings: SettingsFile = None) -> None:
-    """Pause a broadcast that is being sent: mails that are not out yet wait."""
-    with opened_bridge(settings) as bridge:
-        control.pause(bridge, key, owner=operator())
-    console.print(f"Broadcast {key} is paused; `bridge broadcast resume {key}` goes on.", highlight=False)
+    """Pause a broadcast that is sending: mails that are not out yet wait."""
+    with open_bridge(settings) as bridge:
+        operations.pause(bridge, key, owner=operator())
+    say(f"Broadcast {key} is paused; `bridge broadcast resume {key}` resumes it.")
 
 
 @broadcast.command()
 def resume(key: Key, settings: SettingsFile = None) -> None:
-    """Go on with a paused broadcast."""
-    with opened_bridge(settings) as bridge:
-        control.resume(bridge, key, owner=operator())
-    console.print(f"Broadcast {key} goes on.", highlight=False)
+    """Resume a paused broadcast."""
+    with open_bridge(settings) as bridge:
+        operations.resume(bridge, key, owner=operator())
+    say(f"Broadcast {key} is sending again.")
 
 
 @broadcast.command()
 def stop(key: Key, settings: SettingsFile = None) -> None:
-    """Stop a broadcast that is being sent, for good: mails that are not out yet are never sent."""
-    with opened_bridge(settings) as bridge:
-        control.stop(bridge, key, owner=operator())
-    console.print(f"Broadcast {key} is stopped for good.", highlight=False)
+    """Stop a broadcast that is sending, for good: mails that are not out yet are never sent."""
+    with open_bridge(settings) as bridge:
+        operations.stop(bridge, key, owner=operator())
+    say(f"Broadcast {key} is stopped for good.")
 
 
-def _possible(found: Broadcast) -> list[str]:
-    """What an operator can do now."""
-    if found.state is State.FAILED:
-        return [f"retry {found.key}"]
-    if found.state is State.NEEDS_OPERATOR:
-        return [f"resolve {found.key} --started", f"resolve {found.key} --not-started"]
-    if found.state is State.SENDING:
-        return [f"pause {found.key}", f"resume {found.key}", f"stop {found.key}"]
-    return [f"cancel {found.key}"] if State.CANCELLED in TRANSITIONS[found.state] else []
+def _possible_commands(broadcast: Broadcast) -> list[str]:
+    """The subcommands of `bridge broadcast` that the broadcast's state allows."""
+    key = broadcast.key
+    match broadcast.state:
+        case State.FAILED:
+            return [f"retry {key}"]
+        case State.NEEDS_OPERATOR:
+            return [f"resolve {key} --started", f"resolve {key} --not-started"]
+        case State.SENDING:
+            return [f"pause {key}", f"resume {key}", f"stop {key}"]
+    return [f"cancel {key}"] if State.CANCELLED in TRANSITIONS[broadcast.state] else []
 
 
-def _what(broadcast: Broadcast) -> str:
+def _content(broadcast: Broadcast) -> str:
     request = broadcast.request
     if request.route is RouteKind.EXPORT_FILE:
-        return f"delivery file {request.delivery_file}, exported"
+        return f"export of delivery file {request.delivery_file}"
     return f"message “{request.message_name}” to list “{request.list_name}”"

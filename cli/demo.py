@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.wiring import console, problems
+from cli.wiring import console, error_console, fail, say
 from shared.broadcast import SEND_MODES, RouteKind, SendMode, Source
 from shared.config.channels import default_send_mode
 
 if TYPE_CHECKING:
     from local.demo.folder import DemoFolder
 
-#: Exit codes besides 0 (it balances) and 1 (it does not).
+#: Exit codes beside 0 (the summary balances) and 1 (it does not).
 _CANNOT_START = 2
 _STOPPED = 3
 
@@ -23,28 +23,31 @@ def demo(  # noqa: PLR0913 - options of a command
     recipients: Annotated[
         int | None, typer.Option(min=1, help="Recipients in the delivery file.", show_default="10000")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the delivery file and the recipients' chance.")] = None,
-    intake: Annotated[Source | None, typer.Option(help="How the broadcast comes in.", show_default="job")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Random seed of the delivery file and of what the recipients do.")
+    ] = None,
+    intake: Annotated[Source | None, typer.Option(help="Where the broadcast comes from.", show_default="job")] = None,
     route: Annotated[
-        RouteKind | None, typer.Option(help="How the list gets in and the message out.", show_default="import job")
+        RouteKind | None, typer.Option(help="How the list is imported and the message sent.", show_default="import job")
     ] = None,
     send: Annotated[
-        SendMode | None, typer.Option(help="What makes Optimizely send.", show_default="the route's usual one")
+        SendMode | None,
+        typer.Option(help="What makes Optimizely send the message.", show_default="the route's default"),
     ] = None,
     *,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on with the demo that was interrupted.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume a demo that was interrupted.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print only the closing summary, as one JSON object.")
     ] = False,
     stay: Annotated[
-        bool, typer.Option("--stay", help="Keep everything running at the end, for other commands, until Ctrl-C.")
+        bool, typer.Option("--stay", help="When finished, keep everything running for other commands until Ctrl-C.")
     ] = False,
-    folder: Annotated[Path, typer.Option(help="Where the demo keeps everything.")] = Path(".demo"),
+    folder: Annotated[Path, typer.Option(help="Folder for all data of the demo.")] = Path(".demo"),
 ) -> None:
-    """Carry a broadcast from WS_DB to a simulated Optimizely Campaign and all its responses back into RS_DB.
+    """Run a broadcast from WS_DB through a simulated Optimizely Campaign and bring all its responses back to RS_DB.
 
     Exit status: 0 when the closing summary balances, 1 when it does not, 2 when the demo cannot start,
-    3 when it was interrupted and can be gone on with (--resume).
+    3 when it was interrupted and can be resumed with --resume.
     """
     # The demo needs packages that an operator's installation may lack.
     from local.demo.demo import DemoStoppedError, running  # noqa: PLC0415
@@ -52,65 +55,62 @@ def demo(  # noqa: PLR0913 - options of a command
     from local.demo.live_view import show  # noqa: PLC0415
     from local.demo.processes import NotReadyError  # noqa: PLC0415
 
-    out = problems if as_json else console
-    place = DemoFolder(folder)
+    out = error_console if as_json else console
+    demo_folder = DemoFolder(folder)
     if resume and any(option is not None for option in (recipients, seed, intake, route, send)):
-        raise typer.BadParameter("--resume goes on with what it began with: leave the other options out")
-    way = route or RouteKind.IMPORT_JOB
-    mode = send or default_send_mode(way)
-    if mode not in SEND_MODES[way]:
-        possible = ", ".join(f"'{one}'" for one in sorted(SEND_MODES[way]))
-        raise typer.BadParameter(f"the route '{way}' cannot send '{mode}'; it can: {possible}")
+        raise typer.BadParameter(
+            "a demo is resumed with its own options: give none of them with --resume", param_hint="--resume"
+        )
+    route = route or RouteKind.IMPORT_JOB
+    mode = send or default_send_mode(route)
+    if mode not in SEND_MODES[route]:
+        modes = ", ".join(f"'{possible}'" for possible in sorted(SEND_MODES[route]))
+        raise typer.BadParameter(f"the route '{route}' allows {modes}, not '{mode}'", param_hint="--send")
     if intake is Source.FILE and mode is SendMode.AT_TIME:
-        raise typer.BadParameter("a dropped file names no time: 'at a time' needs a job or the channel")
+        raise typer.BadParameter(
+            "'at a time' needs the intake 'job' or 'channel': a dropped file carries no time", param_hint="--send"
+        )
     try:
         if resume:
-            plan = place.resume()
+            plan = demo_folder.resume()
         else:
             plan = Plan(
                 recipients=recipients or 10_000,
                 seed=1 if seed is None else seed,
                 intake=intake or Source.JOB,
-                route=way,
+                route=route,
                 send=mode,
             )
-            place.create(plan)
+            demo_folder.create(plan)
     except DemoFolderError as error:
-        problems.print(f"The demo cannot start: {error}.", style="red", highlight=False, markup=False)
-        raise typer.Exit(_CANNOT_START) from None
+        raise fail(f"The demo cannot start: {error}.", _CANNOT_START) from None
     try:
-        with running(place, plan, report=lambda line: out.print(line, highlight=False, soft_wrap=True)) as under_way:
-            show(out, under_way.watch())
-            summary = under_way.summary()
-            _tell_end(place, summary, as_json=as_json)
+        with running(demo_folder, plan, report=lambda line: out.print(line, highlight=False, soft_wrap=True)) as run:
+            show(out, run.watch())
+            summary = run.summary()
+            _print_summary(demo_folder, summary, as_json=as_json)
             if stay:
-                for line in under_way.suggestions():
+                for line in run.suggestions():
                     out.print(line, highlight=False, soft_wrap=True)
                 with suppress(KeyboardInterrupt):
-                    under_way.wait()
+                    run.wait()
     except NotReadyError as error:
-        problems.print(f"The demo cannot start: {error}.", style="red", highlight=False, markup=False)
-        raise typer.Exit(_CANNOT_START) from None
+        raise fail(f"The demo cannot start: {error}.", _CANNOT_START) from None
     except (DemoStoppedError, KeyboardInterrupt) as error:
         reason = str(error) or "it was interrupted"
-        problems.print(
-            f"The demo stopped: {reason}. Everything is kept in {place.path}; go on with `bridge demo --resume`.",
-            style="red",
-            highlight=False,
-            markup=False,
-        )
-        raise typer.Exit(_STOPPED) from None
+        kept = f"Its data is kept in {demo_folder.path}; resume it with `bridge demo --resume`."
+        raise fail(f"The demo stopped: {reason}. {kept}", _STOPPED) from None
     finally:
-        place.release()
+        demo_folder.release()
     raise typer.Exit(0 if summary["balanced"] else 1)
 
 
-def _tell_end(place: "DemoFolder", summary: dict[str, Any], *, as_json: bool) -> None:
+def _print_summary(folder: "DemoFolder", summary: dict[str, Any], *, as_json: bool) -> None:
     from local.demo.closing import show_summary  # noqa: PLC0415
 
-    place.summary.write_text(json.dumps(summary, indent=2))
+    folder.summary.write_text(json.dumps(summary, indent=2))
     if as_json:
         typer.echo(json.dumps(summary))
     else:
         show_summary(console, summary)
-        console.print(f"Everything lies in {place.path}: databases, files, logs, summary.json.", highlight=False)
+        say(f"All data is in {folder.path}: databases, files, logs, summary.json.")

@@ -21,7 +21,8 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Broadcast Bridge: from Apteco FastStats and PeopleStage to Optimizely Campaign, and every response back.",
+    help="Broadcast Bridge: carries broadcasts from Apteco FastStats and PeopleStage to Optimizely Campaign, and every "
+    "response back.",
 )
 app.command()(demo)
 app.command()(setup)

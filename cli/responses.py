@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from cli.wiring import AsJson, SettingsFile, console, opened_bridge, problems
+from cli.wiring import AsJson, SettingsFile, console, error_console, open_bridge
 from shared.bridge import Bridge
 from shared.config.channels import Channels
 from shared.config.response_layouts import layout_of
@@ -50,7 +50,9 @@ def inspect(
         found = layout_of(file.name, layouts)
         if found is None:
             names = ", ".join(pattern for layout in layouts.values() for pattern in layout.names)
-            problems.print(f"No layout is for a file of this name; there are: {names}", highlight=False, markup=False)
+            error_console.print(
+                f"No layout is for a file of this name; there are: {names}", highlight=False, markup=False
+            )
             raise typer.Exit(1)
         console.print(f"{file.name} is read by the layout “{found[0]}”.", highlight=False, markup=False)
         reader = ResponseReader(_pieces(file), found[1], name=file.name)
@@ -60,7 +62,7 @@ def inspect(
         _show_columns(reader)
         _show_rows(reader, refused)
     except BridgeError as error:
-        problems.print(str(error), style="red", highlight=False, markup=False)
+        error_console.print(str(error), style="red", highlight=False, markup=False)
         raise typer.Exit(1) from None
     raise typer.Exit(1 if reader.rejects else 0)
 
@@ -76,7 +78,7 @@ def load(
 
     Exit status: 0 when the file is loaded, even if rows of it are refused; 1 when it is not.
     """
-    with opened_bridge(settings) as bridge:
+    with open_bridge(settings) as bridge:
         try:
             told = _loaded(bridge, take_in(bridge, file))
         except BridgeError as error:
@@ -107,7 +109,7 @@ def replay(
     if (since is None) == (file is None):
         raise typer.BadParameter("say which: --since, or --file")
     told = []
-    with opened_bridge(settings) as bridge:
+    with open_bridge(settings) as bridge:
         for one in _wanted(bridge, since, file):
             try:
                 told.append(_loaded(bridge, one))
@@ -153,7 +155,7 @@ def _print(told: list[dict[str, Any]], *, as_json: bool, one: bool = False) -> N
     else:
         for file in told:
             if "error" in file:
-                problems.print(f"{file['file']}: {file['error']} [{file['error_code']}]", style="red", **_PLAIN)
+                error_console.print(f"{file['file']}: {file['error']} [{file['error_code']}]", style="red", **_PLAIN)
                 continue
             rows = {word: f"{file[f'rows_{word}']:,}" for word in ("read", "loaded", "known", "rejected", "unmatched")}
             console.print(

@@ -1,4 +1,4 @@
-"""`bridge schema-map`: the names under which the bridge looks for what it needs in WS_DB, RS_DB and PS_DB."""
+"""`bridge schema-map`: the names of the tables and columns that the bridge uses in WS_DB, RS_DB and PS_DB."""
 
 import json
 import os
@@ -7,42 +7,39 @@ from typing import Annotated
 
 import typer
 
-from cli.wiring import SettingsFile, problems, take_in
-from shared.errors import SettingsInvalid
+from cli.wiring import SettingsFile, print_errors, read_settings_file
 from shared.faststats.schema_map.entries import Entry
 from shared.faststats.schema_map.names import SchemaMap
 from shared.faststats.schema_map.spec import DATABASES
 
-schema_map = typer.Typer(no_args_is_help=True, help="Look at the schema map.")
+schema_map = typer.Typer(no_args_is_help=True, help="Show the schema map.")
 
-#: Where the comments begin.
+#: Column at which comments begin.
 _WIDTH = 52
 _HEAD = """\
-# Schema map of Broadcast Bridge (docs/reference/schema-map.md). A file needs only the lines that differ.
-# published: named in public material. assumption: not public; check it on the real system.
-# "" leaves out what may be left out."""
+# Schema map of Broadcast Bridge (docs/reference/schema-map.md). A file of your own needs only the lines that differ.
+# published: named in public material. assumption: not public; verify it on the real system.
+# "": the system has no such table or column, where a comment allows it."""
 
 
 @schema_map.callback()
 def _group() -> None:
-    """Look at the schema map."""
+    """Show the schema map."""
 
 
 @schema_map.command()
 def show(
     file: Annotated[
-        Path | None, typer.Option(help="A schema map.", show_default="SCHEMA_MAP_FILE", exists=True, dir_okay=False)
+        Path | None,
+        typer.Option(help="The schema map to show.", show_default="SCHEMA_MAP_FILE", exists=True, dir_okay=False),
     ] = None,
     settings: SettingsFile = None,
 ) -> None:
-    """Print the schema map as TOML, with what is known of each name."""
-    take_in(settings)
-    named = os.environ.get("SCHEMA_MAP_FILE")
-    try:
-        names = SchemaMap.load(file or (Path(named) if named else None))
-    except SettingsInvalid as error:
-        problems.print(str(error), style="red", highlight=False, markup=False)
-        raise typer.Exit(1) from None
+    """Print the schema map as TOML, with a comment that says where each name comes from."""
+    read_settings_file(settings)
+    configured = os.environ.get("SCHEMA_MAP_FILE")
+    with print_errors():
+        names = SchemaMap.load(file or (Path(configured) if configured else None))
     typer.echo(page(names), nl=False)
 
 

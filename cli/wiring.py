@@ -1,4 +1,4 @@
-"""How commands find the bridge: by app settings in the environment or in a local.settings.json."""
+"""What every command shares: app settings from the environment or a local.settings.json, the bridge, the output."""
 
 import getpass
 import json
@@ -20,44 +20,60 @@ SettingsFile = Annotated[
     Path | None,
     typer.Option(
         "--settings",
-        help="A local.settings.json to take the app settings from; the environment wins.",
+        help="A local.settings.json with app settings; variables of the environment take precedence.",
         exists=True,
         dir_okay=False,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
 #: Columns of text that goes to a file or another program.
 _WIDTH = 120
 
 console = Console(width=None if sys.stdout.isatty() else _WIDTH)
-problems = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH)
+error_console = Console(stderr=True, width=None if sys.stderr.isatty() else _WIDTH)
+
+
+def say(text: str, *, style: str | None = None, to: Console = console) -> None:
+    """Print text as it is: one line stays one line, and nothing in it is markup."""
+    to.print(text, style=style, highlight=False, markup=False, soft_wrap=True)
+
+
+def fail(text: str, exit_code: int = 1) -> typer.Exit:
+    """Print what went wrong to standard error; returns what to raise to end the command."""
+    say(text, style="red", to=error_console)
+    return typer.Exit(exit_code)
 
 
 @contextmanager
-def opened_bridge(settings_file: Path | None) -> Iterator[Bridge]:
-    """The bridge of the app settings; an error of the catalogue ends the command with exit code 1."""
-    with told_errors():
-        take_in(settings_file)
+def open_bridge(settings_file: Path | None) -> Iterator[Bridge]:
+    """The bridge of the app settings; a `BridgeError` is printed and ends the command with exit code 1."""
+    with print_errors():
+        read_settings_file(settings_file)
         with closing(Bridge.started(Settings.load())) as bridge:
             yield bridge
 
 
-def take_in(settings_file: Path | None) -> None:
-    """Put the values of a local.settings.json into the environment, which wins."""
-    if settings_file is not None:
-        for name, value in json.loads(settings_file.read_text())["Values"].items():
-            os.environ.setdefault(name, value)
+def read_settings_file(settings_file: Path | None) -> None:
+    """Add the values of a local.settings.json to the environment, which takes precedence."""
+    if settings_file is None:
+        return
+    try:
+        values = json.loads(settings_file.read_text("utf-8"))["Values"]
+        for name, value in values.items():
+            os.environ.setdefault(name, str(value))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        hint = f'{settings_file} is not a local.settings.json: an object of JSON with the app settings in "Values"'
+        raise typer.BadParameter(hint, param_hint="--settings") from None
 
 
 @contextmanager
-def told_errors() -> Iterator[None]:
-    """An error of the catalogue is printed and ends the command with exit code 1."""
+def print_errors() -> Iterator[None]:
+    """Print a `BridgeError` and end the command with exit code 1."""
     try:
         yield
     except BridgeError as error:
-        problems.print(str(error), style="red", highlight=False, markup=False)
-        raise typer.Exit(1) from None
+        raise fail(str(error)) from None
 
 
 def operator() -> str:

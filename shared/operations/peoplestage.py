@@ -20,7 +20,7 @@ from shared.faststats.channel import (
     upload_answer,
 )
 from shared.operations import test_send as test_sends
-from shared.operations.resolve import retry
+from shared.operations.broadcasts import retry
 from shared.steps.delivery_command import with_step_and_run
 from shared.steps.stage import delivery_blob
 from shared.telemetry import log

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-import shared.operations.resolve
 import shared.steps.runner
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.config.channels import SendingBatch
@@ -13,7 +12,7 @@ from shared.errors import OptimizelyUnavailable
 from shared.faststats.rs_db import RsDb
 from shared.faststats.ws_db import WsDb
 from shared.ledger.effects import Effects
-from shared.operations.resolve import resolve
+from shared.operations.broadcasts import resolve
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.campaign import BroadcastCampaign
 from shared.routes.closed_loop import ClosedLoopRoute

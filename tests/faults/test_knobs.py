@@ -10,7 +10,7 @@ import pytest
 
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.config.channels import SendingBatch
-from shared.operations.resolve import resolve, retry
+from shared.operations.broadcasts import resolve, retry
 from shared.steps.gather_responses import gather_responses
 from tests.flow.harness import Flow, channel, until
 

@@ -8,7 +8,7 @@ import pytest
 
 from shared.broadcast import BroadcastRequest, State
 from shared.faststats.job_command import Job, read_job_command
-from shared.operations.resolve import retry
+from shared.operations.broadcasts import retry
 from shared.steps.poll_jobs import poll_jobs
 from tests.flow.harness import Flow
 

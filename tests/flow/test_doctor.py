@@ -1,4 +1,4 @@
-"""`bridge doctor`: what is well and what is not, one line each, and never a secret."""
+"""`bridge doctor`: one line for each check, ok or FAIL, and never a secret."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -34,14 +34,14 @@ def doctor(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> Doctor:
     return run
 
 
-def wrong(result: Result) -> list[str]:
-    return [line.removeprefix("WRONG  ") for line in result.stdout.splitlines() if line.startswith("WRONG")]
+def failed(result: Result) -> list[str]:
+    return [line.removeprefix("FAIL  ") for line in result.stdout.splitlines() if line.startswith("FAIL")]
 
 
-def test_an_installation_that_is_well_says_so_of_every_part(doctor: Doctor, flow: Flow) -> None:
+def test_every_part_of_a_valid_installation_is_ok(doctor: Doctor, flow: Flow) -> None:
     result = doctor()
     assert result.exit_code == 0, result.stdout
-    parts = [line.partition(": ")[0].removeprefix("well   ") for line in result.stdout.splitlines()]
+    parts = [line.partition(": ")[0].removeprefix("ok    ") for line in result.stdout.splitlines()]
     settings = flow.bridge.settings
     containers = (settings.staging_container, settings.rejects_container, settings.responses_container)
     assert parts == [
@@ -54,16 +54,17 @@ def test_an_installation_that_is_well_says_so_of_every_part(doctor: Doctor, flow
         "RS_DB and the schema map",
         "the bridge's tables",
         "PS_DB",
+        "storage account",
         *(f"container {name}" for name in containers),
         "delivery files",
         "SFTP site",
         "REST login",
     ]
-    assert "PS_DB: not in use" in result.stdout
+    assert "PS_DB: not configured" in result.stdout
 
 
 @pytest.mark.sqlite
-def test_each_thing_that_is_not_well_is_told_and_hides_no_other(doctor: Doctor, flow: Flow, tmp_path: Path) -> None:
+def test_each_failed_check_is_reported_and_hides_no_other(doctor: Doctor, flow: Flow, tmp_path: Path) -> None:
     with flow.ws_database.writing() as connection:
         connection.exec_driver_sql('ALTER TABLE "JobQueue" RENAME COLUMN "Priority" TO "Prio"')
         connection.exec_driver_sql('ALTER TABLE "JobQueue" RENAME COLUMN "State" TO "Status"')
@@ -76,7 +77,7 @@ def test_each_thing_that_is_not_well_is_told_and_hides_no_other(doctor: Doctor, 
         OPTIMIZELY_API_PASSWORD="hunter2-is-wrong",
     )
     assert result.exit_code == 1
-    assert [line.partition(": ")[0] for line in wrong(result)] == [
+    assert [line.partition(": ")[0] for line in failed(result)] == [
         "channels",
         "WS_DB and the schema map",
         "WS_DB and the schema map",
@@ -89,20 +90,20 @@ def test_each_thing_that_is_not_well_is_told_and_hides_no_other(doctor: Doctor, 
     assert "run `bridge setup`" in result.stdout
 
 
-def test_places_of_channels_and_of_ferg_are_looked_at(doctor: Doctor, tmp_path: Path) -> None:
+def test_locations_of_channels_and_of_ferg_are_checked(doctor: Doctor, tmp_path: Path) -> None:
     channels = tmp_path / "channels.toml"
     channels.write_text(
         f'[channels.news.drop]\nplace = "{tmp_path}/drops"\nlist_name = "Customers"\nmessage_name = "News"\n'
     )
     result = doctor(CHANNELS_FILE=str(channels), FERG_FILES=str(tmp_path), RESPONSES_TO="both")
-    assert [line.partition(": ")[0] for line in wrong(result)] == ["dropped files of channel news"]
-    assert f"files are in {tmp_path}" in result.stdout
+    assert [line.partition(": ")[0] for line in failed(result)] == ["dropped files of channel news"]
+    assert f"files in {tmp_path}" in result.stdout
 
 
-def test_tables_that_lack_a_migration_are_told(doctor: Doctor, flow: Flow) -> None:
+def test_a_missing_migration_is_reported(doctor: Doctor, flow: Flow) -> None:
     with flow.bridge.rs_database.writing() as connection:
         connection.execute(migration.delete().where(migration.c.number > 1))
-    (line,) = wrong(doctor())
+    (line,) = failed(doctor())
     assert line.startswith("the bridge's tables: ")
     assert "bridge db migrate" in line
 
@@ -118,21 +119,21 @@ def test_tables_that_lack_a_migration_are_told(doctor: Doctor, flow: Flow) -> No
         ("DELIVERY_FILES", "container:not-there", "delivery files"),
     ],
 )
-def test_a_setting_that_leads_nowhere_is_told_at_its_part(doctor: Doctor, setting: str, value: str, part: str) -> None:
+def test_a_setting_that_leads_nowhere_fails_its_own_check(doctor: Doctor, setting: str, value: str, part: str) -> None:
     result = doctor(**{setting: value})
     assert result.exit_code == 1
-    assert [line.partition(": ")[0] for line in wrong(result)] == [part]
+    assert [line.partition(": ")[0] for line in failed(result)] == [part]
 
 
-def test_settings_that_cannot_be_used_are_all_that_is_told(doctor: Doctor) -> None:
+def test_invalid_settings_are_the_only_finding(doctor: Doctor) -> None:
     result = doctor(RS_DB=None, SFTP_PORT="many")
     assert result.exit_code == 1
-    (line,) = wrong(result)
+    (line,) = failed(result)
     assert "RS_DB" in line
     assert "SFTP_PORT" in line
 
 
-def test_no_secret_is_told_whatever_is_wrong(doctor: Doctor, flow: Flow) -> None:
+def test_no_secret_is_printed_whatever_fails(doctor: Doctor, flow: Flow) -> None:
     secret = "Server=127.0.0.1,9;Initial Catalog=WS_X;User Id=u;Password=geheim-4711;"
     result = doctor(WS_DB=secret, OPTIMIZELY_API_PASSWORD="geheim-4712", SFTP_PRIVATE_KEY="geheim-4713")
     assert result.exit_code == 1

@@ -10,8 +10,7 @@ from local.azurite import Azurite
 from shared.bridge import Bridge
 from shared.broadcast import RouteKind, SendMode, State
 from shared.errors import SettingsInvalid
-from shared.operations.control import cancel
-from shared.operations.resolve import resolve
+from shared.operations.broadcasts import cancel, resolve
 from shared.routes import single_upload as handover
 from shared.sftp.site import SftpSession
 from tests.databases import Databases

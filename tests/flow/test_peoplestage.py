@@ -18,7 +18,7 @@ from shared.errors import DeliveryDiffers, DeliveryEnded, SettingsInvalid
 from shared.faststats.channel import BroadcastCall, Slot, UploadCall
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.operations import peoplestage
-from shared.operations.control import cancel
+from shared.operations.broadcasts import cancel
 from shared.steps.housekeeping import housekeeping
 from shared.web.peoplestage import answer
 from tests.databases import ZONE

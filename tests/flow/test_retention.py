@@ -16,7 +16,7 @@ from shared.config.settings import Settings
 from shared.errors import ResponseFileNotKept, StorageUnavailable
 from shared.ledger import person_rows, removals, tables
 from shared.ledger.broadcasts import lease_name
-from shared.operations.resolve import retry
+from shared.operations.broadcasts import retry
 from shared.operations.responses import load_again, take_in
 from shared.steps.chores import remove_expired as step
 from shared.steps.chores.remove_expired import EVERY, KINDS, remove_old

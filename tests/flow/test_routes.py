@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from shared.broadcast import SEND_MODES, RouteKind, SendMode, State
-from shared.operations import control
+from shared.operations.broadcasts import cancel, pause, resume, stop
 from tests.flow.harness import Flow, channel, until
 
 #: One by one, in the order of the page on channels. What is exported has tests of its own.
@@ -63,7 +63,7 @@ def test_a_broadcast_that_is_cancelled_before_its_start_mails_nobody(
     flow.poll()
     flow.stop_at(job_id, state)
     broadcast = flow.broadcast(job_id)
-    control.cancel(flow.bridge, broadcast.key, owner="a test")
+    cancel(flow.bridge, broadcast.key, owner="a test")
     ended = flow.run(job_id)
     assert ended.state is State.CANCELLED
     assert flow.job(job_id) == ("cancel", flow.job(job_id)[1])
@@ -86,7 +86,7 @@ def test_a_broadcast_that_waits_for_its_time_can_be_cancelled(flow: Flow) -> Non
 
     until(armed, "its copy is activated", between=flow.deliver)
     assert flow.broadcast(job_id).state is State.IMPORTED
-    control.cancel(flow.bridge, flow.broadcast(job_id).key, owner="a test")
+    cancel(flow.bridge, flow.broadcast(job_id).key, owner="a test")
     ended = flow.run(job_id)
     assert ended.state is State.CANCELLED
     assert flow.campaign(ended)["status"] == "activationRequired"
@@ -101,7 +101,7 @@ def test_a_broadcast_that_is_sent_can_be_paused_gone_on_with_and_stopped(slow_fl
     key = flow.broadcast(job_id).key
     flow.pass_time(seconds=20)
 
-    control.pause(flow.bridge, key, owner="a test")
+    pause(flow.bridge, key, owner="a test")
     assert flow.campaign(flow.broadcast(job_id))["status"] == "paused"
     held = flow.campaign(flow.broadcast(job_id))["mails_sent"]
     flow.pass_time(hours=5)
@@ -109,9 +109,9 @@ def test_a_broadcast_that_is_sent_can_be_paused_gone_on_with_and_stopped(slow_fl
     assert flow.broadcast(job_id).state is State.SENDING
     assert flow.campaign(flow.broadcast(job_id))["mails_sent"] == held
 
-    control.resume(flow.bridge, key, owner="a test")
+    resume(flow.bridge, key, owner="a test")
     flow.pass_time(seconds=5)
-    control.stop(flow.bridge, key, owner="a test")
+    stop(flow.bridge, key, owner="a test")
     ended = flow.run(job_id)
     assert (ended.state, ended.error_code) == (State.CLOSED, "send-stopped")
     sent = flow.campaign(ended)["mails_sent"]
@@ -121,7 +121,7 @@ def test_a_broadcast_that_is_sent_can_be_paused_gone_on_with_and_stopped(slow_fl
     notes = [row.note for row in flow.bridge.ledger.broadcasts.history(ended)]
     assert [note for note in notes if note.endswith("by an operator")] == [
         "paused by an operator",
-        "gone on with by an operator",
+        "resumed by an operator",
         "stopped by an operator",
     ]
     assert flow.job(job_id)[1]["ErrorCode"] == "send-stopped"

@@ -45,7 +45,7 @@ def test_an_app_that_works_is_asked_step_by_step(deployed: str, flow: Flow) -> N
     assert (no_seeds.exit_code, "seed-list-missing" in no_seeds.stderr) == (1, True)
     wrong_key = smoke(deployed, key="another")
     assert wrong_key.exit_code == 1
-    assert "does not take the key" in wrong_key.stderr
+    assert "does not accept the key" in wrong_key.stderr
 
 
 def test_an_app_that_cannot_start_is_told_by_its_check_and_code(flow: Flow, tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ def test_a_command_without_settings_says_which_are_missing(monkeypatch: pytest.M
 def test_resume_does_not_take_another_number_of_recipients(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["demo", "--resume", "--recipients", "5", "--folder", str(tmp_path)])
     assert result.exit_code == 2
-    assert "--resume goes on with what it began with" in result.stderr
+    assert "resumed with its own options" in result.stderr
 
 
 def test_a_demo_of_what_a_route_cannot_do_is_refused_and_told_what_it_can(tmp_path: Path) -> None:

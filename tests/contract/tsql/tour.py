@@ -23,7 +23,7 @@ from shared.ledger.responses import staging as responses
 from shared.ledger.responses.files import LoadCounts, ResponseFile, record_load
 from shared.ledger.schema import Schema
 from shared.ledger.suppressions import Entry, address_hash
-from shared.operations import control
+from shared.operations.broadcasts import cancel
 from shared.operations.erasure.erase import erase
 from shared.operations.responses import load_again, take_in
 from shared.rejects import RejectReason
@@ -88,7 +88,7 @@ def _stop_another(flow: Flow) -> None:
     waiting = flow.broadcast(job_id)
     effects = flow.bridge.ledger.effects
     effects.forget(effects.intend(waiting, Kind.COPY, "a name"))
-    control.cancel(flow.bridge, waiting.key, owner="operator")
+    cancel(flow.bridge, waiting.key, owner="operator")
     assert flow.run(job_id).state is State.CANCELLED
 
 

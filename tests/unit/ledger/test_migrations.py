@@ -483,7 +483,7 @@ def test_the_command_needs_rs_db_only_and_says_what_it_did(tmp_path: Path, monke
     ]
     assert "Applied" not in run("migrate")
     assert "pending" not in run("status")
-    assert run("migrate", "--plan") == "-- Nothing is pending.\n"
+    assert run("migrate", "--plan") == "-- No migration is pending.\n"
 
 
 # SQL Server

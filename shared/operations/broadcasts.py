@@ -1,0 +1,165 @@
+"""What an operator does to a broadcast: cancel, pause, resume, stop, retry, resolve.
+
+Cancelling is for a broadcast whose send has not started; pausing and stopping are for one that is sending. A failed
+broadcast is retried. A parked one waits for the answer to the question that the bridge cannot settle: was its Smart
+Campaign started?
+"""
+
+from collections.abc import Callable
+
+from shared.bridge import Bridge
+from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, SendMode, State
+from shared.errors import IllegalTransition
+from shared.ledger.broadcasts import advance
+from shared.ledger.effects import Kind
+from shared.telemetry import log
+
+# Before the send starts
+
+
+def cancel(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
+    """Request that a broadcast be cancelled. The step that works on it cancels it, provided nobody was mailed.
+
+    Raises:
+        BroadcastUnknown: the ledger has no such broadcast.
+        IllegalTransition: it has ended, is parked, or is sending (then it can be stopped).
+    """
+    broadcast = bridge.ledger.broadcasts.get(key)
+    if State.CANCELLED not in TRANSITIONS[broadcast.state] or broadcast.state is State.NEEDS_OPERATOR:
+        raise IllegalTransition(broadcast=key, state=broadcast.state, to=State.CANCELLED)
+    bridge.ledger.broadcasts.request_cancel(broadcast, owner=owner)
+    bridge.send_on(broadcast)
+    return broadcast
+
+
+# While it sends
+
+
+def pause(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
+    """Pause a broadcast that is sending: mails that are not out yet wait.
+
+    Raises:
+        BroadcastUnknown: the ledger has no such broadcast.
+        IllegalTransition: it is not sending.
+        OptimizelyConflict: its Smart Campaign is not sending.
+        OptimizelyUnavailable: it may or may not be paused; repeating the command is harmless.
+    """
+    return _control(bridge, key, bridge.campaign.pause, "paused", owner)
+
+
+def resume(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
+    """Resume a paused broadcast: only mails that are not out yet are sent. Raises as `pause`."""
+    return _control(bridge, key, bridge.campaign.resume, "resumed", owner)
+
+
+def stop(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
+    """Stop a broadcast that is sending, for good: mails that are not out yet are never sent. Raises as `pause`."""
+    return _control(bridge, key, bridge.campaign.stop, "stopped", owner)
+
+
+def _control(bridge: Bridge, key: str, act: Callable[[Broadcast], None], done: str, owner: str) -> Broadcast:
+    broadcast = bridge.ledger.broadcasts.get(key)
+    if broadcast.state is not State.SENDING:
+        raise IllegalTransition(broadcast=key, state=broadcast.state, to=done)
+    act(broadcast)
+    bridge.ledger.broadcasts.remark(broadcast, f"{done} by an operator", owner=owner)
+    log.info("Broadcast %s was %s by an operator.", key, done, extra={"action": "control", "broadcast": key})
+    bridge.send_on(broadcast)
+    return broadcast
+
+
+# After it ended or was parked
+
+
+def retry(bridge: Bridge, key: str, *, owner: str, hold: bool = False) -> Broadcast:
+    """Retry a failed broadcast.
+
+    A failed broadcast has released its list, and another may have used it since: what was prepared is kept, the
+    upload is repeated. A sending batch is the broadcast's own: its chunks are kept.
+
+    Args:
+        bridge: the bridge.
+        key: the broadcast's key.
+        owner: who asks for it; kept in the history.
+        hold: wait once more until the broadcast's source releases it.
+
+    Raises:
+        BroadcastUnknown: the ledger has no such broadcast.
+        IllegalTransition: it has not failed.
+    """
+    broadcast = bridge.ledger.broadcasts.get(key)
+    if broadcast.state is not State.FAILED:
+        raise IllegalTransition(broadcast=key, state=broadcast.state, to="retried")
+    to = State.CLAIMED if broadcast.ended_in is State.CLAIMED else State.STAGED
+    released = {"released_at": None} if hold else {}
+    return _restart(bridge, broadcast, to, owner, "retried", **released)
+
+
+def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id: int | None = None) -> Broadcast:
+    """Decide about a parked broadcast: was its Smart Campaign started?
+
+    Args:
+        bridge: the bridge.
+        key: the broadcast's key.
+        started: true to follow the send, or to close an export that its receiver has; false to start it after one
+            more check of its status, or to repeat the upload where its list was not verified or Optimizely starts by
+            itself.
+        owner: who decided; kept in the history.
+        campaign_id: the Smart Campaign that was started, where the bridge does not know it.
+
+    Raises:
+        BroadcastUnknown: the ledger has no such broadcast.
+        IllegalTransition: it is not parked, or its Smart Campaign is neither known nor given.
+    """
+    broadcast = bridge.ledger.broadcasts.get(key)
+    if broadcast.state is not State.NEEDS_OPERATOR:
+        raise IllegalTransition(broadcast=key, state=broadcast.state, to="resolved")
+    if started and broadcast.request.route is RouteKind.EXPORT_FILE:
+        return _continue(bridge, broadcast, State.IMPORTED, owner, "resolved by an operator: the receiver has the file")
+    if started:
+        campaign_id = campaign_id or broadcast.campaign_id
+        if campaign_id is None:
+            raise IllegalTransition(broadcast=key, state=broadcast.state, to="sending: name its Smart Campaign")
+        note = f"resolved by an operator: Smart Campaign {campaign_id} was started"
+        return _continue(bridge, broadcast, State.SENDING, owner, note, campaign_id=campaign_id)
+    note = "resolved by an operator: not started"
+    verified = broadcast.ended_in in {State.IMPORTED, State.SENDING, State.SENT}
+    if verified and broadcast.request.send_mode is not SendMode.AFTER_IMPORT:
+        _forget_effect(bridge, broadcast, Kind.START)
+        return _continue(bridge, broadcast, State.IMPORTED, owner, note)
+    return _restart(bridge, broadcast, State.STAGED, owner, f"{note}; the upload is repeated")
+
+
+def _restart(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str, **columns: object) -> Broadcast:
+    # The names of its chunks say what a batch holds, and the effect keeps how many of its recipients are valid:
+    # neither is repeated.
+    if broadcast.request.route is not RouteKind.SENDING_BATCH:
+        _forget_effect(bridge, broadcast, Kind.UPLOAD)
+    _forget_effect(bridge, broadcast, Kind.START)
+    return _continue(bridge, broadcast, to, owner, note, **columns)
+
+
+def _forget_effect(bridge: Bridge, broadcast: Broadcast, kind: Kind) -> None:
+    effect = bridge.ledger.effects.find(broadcast, kind)
+    if effect is not None:
+        bridge.ledger.effects.forget(effect)
+
+
+def _continue(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str, **columns: object) -> Broadcast:
+    with bridge.rs_database.writing() as connection:
+        changed = advance(
+            connection,
+            broadcast,
+            to,
+            owner=owner,
+            note=note,
+            now=bridge.clock.now(),
+            due_at=bridge.overdue_after(),
+            ended_in=None,
+            error_code=None,
+            error=None,
+            cancel_requested_at=None,
+            **columns,
+        )
+    bridge.send_on(changed)
+    return changed

@@ -1,0 +1,209 @@
+"""The doctor: checks every part of an installation and changes nothing. A check that fails hides no other.
+
+A check that needs another one to pass, such as the tables of a database that is not reachable, is left out.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from pydantic import SecretStr
+
+from shared.bridge import export_sites, optimizely_rest, optimizely_site
+from shared.config.channels import Channels
+from shared.config.settings import Settings
+from shared.database.connections import Database
+from shared.errors import BridgeError
+from shared.faststats.schema_map.check import SchemaCheck
+from shared.faststats.schema_map.names import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
+from shared.faststats.ws_db import longest_written
+from shared.files.locations import Places
+from shared.ledger.schema import Schema
+from shared.sftp.site import SftpSite
+from shared.storage.account import blob_service
+from shared.storage.staging import Staging
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a check found."""
+
+    check: str
+    ok: bool
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of an installation."""
+
+    name: str
+    #: Returns what to say when the check passes; raises a `BridgeError` or `CheckFailedError` when it fails.
+    run: Callable[[], str]
+    #: Names of checks that have to pass first.
+    requires: tuple[str, ...] = ()
+
+
+class CheckFailedError(Exception):
+    """A check failed with one or several findings, which are its arguments."""
+
+
+def examine() -> Iterator[Finding]:
+    """Run every check, in order."""
+    try:
+        settings = Settings.load()
+    except BridgeError as error:
+        yield Finding("settings", ok=False, text=error.sentence)
+        return
+    yield Finding("settings", ok=True, text=f"system {settings.system_name}")
+    failed = set[str]()
+    for checks in CHECKS.values():
+        for check in checks(settings):
+            if not failed.isdisjoint(check.requires):
+                continue
+            try:
+                yield Finding(check.name, ok=True, text=check.run())
+            except (BridgeError, CheckFailedError) as error:
+                failed.add(check.name)
+                texts = (error.sentence,) if isinstance(error, BridgeError) else error.args
+                yield from (Finding(check.name, ok=False, text=text) for text in texts)
+
+
+# Channels
+
+
+def _channels(settings: Settings) -> Iterator[Check]:
+    yield Check("channels", lambda: ", ".join(_load_channels(settings)[0].names()))
+    try:
+        _, sites = _load_channels(settings)
+    except BridgeError:
+        return  # reported by the check before
+    for name, site in sites.items():
+        yield Check(f"SFTP site {name}", partial(_log_in_by_sftp, site))
+
+
+def _load_channels(settings: Settings) -> tuple[Channels, Mapping[str, SftpSite]]:
+    channels = Channels.load(settings.channels_file)
+    return channels, export_sites(channels)
+
+
+# Databases
+
+
+def _databases(settings: Settings) -> Iterator[Check]:
+    yield Check("schema map", partial(_load_schema_map, settings))
+    yield from _mapped_database(settings, "WS_DB", settings.ws_db, WsDbSchema, longest_written(settings.bridge_name))
+    yield from _mapped_database(settings, "RS_DB", settings.rs_db, RsDbSchema)
+    yield Check("the bridge's tables", partial(_check_migrations, settings.rs_db), requires=("RS_DB",))
+    yield from _mapped_database(settings, "PS_DB", settings.ps_db, PsDbSchema)
+
+
+def _mapped_database(
+    settings: Settings,
+    name: str,
+    connection: SecretStr | None,
+    schema: Callable[[str, SchemaMap], MappedSchema],
+    longest: Mapping[str, int] | None = None,
+) -> Iterator[Check]:
+    if connection is None:
+        yield Check(name, lambda: "not configured")
+        return
+
+    def connect() -> str:
+        with _opened(connection, name) as database, database.reading():
+            return "reachable"
+
+    def compare() -> str:
+        mapped = schema(settings.database_time_zone, SchemaMap.load(settings.schema_map_file))
+        with _opened(connection, name) as database:
+            differences = SchemaCheck(database, mapped, longest).differences()
+        if differences:
+            raise CheckFailedError(*(f"{difference}." for difference in differences))
+        return "they match"
+
+    yield Check(name, connect)
+    yield Check(f"{name} and the schema map", compare, requires=(name, "schema map"))
+
+
+def _load_schema_map(settings: Settings) -> str:
+    SchemaMap.load(settings.schema_map_file)
+    return str(settings.schema_map_file or "the default names")
+
+
+def _check_migrations(connection: SecretStr) -> str:
+    with _opened(connection, "RS_DB") as database:
+        Schema(database).check()
+    return "every migration is applied"
+
+
+def _opened(connection: SecretStr, name: str) -> closing[Database]:
+    return closing(Database(connection.get_secret_value(), name))
+
+
+# Storage
+
+
+def _storage(settings: Settings) -> Iterator[Check]:
+    account = "storage account"
+    yield Check(account, partial(_open_account, settings))
+    for name in (settings.staging_container, settings.rejects_container, settings.responses_container):
+        yield Check(f"container {name}", partial(_find_container, settings, name), requires=(account,))
+    try:
+        channels, _ = _load_channels(settings)
+    except BridgeError:
+        return  # reported with the channels
+    locations = {"delivery files": settings.delivery_files, "files for FERG": settings.ferg_files}
+    for name in channels.names():
+        if (drop := channels[name].drop) is not None:
+            locations[f"dropped files of channel {name}"] = drop.place
+    for what, location in locations.items():
+        if location is not None:
+            yield Check(what, partial(_list_files, settings, location), requires=(account,))
+
+
+def _open_account(settings: Settings) -> str:
+    with blob_service(settings) as service:
+        return str(service.account_name)
+
+
+def _find_container(settings: Settings, name: str) -> str:
+    with blob_service(settings) as service:
+        if not Staging(service, name).exists():
+            raise CheckFailedError("it does not exist: run `bridge setup`.")
+    return "it exists"
+
+
+def _list_files(settings: Settings, location: str) -> str:
+    _, sites = _load_channels(settings)
+    with blob_service(settings) as service:
+        return f"{len(Places(service, sites).of(location).files('*')):,} files in {location}"
+
+
+# Optimizely
+
+
+def _optimizely(settings: Settings) -> Iterator[Check]:
+    yield Check("SFTP site", lambda: _log_in_by_sftp(optimizely_site(settings)))
+    yield Check("REST login", partial(_log_in_by_rest, settings))
+
+
+def _log_in_by_sftp(site: SftpSite) -> str:
+    with site.connect():
+        return "the host key is the pinned one and the login is accepted"
+
+
+def _log_in_by_rest(settings: Settings) -> str:
+    with closing(optimizely_rest(settings)) as rest:
+        rest.get_authenticated_user()
+    return f"the API user is accepted for client {settings.optimizely_client_id}"
+
+
+#: The checks by group, in the order in which they run.
+CHECKS: Final[dict[str, Callable[[Settings], Iterator[Check]]]] = {
+    "channels": _channels,
+    "databases": _databases,
+    "storage": _storage,
+    "Optimizely": _optimizely,
+}
