@@ -17,8 +17,6 @@ from shared.rejects import RejectReason
 from tools import docs
 
 ROOT = Path(__file__).parents[2]
-AT_THE_TOP = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md")]
-PAGES = [*AT_THE_TOP, *sorted((ROOT / "docs").rglob("*.md"))]
 COMMANDS = dict(commands(docs.group()))
 #: Files of the repository that may name pages and paths. Locks and corpora name what is not ours.
 TEXTS = [
@@ -32,6 +30,9 @@ TEXTS = [
     ).stdout.splitlines()
     if not name.startswith("tests/corpus/") and name != "package-lock.json" and (ROOT / name).is_file()
 ]
+#: What is written for readers: the pages of docs/, and those beside the code.
+PAGES = [path for path in TEXTS if path.suffix == ".md" and ".github" not in path.parts]
+DOCS = [path for path in PAGES if path.is_relative_to(ROOT / "docs")]
 
 
 def first_column(page: str, heading: str) -> list[str]:
@@ -47,7 +48,7 @@ def first_column(page: str, heading: str) -> list[str]:
     return cells
 
 
-@pytest.mark.parametrize("page", docs.pages(), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", docs.pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_what_make_docs_writes_is_in_the_page(page: Path) -> None:
     assert page.read_text() == docs.pages()[page], "run `make docs`"
 
@@ -115,11 +116,11 @@ def test_every_command_has_help(command: str) -> None:
 
 
 def test_a_guide_says_when_to_use_each_command() -> None:
-    guides = "\n".join(page.read_text() for page in PAGES if page.parent.name in {"how-to", "start"})
+    guides = "\n".join(page.read_text() for page in DOCS if page.parent.name in {"how-to", "start"})
     assert [name for name in COMMANDS if name not in guides] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_command_in_a_block_is_ours(page: Path) -> None:
     """`bridge` alone is a program of iproute2 on Debian."""
     text = page.read_text()
@@ -127,7 +128,7 @@ def test_every_command_in_a_block_is_ours(page: Path) -> None:
     assert [line for block in blocks for line in block.splitlines() if re.match(r" *(\$ )?bridge ", line)] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_link_leads_somewhere(page: Path) -> None:
     text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     for target, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]*))?\)", text):
@@ -153,7 +154,7 @@ def test_every_page_that_anything_names_is_there() -> None:
     assert {(path, page) for path, page in named if not (ROOT / page).exists()} == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_path_that_a_page_names_is_there(page: Path) -> None:
     rooms = r"(?:shared|cli|local|tests|tools|bench|infra|integrations|docs|\.github)"
     named = re.findall(rf"(?<![\w./-])({rooms}/[\w./-]*)(?![\w*<…{{])", page.read_text())
@@ -163,7 +164,7 @@ def test_every_path_that_a_page_names_is_there(page: Path) -> None:
 def test_the_index_names_every_page() -> None:
     index = ROOT / "docs" / "README.md"
     linked = {(index.parent / link).resolve() for link in re.findall(r"\]\(([^)#]+\.md)\)", index.read_text())}
-    assert set(PAGES) - {index, *AT_THE_TOP} <= linked
+    assert set(DOCS) - {index} <= linked
 
 
 def test_what_the_code_cites_stands_in_the_repository() -> None:
