@@ -7,10 +7,8 @@ with a BOM and its lines end in LF or CRLF is our tolerance.
 """
 
 import re
-import sqlite3
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from hashlib import blake2b
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -21,7 +19,6 @@ from shared.broadcast import BroadcastRequest
 from shared.config.channels import DeliveryFileLayout
 from shared.errors import (
     ColumnMissing,
-    DatabaseUnavailable,
     DeliveryFileColumnTwice,
     DeliveryFileEmpty,
     DeliveryFileHeaderBroken,
@@ -29,6 +26,7 @@ from shared.errors import (
     DeliveryFileTooWide,
 )
 from shared.faststats.delivery_file_text import utf8_text
+from shared.faststats.duplicates import SeenKeys
 from shared.files.csv_rows import QuotedRows
 from shared.rejects import LONGEST_COMMUNICATION_KEY, LONGEST_URN, LONGEST_VALUE, RejectReason
 
@@ -49,10 +47,6 @@ _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 #: The last label begins with a letter: what looks like an IP address is none that lists hold.
 _ADDRESS: Final = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@(?:{_LABEL}\.)+(?=[A-Za-z][A-Za-z0-9-]){_LABEL}")
-
-#: Memory for the keys already seen; the rest of them lies on disk.
-_CACHE_KIB: Final = 8 * 1024
-_BOTH: Final = 2
 
 #: A row: its line in the file (the header is line 1), its values, and why it is not taken (None: it is good).
 type Row = tuple[int, tuple[str, ...], RejectReason | None]
@@ -300,63 +294,6 @@ class DeliveryFile:
         return DeliveryFileNotText(file=self._name, encoding=self._encoding, line=line)
 
 
-class SeenKeys:
-    """Addresses and Communication Keys of the rows taken so far, on disk: memory does not grow with them.
-
-    They lie hashed in a private temporary SQLite database, which vanishes when it is closed.
-
-    Raises:
-        DatabaseUnavailable: it cannot be made.
-    """
-
-    def __init__(self) -> None:
-        # A reader that was given up may be closed by another thread.
-        self._database = sqlite3.connect("", isolation_level=None, check_same_thread=False)
-        self._cursor = self._database.cursor()
-        self._rows = 0
-        try:
-            for statement in (
-                f"PRAGMA cache_size = -{_CACHE_KIB}",
-                "PRAGMA journal_mode = OFF",
-                "CREATE TABLE seen (key BLOB PRIMARY KEY, row INTEGER NOT NULL) WITHOUT ROWID",
-                "BEGIN",
-            ):
-                self._cursor.execute(statement)
-        except sqlite3.Error as error:
-            self.close()
-            raise _no_room(error) from None
-
-    def close(self) -> None:
-        """Throw everything away."""
-        self._database.close()
-
-    def add(self, address: str, communication_key: str) -> RejectReason | None:
-        """Keep the keys of a row, unless one of them is there: then neither is kept.
-
-        Returns:
-            Which of them is there, the address first; None when both are new.
-
-        Raises:
-            DatabaseUnavailable: there is no room.
-        """
-        self._rows += 1
-        # No address holds a tab, so an address never meets a Communication Key.
-        keys = (_hashed(address), _hashed("\t" + communication_key), self._rows)
-        try:
-            # One statement for both is the fast way; only when it added less is it asked which.
-            added = self._cursor.execute("INSERT OR IGNORE INTO seen VALUES (?1, ?3), (?2, ?3)", keys).rowcount
-            if added == _BOTH:
-                return None
-            taken_back = self._cursor.execute(
-                "DELETE FROM seen WHERE key IN (?1, ?2) AND row = ?3 RETURNING key", keys
-            ).fetchall()
-        except sqlite3.Error as error:
-            raise _no_room(error) from None
-        if taken_back == [(keys[0],)]:
-            return RejectReason.DUPLICATE_COMMUNICATION_KEY
-        return RejectReason.DUPLICATE_EMAIL
-
-
 def is_address(text: str) -> bool:
     """Whether mail can be sent to it; see `deliverable`."""
     return deliverable(text) is not None
@@ -392,15 +329,6 @@ def _ascii_domain(domain: str) -> str | None:
         return None
 
 
-def _hashed(key: str) -> bytes:
-    return blake2b(key.lower().encode(), digest_size=16).digest()
-
-
 def _loosely(name: str) -> str:
     """`Communication Key` and `CommunicationKey` are the same column."""
     return "".join(name.replace("_", " ").split()).casefold()
-
-
-def _no_room(error: sqlite3.Error) -> DatabaseUnavailable:
-    reason = getattr(error, "sqlite_errorname", type(error).__name__)
-    return DatabaseUnavailable(database="for telling duplicates", reason=reason)

@@ -21,7 +21,8 @@ from shared.errors import (
     DeliveryFileEmpty,
     DeliveryFileNotText,
 )
-from shared.faststats.delivery_file import DeliveryFile, Row, SeenKeys, deliverable
+from shared.faststats.delivery_file import DeliveryFile, Row, deliverable
+from shared.faststats.duplicates import SeenKeys
 from shared.rejects import RejectReason
 
 HEADER = "Kunden ID\tEmail\tCommunication Key\tFirst Name"
