@@ -1,1 +1,1 @@
-"""The SFTP client: one site with pinned host keys, uploads that are resumed, listings that are not trusted."""
+"""The SFTP client: sites with pinned host keys, uploads that resume, listings that are not trusted."""

@@ -1,4 +1,4 @@
-"""Logging in to the SFTP site: by key, by password, or by both where the site wants both."""
+"""The login to the SFTP site: by key, by password, or by both where the site requires both."""
 
 import threading
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from paramiko.ssh_exception import BadAuthenticationType, PartialAuthentication
 
 from shared.errors import SftpAlgorithmsRefused, SftpLoginRefused, SftpUnavailable
 
-# Names of the protocol (RFC 4252 and RFC 4256)
+# Methods of the protocol (RFC 4252 and RFC 4256)
 _KEY: Final = "publickey"
 _PASSWORD: Final = "password"  # noqa: S105 - a method's name
 _PROMPT: Final = "keyboard-interactive"
@@ -18,7 +18,7 @@ _PROMPT: Final = "keyboard-interactive"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """Who we are at the site. The key is tried first."""
+    """The login at the site. The key is tried first."""
 
     user: str
     key: PKey | None = field(repr=False)
@@ -26,42 +26,42 @@ class Credentials:
 
 
 def log_in(transport: Transport, credentials: Credentials, *, host: str, timeout: float) -> None:
-    """Log in to a site whose host key is checked.
+    """Log in to a site whose host key has been checked.
 
-    A way that the site takes as a part of the login is followed by the others. A password is also the
-    answer to a single question without echo, for sites that know no other password login.
+    If the site accepts a method as a part of the login, the other methods follow. The password also answers a
+    single prompt without echo, for sites without any other password login.
 
     Args:
         transport: the connection, its keys exchanged.
-        credentials: who we are.
+        credentials: user, key and password.
         host: the site, for messages.
         timeout: seconds for each answer.
 
     Raises:
-        SftpLoginRefused: the site took none of the ways.
-        SftpAlgorithmsRefused: the site takes RSA keys only with SHA-1 signatures.
+        SftpLoginRefused: the site accepted none of the methods.
+        SftpAlgorithmsRefused: the site accepts RSA keys only with SHA-1 signatures.
         SftpUnavailable: the connection broke or the site did not answer.
     """
     dialogue = _Dialogue(transport, credentials)
     transport.auth_handler = dialogue
-    ways = [way for way, given in ((_KEY, credentials.key), (_PASSWORD, credentials.password)) if given]
-    taken = set[str]()
-    waiting = list(ways)
-    while waiting and transport.is_active():
-        way = waiting.pop(0)
-        error = dialogue.ask(way, timeout)
+    methods = [method for method, secret in ((_KEY, credentials.key), (_PASSWORD, credentials.password)) if secret]
+    accepted = set[str]()
+    remaining = list(methods)
+    while remaining and transport.is_active():
+        method = remaining.pop(0)
+        error = dialogue.attempt(method, timeout)
         if transport.is_authenticated():
             return
         match error:
             case PartialAuthentication():
-                taken.add(_PASSWORD if way == _PROMPT else way)
-                waiting = [way for way in ways if way not in taken]
-            case BadAuthenticationType() if way == _PASSWORD and _PROMPT in error.allowed_types:
-                waiting.insert(0, _PROMPT)
+                accepted.add(_PASSWORD if method == _PROMPT else method)
+                remaining = [method for method in methods if method not in accepted]
+            case BadAuthenticationType() if method == _PASSWORD and _PROMPT in error.allowed_types:
+                remaining.insert(0, _PROMPT)
             case None | BadAuthenticationType():
                 pass
             case AuthenticationException():
-                # What paramiko says when the site names the signatures that it takes, and none is SHA-2.
+                # paramiko raises it when the site lists the signatures that it accepts, and none is SHA-2.
                 raise SftpAlgorithmsRefused(host=host, what="signatures by an RSA key")
             case _:
                 reason = "no answer to the login" if dialogue.silent else "the connection broke during the login"
@@ -70,29 +70,29 @@ def log_in(transport: Transport, credentials: Credentials, *, host: str, timeout
 
 
 class _Dialogue(AuthHandler):
-    """The client's side of a login with several ways, one after the other."""
+    """The client's side of a login with several methods, one after the other."""
 
-    if TYPE_CHECKING:  # what the types of paramiko leave out
+    if TYPE_CHECKING:  # missing from paramiko's types
 
         def _parse_service_accept(self, message: Message) -> None: ...
 
     def __init__(self, transport: Transport, credentials: Credentials) -> None:
         super().__init__(transport)
         self._credentials = credentials
-        self._service_asked_for = False
+        self._service_requested = False
         self._prompted = False
-        #: The site has not answered.
+        #: Whether the site did not answer.
         self.silent = False
 
-    def ask(self, way: str, timeout: float) -> Exception | None:
-        """Try to log in this way; why it did not work, None for a plain refusal."""
+    def attempt(self, method: str, timeout: float) -> Exception | None:
+        """Try one method; the reason for a failure, None for success or a plain refusal."""
         user, key, password = self._credentials.user, self._credentials.key, self._credentials.password
-        # With an event of ours: paramiko's own wait calls a refusal, a time-out and a lost connection
-        # by the same name, but only the first of them is for good.
+        # With our own event: paramiko's wait raises the same error for a refusal, a time-out and a lost
+        # connection, but only the first of them is final.
         answered = threading.Event()
-        if way == _KEY and key is not None:
+        if method == _KEY and key is not None:
             self.auth_publickey(user, key, answered)
-        elif way == _PASSWORD and password is not None:
+        elif method == _PASSWORD and password is not None:
             self.auth_password(user, password, answered)
         else:
             self.auth_interactive(user, self._answer, answered)
@@ -102,18 +102,18 @@ class _Dialogue(AuthHandler):
         return self.transport.get_exception()
 
     def _answer(self, _title: str, _instructions: str, prompts: list[tuple[str, bool]]) -> list[str]:
-        """The password for the first question if it is the only one; for others, such as a new password, nothing."""
+        """The password for a single first prompt; nothing for other prompts, such as one for a new password."""
         single = len(prompts) == 1 and not prompts[0][1] and not self._prompted
         if prompts:
             self._prompted = True
         return [str(self._credentials.password)] if single else [""] * len(prompts)
 
     def _request_auth(self) -> None:
-        # paramiko asks for the login service anew before each try, which some servers take for a breach
-        # of protocol: later tries begin where its answer would have come.
-        if not self._service_asked_for:
-            self._service_asked_for = True
-            super()._request_auth()  # type: ignore[misc]  # paramiko's types leave it out
+        # paramiko requests the login service again before each attempt, which some servers treat as a violation
+        # of the protocol: later attempts continue as if the service had been granted again.
+        if not self._service_requested:
+            self._service_requested = True
+            super()._request_auth()  # type: ignore[misc]  # missing from paramiko's types
             return
         accepted = Message()
         accepted.add_string("ssh-userauth")
@@ -122,7 +122,7 @@ class _Dialogue(AuthHandler):
 
     def _parse_userauth_info_request(self, message: Message) -> None:
         if self.auth_method == _PASSWORD and self.auth_event is not None:
-            # After a password the same number asks for a new one, for it has expired (RFC 4252, section 8).
+            # After a password this message requests a new one, because it has expired (RFC 4252, section 8).
             self.auth_event.set()
             return
-        super()._parse_userauth_info_request(message)  # type: ignore[misc]  # paramiko's types leave it out
+        super()._parse_userauth_info_request(message)  # type: ignore[misc]  # missing from paramiko's types

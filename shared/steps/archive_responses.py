@@ -13,7 +13,7 @@ from shared.config.response_layouts import AfterLoad, ResponseLayout
 from shared.errors import SftpRefused, SftpUnavailable
 from shared.ledger.alerts import AlertKind
 from shared.ledger.responses.files import ResponseFile, lease_name
-from shared.sftp.site import RemoteFile, SftpSession
+from shared.sftp.session import RemoteFile, SftpSession
 from shared.telemetry import log
 
 #: Most files of a round.

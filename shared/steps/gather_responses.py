@@ -25,7 +25,7 @@ from shared.errors import (
 from shared.ledger.alerts import AlertKind
 from shared.ledger.leases import HeldLease
 from shared.ledger.responses.files import FileState, ResponseFile, lease_name
-from shared.sftp.site import RemoteFile, SftpSession, is_plain
+from shared.sftp.session import RemoteFile, SftpSession, is_safe_name
 from shared.steps.archive_responses import put_away
 from shared.telemetry import log
 
@@ -90,7 +90,7 @@ def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str]
         # A marker's name may look like that of a response file.
         if pattern is not None and fnmatchcase(remote.name, pattern.format(name="*")):
             continue
-        if not is_plain(remote.name):
+        if not is_safe_name(remote.name):
             unusual += 1
         elif pattern is None or markers is None or pattern.format(name=remote.name) in markers:
             complete += _seen(bridge, remote, layout[0], at_once=pattern is not None)

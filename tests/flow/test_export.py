@@ -12,7 +12,7 @@ from shared.broadcast import RouteKind, SendMode, State
 from shared.errors import SettingsInvalid
 from shared.operations.broadcasts import cancel, resolve
 from shared.routes import single_upload as handover
-from shared.sftp.site import SftpSession
+from shared.sftp.session import SftpSession
 from tests.databases import Databases
 from tests.flow.conftest import bridge_over
 from tests.flow.harness import Flow, make_settings

@@ -19,7 +19,7 @@ from shared.config.response_layouts import AfterLoad, ResponseLayout
 from shared.errors import BridgeError, DatabaseUnavailable, LeaseLost, SftpRefused, SftpUnavailable
 from shared.ledger.alerts import Alert, AlertKind
 from shared.ledger.responses.files import FileState, ResponseFiles
-from shared.sftp.site import SftpSession
+from shared.sftp.session import SftpSession
 from shared.steps.chores.check_response_arrival import look_for_missed_responses
 from shared.steps.gather_responses import gather_responses
 from shared.steps.housekeeping import housekeeping

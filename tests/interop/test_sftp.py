@@ -13,7 +13,7 @@ import asyncssh
 import pytest
 
 from shared.errors import SftpHostKeyRefused, SftpLoginRefused, SftpRefused, SftpUnavailable
-from shared.sftp.site import SftpSession
+from shared.sftp.session import SftpSession
 from shared.sftp.transfer import WRITE_WINDOW
 from tests.interop.servers import (
     HOST_ED25519,
@@ -210,7 +210,7 @@ class TestUpload:
     def test_a_file_that_is_there_is_replaced_on_request_only(self, server: Server, folder: Path, old: bytes) -> None:
         (folder / "list.csv").write_bytes(old)
 
-        with pytest.raises(SftpRefused, match="is there already"):
+        with pytest.raises(SftpRefused, match="already exists"):
             server.site().upload(Content(10).open_at, f"{folder}/list.csv", size=10, tag="t1")
         assert (folder / "list.csv").read_bytes() == old
         server.site().upload(Content(10).open_at, f"{folder}/list.csv", size=10, tag="t1", replace=True)

@@ -1,4 +1,4 @@
-"""An SFTP server for each test that asks for it."""
+"""An SFTP server for each test."""
 
 import asyncio
 import threading
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from shared.sftp.site import SftpSession
+from shared.sftp.session import SftpSession
 from tests.unit.sftp.sftp_server import Start
 
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in a thread of its own, for the servers."""
+    """An event loop in its own thread, for the servers."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()

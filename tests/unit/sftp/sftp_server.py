@@ -1,4 +1,4 @@
-"""An SFTP server (asyncssh) that can be told to misbehave."""
+"""An SFTP server (asyncssh) that can be made to misbehave."""
 
 import asyncio
 import os
@@ -16,7 +16,7 @@ USER_KEY = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
 HOST_KEY = asyncssh.generate_private_key("ssh-ed25519")
 RSA_HOST_KEY = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
 OTHER_KEY = asyncssh.generate_private_key("ssh-ed25519")
-#: What servers say with a refusal; it must not be found anywhere.
+#: Text of servers' refusals; it must not appear anywhere.
 SERVER_TEXT = "server-text-canary"
 
 
@@ -29,7 +29,7 @@ def known_hosts(key: asyncssh.SSHKey, host: str = "sftp.example") -> str:
 
 
 class Login(asyncssh.SSHServer):
-    """Lets in whoever has the user's key."""
+    """Accepts the user's key."""
 
     registered: asyncssh.SSHKey = USER_KEY.convert_to_public()
     tried: list[str]
@@ -54,9 +54,9 @@ class Login(asyncssh.SSHServer):
 class Server:
     port: int
     root: Path
-    #: Users whose login was tried.
+    #: Users of the login attempts.
     tried: list[str]
-    #: How many connections there were.
+    #: Number of connections so far.
     connections: Callable[[], int] = lambda: 0
 
     def client(self, **changes: Any) -> SftpSite:
@@ -80,7 +80,7 @@ class Start:
         self.loop = loop
         self.root = root
         self.stack = stack
-        #: Set at the end of the test; what never answers waits for it.
+        #: Set at the end of the test, for servers that do not answer before.
         self.over = asyncio.Event()
 
     def __call__(
@@ -91,11 +91,11 @@ class Start:
     ) -> Server:
         tried: list[str] = []
         opened: list[asyncssh.SSHServerConnection] = []
-        begun: list[Login] = []
+        logins: list[Login] = []
 
         def factory() -> Login:
             server = login()
-            begun.append(server)
+            logins.append(server)
             server.tried = tried
             return server
 
@@ -123,4 +123,4 @@ class Start:
 
         acceptor = asyncio.run_coroutine_threadsafe(listen(), self.loop).result()
         self.stack.callback(lambda: asyncio.run_coroutine_threadsafe(stop(), self.loop).result())
-        return Server(acceptor.get_port(), self.root, tried, lambda: len(begun))
+        return Server(acceptor.get_port(), self.root, tried, lambda: len(logins))

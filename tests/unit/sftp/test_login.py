@@ -1,4 +1,4 @@
-"""Logging in to the SFTP site: by key, by password, by both."""
+"""The login to the SFTP site: by key, by password, by both."""
 
 import socket
 import threading
@@ -13,8 +13,8 @@ from paramiko.common import AUTH_FAILED, AUTH_PARTIALLY_SUCCESSFUL, AUTH_SUCCESS
 from paramiko.server import InteractiveQuery
 
 from shared.errors import SftpAlgorithmsRefused, SftpLoginRefused, SftpUnavailable, TerminalError
-from shared.sftp.keys import private_key
 from shared.sftp.login import Credentials, log_in
+from shared.sftp.private_key import load_private_key
 from tests.unit.sftp.sftp_server import OTHER_KEY, USER_KEY, Login, Start, pem
 
 PASSWORD = "pässword-canary"
@@ -22,7 +22,7 @@ HOST_KEY = paramiko.ECDSAKey.generate()
 
 
 class PasswordLogin(Login):
-    """Lets in whoever has the password."""
+    """Accepts the password."""
 
     def public_key_auth_supported(self) -> bool:
         return False
@@ -45,7 +45,7 @@ class TestKey:
         assert isinstance(caught.value, TerminalError)
         assert server.tried == ["r_customer"]
 
-    def test_a_site_that_takes_no_keys(self, start: Start) -> None:
+    def test_a_site_that_accepts_no_keys(self, start: Start) -> None:
         class PasswordLogin(Login):
             def public_key_auth_supported(self) -> bool:
                 return False
@@ -74,7 +74,7 @@ class TestKey:
         with pytest.raises(SftpUnavailable), start(login=SilentLogin).client(timeout=1).connect():
             pytest.fail("connected")
 
-    def test_a_site_that_takes_rsa_keys_with_sha_1_only(self, start: Start) -> None:
+    def test_a_site_that_accepts_rsa_keys_with_sha_1_only(self, start: Start) -> None:
         server = start(signature_algs=["ssh-rsa"])
 
         with pytest.raises(SftpAlgorithmsRefused, match="signatures by an RSA key"), server.client().connect():
@@ -104,22 +104,22 @@ class TestPassword:
         with site.connect() as session:
             assert session.stat("/nothing") is None
 
-    def test_it_is_not_told_where_the_key_is_taken(self, start: Start) -> None:
-        told: list[str] = []
+    def test_it_is_not_sent_where_the_key_is_accepted(self, start: Start) -> None:
+        sent: list[str] = []
 
         class EitherLogin(PasswordLogin):
             def public_key_auth_supported(self) -> bool:
                 return True
 
             def validate_password(self, username: str, password: str) -> bool:
-                told.append(password)
+                sent.append(password)
                 return super().validate_password(username, password)
 
         with start(login=EitherLogin).client(password=PASSWORD).connect() as session:
             assert session.stat("/nothing") is None
-        assert told == []
+        assert sent == []
 
-    def test_one_that_has_expired_is_refused(self, start: Start) -> None:
+    def test_an_expired_one_is_refused(self, start: Start) -> None:
         class ExpiredLogin(PasswordLogin):
             def validate_password(self, username: str, password: str) -> bool:
                 del username, password
@@ -133,38 +133,38 @@ class TestPassword:
 
 
 class Guard(paramiko.ServerInterface):
-    """Wants certain ways to log in, one after the other."""
+    """Requires certain methods, one after the other."""
 
-    def __init__(self, *wanted: str, questions: list[InteractiveQuery] | None = None) -> None:
-        self.wanted = list(wanted)
+    def __init__(self, *required: str, questions: list[InteractiveQuery] | None = None) -> None:
+        self.required = list(required)
         self.questions = questions or []
         self.tried: list[str] = []
         self.answers: list[list[str]] = []
 
     def get_allowed_auths(self, username: str) -> str:
         del username
-        return self.wanted[0]
+        return self.required[0]
 
-    def take(self, way: str, *, right: bool) -> int:
-        self.tried.append(way)
-        if way != self.wanted[0] or not right:
+    def check(self, method: str, *, right: bool) -> int:
+        self.tried.append(method)
+        if method != self.required[0] or not right:
             return AUTH_FAILED
-        if len(self.wanted) == 1:
+        if len(self.required) == 1:
             return AUTH_SUCCESSFUL
-        del self.wanted[0]
+        del self.required[0]
         return AUTH_PARTIALLY_SUCCESSFUL
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         del username
-        return self.take("publickey", right=key.asbytes() == USER_KEY.public_data)
+        return self.check("publickey", right=key.asbytes() == USER_KEY.public_data)
 
     def check_auth_password(self, username: str, password: str) -> int:
         del username
-        return self.take("password", right=password == PASSWORD)
+        return self.check("password", right=password == PASSWORD)
 
     def check_auth_interactive(self, username: str, submethods: str) -> int | InteractiveQuery:
         del username, submethods
-        if self.wanted[0] != "keyboard-interactive":
+        if self.required[0] != "keyboard-interactive":
             return AUTH_FAILED
         return self.questions.pop(0)
 
@@ -172,7 +172,7 @@ class Guard(paramiko.ServerInterface):
         self.answers.append(responses)
         if self.questions:
             return self.questions.pop(0)
-        return self.take("keyboard-interactive", right=self.answers[0] == [PASSWORD])
+        return self.check("keyboard-interactive", right=self.answers[0] == [PASSWORD])
 
 
 @contextmanager
@@ -196,13 +196,13 @@ def question(*prompts: tuple[str, bool]) -> InteractiveQuery:
 
 
 @pytest.fixture
-def let_in() -> Callable[..., None]:
+def log_in_to_guard() -> Callable[..., None]:
     """Log in to a guard with the key and the password, or one of them."""
 
     def log_in_to(guard: Guard, **changes: Any) -> None:
         known: dict[str, Any] = {
             "user": "r_customer",
-            "key": private_key(pem(USER_KEY), None),
+            "key": load_private_key(pem(USER_KEY), None),
             "password": PASSWORD,
         } | changes
         with connected(guard) as transport:
@@ -212,57 +212,59 @@ def let_in() -> Callable[..., None]:
     return log_in_to
 
 
-class TestSeveralWays:
+class TestSeveralMethods:
     @pytest.mark.parametrize(
-        ("wanted", "tried"),
+        ("required", "tried"),
         [
             (["publickey", "password"], ["publickey", "password"]),
             (["password", "publickey"], ["publickey", "password", "publickey"]),
         ],
     )
-    def test_a_site_that_wants_key_and_password(
-        self, let_in: Callable[..., None], wanted: list[str], tried: list[str]
+    def test_a_site_that_requires_key_and_password(
+        self, log_in_to_guard: Callable[..., None], required: list[str], tried: list[str]
     ) -> None:
-        guard = Guard(*wanted)
+        guard = Guard(*required)
 
-        let_in(guard)
+        log_in_to_guard(guard)
 
         assert guard.tried == tried
 
-    def test_a_site_that_wants_the_key_and_then_asks(self, let_in: Callable[..., None]) -> None:
+    def test_a_site_that_requires_the_key_and_then_prompts(self, log_in_to_guard: Callable[..., None]) -> None:
         guard = Guard("publickey", "keyboard-interactive", questions=[question(("Password: ", False))])
 
-        let_in(guard)
+        log_in_to_guard(guard)
 
         assert guard.answers == [[PASSWORD]]
 
     @pytest.mark.parametrize("half", [{"key": None}, {"password": None}, {"password": "another"}])
-    def test_half_of_what_a_site_wants_is_refused(self, let_in: Callable[..., None], half: dict[str, Any]) -> None:
+    def test_half_of_the_required_login_is_refused(
+        self, log_in_to_guard: Callable[..., None], half: dict[str, Any]
+    ) -> None:
         with pytest.raises(SftpLoginRefused):
-            let_in(Guard("publickey", "password"), **half)
+            log_in_to_guard(Guard("publickey", "password"), **half)
 
-    @pytest.mark.parametrize("way", ["publickey", "password"])
-    def test_a_site_that_is_never_content_is_given_up(self, let_in: Callable[..., None], way: str) -> None:
-        guard = Guard(*([way] * 20))
+    @pytest.mark.parametrize("method", ["publickey", "password"])
+    def test_endless_partial_success_is_refused(self, log_in_to_guard: Callable[..., None], method: str) -> None:
+        guard = Guard(*([method] * 20))
 
         with pytest.raises(SftpLoginRefused):
-            let_in(guard)
+            log_in_to_guard(guard)
 
         assert len(guard.tried) <= 4
 
 
 class TestPrompt:
-    def test_a_site_that_only_asks_is_answered(self, let_in: Callable[..., None]) -> None:
+    def test_a_prompt_is_answered_with_the_password(self, log_in_to_guard: Callable[..., None]) -> None:
         guard = Guard("keyboard-interactive", questions=[question(("Password: ", False))])
 
-        let_in(guard, key=None)
+        log_in_to_guard(guard, key=None)
 
         assert guard.answers == [[PASSWORD]]
 
-    def test_a_request_without_questions_is_passed_over(self, let_in: Callable[..., None]) -> None:
+    def test_a_request_without_prompts_is_skipped(self, log_in_to_guard: Callable[..., None]) -> None:
         guard = Guard("keyboard-interactive", questions=[question(("Password: ", False)), question()])
 
-        let_in(guard, key=None)
+        log_in_to_guard(guard, key=None)
 
         assert guard.answers == [[PASSWORD], []]
 
@@ -278,24 +280,24 @@ class TestPrompt:
             ),
         ],
     )
-    def test_the_password_answers_a_single_question_without_echo_only(
-        self, let_in: Callable[..., None], questions: list[InteractiveQuery], answers: list[list[str]]
+    def test_the_password_answers_only_a_single_prompt_without_echo(
+        self, log_in_to_guard: Callable[..., None], questions: list[InteractiveQuery], answers: list[list[str]]
     ) -> None:
         class Strict(Guard):
-            def take(self, way: str, *, right: bool) -> int:
-                return super().take(way, right=right and len(self.answers) == 1)
+            def check(self, method: str, *, right: bool) -> int:
+                return super().check(method, right=right and len(self.answers) == 1)
 
         guard = Strict("keyboard-interactive", questions=list(questions))
 
         with pytest.raises(SftpLoginRefused):
-            let_in(guard, key=None)
+            log_in_to_guard(guard, key=None)
 
         assert guard.answers == answers
 
-    def test_a_site_that_only_asks_is_told_nothing_when_there_is_no_password(self, let_in: Callable[..., None]) -> None:
+    def test_a_prompt_is_not_answered_when_there_is_no_password(self, log_in_to_guard: Callable[..., None]) -> None:
         guard = Guard("keyboard-interactive", questions=[question(("Password: ", False))])
 
         with pytest.raises(SftpLoginRefused):
-            let_in(guard, password=None)
+            log_in_to_guard(guard, password=None)
 
         assert guard.answers == []

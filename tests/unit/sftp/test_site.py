@@ -1,4 +1,4 @@
-"""The SFTP side against a real SFTP server (asyncssh) that can be told to misbehave."""
+"""SFTP sessions on a real SFTP server (asyncssh) that can be made to misbehave."""
 
 import hashlib
 import io
@@ -24,7 +24,7 @@ from shared.errors import (
     TerminalError,
     TransientError,
 )
-from shared.sftp.site import RemoteFile, SftpSession
+from shared.sftp.session import RemoteFile, SftpSession
 from tests.unit.sftp.sftp_server import SERVER_TEXT, USER_KEY, Server, Start, pem
 
 BLOCK = 32768
@@ -33,7 +33,7 @@ PASSPHRASE = "passphrase-canary-4711"
 
 
 class TestConnect:
-    def test_a_site_that_is_not_there(self) -> None:
+    def test_an_unreachable_site(self) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             port = listener.getsockname()[1]
 
@@ -42,7 +42,7 @@ class TestConnect:
 
         assert isinstance(caught.value, TransientError)
 
-    def test_a_site_that_says_nothing(self) -> None:
+    def test_a_silent_site(self) -> None:
         with (
             socket.create_server(("127.0.0.1", 0)) as listener,
             pytest.raises(SftpUnavailable),
@@ -85,7 +85,7 @@ class TestConnect:
             ({"kex_algs": ["diffie-hellman-group14-sha1"]}, "kex algorithm"),
         ],
     )
-    def test_weak_algorithms_are_not_spoken(self, start: Start, weak: dict[str, Any], what: str) -> None:
+    def test_weak_algorithms_are_not_used(self, start: Start, weak: dict[str, Any], what: str) -> None:
         server = start(**weak)
 
         with pytest.raises(SftpAlgorithmsRefused, match=what) as caught, server.client().connect():
@@ -95,8 +95,8 @@ class TestConnect:
         assert server.tried == []
 
     def test_errors_of_the_caller_pass_through(self, start: Start) -> None:
-        with pytest.raises(FileNotFoundError, match="mine"), start().client().connect():
-            raise FileNotFoundError("mine")
+        with pytest.raises(FileNotFoundError, match="own"), start().client().connect():
+            raise FileNotFoundError("own")
 
     def test_nothing_secret_is_logged(self, start: Start, caplog: pytest.LogCaptureFixture) -> None:
         caplog.set_level(logging.DEBUG)
@@ -110,10 +110,10 @@ class TestConnect:
         with pytest.raises(SftpRefused) as caught:
             site.upload(lambda _: io.BytesIO(b"row-canary"), "/none/list.csv", size=10, tag="t1")
 
-        told = f"{caplog.text} {site!r} {session!r} {caught.value!r}"
-        assert "paramiko" in told
+        shown = f"{caplog.text} {site!r} {session!r} {caught.value!r}"
+        assert "paramiko" in shown
         for secret in (PASSPHRASE, "row-canary", *text.split("\n")[4:-2]):
-            assert secret not in told
+            assert secret not in shown
 
 
 class TestStat:
@@ -124,19 +124,19 @@ class TestStat:
         os.utime(path, (0, 1_700_000_000))
 
         with server.client().connect() as session:
-            found = session.stat("/import/list.csv")
+            file = session.stat("/import/list.csv")
 
-        assert found == RemoteFile(name="list.csv", size=5, modified=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
+        assert file == RemoteFile(name="list.csv", size=5, modified=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
 
     def test_nothing_there(self, session: SftpSession) -> None:
         assert session.stat("/import/none.csv") is None
         assert session.stat("/none/none.csv") is None
 
-    def test_a_folder_is_no_file(self, session: SftpSession) -> None:
+    def test_a_folder_is_not_a_file(self, session: SftpSession) -> None:
         with pytest.raises(SftpRefused, match="not a file"):
             session.stat("/import")
 
-    def test_a_site_that_tells_no_time(self, start: Start) -> None:
+    def test_a_site_that_reports_no_time(self, start: Start) -> None:
         class Timeless(asyncssh.SFTPServer):
             def stat(self, path: bytes) -> Any:
                 del path
@@ -164,13 +164,13 @@ class TestStat:
         with start(Silent).client(timeout=1).connect() as session:
             with pytest.raises(SftpUnavailable, match="TimeoutError"):
                 session.stat("/import/x")
-            # A late answer can no longer be taken for that to another request.
+            # A late answer cannot be taken for the answer to another request.
             with pytest.raises(SftpUnavailable):
                 session.list_files("/import", "*")
 
 
 class TestList:
-    def test_only_finished_files_with_plain_names(self, start: Start) -> None:
+    def test_only_finished_files_with_safe_names(self, start: Start) -> None:
         server = start()
         folder = server.root / "responses"
         folder.mkdir()
@@ -185,18 +185,18 @@ class TestList:
         (folder / "Response_link").symlink_to(folder / "other.csv")
 
         with server.client().connect() as session:
-            found = session.list_files("/responses", "*esponse*")
-            assert [file.name for file in found] == [
+            files = session.list_files("/responses", "*esponse*")
+            assert [file.name for file in files] == [
                 "Response-2.csv.gz",
                 "Response3",
                 "Response_1.csv",
                 "response12.csv",
             ]
-            assert found[1].size == len("Response3")
-            assert found[1].modified == session.stat("/responses/Response3").modified  # type: ignore[union-attr]
+            assert files[1].size == len("Response3")
+            assert files[1].modified == session.stat("/responses/Response3").modified  # type: ignore[union-attr]
             assert [file.name for file in session.list_files("/responses", "Response_?.csv")] == ["Response_1.csv"]
 
-    def test_a_path_in_place_of_a_name_is_left_out(self, start: Start) -> None:
+    def test_a_path_instead_of_a_name_is_excluded(self, start: Start) -> None:
         class Sly(asyncssh.SFTPServer):
             async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
                 del path
@@ -207,7 +207,7 @@ class TestList:
         with start(Sly).client().connect() as session:
             assert [file.name for file in session.list_files("/", "*")] == ["good"]
 
-    def test_a_name_in_another_encoding_is_left_out(self, start: Start) -> None:
+    def test_a_name_in_another_encoding_is_excluded(self, start: Start) -> None:
         server = start()
         (server.root / "import" / "good").touch()
         with open(os.fsencode(server.root) + b"/import/R\xfcckl\xe4ufer.csv", "wb"):  # noqa: PTH123 - bytes
@@ -216,7 +216,7 @@ class TestList:
         with server.client().connect() as session:
             assert [file.name for file in session.list_files("/import", "*")] == ["good"]
 
-    def test_a_folder_that_is_not_there(self, session: SftpSession) -> None:
+    def test_a_missing_folder(self, session: SftpSession) -> None:
         with pytest.raises(SftpRefused, match="no such file or folder"):
             session.list_files("/none", "*")
 
@@ -232,7 +232,7 @@ class TestRemove:
 
         assert sorted(path.name for path in (server.root / "import").iterdir()) == ["list.csv.part", "other.csv"]
 
-    def test_a_file_that_is_not_there_may_stay_away(self, session: SftpSession) -> None:
+    def test_a_missing_file_is_not_an_error(self, session: SftpSession) -> None:
         session.remove("/import/none.csv")
 
     def test_a_refusal(self, start: Start) -> None:
@@ -248,7 +248,7 @@ class TestRemove:
 
 class TestRead:
     @pytest.mark.parametrize("size", [0, 1, BLOCK, BLOCK + 1, 5 * MIB + 17])
-    def test_what_is_there_arrives(self, start: Start, size: int) -> None:
+    def test_the_content_arrives(self, start: Start, size: int) -> None:
         content = random.Random(size).randbytes(size)
         server = start()
         (server.root / "file").write_bytes(content)
@@ -275,7 +275,7 @@ class TestRead:
         assert digest.digest() == expected.digest()
         assert peak < 12 * MIB  # the server's share included
 
-    def test_a_site_that_gives_less_than_it_is_asked_for(self, start: Start) -> None:
+    def test_a_site_that_returns_less_than_requested(self, start: Start) -> None:
         class Stingy(asyncssh.SFTPServer):
             def read(self, file_obj: object, offset: int, size: int) -> Any:
                 return super().read(file_obj, offset, max(1, size // 3))
@@ -309,7 +309,7 @@ class TestRead:
 
         assert order != sorted(order)
 
-    def test_a_site_that_says_the_end_by_giving_nothing(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_site_that_marks_the_end_by_empty_data(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
         send = asyncssh.sftp.SFTPServerHandler.send_packet
 
         def send_nothing(self: Any, kind: int, number: int, *rest: Any) -> None:
@@ -346,7 +346,7 @@ class TestRead:
             os.truncate(path, 2 * MIB)
             assert len(first) + sum(map(len, pieces)) == MIB
 
-    def test_the_session_goes_on_after_a_download_is_given_up(self, start: Start) -> None:
+    def test_the_session_continues_after_an_abandoned_download(self, start: Start) -> None:
         server = start()
         (server.root / "file").write_bytes(bytes(8 * MIB))
         (server.root / "other").write_bytes(b"other")
@@ -389,6 +389,6 @@ class TestRead:
                 list(session.read("/file"))
             assert session.stat("/none") is None
 
-    def test_a_file_that_is_not_there(self, session: SftpSession) -> None:
+    def test_a_missing_file(self, session: SftpSession) -> None:
         with pytest.raises(SftpRefused, match="no such file or folder"):
             list(session.read("/none"))

@@ -1,4 +1,4 @@
-"""Uploads that go on after a break: whatever a site keeps of the earlier attempts, the file is whole or not there."""
+"""Uploads that resume after a break: whatever a site keeps of earlier attempts, the file is complete or absent."""
 
 import asyncio
 import dataclasses
@@ -34,7 +34,7 @@ PATH = "/import/list.csv"
 
 
 class Content:
-    """A file to upload, which notes from where on it is read."""
+    """A file to upload; records the offsets at which it is opened."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -52,7 +52,7 @@ class Breaking(asyncssh.SFTPServer):
 
     #: Offsets of writes at which the connection breaks, the first one first.
     breaks: list[int]
-    #: What is done on the site, with names.
+    #: The changes on the site, with names.
     acts: list[tuple[str, ...]]
     broken = False
 
@@ -80,7 +80,7 @@ class Breaking(asyncssh.SFTPServer):
 
 @pytest.fixture
 def breaking() -> Callable[..., type[Breaking]]:
-    """Makes a class of servers that break at these offsets."""
+    """Creates a server class that breaks at these offsets."""
 
     def make(*offsets: int) -> type[Breaking]:
         return type("Fresh", (Breaking,), {"breaks": list(offsets), "acts": []})
@@ -89,7 +89,7 @@ def breaking() -> Callable[..., type[Breaking]]:
 
 
 class Trickle(io.RawIOBase):
-    """A stream that gives less than it is asked for."""
+    """A stream that returns less than requested."""
 
     def __init__(self, content: bytes) -> None:
         self.rest = content
@@ -102,7 +102,7 @@ class Trickle(io.RawIOBase):
 
 @contextmanager
 def frozen_after(count: int, server: Server) -> Iterator[Server]:
-    """The server behind a proxy that reads so many bytes and then nothing more."""
+    """The server behind a proxy that stops reading after `count` bytes."""
 
     def pump(source: socket.socket, target: socket.socket, most: float) -> None:
         passed = 0
@@ -141,7 +141,7 @@ def names(folder: Path) -> list[str]:
 
 class TestWholeFile:
     @pytest.mark.parametrize("size", [0, 1, BLOCK, BLOCK + 1, 5 * MIB + 17])
-    def test_what_is_sent_arrives(self, start: Start, size: int) -> None:
+    def test_the_content_arrives(self, start: Start, size: int) -> None:
         content, server = Content(size), start()
 
         assert server.client().upload(content.open_at, PATH, size=size, tag="t1") == size
@@ -149,7 +149,7 @@ class TestWholeFile:
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
         assert names(server.root) == ["list.csv"]
 
-    def test_until_it_is_whole_its_name_tells_the_content(
+    def test_an_unfinished_file_is_named_by_its_content(
         self, start: Start, breaking: Callable[..., type[Breaking]]
     ) -> None:
         files = breaking()
@@ -159,16 +159,16 @@ class TestWholeFile:
         assert files.acts == [("rename", f"{PATH}.0x8DC-a.b_c.part", PATH)]
 
     @pytest.mark.parametrize("tag", ["", "../x", "a/b", '"0x8DC"', ".x"])
-    def test_a_tag_that_is_no_part_of_a_name_is_a_mistake(self, start: Start, tag: str) -> None:
+    def test_a_tag_with_unsafe_characters_is_refused(self, start: Start, tag: str) -> None:
         with pytest.raises(ValueError, match="tag"):
             start().client().upload(Content(10).open_at, PATH, size=10, tag=tag)
 
-    @pytest.mark.parametrize("said", [9, 11])
-    def test_a_content_of_another_size_than_was_said_gets_no_name(self, start: Start, said: int) -> None:
+    @pytest.mark.parametrize("stated", [9, 11])
+    def test_content_of_another_size_than_stated_gets_no_name(self, start: Start, stated: int) -> None:
         content, server = Content(10), start()
 
-        with pytest.raises(ValueError, match=f"has 10 bytes, not {said}"):
-            server.client().upload(content.open_at, PATH, size=said, tag="t1")
+        with pytest.raises(ValueError, match=f"has 10 bytes, not {stated}"):
+            server.client().upload(content.open_at, PATH, size=stated, tag="t1")
 
         assert names(server.root) == ["list.csv.t1.part"]
 
@@ -179,7 +179,7 @@ class TestWholeFile:
         with pytest.raises(StorageUnavailable, match="read at 0"):
             start().client().upload(fail, PATH, size=10, tag="t1")
 
-    def test_a_stream_may_give_less_than_it_is_asked_for(self, start: Start) -> None:
+    def test_a_stream_may_return_less_than_requested(self, start: Start) -> None:
         content, server = Content(50_000), start()
 
         server.client().upload(lambda _: Trickle(content.bytes), PATH, size=50_000, tag="t1")
@@ -206,9 +206,7 @@ class TestWholeFile:
 
 
 class TestFailures:
-    def test_an_error_in_the_middle_of_the_content_leaves_no_file_and_a_session_that_goes_on(
-        self, start: Start
-    ) -> None:
+    def test_an_error_in_the_content_leaves_no_file_and_a_usable_session(self, start: Start) -> None:
         class Failing(Trickle):
             def read(self, size: int = -1, /) -> bytes:
                 if len(self.rest) < 3000:
@@ -219,12 +217,12 @@ class TestFailures:
 
         with server.client().connect() as session:
             with pytest.raises(StorageUnavailable):
-                session.continue_file(lambda _: Failing(bytes(10_000)), "/import/list.csv.part", 10_000)
+                session.resume_file(lambda _: Failing(bytes(10_000)), "/import/list.csv.part", 10_000)
             assert session.stat(PATH) is None
 
         assert names(server.root) == ["list.csv.part"]
 
-    def test_an_os_error_of_the_content_is_not_blamed_on_the_site(self, start: Start) -> None:
+    def test_an_os_error_of_the_content_is_not_attributed_to_the_site(self, start: Start) -> None:
         class Failing(Trickle):
             def read(self, size: int = -1, /) -> bytes:
                 raise OSError(size)
@@ -251,7 +249,7 @@ class TestFailures:
         assert content.opened == [0]
         assert names(server.root) == ["list.csv.t1.part"]
 
-    def test_a_site_that_never_holds_what_was_sent(self, start: Start) -> None:
+    def test_a_site_that_loses_data(self, start: Start) -> None:
         class Losing(asyncssh.SFTPServer):
             def write(self, file_obj: object, offset: int, data: bytes) -> Any:
                 return super().write(file_obj, offset, data[:-1])
@@ -263,7 +261,7 @@ class TestFailures:
 
         assert names(server.root) == []
 
-    def test_a_site_that_stops_taking_data(self, start: Start) -> None:
+    def test_a_site_that_stops_accepting_data(self, start: Start) -> None:
         class Stuck(asyncssh.SFTPServer):
             def write(self, file_obj: object, offset: int, data: bytes) -> Any:
                 del file_obj, offset, data
@@ -275,17 +273,17 @@ class TestFailures:
             start(Stuck).client(timeout=1).connect() as session,
             pytest.raises(SftpUnavailable, match="upload /import/list"),
         ):
-            session.continue_file(content.open_at, "/import/list.csv.part", content.size)
+            session.resume_file(content.open_at, "/import/list.csv.part", content.size)
 
     def test_a_machine_that_freezes(self, start: Start) -> None:
         content = Content(4 * MIB)
 
         with frozen_after(256 * 1024, start()) as server, server.client(timeout=1).connect() as session:
-            # Little fits into the buffers, so that not SSH has to wait, but TCP.
+            # Small buffers, so that TCP blocks and not SSH.
             connection = cast("socket.socket", session._transport.sock)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8192)
             with pytest.raises(SftpUnavailable):
-                session.continue_file(content.open_at, "/import/list.csv.part", content.size)
+                session.resume_file(content.open_at, "/import/list.csv.part", content.size)
 
     @pytest.mark.parametrize(
         ("error", "reason"),
@@ -297,7 +295,7 @@ class TestFailures:
             (asyncssh.SFTPBadMessage(SERVER_TEXT), "status 5"),
         ],
     )
-    def test_a_refusal_is_for_good(self, start: Start, error: Exception, reason: str) -> None:
+    def test_a_refusal_is_final(self, start: Start, error: Exception, reason: str) -> None:
         class Refusing(asyncssh.SFTPServer):
             def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
                 del path, pflags, attrs
@@ -311,7 +309,7 @@ class TestFailures:
 
 
 class TestBreaks:
-    def test_it_goes_on_where_all_before_is_written(
+    def test_it_resumes_where_everything_before_is_written(
         self, start: Start, breaking: Callable[..., type[Breaking]]
     ) -> None:
         content, server = Content(20 * MIB), start(breaking(6 * MIB, 7 * MIB, 15 * MIB))
@@ -325,8 +323,8 @@ class TestBreaks:
         assert content.opened[1] >= 6 * MIB - WRITE_WINDOW
         assert content.opened[3] >= 15 * MIB - WRITE_WINDOW
 
-    def test_writes_that_are_lost_in_the_middle_come_again(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Of the writes under way when the connection breaks, a site keeps some, and not the first one."""
+    def test_writes_that_were_lost_are_repeated(self, start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Of the writes in flight when the connection breaks, a site keeps some, but not the first."""
         process = asyncssh.sftp.SFTPServerHandler._process_packet
         tasks = set()
 
@@ -367,7 +365,7 @@ class TestBreaks:
         assert len(lengths) == 3
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
 
-    def test_it_gives_up_after_growing_pauses_and_goes_on_the_next_time(
+    def test_it_gives_up_after_growing_pauses_and_resumes_the_next_time(
         self, start: Start, breaking: Callable[..., type[Breaking]]
     ) -> None:
         content, pauses = Content(8 * MIB), list[float]()
@@ -401,7 +399,7 @@ class TestBreaks:
             ({"host_keys": OTHER_KEY.get_fingerprint()}, SftpHostKeyRefused),
         ],
     )
-    def test_a_refusal_is_not_tried_again(self, start: Start, change: dict[str, str], error: type[Exception]) -> None:
+    def test_a_refusal_is_not_retried(self, start: Start, change: dict[str, str], error: type[Exception]) -> None:
         pauses = list[float]()
 
         with pytest.raises(error):
@@ -410,8 +408,8 @@ class TestBreaks:
         assert pauses == []
 
 
-class TestWhatIsLeft:
-    def test_of_the_same_content_it_is_continued_before_the_window(self, start: Start) -> None:
+class TestUnfinishedFiles:
+    def test_the_same_content_is_resumed_before_the_window(self, start: Start) -> None:
         content, server = Content(6 * MIB), start()
         left = bytearray(content.bytes[: 5 * MIB])
         left[5 * MIB - WRITE_WINDOW :] = bytes(WRITE_WINDOW)
@@ -423,7 +421,7 @@ class TestWhatIsLeft:
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
 
     @pytest.mark.parametrize("left", [0, 1, WRITE_WINDOW])
-    def test_of_a_window_or_less_nothing_is_kept(self, start: Start, left: int) -> None:
+    def test_a_window_or_less_is_not_reused(self, start: Start, left: int) -> None:
         content, server = Content(3 * MIB), start()
         (server.root / "import" / "list.csv.t1.part").write_bytes(bytes(left))
 
@@ -432,7 +430,7 @@ class TestWhatIsLeft:
         assert content.opened == [0]
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
 
-    def test_of_another_content_it_is_let_alone(self, start: Start) -> None:
+    def test_other_content_is_not_touched(self, start: Start) -> None:
         content, server = Content(3 * MIB), start()
         (server.root / "import" / "list.csv.t0.part").write_bytes(bytes(3 * MIB))
 
@@ -441,7 +439,7 @@ class TestWhatIsLeft:
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
         assert names(server.root) == ["list.csv", "list.csv.t0.part"]
 
-    def test_what_is_longer_than_the_content_is_begun_anew(self, start: Start) -> None:
+    def test_a_file_longer_than_the_content_is_restarted(self, start: Start) -> None:
         content, server = Content(3 * MIB), start()
         (server.root / "import" / "list.csv.t1.part").write_bytes(bytes(4 * MIB))
 
@@ -449,7 +447,7 @@ class TestWhatIsLeft:
 
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
 
-    def test_a_whole_one_gets_its_name(self, start: Start) -> None:
+    def test_a_complete_one_gets_its_name(self, start: Start) -> None:
         content, server = Content(6 * MIB), start()
         (server.root / "import" / "list.csv.t1.part").write_bytes(content.bytes)
 
@@ -457,7 +455,7 @@ class TestWhatIsLeft:
 
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
 
-    def test_where_no_file_may_be_opened_again_it_is_begun_anew(self, start: Start) -> None:
+    def test_it_restarts_where_files_cannot_be_reopened(self, start: Start) -> None:
         class WriteOnce(asyncssh.SFTPServer):
             def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
                 if os.path.exists(self.map_path(path)):  # noqa: PTH110 - bytes
@@ -472,7 +470,7 @@ class TestWhatIsLeft:
         assert content.opened == [0]
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
 
-    def test_a_site_that_keeps_less_than_it_says_is_tried_again_from_the_beginning(self, start: Start) -> None:
+    def test_it_restarts_where_a_site_lost_confirmed_data(self, start: Start) -> None:
         class Losing(asyncssh.SFTPServer):
             lost: list[int] = []  # noqa: RUF012 - of all connections
 
@@ -491,7 +489,7 @@ class TestWhatIsLeft:
 
 
 class TestName:
-    def test_a_lost_answer_to_the_rename_is_looked_up(self, start: Start) -> None:
+    def test_after_a_lost_answer_the_rename_is_checked(self, start: Start) -> None:
         class Losing(asyncssh.SFTPServer):
             renamed = 0
 
@@ -508,7 +506,7 @@ class TestName:
         assert content.opened == [0]
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
 
-    def test_a_file_that_is_taken_after_a_lost_answer_is_not_sent_again(self, start: Start) -> None:
+    def test_a_file_that_was_consumed_after_a_lost_answer_is_not_sent_again(self, start: Start) -> None:
         class Taking(asyncssh.SFTPServer):
             def rename(self, oldpath: bytes, newpath: bytes) -> Any:
                 super().rename(oldpath, newpath)
@@ -522,7 +520,7 @@ class TestName:
         assert content.opened == [0]
         assert names(server.root) == []
 
-    def test_a_rename_that_did_not_happen_is_tried_again(self, start: Start) -> None:
+    def test_a_rename_that_did_not_happen_is_repeated(self, start: Start) -> None:
         class Deaf(asyncssh.SFTPServer):
             tried = 0
 
@@ -540,9 +538,9 @@ class TestName:
         assert Deaf.tried == 2
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
 
-    def test_an_unfinished_file_that_was_removed_is_not_taken_for_a_renamed_one(self, start: Start) -> None:
+    def test_a_removed_unfinished_file_is_not_mistaken_for_a_renamed_one(self, start: Start) -> None:
         class Awkward(asyncssh.SFTPServer):
-            """Lets no file be opened again; breaks at the first rename, and at the first open after a removal."""
+            """Lets no file be reopened; breaks at the first rename, and at the first open after a removal."""
 
             breaks: list[str] = ["rename", "open"]  # noqa: RUF012 - of all connections
 
@@ -569,18 +567,18 @@ class TestName:
         assert Awkward.breaks == []
         assert (server.root / "import" / "list.csv").read_bytes() == content.bytes
 
-    def test_a_file_that_is_there_stays_and_nothing_is_sent(self, start: Start) -> None:
+    def test_an_existing_file_stays_and_nothing_is_sent(self, start: Start) -> None:
         content, server = Content(10), start()
         (server.root / "import" / "list.csv").write_bytes(b"old")
 
-        with pytest.raises(SftpRefused, match="is there already"):
+        with pytest.raises(SftpRefused, match="already exists"):
             server.client().upload(content.open_at, PATH, size=10, tag="t1")
 
         assert content.opened == []
         assert (server.root / "import" / "list.csv").read_bytes() == b"old"
         assert names(server.root) == ["list.csv"]
 
-    def test_a_file_that_comes_in_between_stays(self, start: Start) -> None:
+    def test_a_file_created_meanwhile_stays(self, start: Start) -> None:
         class Racing(asyncssh.SFTPServer):
             def rename(self, oldpath: bytes, newpath: bytes) -> Any:
                 Path(os.fsdecode(self.map_path(newpath))).write_bytes(b"somebody else's")
@@ -594,7 +592,7 @@ class TestName:
         assert (server.root / "import" / "list.csv").read_bytes() == b"somebody else's"
 
     @pytest.mark.parametrize("replace", [False, True])
-    def test_the_plain_rename_is_used_where_it_can_be(
+    def test_the_plain_rename_is_used_where_possible(
         self, start: Start, breaking: Callable[..., type[Breaking]], replace: bool
     ) -> None:
         files = breaking()
@@ -603,7 +601,7 @@ class TestName:
 
         assert files.acts == [("rename", f"{PATH}.t1.part", PATH)]
 
-    def test_a_file_that_is_there_is_replaced_on_request(
+    def test_an_existing_file_is_replaced_on_request(
         self, start: Start, breaking: Callable[..., type[Breaking]]
     ) -> None:
         content, files = Content(10), breaking()
