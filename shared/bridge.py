@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Self
 
 from pydantic import SecretStr
 
@@ -66,7 +66,7 @@ class Bridge:
     rest: OptimizelyRest
     names: Names
     campaign: BroadcastCampaign
-    routes: Mapping[RouteKind, Route]
+    routes: Mapping[RouteKind, Route[Any, Any]]
     site: SftpSite
     places: Places
     #: Of dropped delivery files, by which one that is whole is told from one that somebody still writes.

@@ -1,21 +1,18 @@
-"""The Smart Campaign of a broadcast: what every route does with it in the same way."""
+"""The Smart Campaign of a broadcast: what is the same on every route."""
 
-import posixpath
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
 from shared.broadcast import Broadcast
-from shared.config.channels import ListFileLayout
 from shared.errors import OptimizelyConflict
-from shared.optimizely.lists.csv_file import list_file_name
 from shared.optimizely.rest.answers import SmartCampaign
 from shared.optimizely.rest.client import OptimizelyRest
-from shared.routes.route import Look, SendStatus
+from shared.routes.route import SendState, SendStatus
 
-#: What the statuses of the vendor's description mean for a Smart Campaign that sends once.
-_MEANING: Final[Mapping[str, SendStatus]] = MappingProxyType(
+#: The vendor's statuses of a Smart Campaign that sends once.
+_SEND_STATUS: Final[Mapping[str, SendStatus]] = MappingProxyType(
     {
         "activationRequired": SendStatus.WAITING,
         "activated": SendStatus.ARMED,
@@ -38,19 +35,19 @@ class BroadcastCampaign:
         self._rest = rest
 
     def find_by_name(self, name: str) -> SmartCampaign | None:
-        """The Smart Campaign with this name. Of several the first: the others were never started."""
-        found = [campaign for campaign in self._rest.select_smart_campaigns() if campaign.name == name]
-        return min(found, key=lambda campaign: campaign.id, default=None)
+        """The Smart Campaign with this name. Of several, the first: the others were never started."""
+        campaigns = [campaign for campaign in self._rest.select_smart_campaigns() if campaign.name == name]
+        return min(campaigns, key=lambda campaign: campaign.id, default=None)
 
-    def mailing_id(self, campaign_id: int) -> int | None:
-        """Id of its mailing; None when it holds several (a split)."""
+    def find_mailing_id(self, campaign_id: int) -> int | None:
+        """Id of its mailing; None if it has several (a split)."""
         messages = self._rest.get_messages(campaign_id)
         return messages[0].mailing_id if len(messages) == 1 else None
 
-    def wait(self, campaign_id: int, *, until: datetime | None) -> None:
-        """Let it wait before it sends: until a time, or until the recipient import has ended.
+    def set_wait_node(self, campaign_id: int, *, until: datetime | None) -> None:
+        """Make the Smart Campaign wait before it sends: until a time, or until the recipient import has ended.
 
-        A Wait node that stands behind its recipients already is changed, else one is put there.
+        A Wait node that already follows the recipients is changed; otherwise one is created there.
         """
         after_import = until is None
         recipients = self._rest.get_recipient_lists_node(campaign_id)
@@ -69,65 +66,52 @@ class BroadcastCampaign:
                 campaign_id, first.node_id, scheduled_at=until, after_recipient_import=after_import
             )
 
-    def look(self, broadcast: Broadcast) -> Look:
-        """How far its send is."""
-        status = self._rest.get_smart_campaign(campaign_id(broadcast)).status
-        return Look(status=_MEANING.get(status, SendStatus.BROKEN), told=status)
+    def send_status(self, broadcast: Broadcast, *, starts_by_itself: bool = False) -> SendState:
+        """How far its send is.
 
-    def sent(self, broadcast: Broadcast) -> int:
+        Args:
+            broadcast: the broadcast.
+            starts_by_itself: whether Optimizely starts a Smart Campaign that still waits.
+        """
+        vendor_status = self._rest.get_smart_campaign(campaign_id(broadcast)).status
+        status = _SEND_STATUS.get(vendor_status, SendStatus.BROKEN)
+        if starts_by_itself and status is SendStatus.WAITING:
+            status = SendStatus.ARMED
+        return SendState(status=status, vendor_status=vendor_status)
+
+    def count_sent(self, broadcast: Broadcast) -> int:
         """Recipients that were sent the message."""
         report = self._rest.get_report(campaign_id(broadcast))
         return report.recipients_total - report.skipped - report.in_queue
 
-    def disarm(self, broadcast: Broadcast) -> bool:
-        """Take an activation back.
+    def deactivate(self, broadcast: Broadcast) -> bool:
+        """Take back an activation.
 
         Returns:
-            Whether it is certain that it sends nothing.
+            Whether it is certain that nothing is sent.
         """
         try:
             self._rest.deactivate_smart_campaign(campaign_id(broadcast))
         except OptimizelyConflict:
             return False
-        return self.look(broadcast).status is SendStatus.WAITING
+        return self.send_status(broadcast).status is SendStatus.WAITING
 
     def pause(self, broadcast: Broadcast) -> None:
-        """Pause it."""
+        """Pause the send."""
         self._rest.pause_smart_campaign(campaign_id(broadcast))
 
     def resume(self, broadcast: Broadcast) -> None:
-        """Go on."""
+        """Resume the paused send."""
         self._rest.start_smart_campaign(campaign_id(broadcast))
 
     def stop(self, broadcast: Broadcast) -> None:
-        """Stop it for good."""
+        """Stop the send for good."""
         self._rest.stop_smart_campaign(campaign_id(broadcast))
 
 
 def campaign_id(broadcast: Broadcast) -> int:
-    """The Smart Campaign made for the broadcast."""
+    """Id of the Smart Campaign made for the broadcast."""
     if broadcast.campaign_id is None:
-        msg = "the Smart Campaign is known before anything is done with it"
+        msg = "the Smart Campaign is not known yet"
         raise AssertionError(msg)
     return broadcast.campaign_id
-
-
-def list_file_path(folder: str, layout: ListFileLayout, broadcast: Broadcast) -> str:
-    """Where on the SFTP site the list file of the broadcast stands."""
-    name = list_file_name(
-        layout.name,
-        list_id=list_id(broadcast),
-        list_name=broadcast.request.list_name,
-        broadcast_key=broadcast.key,
-        delivery_file=broadcast.request.delivery_file,
-        mailing_id=broadcast.source_mailing_id,
-    )
-    return posixpath.join(folder, name)
-
-
-def list_id(broadcast: Broadcast) -> int:
-    """The recipient list of the broadcast."""
-    if broadcast.list_id is None:
-        msg = "the list is known before anything is done with it"
-        raise AssertionError(msg)
-    return broadcast.list_id

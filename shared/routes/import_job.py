@@ -1,30 +1,55 @@
-"""The import-job route: a list file on the SFTP site, taken by the list's scheduled import job.
+"""The import-job route: a list file on the SFTP site, imported by the list's scheduled import job.
 
-The Smart Campaign is copied for the broadcast and pointed at the list; the list file is uploaded; the
-import job clears the list and fills it; the count is verified; the copy is started. Or the copy is
-activated before the upload, with a Wait node that lets it start when the import has ended.
+The Smart Campaign is copied for the broadcast and pointed at the list; the list file is uploaded; the import job clears
+the list and fills it; the count is verified; the copy is started. Or the copy is activated before the upload, with a
+Wait node that lets it start when the import has ended.
 
-Source of the flow: docs/why/sources.md, Optimizely 7.2 A. REST tells neither result nor counts of an import, so it is
-followed by the running jobs and by the list's own time of change, compared with server times only.
+Source: docs/why/sources.md, Optimizely 7.2 A. REST reports neither result nor counts of an import, so the import is
+followed by the running jobs and by the list's own time of change. Both are compared with server times only.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final, override
 
 from shared.broadcast import Broadcast, SendMode
 from shared.config.channels import Channels, ImportJob
-from shared.errors import ImportNotSeen, TerminalError
 from shared.optimizely.names import Names
 from shared.optimizely.rest.client import OptimizelyRest
-from shared.routes.campaign import BroadcastCampaign, campaign_id, list_file_path, list_id
-from shared.routes.route import Evidence, ImportStatus, Look, StagedList
+from shared.routes.campaign import BroadcastCampaign, campaign_id
+from shared.routes.evidence import Evidence
+from shared.routes.list_file import list_file_path
+from shared.routes.route import ImportStatus, Route, SendState, StagedList
 from shared.sftp.site import SftpSite
 
-#: In place of the size of a list file that the import job has taken from the SFTP site.
-_TAKEN = -1
+#: In place of a size: the import job has taken the list file from the SFTP site.
+_TAKEN: Final = -1
 
 
-class ImportJobRoute:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CampaignCopy(Evidence):
+    """Evidence of the copy of the Smart Campaign."""
+
+    #: Its id.
+    campaign: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportJobUpload(Evidence):
+    """Evidence of the upload. All times are the server's."""
+
+    #: When the list was last changed before the upload.
+    list_modified: datetime | None = None
+    #: When the import job last fired before the upload.
+    job_fired: datetime | None = None
+    #: Of the uploaded list file in bytes, or -1 once the import job has taken it.
+    size: int | None = None
+    #: When the list was last changed before its count was verified.
+    verified: datetime | None = None
+
+
+class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
     """The import-job route.
 
     Args:
@@ -34,7 +59,9 @@ class ImportJobRoute:
         channels: the channels.
     """
 
-    #: The next import would clear the list while it is being sent to.
+    transfer_evidence = ImportJobUpload
+    prepared_evidence = CampaignCopy
+    #: The next import would clear the list during the send.
     held_until_sent = True
 
     def __init__(self, rest: OptimizelyRest, site: SftpSite, names: Names, channels: Channels) -> None:
@@ -44,119 +71,124 @@ class ImportJobRoute:
         self._channels = channels
         self._campaign = BroadcastCampaign(rest)
 
-    def uses(self, broadcast: Broadcast) -> str | None:
+    @override
+    def exclusive_resource(self, broadcast: Broadcast) -> str:
         """The list: the import clears it first, so one broadcast uses it at a time."""
         return f"list:{broadcast.list_id}"
 
     # Prepare
 
-    def preparation(self, broadcast: Broadcast) -> str | None:
+    @override
+    def prepared_name(self, broadcast: Broadcast) -> str | None:
         """Name of the copy: the message name and the broadcast's key."""
         request = broadcast.request
         return None if request.send_mode is SendMode.UPLOAD_ONLY else f"{request.message_name} [{request.key}]"
 
-    def find_prepared(self, broadcast: Broadcast) -> Evidence | None:
+    @override
+    def find_prepared(self, broadcast: Broadcast) -> CampaignCopy | None:
         """The copy made for this broadcast."""
-        found = self._campaign.find_by_name(self.preparation(broadcast) or "")
-        return None if found is None else {"campaign": found.id}
+        campaign = self._campaign.find_by_name(self.prepared_name(broadcast) or "")
+        return None if campaign is None else CampaignCopy(campaign=campaign.id)
 
-    def prepare(self, broadcast: Broadcast) -> Evidence:
+    @override
+    def prepare(self, broadcast: Broadcast) -> CampaignCopy:
         """Copy the Smart Campaign for this broadcast, pointed at the list."""
         source = self._names.find_message(broadcast.request.message_name)
-        copy = self._rest.copy_smart_campaign(
-            source.campaign_id, self.preparation(broadcast) or "", [list_id(broadcast)]
-        )
-        return {"campaign": copy.id}
+        name = self.prepared_name(broadcast) or ""
+        return CampaignCopy(campaign=self._rest.copy_smart_campaign(source.campaign_id, name, [_list_id(broadcast)]).id)
 
-    def furnish(self, broadcast: Broadcast, prepared: Evidence) -> Mapping[str, object]:
+    @override
+    def apply_prepared(self, broadcast: Broadcast, prepared: CampaignCopy) -> dict[str, object]:
         """Give the copy the Wait node that its send mode needs."""
-        copy = int(prepared["campaign"])
+        copy = prepared.campaign
         if broadcast.request.send_mode in {SendMode.AFTER_IMPORT, SendMode.AT_TIME}:
-            self._campaign.wait(copy, until=broadcast.request.send_at)
-        return {"campaign_id": copy, "mailing_id": self._campaign.mailing_id(copy)}
+            self._campaign.set_wait_node(copy, until=broadcast.request.send_at)
+        return {"campaign_id": copy, "mailing_id": self._campaign.find_mailing_id(copy)}
 
     # Transfer
 
-    def place(self, broadcast: Broadcast) -> str:
+    @override
+    def destination(self, broadcast: Broadcast) -> str:
         """Path of the list file."""
         channel = self._channels[broadcast.request.channel]
         return list_file_path(channel.import_job.folder, channel.list_file, broadcast)
 
-    def is_free(self, broadcast: Broadcast) -> bool:
-        """Whether no import runs: one of somebody else's file must not be taken for ours."""
+    @override
+    def upload_slot_free(self, broadcast: Broadcast) -> bool:
+        """Whether no import runs: an import of another file must not be mistaken for ours."""
         return not self._job_runs(broadcast)
 
-    def before_transfer(self, broadcast: Broadcast) -> Evidence:
-        """What the list and its import job look like before the upload. Server times."""
+    @override
+    def before_transfer(self, broadcast: Broadcast) -> ImportJobUpload:
+        """The times of the list and of its import job before the upload."""
         fired, modified = self._job_fired(broadcast), self._list_modified(broadcast)
-        return {
-            "list_modified": modified and modified.isoformat(),
-            "job_fired": fired and fired.isoformat(),
-        }
+        return ImportJobUpload(list_modified=modified, job_fired=fired)
 
-    def find_transferred(self, broadcast: Broadcast, staged: StagedList, evidence: Evidence) -> Evidence | None:
+    @override
+    def find_transferred(
+        self, broadcast: Broadcast, staged: StagedList, evidence: ImportJobUpload
+    ) -> ImportJobUpload | None:
         """The uploaded list file, or that the import job has it."""
         with self._site.connect() as session:
-            present = session.stat(self.place(broadcast))
+            present = session.stat(self.destination(broadcast))
         if present is not None:
-            return {"size": present.size} if present.size == staged.size else None
+            return replace(evidence, size=present.size) if present.size == staged.size else None
         taken = self._list_changed(broadcast, evidence, self._list_modified(broadcast)) or self._job_runs(broadcast)
-        return {"size": _TAKEN} if taken else None
+        return replace(evidence, size=_TAKEN) if taken else None
 
+    @override
     def transfer(
-        self, broadcast: Broadcast, staged: StagedList, evidence: Evidence, note: Callable[[Evidence], None]
-    ) -> Evidence:
-        """Upload the list file; it appears under its name when it is whole."""
-        del evidence, note
-        sent = self._site.upload(staged.open_at, self.place(broadcast), size=staged.size, tag=staged.tag, replace=True)
-        return {"size": sent}
+        self,
+        broadcast: Broadcast,
+        staged: StagedList,
+        evidence: ImportJobUpload,
+        record: Callable[[ImportJobUpload], None],
+    ) -> ImportJobUpload:
+        """Upload the list file; it gets its final name when it is complete."""
+        path = self.destination(broadcast)
+        size = self._site.upload(staged.open_at, path, size=staged.size, tag=staged.tag, replace=True)
+        return replace(evidence, size=size)
 
     # Import
 
-    def import_status(self, broadcast: Broadcast, evidence: Evidence) -> ImportStatus:
+    @override
+    def import_status(self, broadcast: Broadcast, evidence: ImportJobUpload) -> ImportStatus:
         """How far the import is."""
         # The order matters: a list that has changed while afterwards no job runs is full, for the job
-        # had begun before the first look and ended before the second.
+        # had begun before the first request and ended before the second.
         changed = self._list_changed(broadcast, evidence, self._list_modified(broadcast))
         if self._job_runs(broadcast):
             return ImportStatus(begun=True)
         if not changed:
             return ImportStatus()
-        # Read again: the first look may have seen the list cleared, and not yet filled.
+        # Read again: the first request may have found the list cleared and not yet filled.
         modified = self._list_modified(broadcast)
-        recipients = self._rest.count_recipients(list_id(broadcast))
         return ImportStatus(
             begun=True,
-            recipients=recipients,
-            given=broadcast.rows.uploaded if broadcast.rows else 0,
-            evidence={"verified": modified and modified.isoformat()},
+            recipients=self._rest.count_recipients(_list_id(broadcast)),
+            transferred=broadcast.rows.uploaded if broadcast.rows else 0,
+            evidence=replace(evidence, verified=modified),
         )
 
-    def not_imported(self, broadcast: Broadcast, minutes: int) -> TerminalError:
-        """No import within the time."""
-        del broadcast
-        return ImportNotSeen(minutes=minutes)
-
-    def is_unchanged(self, broadcast: Broadcast, evidence: Evidence) -> bool:
-        """Whether the list was not changed since its count was verified."""
-        modified = self._list_modified(broadcast)
-        return (modified and modified.isoformat()) == evidence.get("verified")
+    @override
+    def is_unchanged(self, broadcast: Broadcast, evidence: ImportJobUpload) -> bool:
+        """Whether the list has not changed since its count was verified."""
+        return self._list_modified(broadcast) == evidence.verified
 
     def _list_modified(self, broadcast: Broadcast) -> datetime | None:
-        return self._rest.get_recipient_list(list_id(broadcast)).modified
+        return self._rest.get_recipient_list(_list_id(broadcast)).modified
 
     def _job_runs(self, broadcast: Broadcast) -> bool:
         """Whether the list's import job runs now, for whatever file."""
         name = self._job_name(broadcast)
         return any(job.name == name for job in self._rest.select_all_running_jobs())
 
-    def _list_changed(self, broadcast: Broadcast, before: Evidence, modified: datetime | None) -> bool:
-        was, had_fired = before.get("list_modified"), before.get("job_fired")
-        if modified is None or (was and modified <= datetime.fromisoformat(was)):
+    def _list_changed(self, broadcast: Broadcast, before: ImportJobUpload, modified: datetime | None) -> bool:
+        if modified is None or (before.list_modified is not None and modified <= before.list_modified):
             return False
-        # Somebody can change a list by hand: without a firing of its job since, it was not the import.
+        # Somebody can change a list by hand: unless its job has fired since, it was not the import.
         fired = self._job_fired(broadcast)
-        return fired is None or had_fired is None or fired > datetime.fromisoformat(had_fired)
+        return fired is None or before.job_fired is None or fired > before.job_fired
 
     def _job_fired(self, broadcast: Broadcast) -> datetime | None:
         name = self._job_name(broadcast)
@@ -175,29 +207,41 @@ class ImportJobRoute:
 
     # Send
 
+    @override
     def arm(self, broadcast: Broadcast) -> None:
         """Activate the copy, whose Wait node lets it start when the import has ended."""
         self._rest.activate_smart_campaign(campaign_id(broadcast))
 
+    @override
     def start(self, broadcast: Broadcast) -> None:
-        """Start the copy, or activate it, whose Wait node lets it start at its time."""
+        """Start the copy, or activate it if its Wait node lets it start at its time."""
         if broadcast.request.send_mode is SendMode.AT_TIME:
             self._rest.activate_smart_campaign(campaign_id(broadcast))
         else:
             self._rest.start_smart_campaign(campaign_id(broadcast))
 
-    def send_status(self, broadcast: Broadcast) -> Look:
-        """How far the copy's send is."""
-        return self._campaign.look(broadcast)
+    @override
+    def send_status(self, broadcast: Broadcast) -> SendState:
+        """How far the send of the copy is."""
+        return self._campaign.send_status(broadcast)
 
-    def recall(self, broadcast: Broadcast, *, transferred: Evidence | None, started: bool) -> bool:
-        """Take the list file back if the import job has not taken it, and an activation."""
+    @override
+    def withdraw(self, broadcast: Broadcast, *, transferred: ImportJobUpload | None, started: bool) -> bool:
+        """Remove the list file unless the import job has taken it, and take back an activation."""
         if transferred is not None:
+            path = self.destination(broadcast)
             with self._site.connect() as session:
-                session.remove(self.place(broadcast))
-                session.remove_unfinished(self.place(broadcast))
+                session.remove(path)
+                session.remove_unfinished(path)
         if not started:
             return True
         if broadcast.request.send_mode is SendMode.VERIFY_THEN_START:
             return False  # a start cannot be taken back, and one without an answer may still take effect
-        return self._campaign.disarm(broadcast)
+        return self._campaign.deactivate(broadcast)
+
+
+def _list_id(broadcast: Broadcast) -> int:
+    if broadcast.list_id is None:
+        msg = "the list is not known yet"
+        raise AssertionError(msg)
+    return broadcast.list_id

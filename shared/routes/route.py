@@ -1,20 +1,19 @@
-"""What every route does, so that the steps need not know which one a broadcast takes.
+"""What the steps ask of a route: how a list gets in and a message gets out.
 
-prepare → transfer → import status → start → send status → report. What must not happen twice comes in
-pairs: a `find_…` that looks whether it has happened, and the act itself. Both tell what they saw as
-evidence: JSON for the ledger, without anything personal.
+A route goes through prepare, transfer, import status, start and send status. What must not happen twice comes as a
+pair: a `find_…` method that checks whether it has happened, and the act itself. Both return evidence for the ledger.
 """
+# ruff: noqa: ARG002 - a default does not need its arguments
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
 
 from shared.broadcast import Broadcast
-from shared.errors import TerminalError
+from shared.errors import ImportNotSeen, TerminalError
+from shared.routes.evidence import Evidence
 from shared.storage.staging import Readable
-
-Evidence = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,9 +23,9 @@ class StagedList:
     #: In bytes.
     size: int
     rows: int
-    #: Tells this content from every other: what an upload goes on with must be the same.
+    #: Identifies the content: an interrupted upload continues only with the same content.
     tag: str
-    #: Reads it from an offset in bytes.
+    #: Opens the list at an offset in bytes.
     open_at: Callable[[int], Readable]
 
 
@@ -34,145 +33,150 @@ class StagedList:
 class ImportStatus:
     """How far the import is."""
 
-    #: Optimizely was seen to work on it, or to have done so.
+    #: Whether Optimizely works on the import or has done so.
     begun: bool = False
-    #: Recipients that Optimizely took, once that is known, of how many it was given.
+    #: Recipients that Optimizely accepted; None until it is known.
     recipients: int | None = None
-    given: int | None = None
-    #: For the last look before the start.
-    evidence: Evidence = field(default_factory=dict)
-    #: What became known of the broadcast: columns of the ledger.
-    found: Mapping[str, object] = field(default_factory=dict)
+    #: Recipients that were transferred to Optimizely.
+    transferred: int = 0
+    #: More evidence of the transfer, for the check before the start.
+    evidence: Evidence | None = None
+    #: Columns of the ledger that the import made known.
+    columns: Mapping[str, object] = field(default_factory=dict)
 
 
 class SendStatus(StrEnum):
     """How far the send is."""
 
-    WAITING = "waiting"  #: it has not started, and does not by itself
+    WAITING = "waiting"  #: not started, and nothing starts it by itself
     ARMED = "armed"  #: Optimizely starts it by itself
     SENDING = "sending"
     PAUSED = "paused"
     FINISHED = "finished"
-    STOPPED = "stopped"  #: stopped for good; some may have been sent the message
-    BROKEN = "broken"  #: none of these
+    STOPPED = "stopped"  #: stopped for good; part of the recipients may have been sent the message
+    BROKEN = "broken"  #: any other
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
-    """One look at the send."""
+class SendState:
+    """State of the send."""
 
     status: SendStatus
     #: In the vendor's words, for people.
-    told: str
+    vendor_status: str
 
 
-class Route(Protocol):
-    """How a list gets in and a message gets out."""
+class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
+    """How a list gets in and a message gets out. A route overrides the methods that it has an answer for.
 
-    @property
-    def held_until_sent(self) -> bool:
-        """Whether what it `uses` is held until the broadcast ends, or only until its import has ended."""
-        ...
+    Attributes:
+        transfer_evidence: class of the evidence of its transfer.
+        prepared_evidence: class of the evidence of its preparation, on a route that prepares something.
+    """
 
-    def uses(self, broadcast: Broadcast) -> str | None:
-        """Name of what only one broadcast may use at a time; None when there is no such thing."""
-        ...
+    transfer_evidence: type[Transferred]
+    prepared_evidence: type[Prepared]
+
+    #: Whether the exclusive resource is held until the broadcast ends, or only until its import has ended.
+    held_until_sent = False
+
+    def exclusive_resource(self, broadcast: Broadcast) -> str | None:
+        """Name of what only one broadcast can use at a time; None if there is no such thing."""
+        return None
 
     # Prepare
 
-    def preparation(self, broadcast: Broadcast) -> str | None:
-        """Name by which what is prepared is found again; None when nothing is prepared."""
-        ...
+    def prepared_name(self, broadcast: Broadcast) -> str | None:
+        """Name by which the preparation is found again; None if nothing is prepared."""
+        return None
 
-    def find_prepared(self, broadcast: Broadcast) -> Evidence | None:
-        """What was prepared for the broadcast; None when nothing was."""
-        ...
+    def find_prepared(self, broadcast: Broadcast) -> Prepared | None:
+        """The preparation of the broadcast, if it exists."""
+        return None
 
-    def prepare(self, broadcast: Broadcast) -> Evidence:
+    def prepare(self, broadcast: Broadcast) -> Prepared:
         """Prepare the Smart Campaign for the broadcast."""
-        ...
+        raise NotImplementedError
 
-    def furnish(self, broadcast: Broadcast, prepared: Evidence) -> Mapping[str, object]:
-        """Bring what was prepared into shape; doing it again changes nothing.
+    def apply_prepared(self, broadcast: Broadcast, prepared: Prepared) -> Mapping[str, object]:
+        """Complete the preparation; repeating it changes nothing.
 
         Returns:
             Columns of the ledger: `campaign_id`, `mailing_id`, `batch_id`, `list_id`.
         """
-        ...
+        return {}
 
     # Transfer
 
-    def place(self, broadcast: Broadcast) -> str:
-        """Where the list goes: a path, a batch."""
-        ...
+    @abstractmethod
+    def destination(self, broadcast: Broadcast) -> str:
+        """Where the list goes: a path, or a batch."""
 
-    def is_free(self, broadcast: Broadcast) -> bool:
-        """Whether the place may be used now. Asked before the first transfer only."""
-        ...
+    def upload_slot_free(self, broadcast: Broadcast) -> bool:
+        """Whether the destination can be used now. Asked only before the first transfer."""
+        return True
 
-    def before_transfer(self, broadcast: Broadcast) -> Evidence:
+    def before_transfer(self, broadcast: Broadcast) -> Transferred:
         """What must be known of the time before the transfer."""
-        ...
+        return self.transfer_evidence()
 
-    def find_transferred(self, broadcast: Broadcast, staged: StagedList, evidence: Evidence) -> Evidence | None:
-        """What shows that the whole list was transferred; None when it was not."""
-        ...
+    @abstractmethod
+    def find_transferred(self, broadcast: Broadcast, staged: StagedList, evidence: Transferred) -> Transferred | None:
+        """Evidence that the complete list was transferred; None if it was not."""
 
+    @abstractmethod
     def transfer(
-        self, broadcast: Broadcast, staged: StagedList, evidence: Evidence, note: Callable[[Evidence], None]
-    ) -> Evidence:
+        self, broadcast: Broadcast, staged: StagedList, evidence: Transferred, record: Callable[[Transferred], None]
+    ) -> Transferred:
         """Transfer the list.
 
         Args:
-            broadcast: whose.
-            staged: the list.
-            evidence: what is known so far.
-            note: keeps more evidence at once, for the case that this is interrupted.
+            broadcast: the broadcast.
+            staged: its list.
+            evidence: the evidence so far.
+            record: stores evidence at once, in case the transfer is interrupted.
         """
-        ...
 
     # Import
 
-    def import_status(self, broadcast: Broadcast, evidence: Evidence) -> ImportStatus:
+    @abstractmethod
+    def import_status(self, broadcast: Broadcast, evidence: Transferred) -> ImportStatus:
         """How far the import is."""
-        ...
 
     def not_imported(self, broadcast: Broadcast, minutes: int) -> TerminalError:
-        """The error for an import that was not seen in time."""
-        ...
+        """The error for an import that did not show within the time."""
+        return ImportNotSeen(minutes=minutes)
 
-    def is_unchanged(self, broadcast: Broadcast, evidence: Evidence) -> bool:
-        """The last look before the start: whether the list is still the one that was verified."""
-        ...
+    def is_unchanged(self, broadcast: Broadcast, evidence: Transferred) -> bool:
+        """Whether the list is still the verified one: the last check before the start."""
+        return True
 
-    # Send
+    # Send; without these, the transfer is the start or nothing is sent
 
-    def arm(self, broadcast: Broadcast) -> None:
-        """Let Optimizely start by itself when the import has ended. Called before the transfer."""
-        ...
+    def arm(self, broadcast: Broadcast) -> None:  # noqa: B027
+        """Let Optimizely start by itself once the import has ended. Called before the transfer."""
 
-    def start(self, broadcast: Broadcast) -> None:
-        """Start the send, or set it for its time. What it meant to do shows in `send_status`.
+    def start(self, broadcast: Broadcast) -> None:  # noqa: B027
+        """Start the send, or schedule it. `send_status` shows whether this took effect.
 
         Raises:
-            OptimizelyUnavailable: it may have taken effect.
-            OptimizelyConflict: it cannot be started.
+            OptimizelyUnavailable: the start may have taken effect.
+            OptimizelyConflict: the send cannot be started.
         """
-        ...
 
-    def send_status(self, broadcast: Broadcast) -> Look:
+    def send_status(self, broadcast: Broadcast) -> SendState:
         """How far the send is."""
-        ...
+        return SendState(status=SendStatus.BROKEN, vendor_status="a file, which is not sent from here")
 
-    def recall(self, broadcast: Broadcast, *, transferred: Evidence | None, started: bool) -> bool:
-        """Make sure that nothing of the broadcast is sent; doing it again is harmless.
+    @abstractmethod
+    def withdraw(self, broadcast: Broadcast, *, transferred: Transferred | None, started: bool) -> bool:
+        """Make sure that nothing of the broadcast is sent; repeating it is harmless.
 
         Args:
-            broadcast: which.
-            transferred: what is known of its transfer; None when none was tried.
-            started: a start was tried, or it was armed.
+            broadcast: the broadcast.
+            transferred: the evidence of its transfer; None if no transfer was tried.
+            started: whether a start was tried or armed.
 
         Returns:
-            Whether it is certain that nobody was and nobody will be sent the message.
+            Whether it is certain that nobody was or will be sent the message.
         """
-        ...

@@ -1,47 +1,76 @@
-"""A list file that its receiver takes, and acts on, as soon as it stands on the SFTP site under its final name.
+"""A list file whose receiver acts as soon as the file has its final name on the SFTP site.
 
-From the moment at which it may have got that name, nothing is repeated unless it is known not to have happened.
+From the moment at which the file may have that name, nothing is repeated unless it is known not to have happened.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import override
 
-from shared.routes.route import Evidence, StagedList
+from shared.broadcast import Broadcast
+from shared.routes.evidence import Evidence
+from shared.routes.route import Route, StagedList
 from shared.sftp.site import SftpSite, unfinished_path
 
 
-def find(site: SftpSite, path: str, staged: StagedList, evidence: Evidence) -> Evidence | None:
-    """The list file under its final name, or that the receiver has it; None when it was not handed over."""
-    if not evidence.get("renaming"):
-        return None  # it never got its final name
-    with site.connect() as session:
-        present = session.stat(path)
-        unfinished = session.stat(unfinished_path(path, staged.tag))
-    if present is not None:
-        return {"size": present.size} if present.size == staged.size else None
-    # Still under its temporary name: the renaming did not happen. Under neither: the receiver has it.
-    return None if unfinished is not None else {"taken": True}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SingleUpload(Evidence):
+    """Evidence of the upload."""
+
+    #: The file may have its final name.
+    renaming: bool = False
+    #: Size of the file under its final name, in bytes.
+    size: int | None = None
+    #: The receiver has the file.
+    taken: bool | None = None
 
 
-def hand_over(site: SftpSite, path: str, staged: StagedList, note: Callable[[Evidence], None]) -> Evidence:
-    """Upload the list file, and note it before it gets its final name."""
-    sent = site.upload(
-        staged.open_at, path, size=staged.size, tag=staged.tag, before_rename=lambda: note({"renaming": True})
-    )
-    return {"size": sent}
+class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
+    """A route that uploads its list file once."""
 
+    @abstractmethod
+    def site(self, broadcast: Broadcast) -> SftpSite:
+        """The SFTP site that the file goes to."""
 
-def take_back(site: SftpSite, path: str, transferred: Evidence) -> bool:
-    """Remove the list file, whole or not.
+    @override
+    def find_transferred(self, broadcast: Broadcast, staged: StagedList, evidence: Upload) -> Upload | None:
+        """The file under its final name, or that the receiver has it."""
+        if not evidence.renaming:
+            return None
+        path = self.destination(broadcast)
+        with self.site(broadcast).connect() as session:
+            present = session.stat(path)
+            unfinished = session.stat(unfinished_path(path, staged.tag))
+        if present is not None:
+            return replace(evidence, size=present.size) if present.size == staged.size else None
+        # Under its temporary name, the file was not renamed. Under neither name, the receiver has it.
+        return None if unfinished is not None else replace(evidence, taken=True)
 
-    Args:
-        site: where it is.
-        path: its final path.
-        transferred: what is known of the transfer.
+    @override
+    def transfer(
+        self, broadcast: Broadcast, staged: StagedList, evidence: Upload, record: Callable[[Upload], None]
+    ) -> Upload:
+        """Upload the file; that it gets its final name is recorded before it does."""
 
-    Returns:
-        Whether it is certain that the receiver has not got it.
-    """
-    with site.connect() as session:
-        taken_back = session.remove(path)
-        unfinished = session.remove_unfinished(path)
-    return taken_back or unfinished > 0 or not transferred.get("renaming")
+        def before_rename() -> None:
+            nonlocal evidence
+            evidence = replace(evidence, renaming=True)
+            record(evidence)
+
+        path = self.destination(broadcast)
+        size = self.site(broadcast).upload(
+            staged.open_at, path, size=staged.size, tag=staged.tag, before_rename=before_rename
+        )
+        return replace(evidence, size=size)
+
+    @override
+    def withdraw(self, broadcast: Broadcast, *, transferred: Upload | None, started: bool) -> bool:
+        """Remove the file, complete or not, unless the receiver has it."""
+        if transferred is None:
+            return True
+        path = self.destination(broadcast)
+        with self.site(broadcast).connect() as session:
+            removed = session.remove(path)
+            unfinished = session.remove_unfinished(path)
+        return removed or unfinished > 0 or not transferred.renaming

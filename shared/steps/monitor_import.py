@@ -18,7 +18,8 @@ from shared.errors import (
 )
 from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import release_all
-from shared.routes.route import ImportStatus, Look, SendStatus
+from shared.routes.evidence import StartEvidence
+from shared.routes.route import ImportStatus, SendState, SendStatus
 from shared.steps.runner import Later, Work, carry_on, end
 
 #: Tries of a start, each after a look that showed it had not taken effect.
@@ -52,7 +53,7 @@ def monitor_import(bridge: Bridge, key: str, version: int) -> None:
 def _follow_import(work: Work) -> Broadcast | Later:
     bridge, broadcast = work.bridge, work.broadcast
     upload = _effect(work, Kind.UPLOAD)
-    status = work.route.import_status(broadcast, upload.evidence)
+    status = work.route.import_status(broadcast, work.route.transfer_evidence.from_json(upload.evidence))
     if status.recipients is not None:
         return _verified(work, upload, status, status.recipients)
     if status.begun and broadcast.state is State.UPLOADED:
@@ -66,15 +67,15 @@ def _follow_import(work: Work) -> Broadcast | Later:
 def _verified(work: Work, upload: Effect, status: ImportStatus, recipients: int) -> Broadcast:
     """The list must hold what was transferred, less what Optimizely may leave out."""
     bridge, broadcast = work.bridge, work.broadcast
-    given = status.given or 0
-    if status.found:
-        # Kept whatever the count is: an operator has to know the Smart Campaign.
-        broadcast = bridge.ledger.broadcasts.touch(broadcast, **status.found)
+    if status.columns:
+        # Recorded whatever the count is: an operator has to know the Smart Campaign.
+        broadcast = bridge.ledger.broadcasts.touch(broadcast, **status.columns)
         work = work.on(broadcast)
     shortfall = bridge.channels[broadcast.request.channel].max_shortfall_percent
-    if not given * (1 - shortfall / 100) <= recipients <= given:
-        raise ImportCountWrong(imported=recipients, uploaded=given)
-    bridge.ledger.effects.note(upload, status.evidence)
+    if not status.transferred * (1 - shortfall / 100) <= recipients <= status.transferred:
+        raise ImportCountWrong(imported=recipients, uploaded=status.transferred)
+    if status.evidence is not None:
+        bridge.ledger.effects.note(upload, status.evidence.to_json())
 
     def give_free(connection: Connection) -> None:
         if not work.route.held_until_sent:
@@ -90,17 +91,17 @@ def _send(work: Work) -> Broadcast | Later:
         return end(work, State.CLOSED, "upload only: the list is ready")
     effects = work.bridge.ledger.effects
     effect = effects.intend(broadcast, Kind.START, str(broadcast.campaign_id))
-    look = work.route.send_status(broadcast)
-    if look.status in _STARTED or (look.status is SendStatus.ARMED and not _cancellable(broadcast)):
-        effects.done(effect, evidence={"status": look.told})
-        return work.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is {look.told}")
-    if look.status is SendStatus.ARMED:
+    send = work.route.send_status(broadcast)
+    if send.status in _STARTED or (send.status is SendStatus.ARMED and not _cancellable(broadcast)):
+        effects.done(effect, evidence=_evidence(send))
+        return work.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is {send.vendor_status}")
+    if send.status is SendStatus.ARMED:
         if effect.done_at is None:
-            effects.done(effect, evidence={"status": look.told})
-        return _wait_for_start(work, look)
-    if look.status is not SendStatus.WAITING or broadcast.request.send_mode is SendMode.AFTER_IMPORT:
-        raise CampaignNotStartable(campaign=broadcast.campaign_id, status=look.told)
-    return _start(work, effect, look)
+            effects.done(effect, evidence=_evidence(send))
+        return _wait_for_start(work, send)
+    if send.status is not SendStatus.WAITING or broadcast.request.send_mode is SendMode.AFTER_IMPORT:
+        raise CampaignNotStartable(campaign=broadcast.campaign_id, status=send.vendor_status)
+    return _start(work, effect, send)
 
 
 def _cancellable(broadcast: Broadcast) -> bool:
@@ -108,7 +109,7 @@ def _cancellable(broadcast: Broadcast) -> bool:
     return broadcast.request.send_mode in {SendMode.AFTER_IMPORT, SendMode.AT_TIME}
 
 
-def _start(work: Work, effect: Effect, look: Look) -> Broadcast | Later:
+def _start(work: Work, effect: Effect, send: SendState) -> Broadcast | Later:
     """Start a Smart Campaign that has not started."""
     bridge, broadcast = work.bridge, work.broadcast
     # An earlier try may still be under way at Optimizely: it gets time to show. After that the copy, which
@@ -121,9 +122,10 @@ def _start(work: Work, effect: Effect, look: Look) -> Broadcast | Later:
         raise SendOutcomeUnknown(
             campaign=broadcast.campaign_id,
             broadcast=broadcast.key,
-            reason=f"{effect.tries} starts were answered unclearly and the status is still {look.told}",
+            reason=f"{effect.tries} starts were answered unclearly and the status is still {send.vendor_status}",
         )
-    if not work.route.is_unchanged(broadcast, _effect(work, Kind.UPLOAD).evidence):
+    upload = _effect(work, Kind.UPLOAD)
+    if not work.route.is_unchanged(broadcast, work.route.transfer_evidence.from_json(upload.evidence)):
         raise ListChangedMeanwhile(list=broadcast.request.list_name)
     work.lease.check()
     effect = bridge.ledger.effects.trying(effect)
@@ -131,32 +133,32 @@ def _start(work: Work, effect: Effect, look: Look) -> Broadcast | Later:
         work.route.start(broadcast)
     except (OptimizelyUnavailable, OptimizelyConflict):
         return work.soon()  # whether it took effect shows in the status
-    bridge.ledger.effects.done(effect, evidence={"status": "started"})
+    bridge.ledger.effects.done(effect, evidence=StartEvidence(status="started").to_json())
     if broadcast.request.send_mode is SendMode.AT_TIME:
         return work.soon()  # until its time it can be cancelled
     return work.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is started")
 
 
-def _wait_for_start(work: Work, look: Look) -> Later:
+def _wait_for_start(work: Work, send: SendState) -> Later:
     """Optimizely starts by itself: after its import, or at its time."""
     broadcast = work.broadcast
     due = max(filter(None, (broadcast.changed_at, broadcast.request.send_at)))
     if _overdue(work, due):
-        raise SendNotSeen(campaign=broadcast.campaign_id, status=look.told)
+        raise SendNotSeen(campaign=broadcast.campaign_id, status=send.vendor_status)
     return work.soon()
 
 
 def _follow_send(work: Work) -> Broadcast | Later:
     broadcast = work.broadcast
-    look = work.route.send_status(broadcast)
-    if look.status in {SendStatus.SENDING, SendStatus.PAUSED}:
+    send = work.route.send_status(broadcast)
+    if send.status in {SendStatus.SENDING, SendStatus.PAUSED}:
         return work.soon()
-    if look.status is SendStatus.ARMED:
-        return _wait_for_start(work, look)
-    if look.status not in {SendStatus.FINISHED, SendStatus.STOPPED}:
-        raise CampaignNotStartable(campaign=broadcast.campaign_id, status=look.told)
-    sent = work.bridge.campaign.sent(broadcast)
-    if look.status is SendStatus.FINISHED:
+    if send.status is SendStatus.ARMED:
+        return _wait_for_start(work, send)
+    if send.status not in {SendStatus.FINISHED, SendStatus.STOPPED}:
+        raise CampaignNotStartable(campaign=broadcast.campaign_id, status=send.vendor_status)
+    sent = work.bridge.campaign.count_sent(broadcast)
+    if send.status is SendStatus.FINISHED:
         return work.advance(State.SENT, f"Smart Campaign {broadcast.campaign_id} has finished", sent=sent)
     stopped = SendStopped(campaign=broadcast.campaign_id, sent=sent)
     return work.advance(State.SENT, str(stopped), sent=sent, error_code=stopped.code, error=stopped.sentence)
@@ -169,6 +171,10 @@ def _close(work: Work) -> Broadcast:
         work.bridge.rs_db.record_delivered(connection, work.broadcast)
 
     return end(work, State.CLOSED, f"{work.broadcast.sent} recipients were sent the message", also=deliver)
+
+
+def _evidence(send: SendState) -> dict[str, object]:
+    return StartEvidence(status=send.vendor_status).to_json()
 
 
 def _effect(work: Work, kind: Kind) -> Effect:

@@ -50,7 +50,7 @@ class Work:
     broadcast: Broadcast
 
     @property
-    def route(self) -> Route:
+    def route(self) -> Route[Any, Any]:
         """How the broadcast's list gets in and its message out."""
         return self.bridge.routes[self.broadcast.request.route]
 
@@ -295,11 +295,13 @@ def _recall(work: Work) -> bool:
     """
     effects = work.bridge.ledger.effects
     upload, start = effects.find(work.broadcast, Kind.UPLOAD), effects.find(work.broadcast, Kind.START)
-    transferred = upload.evidence if upload is not None and upload.tries > 0 else None
+    transferred = None
+    if upload is not None and upload.tries > 0:
+        transferred = work.route.transfer_evidence.from_json(upload.evidence)
     started = start is not None and (start.tries > 0 or start.done_at is not None)
     if transferred is None and not started:
         return True
-    return work.route.recall(work.broadcast, transferred=transferred, started=started)
+    return work.route.withdraw(work.broadcast, transferred=transferred, started=started)
 
 
 def _fail(work: Work, error: BridgeError) -> tuple[Broadcast, timedelta | None]:

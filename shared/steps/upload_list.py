@@ -11,6 +11,7 @@ from shared.broadcast import Broadcast, RouteKind, RowCounts, SendMode, State
 from shared.errors import DeliveryFileChanged, NeverReleased, StagedFileMissing, SuppressionsIncomplete
 from shared.ledger.broadcasts import count_rejects
 from shared.ledger.effects import Effect, Kind
+from shared.routes.evidence import Evidence, StartEvidence
 from shared.routes.route import SendStatus, StagedList
 from shared.steps.row_counts import tell_rejects
 from shared.steps.runner import Later, Work, carry_on
@@ -94,16 +95,16 @@ def _prepare(work: Work) -> Broadcast | Later:
         return _wait_for_release(work)
     if not _take_place(work):
         return work.soon()
-    name = route.preparation(broadcast)
+    name = route.prepared_name(broadcast)
     if name is None:
         return work.advance(State.PREPARED, "there is nothing to prepare")
     prepared = work.once(
         Kind.COPY,
         name,
-        look=lambda _effect: route.find_prepared(broadcast),
-        act=lambda _effect: route.prepare(broadcast),
+        look=lambda _effect: _to_json(route.find_prepared(broadcast)),
+        act=lambda _effect: route.prepare(broadcast).to_json(),
     )
-    columns = route.furnish(broadcast, prepared.evidence)
+    columns = route.apply_prepared(broadcast, route.prepared_evidence.from_json(prepared.evidence))
     note = f"Smart Campaign {columns['campaign_id']} is prepared"
     return work.advance(State.PREPARED, note, lambda _connection: columns)
 
@@ -120,29 +121,32 @@ def _transfer(work: Work) -> Broadcast | Later:
     bridge, broadcast, route = work.bridge, work.broadcast, work.route
     if not _take_place(work):
         return work.soon()
-    if bridge.ledger.effects.find(broadcast, Kind.UPLOAD) is None and not route.is_free(broadcast):
+    if bridge.ledger.effects.find(broadcast, Kind.UPLOAD) is None and not route.upload_slot_free(broadcast):
         return work.soon()
     staged, broadcast = _staged_list(work)
     work = work.on(broadcast)
 
-    def look(effect: Effect) -> Mapping[str, Any] | None:
-        return route.find_transferred(broadcast, staged, effect.evidence)
+    def find(effect: Effect) -> Mapping[str, Any] | None:
+        return _to_json(route.find_transferred(broadcast, staged, route.transfer_evidence.from_json(effect.evidence)))
 
-    def act(effect: Effect) -> Mapping[str, Any]:
-        def note(evidence: Mapping[str, Any]) -> None:
+    def transfer(effect: Effect) -> Mapping[str, Any]:
+        def record(evidence: Evidence) -> None:
             work.lease.check()
-            bridge.ledger.effects.note(effect, evidence)
+            bridge.ledger.effects.note(effect, evidence.to_json())
 
-        return route.transfer(broadcast, staged, effect.evidence, note)
+        transferred: Evidence = route.transfer(
+            broadcast, staged, route.transfer_evidence.from_json(effect.evidence), record
+        )
+        return transferred.to_json()
 
     if broadcast.request.send_mode is SendMode.AFTER_IMPORT:
         _arm(work)
     transferred = work.once(
         Kind.UPLOAD,
-        route.place(broadcast),
-        before=lambda: route.before_transfer(broadcast),
-        look=look,
-        act=act,
+        route.destination(broadcast),
+        before=lambda: route.before_transfer(broadcast).to_json(),
+        look=find,
+        act=transfer,
     )
 
     def record(connection: Connection) -> dict[str, object]:
@@ -155,17 +159,21 @@ def _arm(work: Work) -> None:
     """Let Optimizely start by itself when the import has ended. From here on, it may."""
     broadcast, route = work.broadcast, work.route
 
-    def look(_effect: Effect) -> Mapping[str, Any] | None:
+    def find(_effect: Effect) -> Mapping[str, Any] | None:
         if broadcast.campaign_id is None:
             return None
-        look = route.send_status(broadcast)
-        return None if look.status is SendStatus.WAITING else {"status": look.told}
+        send = route.send_status(broadcast)
+        return None if send.status is SendStatus.WAITING else StartEvidence(status=send.vendor_status).to_json()
 
-    def act(_effect: Effect) -> Mapping[str, Any]:
+    def arm(_effect: Effect) -> Mapping[str, Any]:
         route.arm(broadcast)
-        return {"status": "armed"}
+        return StartEvidence(status="armed").to_json()
 
-    work.once(Kind.START, str(broadcast.campaign_id or broadcast.key), look=look, act=act)
+    work.once(Kind.START, str(broadcast.campaign_id or broadcast.key), look=find, act=arm)
+
+
+def _to_json(evidence: Evidence | None) -> Mapping[str, Any] | None:
+    return None if evidence is None else evidence.to_json()
 
 
 def _staged_list(work: Work) -> tuple[StagedList, Broadcast]:
@@ -197,5 +205,5 @@ def _unsuppressed(counts: RowCounts) -> tuple[int, ...]:
 
 def _take_place(work: Work) -> bool:
     """Lease to this broadcast what only one may use at a time, such as the list that an import clears first."""
-    name = work.route.uses(work.broadcast)
+    name = work.route.exclusive_resource(work.broadcast)
     return name is None or work.bridge.ledger.leases.take_until_released(name, work.broadcast.key)

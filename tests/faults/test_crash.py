@@ -75,7 +75,7 @@ OTHER_WAYS: list[tuple[RouteKind, SendMode | None, Any, str, int]] = [
     *(
         (RouteKind.IMPORT_JOB, SendMode.AFTER_IMPORT, where, name, call)
         for where, name, call in [
-            (BroadcastCampaign, "wait", 1),
+            (BroadcastCampaign, "set_wait_node", 1),
             (ImportJobRoute, "arm", 1),
             (ImportJobRoute, "transfer", 1),
             *((Effects, "intend", call) for call in range(1, 4)),
@@ -100,7 +100,7 @@ OTHER_WAYS: list[tuple[RouteKind, SendMode | None, Any, str, int]] = [
             *((OptimizelyRest, "add_recipients_to_batch", call) for call in range(1, 4)),
             (OptimizelyRest, "send_batch", 1),
             *((Effects, "intend", call) for call in range(1, 4)),
-            *((Effects, "note", call) for call in range(1, 5)),
+            *((Effects, "note", call) for call in range(1, 4)),
             *((Effects, "done", call) for call in range(1, 4)),
             *((shared.steps.runner, "advance", call) for call in range(2, 8)),
         ]

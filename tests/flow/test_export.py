@@ -11,7 +11,7 @@ from shared.bridge import Bridge
 from shared.broadcast import RouteKind, SendMode, State
 from shared.errors import SettingsInvalid
 from shared.operations.broadcasts import cancel, resolve
-from shared.routes import single_upload as handover
+from shared.routes.export_file import ExportFileRoute
 from shared.sftp.session import SftpSession
 from tests.databases import Databases
 from tests.flow.conftest import bridge_over
@@ -144,7 +144,7 @@ def test_an_operator_says_whether_the_receiver_has_a_file_of_which_nobody_knows(
         raise LookupError  # no error that a retry could help
 
     monkeypatch.setattr(SftpSession, "rename", taken_at_once)
-    monkeypatch.setattr(handover, "find", lambda *_: None)
+    monkeypatch.setattr(ExportFileRoute, "find_transferred", lambda *_: None)
     job_id = exporting.order()
     parked = exporting.run(job_id)
     assert parked.state is State.NEEDS_OPERATOR
