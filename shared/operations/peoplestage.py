@@ -22,7 +22,7 @@ from shared.faststats.channel import (
 from shared.operations import test_send as test_sends
 from shared.operations.broadcasts import retry
 from shared.steps.delivery_command import with_step_and_run
-from shared.steps.stage import delivery_blob
+from shared.storage import blob_names
 from shared.telemetry import log
 
 #: How long an upload may take that is given a place.
@@ -74,7 +74,7 @@ def upload(bridge: Bridge, call: UploadCall) -> dict[str, object]:
 
 
 def _take_in(bridge: Bridge, call: UploadCall, request: BroadcastRequest) -> dict[str, object]:
-    blob = delivery_blob(request.key)
+    blob = blob_names.delivery_file(request.key)
     found = bridge.lists.find(blob)
     if found is not None and found.size != call.size:
         bridge.lists.remove(blob)  # an upload that was given up

@@ -28,9 +28,10 @@ from shared.ledger.responses.files import FileState, LoadCounts, ResponseFile, l
 from shared.ledger.responses.staging import NewOfType
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
-from shared.steps.response_rejects import keeping_rejects, reject_blob
+from shared.steps.response_rejects import keeping_rejects
 from shared.steps.row_counts import load_figures, tell_rejects, tell_responses
 from shared.steps.runner import LONGEST_PAUSE
+from shared.storage import blob_names
 from shared.telemetry import log, traceback_location
 
 
@@ -140,7 +141,7 @@ def _refused(file: ResponseFile, reader: ResponseReader) -> ResponseFileRows:
         rejected=reader.rejects.total(),
         good=reader.rows_good,
         reasons=", ".join(f"{reason} {rows}" for reason, rows in reader.rejects.most_common()),
-        reject_file=reject_blob(file.id),
+        reject_file=blob_names.response_reject_file(file.id),
     )
 
 

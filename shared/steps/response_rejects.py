@@ -5,22 +5,14 @@ than needed know of a person. The values that a column may be refused for stand 
 """
 
 from collections.abc import Iterator
-from typing import Final
 
 from shared.bridge import Bridge
 from shared.files.reject_file import RejectFile
 from shared.ledger.responses.files import ResponseFile
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
+from shared.storage import blob_names
 from shared.telemetry import log
-
-#: What the names of the reject files of response files begin with.
-REJECT_BLOBS: Final = "responses/"
-
-
-def reject_blob(file_id: int) -> str:
-    """Name of the reject file of a response file in the container of reject files."""
-    return f"{REJECT_BLOBS}{file_id}/rejects.csv"
 
 
 def keeping_rejects(bridge: Bridge, file: ResponseFile, reader: ResponseReader) -> Iterator[tuple[int, Response]]:
@@ -38,7 +30,7 @@ def keeping_rejects(bridge: Bridge, file: ResponseFile, reader: ResponseReader) 
         StorageUnavailable: the reject file could not be written.
         TerminalError: what the reader raises.
     """
-    blob, layout = reject_blob(file.id), RejectFile(("Column",))
+    blob, layout = blob_names.response_reject_file(file.id), RejectFile(("Column",))
     with bridge.rejects.writer(blob) as kept:
         kept.write(layout.header())
         for line, row in reader.rows():

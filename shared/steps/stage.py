@@ -28,6 +28,7 @@ from shared.optimizely.lists.plan import ListPlan
 from shared.optimizely.lists.reader import ListedRecipient, csv_recipients, json_recipients
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
 from shared.steps.runner import Work
+from shared.storage import blob_names
 from shared.storage.staging import Readable
 
 #: Rows whose addresses are looked up among the suppressed ones at a time.
@@ -53,21 +54,6 @@ class Staged:
     left_out: Sequence[str] = ()
 
 
-def delivery_blob(key: str) -> str:
-    """Name of a delivery file that PeopleStage's channel has put beside the staged list."""
-    return f"{key}/delivery"
-
-
-def list_blob(broadcast: Broadcast) -> str:
-    """Name of the staged list."""
-    return f"{broadcast.key}/list"
-
-
-def reject_blob(broadcast: Broadcast) -> str:
-    """Name of the reject file, as an operator downloads it."""
-    return f"{broadcast.key}/rejects.csv"
-
-
 def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
     """Check the delivery file; write the staged list and the reject file.
 
@@ -89,8 +75,8 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
     with (
         _opened(work) as stream,
         DeliveryFile(stream, request, bridge.channels[request.channel].delivery_file) as delivery,
-        bridge.lists.writer(list_blob(work.broadcast)) as list_file,
-        bridge.rejects.writer(reject_blob(work.broadcast)) as reject_file,
+        bridge.lists.writer(blob_names.staged_list(request.key)) as list_file,
+        bridge.rejects.writer(blob_names.reject_file(request.key)) as reject_file,
     ):
         plan = _plan(work, delivery, list_id=list_id, mailing_id=mailing_id)
         suppressions = bridge.ledger.suppressions if bridge.channels[request.channel].suppress else None
@@ -135,7 +121,7 @@ def _opened(work: Work) -> AbstractContextManager[Readable]:
         case Source.JOB:
             return bridge.delivery_files.open(request.delivery_file)
         case Source.CHANNEL:
-            return nullcontext(bridge.lists.open(delivery_blob(request.key)))
+            return nullcontext(bridge.lists.open(blob_names.delivery_file(request.key)))
         case Source.FILE:
             return _dropped(work).open(request.delivery_file)
 
@@ -162,7 +148,7 @@ def _dropped(work: Work) -> Place:
 
 def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:
     """What is staged already; None when nothing is."""
-    found = bridge.lists.find(list_blob(broadcast))
+    found = bridge.lists.find(blob_names.staged_list(broadcast.key))
     if found is None:
         return None
     kept = json.loads(found.metadata[_COUNTS])
@@ -176,10 +162,10 @@ def listed_recipients(bridge: Bridge, broadcast: Broadcast) -> Iterator[ListedRe
     Raises:
         TerminalError: the channel is gone, by whose layout it is written.
     """
-    found, request = bridge.lists.find(list_blob(broadcast)), broadcast.request
+    found, request = bridge.lists.find(blob_names.staged_list(broadcast.key)), broadcast.request
     if found is None:
         return iter(())
-    chunks = bridge.lists.chunks(list_blob(broadcast))
+    chunks = bridge.lists.chunks(blob_names.staged_list(broadcast.key))
     if request.route is RouteKind.SENDING_BATCH:
         return json_recipients(chunks)
     return csv_recipients(chunks, bridge.channels[request.channel].list_file, address=int(found.metadata[_ADDRESS]))

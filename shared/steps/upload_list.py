@@ -15,7 +15,8 @@ from shared.routes.evidence import Evidence, StartEvidence
 from shared.routes.route import SendStatus, StagedList
 from shared.steps.row_counts import tell_rejects
 from shared.steps.runner import Later, Work, carry_on
-from shared.steps.stage import Staged, find_staged, list_blob, stage
+from shared.steps.stage import Staged, find_staged, stage
+from shared.storage import blob_names
 
 #: PeopleStage calls its Broadcast slot right after the Upload slot. One that never does has given the delivery up.
 _LONGEST_HOLD: Final = timedelta(hours=24)
@@ -186,7 +187,7 @@ def _staged_list(work: Work) -> tuple[StagedList, Broadcast]:
         if broadcast.rows is None or _unsuppressed(again) != _unsuppressed(broadcast.rows):
             raise DeliveryFileChanged(file=broadcast.request.delivery_file)
         broadcast = bridge.ledger.broadcasts.touch(broadcast, **_row_columns(again))
-    blob = list_blob(broadcast)
+    blob = blob_names.staged_list(broadcast.key)
     found = bridge.lists.find(blob)
     if found is None or broadcast.rows is None:
         raise StagedFileMissing(blob=blob)

@@ -10,7 +10,7 @@ from shared.ledger.removals import Removal, removals
 from shared.ledger.responses.counts import Comparison, of_broadcasts
 from shared.ledger.responses.files import ResponseFile
 from shared.ledger.suppressions import Source
-from shared.steps.response_rejects import reject_blob
+from shared.storage import blob_names
 
 #: Broadcasts and files shown.
 _MOST = 50
@@ -123,7 +123,7 @@ def _response_file(file: ResponseFile) -> dict[str, Any]:
         "rows_known": counts and counts.known,
         "rows_rejected": counts and counts.rejected,
         "rows_unmatched": counts and counts.unmatched,
-        "reject_file": reject_blob(file.id) if counts and counts.rejected else None,
+        "reject_file": blob_names.response_reject_file(file.id) if counts and counts.rejected else None,
         "error_code": file.error_code,
         "error": file.error,
     }

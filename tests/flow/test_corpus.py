@@ -22,7 +22,7 @@ from shared.ledger import tables
 from shared.ledger.responses.files import FileState, LoadCounts, ResponseFile
 from shared.operations.responses import load_again, take_in
 from shared.steps.load_responses import load_responses
-from shared.steps.response_rejects import reject_blob
+from shared.storage import blob_names
 from tests.corpus.case import Case, Reject
 from tests.corpus.files import FILES, ROOMS
 from tests.databases import ZONE
@@ -66,9 +66,9 @@ def as_kept(attribute: str, value: Any) -> Any:
 
 def told_rejects(bridge: Bridge, file: ResponseFile) -> tuple[Reject, ...] | None:
     """What the reject file says, None if there is none."""
-    if bridge.rejects.find(reject_blob(file.id)) is None:
+    if bridge.rejects.find(blob_names.response_reject_file(file.id)) is None:
         return None
-    text = b"".join(bridge.rejects.chunks(reject_blob(file.id))).decode("utf-8-sig")
+    text = b"".join(bridge.rejects.chunks(blob_names.response_reject_file(file.id))).decode("utf-8-sig")
     header, *rows = csv.reader(text.splitlines())
     assert header == ["Line", "Reason", "Column"]
     return tuple((int(line), reason, column.removeprefix("'")) for line, reason, column in rows)
@@ -238,4 +238,6 @@ def test_the_command_tells_the_code_of_a_file_that_is_refused(command: Command, 
 def test_the_name_of_a_column_runs_in_no_spreadsheet(flow: Flow, tmp_path: Path) -> None:
     file = taken_in(flow, FILES["a column whose name looks like a formula refuses a row"], tmp_path)
     load_responses(flow.bridge, file.id)
-    assert b'"value-too-long","\'@SUM(A1)"' in b"".join(flow.bridge.rejects.chunks(reject_blob(file.id)))
+    assert b'"value-too-long","\'@SUM(A1)"' in b"".join(
+        flow.bridge.rejects.chunks(blob_names.response_reject_file(file.id))
+    )

@@ -18,6 +18,7 @@ from shared.ledger import tables
 from shared.ledger.tables import response_file as table
 from shared.ledger.tables import response_staging as staging
 from shared.rejects import RejectReason
+from shared.storage import blob_names
 
 
 class FileState(StrEnum):
@@ -70,7 +71,7 @@ class ResponseFile:
     @property
     def blob(self) -> str:
         """Name of the kept file in its container."""
-        return f"{self.id}/{self.name}"
+        return blob_names.response_file(self.id, self.name)
 
 
 class ResponseFiles:

@@ -21,7 +21,8 @@ from shared.ledger.person import GivenBy, Person
 from shared.ledger.recipients import key_hash
 from shared.ledger.suppressions import address_hash
 from shared.optimizely.lists.reader import ListedRecipient
-from shared.steps.stage import delivery_blob, list_blob, listed_recipients, reject_blob
+from shared.steps.stage import listed_recipients
+from shared.storage import blob_names
 
 _AROUND = re.compile("[\\t\\r\\n;,|\"'\0]+")
 
@@ -88,26 +89,29 @@ class PersonInLists:
                 if one.rejected:
                     self._rewrite_rejects(one.broadcast, person, lease)
                 lease.check()
-                self._bridge.lists.remove(delivery_blob(key))
+                self._bridge.lists.remove(blob_names.delivery_file(key))
                 if one.listed:
-                    self._bridge.lists.remove(list_blob(one.broadcast))
+                    self._bridge.lists.remove(blob_names.staged_list(key))
             erased += one.listed + one.rejected + one.delivered
         return erased
 
     def _broadcasts(self) -> Iterator[Broadcast]:
         """Those that have a file, oldest name first."""
         names = (*self._bridge.lists.names(), *self._bridge.rejects.names())
-        for key in sorted({name.partition("/")[0] for name in names}):
+        for key in sorted({blob_names.broadcast_key(name) for name in names}):
             try:
                 yield self._bridge.ledger.broadcasts.get(key)
             except BroadcastUnknown:
                 continue  # a reject file of response files, which names nobody
 
     def _look(self, broadcast: Broadcast, person: Person, *, remembered: bool) -> InBroadcast:
-        has_list = self._bridge.lists.find(list_blob(broadcast)) is not None
-        has_rejects = self._bridge.rejects.find(reject_blob(broadcast)) is not None
+        has_list = self._bridge.lists.find(blob_names.staged_list(broadcast.key)) is not None
+        has_rejects = self._bridge.rejects.find(blob_names.reject_file(broadcast.key)) is not None
         delivered = 0
-        if not (has_list or has_rejects) and self._bridge.lists.find(delivery_blob(broadcast.key)) is not None:
+        if (
+            not (has_list or has_rejects)
+            and self._bridge.lists.find(blob_names.delivery_file(broadcast.key)) is not None
+        ):
             delivered = self._look_in_delivery(broadcast, person)
         return InBroadcast(
             broadcast,
@@ -148,13 +152,13 @@ class PersonInLists:
             found += theirs
             return theirs
 
-        for _ in without(self._bridge.rejects.chunks(reject_blob(broadcast)), count):
+        for _ in without(self._bridge.rejects.chunks(blob_names.reject_file(broadcast.key)), count):
             pass
         return found
 
     def _look_in_delivery(self, broadcast: Broadcast, person: Person) -> int:
         layout = self._bridge.channels[broadcast.request.channel].delivery_file
-        stream = self._bridge.lists.open(delivery_blob(broadcast.key))
+        stream = self._bridge.lists.open(blob_names.delivery_file(broadcast.key))
         _, pieces = utf8_text(stream, layout, name=broadcast.request.delivery_file)
         found, begun = 0, b""
         for piece in pieces:
@@ -163,7 +167,7 @@ class PersonInLists:
         return found + person.named_in(_AROUND.split(begun.decode(errors="replace")))
 
     def _rewrite_rejects(self, broadcast: Broadcast, person: Person, lease: HeldLease) -> None:
-        blob = reject_blob(broadcast)
+        blob = blob_names.reject_file(broadcast.key)
         with self._bridge.rejects.writer(blob) as kept:
             for piece in without(self._bridge.rejects.chunks(blob), _Theirs(broadcast, person)):
                 kept.write(piece)

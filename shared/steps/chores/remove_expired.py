@@ -17,7 +17,7 @@ from shared.errors import BridgeError
 from shared.ledger import removals
 from shared.ledger.broadcasts import lease_name
 from shared.ledger.responses.files import lease_name as file_lease_name
-from shared.steps.response_rejects import REJECT_BLOBS
+from shared.storage import blob_names
 from shared.storage.staging import Staging
 from shared.telemetry import log
 
@@ -96,7 +96,7 @@ def _remove_of_broadcasts(bridge: Bridge, container: Staging, before: datetime) 
     removed = 0
     old = _not_needed(bridge, container, before)
     for name in islice(old, _BLOBS):
-        key = name.partition("/")[0]
+        key = blob_names.broadcast_key(name)
         with bridge.ledger.leases.held(lease_name(key), new_owner()) as lease:
             # Nobody works on it now, and no operator let it go on since it was looked up.
             if lease is not None and removals.old_broadcasts(bridge.ledger.database, [key], before=before):
@@ -109,10 +109,10 @@ def _not_needed(bridge: Bridge, container: Staging, before: datetime) -> Iterato
     """Names of blobs of broadcasts that are over, or of none."""
     for names in batched(container.older_than(before), _KEYS, strict=False):
         # Those of response files need no broadcast.
-        of_responses = {name for name in names if name.startswith(REJECT_BLOBS)}
-        keys = {name.partition("/")[0] for name in names if name not in of_responses}
+        of_responses = {name for name in names if blob_names.is_of_response_file(name)}
+        keys = {blob_names.broadcast_key(name) for name in names if name not in of_responses}
         over = removals.old_broadcasts(bridge.ledger.database, keys, before=before) if keys else set()
-        yield from (name for name in names if name in of_responses or name.partition("/")[0] in over)
+        yield from (name for name in names if name in of_responses or blob_names.broadcast_key(name) in over)
 
 
 def _response_files(bridge: Bridge, before: datetime) -> tuple[int, bool]:

@@ -1,0 +1,41 @@
+"""Names of all blobs. A name begins with what the blob belongs to: a broadcast's key, or a response file's id."""
+
+from typing import Final
+
+#: Prefix of the reject files of response files, beside those of broadcasts.
+_RESPONSES: Final = "responses/"
+
+
+def staged_list(key: str) -> str:
+    """The staged list of a broadcast, in the container of staged lists."""
+    return f"{key}/list"
+
+
+def delivery_file(key: str) -> str:
+    """The delivery file that PeopleStage's channel has uploaded, in the container of staged lists."""
+    return f"{key}/delivery"
+
+
+def reject_file(key: str) -> str:
+    """The reject file of a broadcast, in the container of reject files."""
+    return f"{key}/rejects.csv"
+
+
+def response_file(file_id: int, name: str) -> str:
+    """A response file as it was gathered, in the container of response files."""
+    return f"{file_id}/{name}"
+
+
+def response_reject_file(file_id: int) -> str:
+    """The reject file of a response file, in the container of reject files."""
+    return f"{_RESPONSES}{file_id}/rejects.csv"
+
+
+def is_of_response_file(blob: str) -> bool:
+    """Whether a blob in the container of reject files belongs to a response file."""
+    return blob.startswith(_RESPONSES)
+
+
+def broadcast_key(blob: str) -> str:
+    """Key of the broadcast that a blob belongs to."""
+    return blob.partition("/")[0]
