@@ -24,8 +24,8 @@ from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map.check import SchemaCheck
 from shared.faststats.schema_map.names import PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.ws_db import WsDb
-from shared.files.locations import Place, Places
-from shared.files.settled_files import Looks
+from shared.files.locations import Location, Locations
+from shared.files.settled_files import SettledFiles
 from shared.ledger import Ledger
 from shared.ledger.schema import Schema
 from shared.optimizely.names import Names
@@ -68,11 +68,11 @@ class Bridge:
     campaign: BroadcastCampaign
     routes: Mapping[RouteKind, Route[Any, Any]]
     site: SftpSite
-    places: Places
+    locations: Locations
     #: Of dropped delivery files, by which one that is whole is told from one that somebody still writes.
-    dropped: Looks
+    settled_files: SettledFiles
     #: Where FastStats writes.
-    delivery_files: Place
+    delivery_files: Location
     lists: Staging
     rejects: Staging
     responses: Staging
@@ -95,7 +95,7 @@ class Bridge:
         rest = optimizely_rest(settings)
         names = Names(rest, clock)
         sites = export_sites(channels)
-        places = Places(blobs, sites)
+        locations = Locations(blobs, sites)
         return cls(
             settings=settings,
             clock=clock,
@@ -120,7 +120,7 @@ class Bridge:
             rs_db=RsDb(rs_schema),
             rs_check=SchemaCheck(rs_database, rs_schema),
             ps_db=None if ps_database is None else PsDb(ps_database, PsDbSchema(zone, schema_map), clock=clock),
-            ferg_files=_ferg_files(settings, places),
+            ferg_files=_ferg_files(settings, locations),
             rest=rest,
             names=names,
             campaign=BroadcastCampaign(rest),
@@ -131,9 +131,9 @@ class Bridge:
                 RouteKind.EXPORT_FILE: ExportFileRoute(sites, channels),
             },
             site=site,
-            places=places,
-            dropped=Looks(clock),
-            delivery_files=places.of(settings.delivery_files),
+            locations=locations,
+            settled_files=SettledFiles(clock),
+            delivery_files=locations.get(settings.delivery_files),
             lists=lists,
             rejects=Staging(blobs, settings.rejects_container),
             responses=Staging(blobs, settings.responses_container),
@@ -227,11 +227,11 @@ def export_sites(channels: Channels) -> dict[str, SftpSite]:
     return {name: _site(name, login) for name, login in channels.sftp_sites.items()}
 
 
-def _ferg_files(settings: Settings, places: Places) -> FergFiles | None:
+def _ferg_files(settings: Settings, locations: Locations) -> FergFiles | None:
     if settings.ferg_files is None:
         return None
     return FergFiles.with_parameters(
-        places.of(settings.ferg_files).put,
+        locations.get(settings.ferg_files).write,
         delimiter=settings.ferg_delimiter,
         encloser=settings.ferg_encloser,
         date_format=settings.ferg_date_format,

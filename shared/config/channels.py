@@ -16,7 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.broadcast import SEND_MODES, RouteKind, SendMode
-from shared.config.location_text import PlaceText
+from shared.config.location_text import LocationText
 from shared.config.response_layouts import ResponseLayout
 from shared.errors import ChannelUnknown, SettingsInvalid
 
@@ -143,8 +143,8 @@ class ExportFile(_Part):
 class Drop(_Part):
     """The folder from which the channel takes delivery files by itself, and what a broadcast of such a file is."""
 
-    #: Where the files are dropped; a place, as for DELIVERY_FILES.
-    place: PlaceText
+    #: Where the files are dropped; a location, as for DELIVERY_FILES.
+    place: LocationText
     #: Names of delivery files (`*` and `?`).
     pattern: Annotated[str, Field(min_length=1)] = "*.txt"
     list_name: Annotated[str, Field(max_length=255)] = ""

@@ -1,4 +1,4 @@
-"""How a place is written in settings and in the channels file. Pure: no I/O.
+"""The text of a location in settings and in the channels file. Pure: no I/O.
 
 `/mnt/deliveries` is a mounted folder, `container:deliveries/some/folder` a folder of a blob container, and
 `sftp:partner/out/folder` the folder `/out/folder` on the SFTP site `partner` of the channels file.
@@ -17,51 +17,51 @@ _SITE_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _NOT_IN_FOLDERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 
 
-class PlaceKind(StrEnum):
-    """What a place is; the value stands before the colon."""
+class LocationKind(StrEnum):
+    """The kind of a location; its value is the text before the colon."""
 
-    FOLDER = "folder"  #: mounted: written as its path alone
+    FOLDER = "folder"  #: mounted; written as its path alone
     CONTAINER = "container"
     SFTP = "sftp"
 
 
 @dataclass(frozen=True, slots=True)
-class ParsedPlace:
-    """What the text of a place says."""
+class ParsedLocation:
+    """A location, parsed."""
 
-    kind: PlaceKind
+    kind: LocationKind
     #: Name of the container or of the SFTP site; empty for a mounted folder.
     name: str
     #: Path of the folder: that of a mounted folder is absolute, the others begin and end without `/`.
     folder: str
 
 
-def parse_place(text: str) -> ParsedPlace:
-    """Read the text of a place.
+def parse_location(text: str) -> ParsedLocation:
+    """Parse the text of a location.
 
     Raises:
-        ValueError: it is none; the message says why, without the text.
+        ValueError: it is invalid; the message says why, without the text.
     """
     kind, colon, rest = text.partition(":")
-    if colon and kind in {PlaceKind.CONTAINER, PlaceKind.SFTP}:
+    if colon and kind in {LocationKind.CONTAINER, LocationKind.SFTP}:
         name, _, folder = rest.partition("/")
-        if not (_CONTAINER_NAME if kind == PlaceKind.CONTAINER else _SITE_NAME).fullmatch(name):
-            msg = f"no {'container' if kind == PlaceKind.CONTAINER else 'site'} can have the name behind '{kind}:'"
+        if not (_CONTAINER_NAME if kind == LocationKind.CONTAINER else _SITE_NAME).fullmatch(name):
+            msg = f"the name after '{kind}:' is not a valid name of a {'container' if kind == 'container' else 'site'}"
             raise ValueError(msg)
         folder = folder.removesuffix("/")
         if folder and ({"", ".", ".."} & set(folder.split("/")) or _NOT_IN_FOLDERS.search(folder)):
             msg = "a folder is written with '/' between names, and without '.' and '..'"
             raise ValueError(msg)
-        return ParsedPlace(PlaceKind(kind), name, folder)
+        return ParsedLocation(LocationKind(kind), name, folder)
     if not Path(text).is_absolute() or "\0" in text:
-        msg = "a place is an absolute path, 'container:<container>/<folder>' or 'sftp:<site>/<folder>'"
+        msg = "a location is an absolute path, 'container:<container>/<folder>' or 'sftp:<site>/<folder>'"
         raise ValueError(msg)
-    return ParsedPlace(PlaceKind.FOLDER, "", text)
+    return ParsedLocation(LocationKind.FOLDER, "", text)
 
 
-def _place_text(text: str) -> str:
-    parse_place(text)
+def _location_text(text: str) -> str:
+    parse_location(text)
     return text
 
 
-PlaceText = Annotated[str, AfterValidator(_place_text)]
+LocationText = Annotated[str, AfterValidator(_location_text)]

@@ -25,7 +25,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.config.connection_string import parse_connection
-from shared.config.location_text import PlaceText
+from shared.config.location_text import LocationText
 from shared.errors import SettingsInvalid
 
 #: Printed in public help pages and scripts of the product, so everybody knows it.
@@ -270,7 +270,7 @@ class Settings(_Environment):
         alias="DATABASE_TIME_ZONE",
         description="Zone of the times in WS_DB, RS_DB and PS_DB: that of their server (Azure SQL: UTC).",
     )
-    delivery_files: PlaceText = Field(
+    delivery_files: LocationText = Field(
         alias="DELIVERY_FILES",
         description="Where FastStats writes its delivery files (docs/reference/delivery-files.md): a mounted folder "
         "(`/mnt/deliveries`), a folder of a blob container (`container:deliveries/folder`) or of an SFTP site of "
@@ -463,11 +463,11 @@ class Settings(_Environment):
         description="Where responses go (docs/reference/responses.md): `tables` of RS_DB, `files` that an existing "
         "FERG reads, or `both`.",
     )
-    ferg_files: PlaceText | None = Field(
+    ferg_files: LocationText | None = Field(
         default=None,
         validate_default=True,
         alias="FERG_FILES",
-        description="Place in which FERG finds these files: a mounted folder, `container:…` or `sftp:…`.",
+        description="Location in which FERG finds these files: a mounted folder, `container:…` or `sftp:…`.",
     )
     ferg_delimiter: str = Field(
         default="TAB", alias="FERG_DELIMITER", description="FERG's parameter DELIMITER: a character, or `TAB`."
@@ -492,11 +492,11 @@ class Settings(_Environment):
 
     @field_validator("ferg_files")
     @classmethod
-    def _files_have_a_place(cls, place: str | None, settings: ValidationInfo) -> str | None:
-        if place is None and settings.data.get("responses_to") in {"files", "both"}:
+    def _files_have_a_location(cls, location: str | None, settings: ValidationInfo) -> str | None:
+        if location is None and settings.data.get("responses_to") in {"files", "both"}:
             msg = "say where files for FERG go"
             raise ValueError(msg)
-        return place
+        return location
 
     @field_validator("sftp_password")
     @classmethod

@@ -1,27 +1,30 @@
-"""Looks at dropped files: which are whole, and which does somebody still write?"""
+"""Settled files: which dropped files are complete, and which may still be written?"""
 
 from shared.clock import Clock
-from shared.files.locations import PlacedFile
+from shared.files.locations import LocatedFile
 
 
-class Looks:
-    """When this process first saw each dropped file as it is now.
+class SettledFiles:
+    """When this process first saw each dropped file in its present state.
 
-    A file is taken when it did not change for a time. Our clock alone measures it: that of the folder's server may
-    differ. A process that is new begins to look anew, which costs a file that time.
+    A file is settled when it has not changed for a time. The bridge's own clock measures it: the clock of the folder's
+    server may differ. A new process starts from the beginning, so a file then waits that time again.
+
+    Args:
+        clock: measures the time.
     """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._first: dict[tuple[str, str], tuple[PlacedFile, float]] = {}
+        self._first_seen: dict[tuple[str, str], tuple[LocatedFile, float]] = {}
 
-    def is_whole(self, channel: str, found: PlacedFile, *, settle_seconds: float) -> bool:
-        """Whether the file has been seen as it is for so long."""
-        seen, since = self._first.get((channel, found.name), (None, 0.0))
-        if seen != found:
-            self._first[channel, found.name] = found, self._clock.monotonic()
+    def is_settled(self, channel: str, file: LocatedFile, *, settle_seconds: float) -> bool:
+        """Whether the file has been unchanged for this time."""
+        seen, since = self._first_seen.get((channel, file.name), (None, 0.0))
+        if seen != file:
+            self._first_seen[channel, file.name] = file, self._clock.monotonic()
             return False
         if self._clock.monotonic() - since < settle_seconds:
             return False
-        del self._first[channel, found.name]
+        del self._first_seen[channel, file.name]
         return True

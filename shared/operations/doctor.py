@@ -19,7 +19,7 @@ from shared.errors import BridgeError
 from shared.faststats.schema_map.check import SchemaCheck
 from shared.faststats.schema_map.names import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.ws_db import longest_written
-from shared.files.locations import Places
+from shared.files.locations import Locations
 from shared.ledger.schema import Schema
 from shared.sftp.site import SftpSite
 from shared.storage.account import blob_service
@@ -178,7 +178,7 @@ def _find_container(settings: Settings, name: str) -> str:
 def _list_files(settings: Settings, location: str) -> str:
     _, sites = _load_channels(settings)
     with blob_service(settings) as service:
-        return f"{len(Places(service, sites).of(location).files('*')):,} files in {location}"
+        return f"{len(Locations(service, sites).get(location).list_files('*')):,} files in {location}"
 
 
 # Optimizely

@@ -16,7 +16,7 @@ from shared.bridge import Bridge
 from shared.broadcast import Broadcast, RouteKind, RowCounts, Source, file_key, guid_in
 from shared.errors import DeliveryFileChanged, DropMissing, NoRecipients, RowsUnaccounted
 from shared.faststats.delivery_file import DeliveryFile
-from shared.files.locations import Place
+from shared.files.locations import Location
 from shared.files.reject_file import RejectFile
 from shared.ledger import recipients
 from shared.ledger.suppressions import Suppressions
@@ -126,7 +126,7 @@ def _opened(work: Work) -> AbstractContextManager[Readable]:
             return _dropped(work).open(request.delivery_file)
 
 
-def _dropped(work: Work) -> Place:
+def _dropped(work: Work) -> Location:
     """The folder in which the delivery file was dropped, and is as it was taken in.
 
     Raises:
@@ -137,13 +137,13 @@ def _dropped(work: Work) -> Place:
     drop = bridge.channels[request.channel].drop
     if drop is None:
         raise DropMissing(channel=request.channel)
-    place = bridge.places.of(drop.place)
+    location = bridge.locations.get(drop.place)
     if guid_in(request.delivery_file) is None and not any(
         file_key(request.channel, file.name, file.size, file.modified) == request.key
-        for file in place.files(request.delivery_file)
+        for file in location.list_files(request.delivery_file)
     ):
         raise DeliveryFileChanged(file=request.delivery_file)
-    return place
+    return location
 
 
 def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:

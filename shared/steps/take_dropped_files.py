@@ -8,7 +8,7 @@ from shared.bridge import Bridge, new_owner
 from shared.broadcast import BroadcastRequest, SendMode, Source, delivery_key, file_key, guid_in
 from shared.config.channels import Channel, Drop
 from shared.errors import BridgeError, UnexpectedError
-from shared.files.locations import PlacedFile
+from shared.files.locations import LocatedFile
 from shared.steps.delivery_command import with_step_and_run
 from shared.telemetry import log, traceback_location
 
@@ -66,18 +66,18 @@ def _take_from(bridge: Bridge, name: str, channel: Channel, drop: Drop) -> int:
     return taken
 
 
-def _new(bridge: Bridge, name: str, drop: Drop) -> Iterator[tuple[PlacedFile, str]]:
+def _new(bridge: Bridge, name: str, drop: Drop) -> Iterator[tuple[LocatedFile, str]]:
     """The files that are whole, are no broadcast yet, and are not too old, with the keys of their broadcasts."""
     youngest = bridge.clock.now() - timedelta(hours=drop.newest_hours)
-    files = (found for found in bridge.places.of(drop.place).files(drop.pattern) if found.modified >= youngest)
-    keyed = ((found, _key(name, found)) for found in files)
+    files = bridge.locations.get(drop.place).list_files(drop.pattern)
+    keyed = ((file, _key(name, file)) for file in files if file.modified >= youngest)
     for page in batched(keyed, _PAGE, strict=False):
         known = bridge.ledger.broadcasts.known([key for _, key in page])
-        for found, key in page:
-            if key not in known and bridge.dropped.is_whole(name, found, settle_seconds=drop.settle_seconds):
-                yield found, key
+        for file, key in page:
+            if key not in known and bridge.settled_files.is_settled(name, file, settle_seconds=drop.settle_seconds):
+                yield file, key
 
 
-def _key(channel: str, found: PlacedFile) -> str:
-    guid = guid_in(found.name)
-    return delivery_key(guid) if guid else file_key(channel, found.name, found.size, found.modified)
+def _key(channel: str, file: LocatedFile) -> str:
+    guid = guid_in(file.name)
+    return delivery_key(guid) if guid else file_key(channel, file.name, file.size, file.modified)

@@ -11,8 +11,8 @@ import pytest
 from local.faststats.delivery_file_generator import delivery_file_name, write_delivery_file
 from shared.broadcast import Broadcast, Source, State
 from shared.config.channels import DEFAULT, Channel, Channels, Drop
-from shared.files.locations import PlacedFile
-from shared.files.settled_files import Looks
+from shared.files.locations import LocatedFile
+from shared.files.settled_files import SettledFiles
 from shared.steps.take_dropped_files import take_dropped_files
 from tests.clocks import MovableClock
 from tests.flow.harness import Flow, until
@@ -138,21 +138,21 @@ def test_a_container_can_be_watched(flow: Flow) -> None:
     watch(flow, place=f"container:{container}/dropped")
     local = flow.folder / "news.txt"
     write_delivery_file(local, 30, 1)
-    flow.bridge.places.of(f"container:{container}/dropped").put("news.txt", [local.read_bytes()])
+    flow.bridge.locations.get(f"container:{container}/dropped").write("news.txt", [local.read_bytes()])
     taken(flow)
     assert flow.run(None).state is State.CLOSED
 
 
-def test_a_file_is_whole_when_it_was_the_same_for_so_long() -> None:
+def test_a_file_is_settled_when_it_has_not_changed_for_the_time() -> None:
     clock = MovableClock(datetime(2026, 1, 1, tzinfo=UTC))
-    looks = Looks(clock)
+    settled_files = SettledFiles(clock)
 
-    def is_whole(size: int) -> bool:
-        file = PlacedFile(name="a", size=size, modified=datetime(2026, 1, 1, tzinfo=UTC))
-        return looks.is_whole("channel", file, settle_seconds=60)
+    def is_settled(size: int) -> bool:
+        file = LocatedFile(name="a", size=size, modified=datetime(2026, 1, 1, tzinfo=UTC))
+        return settled_files.is_settled("channel", file, settle_seconds=60)
 
     seen = []
     for seconds, size in ((0, 1), (59, 1), (60, 2), (119, 2), (120, 2)):
         clock.ahead = timedelta(seconds=seconds)
-        seen.append(is_whole(size))
+        seen.append(is_settled(size))
     assert seen == [False, False, False, False, True]

@@ -348,9 +348,9 @@ def test_nothing_is_changed_while_a_file_for_ferg_with_them_is_to_be_put(flow: F
     kept(flow, "Response-1.csv", "u1;k1;Open;1", "u2;k2;Open;2")
     with pytest.raises(ErasureUnderWay, match="1 files for FERG"):
         erase(flow.bridge, GivenBy.URN, "u1", operator="operator test")
-    place = flow.bridge.places.of(str(tmp_path))
+    location = flow.bridge.locations.get(str(tmp_path))
     ferg = FergFiles.with_parameters(
-        place.put, delimiter="TAB", encloser="NONE", date_format="dd.MM.yyyy HH:mm", zone="UTC"
+        location.write, delimiter="TAB", encloser="NONE", date_format="dd.MM.yyyy HH:mm", zone="UTC"
     )
     assert put_ferg_files(flow.bridge.ledger, ferg) == 1
     assert erased(flow, Somebody("u1", "", ""))["responses"] == (1, 1)

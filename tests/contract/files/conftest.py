@@ -1,4 +1,4 @@
-"""The three kinds of place, each with files that a test puts there by another way."""
+"""The three kinds of location, with access for tests that bypasses the code under test."""
 
 import asyncio
 import os
@@ -13,25 +13,25 @@ import pytest
 from azure.storage.blob import BlobServiceClient
 
 from local.azurite import Azurite
-from shared.files.locations import Place, Places
+from shared.files.locations import Location, Locations
 from tests.unit.sftp.sftp_server import Server, Start
 
 
 @dataclass
-class Held:
-    """A place, and what is in it as its owner sees it."""
+class Site:
+    """A location, and its files as its owner sees them."""
 
-    place: Place
+    location: Location
     kind: str
-    #: Writes a file at a path below the folder of the place.
+    #: Writes a file at a path below the folder of the location.
     write: Callable[[str, bytes], None]
-    #: Reads one back; None when it is not there.
+    #: Reads a file; None if it does not exist.
     content: Callable[[str], bytes | None]
 
 
 @pytest.fixture(scope="module")
 def loop() -> Iterator[asyncio.AbstractEventLoop]:
-    """An event loop in a thread of its own, for the SFTP servers."""
+    """An event loop in its own thread, for the SFTP servers."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -59,20 +59,20 @@ def blobs(azurite: Azurite) -> Iterator[BlobServiceClient]:
 
 
 @pytest.fixture
-def folder_place(tmp_path: Path, blobs: BlobServiceClient) -> Held:
+def folder_site(tmp_path: Path, blobs: BlobServiceClient) -> Site:
     folder = tmp_path / "deliveries"
     folder.mkdir()
-    return _held(Places(blobs, {}).of(str(folder)), "folder", folder)
+    return _site(Locations(blobs, {}).get(str(folder)), "folder", folder)
 
 
 @pytest.fixture
-def sftp_place(server: Server, blobs: BlobServiceClient) -> Held:
-    place = Places(blobs, {"partner": server.client()}).of("sftp:partner/out/folder")
-    return _held(place, "sftp", server.root / "out" / "folder")
+def sftp_site(server: Server, blobs: BlobServiceClient) -> Site:
+    location = Locations(blobs, {"partner": server.client()}).get("sftp:partner/out/folder")
+    return _site(location, "sftp", server.root / "out" / "folder")
 
 
 @pytest.fixture
-def container_place(blobs: BlobServiceClient) -> Held:
+def container_site(blobs: BlobServiceClient) -> Site:
     name = f"test-{uuid.uuid4().hex[:12]}"
     container = blobs.create_container(name)
 
@@ -83,19 +83,19 @@ def container_place(blobs: BlobServiceClient) -> Held:
         blob = container.get_blob_client(f"some/folder/{path}")
         return blob.download_blob().readall() if blob.exists() else None
 
-    place = Places(blobs, {}).of(f"container:{name}/some/folder")
-    return Held(place, "container", write, content)
+    location = Locations(blobs, {}).get(f"container:{name}/some/folder")
+    return Site(location, "container", write, content)
 
 
 @pytest.fixture(params=["folder", "container", "sftp"])
-def held(request: pytest.FixtureRequest) -> Held:
-    """A place of each kind."""
-    found = request.getfixturevalue(f"{request.param}_place")
-    assert isinstance(found, Held)
-    return found
+def site(request: pytest.FixtureRequest) -> Site:
+    """A location of each kind."""
+    site = request.getfixturevalue(f"{request.param}_site")
+    assert isinstance(site, Site)
+    return site
 
 
-def _held(place: Place, kind: str, folder: Path) -> Held:
+def _site(location: Location, kind: str, folder: Path) -> Site:
     def write(path: str, data: bytes) -> None:
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         (folder / path).write_bytes(data)
@@ -104,4 +104,4 @@ def _held(place: Place, kind: str, folder: Path) -> Held:
     def content(path: str) -> bytes | None:
         return (folder / path).read_bytes() if (folder / path).exists() else None
 
-    return Held(place, kind, write, content)
+    return Site(location, kind, write, content)

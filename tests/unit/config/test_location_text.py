@@ -1,24 +1,24 @@
-"""The text of a place: what each kind says, and what is none."""
+"""The text of a location: every kind, and invalid texts."""
 
 import pytest
 
-from shared.config.location_text import ParsedPlace, PlaceKind, parse_place
+from shared.config.location_text import LocationKind, ParsedLocation, parse_location
 
 
 @pytest.mark.parametrize(
     ("text", "parsed"),
     [
-        ("/mnt/deliveries", ParsedPlace(PlaceKind.FOLDER, "", "/mnt/deliveries")),
-        ("/mnt/with: colon", ParsedPlace(PlaceKind.FOLDER, "", "/mnt/with: colon")),
-        ("container:deliveries", ParsedPlace(PlaceKind.CONTAINER, "deliveries", "")),
-        ("container:deliveries/", ParsedPlace(PlaceKind.CONTAINER, "deliveries", "")),
-        ("container:deliveries/some/Folder 1/", ParsedPlace(PlaceKind.CONTAINER, "deliveries", "some/Folder 1")),
-        ("sftp:partner", ParsedPlace(PlaceKind.SFTP, "partner", "")),
-        ("sftp:Partner_1.a-b/out/folder", ParsedPlace(PlaceKind.SFTP, "Partner_1.a-b", "out/folder")),
+        ("/mnt/deliveries", ParsedLocation(LocationKind.FOLDER, "", "/mnt/deliveries")),
+        ("/mnt/with: colon", ParsedLocation(LocationKind.FOLDER, "", "/mnt/with: colon")),
+        ("container:deliveries", ParsedLocation(LocationKind.CONTAINER, "deliveries", "")),
+        ("container:deliveries/", ParsedLocation(LocationKind.CONTAINER, "deliveries", "")),
+        ("container:deliveries/some/Folder 1/", ParsedLocation(LocationKind.CONTAINER, "deliveries", "some/Folder 1")),
+        ("sftp:partner", ParsedLocation(LocationKind.SFTP, "partner", "")),
+        ("sftp:Partner_1.a-b/out/folder", ParsedLocation(LocationKind.SFTP, "Partner_1.a-b", "out/folder")),
     ],
 )
-def test_every_kind_of_place_has_its_text(text: str, parsed: ParsedPlace) -> None:
-    assert parse_place(text) == parsed
+def test_every_kind_of_location_is_parsed(text: str, parsed: ParsedLocation) -> None:
+    assert parse_location(text) == parsed
 
 
 @pytest.mark.parametrize(
@@ -47,8 +47,8 @@ def test_every_kind_of_place_has_its_text(text: str, parsed: ParsedPlace) -> Non
         "https://account.blob.core.windows.net/deliveries",
     ],
 )
-def test_what_is_no_place_is_refused_without_being_repeated(text: str) -> None:
+def test_an_invalid_location_is_refused_without_its_text(text: str) -> None:
     with pytest.raises(ValueError, match=r"name|folder|path") as caught:
-        parse_place(text)
+        parse_location(text)
     _, _, behind = text.partition(":")
     assert not behind or behind not in str(caught.value)
