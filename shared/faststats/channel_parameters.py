@@ -1,4 +1,4 @@
-"""The channel's parameters that the bridge knows, the same in a job of WS_DB and in a call of PeopleStage's channel.
+"""The channel's parameters that the bridge knows, in jobs of WS_DB and in calls of PeopleStage's channel alike.
 
 `Channel` names a channel of CHANNELS_FILE, `SendAt` the time to send at.
 """
@@ -12,42 +12,42 @@ from shared.errors import SendModeImpossible
 
 
 def parse_parameters(text: str) -> dict[str, str]:
-    """`key=value;key=value` by name; case and spaces of names do not count."""
+    """The values of `key=value;key=value` by name; case and spaces in names do not matter."""
     pairs = (pair.partition("=") for pair in text.split(";"))
     return {"".join(name.split()).lower(): value.strip() for name, separator, value in pairs if separator}
 
 
 def send_time(text: str, zone: str) -> datetime | None:
-    """The time to send at, in UTC; None when none is given.
+    """The time to send at, in UTC; None for an empty text.
 
     Args:
         text: ISO 8601.
-        zone: its zone, where it tells none.
+        zone: its zone, where the text names none.
 
     Raises:
-        ValueError: it is no time, or one that the zone leaves out; the message shows no value.
+        ValueError: the text is not a time, or the zone skips that time; the message shows no value.
     """
     if not text:
         return None
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        msg = "not a time as ISO 8601"
+        msg = "not an ISO 8601 time"
         raise ValueError(msg) from None
     if time.tzinfo is None:
         time = time.replace(tzinfo=ZoneInfo(zone))
         if time.astimezone(UTC).astimezone(time.tzinfo).replace(tzinfo=None) != time.replace(tzinfo=None):
-            msg = f"a time that the zone {zone} leaves out"
+            msg = f"a time that the zone {zone} skips"
             raise ValueError(msg)
     return time.astimezone(UTC)
 
 
 def send_mode_of(channels: Channels, name: str, *, upload_only: bool, timed: bool) -> SendMode:
-    """What makes Optimizely send: what is asked for, else what the channel says.
+    """The send mode that is asked for, else the channel's.
 
     Raises:
         ChannelUnknown: there is no such channel.
-        SendModeImpossible: its route cannot send so.
+        SendModeImpossible: its route does not support the mode.
     """
     channel = channels[name]
     mode = SendMode.UPLOAD_ONLY if upload_only else SendMode.AT_TIME if timed else channel.default_send_mode

@@ -1,4 +1,4 @@
-"""Commands of FastStats and PeopleStage: XML that comes from outside, read with suspicion."""
+"""Commands of FastStats and PeopleStage: XML from outside, which is not trusted."""
 
 import re
 from dataclasses import dataclass
@@ -8,23 +8,20 @@ from xml.etree.ElementTree import Element, ParseError
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
-#: Longest command that is read, in characters. Real ones have a few thousand.
-LONGEST_COMMAND: Final = 1_000_000
+#: Longest command that is read, in characters. Real commands have a few thousand.
+MAX_COMMAND: Final = 1_000_000
 
 _STEP: Final = r"[^\W\d][\w.-]*"
 _PATH: Final = re.compile(rf"{_STEP}(?:/{_STEP})*")
 
 
 class CommandUnreadable(ValueError):
-    """A command is no XML, or XML that nobody should read. Its message says which."""
+    """A command is not XML, or XML that is not safe to read. The message says which."""
 
 
 @dataclass(frozen=True, slots=True)
 class XmlPath:
-    """The way to an element, from element to element; or several, of which the first that has a text counts.
-
-    Namespaces do not count.
-    """
+    """The path to an element; or several, of which the first that has a text is used. Namespaces are ignored."""
 
     alternatives: tuple[str, ...]
 
@@ -33,11 +30,11 @@ class XmlPath:
         """Read `Parent/Child` or `One | Other/Child`.
 
         Raises:
-            ValueError: it is anything else, such as an XPath expression.
+            ValueError: the text is anything else, such as an XPath expression.
         """
-        alternatives = tuple(part.strip() for part in text.split("|"))
-        if not all(_PATH.fullmatch(part) for part in alternatives):
-            msg = "a path is names of elements with / between them; several paths have | between them"
+        alternatives = tuple(path.strip() for path in text.split("|"))
+        if not all(_PATH.fullmatch(path) for path in alternatives):
+            msg = "a path is element names separated by /; several paths are separated by |"
             raise ValueError(msg)
         return cls(alternatives)
 
@@ -46,10 +43,10 @@ class XmlPath:
 
     def find(self, element: Element) -> Element | None:
         """The first element that a path leads to."""
-        return next((found for path in self._searched() if (found := element.find(path)) is not None), None)
+        return next((match for path in self._searched() if (match := element.find(path)) is not None), None)
 
     def text(self, element: Element) -> str:
-        """The first text that a path leads to, without the space around it; empty where there is none."""
+        """The first text that a path leads to, stripped; empty where there is none."""
         texts = ((element.findtext(path) or "").strip() for path in self._searched())
         return next(filter(None, texts), "")
 
@@ -61,16 +58,16 @@ def parse_command(text: str | None) -> Element:
     """The root element of a command.
 
     Raises:
-        CommandUnreadable: there is none, it is too long, not well-formed, or declares a document type.
+        CommandUnreadable: it is missing, too long, not well-formed, or declares a document type.
     """
     if not text:
         msg = "it has none"
         raise CommandUnreadable(msg)
-    if len(text) > LONGEST_COMMAND:
-        msg = f"it is longer than {LONGEST_COMMAND} characters"
+    if len(text) > MAX_COMMAND:
+        msg = f"it is longer than {MAX_COMMAND} characters"
         raise CommandUnreadable(msg)
     try:
-        # A document type could declare entities that grow without end, or that name files and addresses.
+        # A document type could declare entities that expand without limit, or that name files and addresses.
         root: Element = fromstring(text, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError):
         msg = "it is not well-formed XML"
@@ -79,5 +76,5 @@ def parse_command(text: str | None) -> Element:
 
 
 def whole_number(text: str) -> int | None:
-    """A number as commands write it; None when it is none, or larger than a column can hold."""
+    """A whole number as commands write it; None when it is not one, or too large for a column."""
     return int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None

@@ -1,10 +1,10 @@
 """The text of a delivery file as UTF-8, whatever it is written and packed in: every later step reads one encoding.
 
-A BOM wins over what the channel says. Nothing else is guessed: what is no text in the encoding is passed on as a byte
-that no UTF-8 has, so that whoever reads the lines tells which one it is in.
+A byte-order mark overrides the channel's encoding. Nothing else is guessed: what is not text in the encoding is passed
+on as a byte that UTF-8 does not have, so that the reader of the lines can report the line.
 
 ASSUMPTION: a file whose name ends with `.converted` is UTF-8. FastStats writes windows-1252 unless the File Settings
-say otherwise, and adds the extension when it has converted what it wrote (docs/why/sources.md, Apteco 6.2); into
+say otherwise, and adds the extension when it has converted the file (docs/why/sources.md, Apteco 6.2); into
 what is not published, but windows-1252 is what it converts from, and UTF-8 what nearly all broadcasters take. If that
 is wrong the file is refused, for windows-1252 text with an umlaut is no UTF-8; the other way round, names would go out
 garbled.
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 #: Bytes read at a time.
 BLOCK: Final = 256 * 1024
-#: A file that begins so says by itself what it is.
+#: Byte-order marks, and the encodings that they announce.
 _MARKS: Final = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-#: Without a BOM, as Windows writes it.
+#: Without a byte-order mark: as Windows writes it.
 _CODECS: Final = {"utf-16": "utf-16-le"}
-#: What encodings are called in errors.
-_CALLED: Final = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
-#: Extensions that may stand behind `.converted`.
+#: Names of encodings in errors.
+_NAMES: Final = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
+#: Extensions that may follow `.converted`.
 _PACKED: Final = frozenset({".zip", ".gz"})
 _NOT_TEXT: Final = b"\xff"
 _PACKING: Final = Packing(
@@ -45,20 +45,20 @@ _PACKING: Final = Packing(
     encrypted=DeliveryFileEncrypted,
     several=DeliveryFileSeveral,
     too_large=DeliveryFileTooLarge,
-    highest_ratio=200,  # lists make 5 to 50: no two rows have the same key
+    highest_ratio=200,  # lists reach 5 to 50: no two rows have the same key
 )
 
 
 def utf8_text(stream: "SupportsRead[bytes]", layout: DeliveryFileLayout, *, name: str) -> tuple[str, Iterator[bytes]]:
-    """The text of a file.
+    """The text of a file as UTF-8.
 
     Args:
         stream: the file, from its beginning.
         layout: how it is written.
-        name: its name, for errors; it also tells whether FastStats has converted it.
+        name: its name, for errors; it also shows whether FastStats converted it.
 
     Returns:
-        What its encoding is called, and the text as UTF-8 without BOM, in pieces of any size but none.
+        The name of its encoding, and the text as UTF-8 without byte-order mark, in non-empty pieces.
 
     Raises:
         TerminalError: a packed file cannot be unpacked; see `unpacked`. Also while the pieces are read.
@@ -66,9 +66,9 @@ def utf8_text(stream: "SupportsRead[bytes]", layout: DeliveryFileLayout, *, name
     _, pieces = unpacked(iter(lambda: stream.read(BLOCK), b""), _PACKING, name=name)
     first = next(pieces, b"")
     mark = next((mark for mark in _MARKS if first.startswith(mark)), b"")
-    said = "utf-8" if _is_converted(name) else layout.encoding
-    codec = _MARKS[mark] if mark else _CODECS.get(said, said)
-    return _CALLED.get(codec, codec), filter(None, _as_utf8(first.removeprefix(mark), pieces, codec))
+    declared = "utf-8" if _is_converted(name) else layout.encoding
+    codec = _MARKS[mark] if mark else _CODECS.get(declared, declared)
+    return _NAMES.get(codec, codec), filter(None, _as_utf8(first.removeprefix(mark), pieces, codec))
 
 
 def _as_utf8(first: bytes, pieces: Iterator[bytes], codec: str) -> Iterator[bytes]:

@@ -1,8 +1,8 @@
 """Files of responses that an existing FERG installation reads (docs/why/sources.md, Apteco 5.3 and 5.4).
 
-Columns and the beginning of the name are FERG's documented defaults for Optimizely. Delimiter, encloser and date format
-are FERG's parameters of these names. `MailingId` follows for its parameter SENDIDCOLUMNNAME, then what `Response` has
-no column for. Times are those of RS_DB's server, for which FERG needs no DATEOFFSET.
+Columns and the prefix of the name are FERG's documented defaults for Optimizely. Delimiter, encloser and date format
+are FERG's parameters of these names. `MailingId` follows for its parameter SENDIDCOLUMNNAME, then the details for which
+`Response` has no column. Times are those of RS_DB's server, for which FERG needs no DATEOFFSET.
 """
 
 import csv
@@ -21,7 +21,7 @@ from sqlalchemy import Row
 from shared.config.response_layouts import DATE_PART, DATE_PARTS, ResponseField, ResponseLayout
 from shared.errors import SettingsInvalid
 
-#: FERG's documented columns, then the one that holds what it looks for in `BroadcasterTransactionId`.
+#: FERG's documented columns, then the one with the value that it looks up in `BroadcasterTransactionId`.
 _COLUMNS: Final = (
     ResponseField.EMAIL,
     ResponseField.URN,
@@ -43,53 +43,53 @@ class FergFiles:
     """The files of one FERG installation.
 
     Args:
-        put: leaves a file, by name and content, where its parameter FTPURL looks, in place of one of this name.
-        layout: how it reads files: delimiter, quote, the first date format, and the zone of the local times.
+        deliver: writes a file, by name and content, where its parameter FTPURL looks, and replaces one of this name.
+        layout: how it reads files: delimiter, quote, the first date format, and the zone of local times.
     """
 
-    def __init__(self, put: Callable[[str, Iterable[bytes]], None], layout: ResponseLayout) -> None:
-        self._put = put
+    def __init__(self, deliver: Callable[[str, Iterable[bytes]], None], layout: ResponseLayout) -> None:
+        self._deliver = deliver
         self._layout = layout
         self._date = _date_writer(layout.date_formats[0], ZoneInfo(layout.time_zone))
 
     @classmethod
     def with_parameters(
         cls,
-        put: Callable[[str, Iterable[bytes]], None],
+        deliver: Callable[[str, Iterable[bytes]], None],
         *,
         delimiter: str,
         encloser: str,
         date_format: str,
         zone: str,
     ) -> Self:
-        """Files as FERG's parameters DELIMITER, ENCLOSER and DATEFORMAT say, with local times of a zone.
+        """Files by FERG's parameters DELIMITER, ENCLOSER and DATEFORMAT, with local times of a zone.
 
         Raises:
-            SettingsInvalid: they cannot be used.
+            SettingsInvalid: the parameters cannot be used.
         """
         try:
             layout = ResponseLayout.model_validate(
                 {"DELIMITER": delimiter, "ENCLOSER": encloser, "DATEFORMAT": date_format, "LOCALTIMEZONE": zone}
             )
-            return cls(put, layout)
+            return cls(deliver, layout)
         except ValidationError as error:
             reasons = "; ".join(str(detail["msg"]) for detail in error.errors(include_url=False, include_input=False))
             raise SettingsInvalid(reason=f"FERG_DELIMITER, FERG_ENCLOSER or FERG_DATE_FORMAT: {reasons}") from None
 
-    def put(self, name: str, columns: Sequence[str], rows: Iterable[Row[Any]]) -> None:
-        """Put a file.
+    def deliver(self, name: str, columns: Sequence[str], rows: Iterable[Row[Any]]) -> None:
+        """Write a file.
 
         Args:
             name: its name.
-            columns: names of the details that it has columns for.
-            rows: the responses as they are staged.
+            columns: names of the details that get columns.
+            rows: the staged responses.
         """
-        self._put(name, self._chunks(columns, rows))
+        self._deliver(name, self._chunks(columns, rows))
 
     def _chunks(self, columns: Sequence[str], rows: Iterable[Row[Any]]) -> Iterator[bytes]:
         yield self._encoded([[*_COLUMNS, *columns]])
-        for some in batched(rows, _ROWS, strict=False):
-            yield self._encoded(self._cells(row, columns) for row in some)
+        for chunk in batched(rows, _ROWS, strict=False):
+            yield self._encoded(self._cells(row, columns) for row in chunk)
 
     def _cells(self, row: Row[Any], columns: Sequence[str]) -> list[str]:
         details = json.loads(row.details)
@@ -113,7 +113,7 @@ class FergFiles:
             writer = csv.writer(text, delimiter=delimiter, quotechar=quote, quoting=csv.QUOTE_ALL)
             writer.writerows([_LINE_BREAKS.sub(" ", cell) for cell in line] for line in lines)
         else:
-            # Without quotes a value cannot hold what parts values: a blank stands there.
+            # Without quotes a value cannot hold the delimiter: a space replaces it.
             for line in lines:
                 cells = (_LINE_BREAKS.sub(" ", cell).replace(delimiter, " ") for cell in line)
                 text.write(delimiter.join(cells) + "\r\n")

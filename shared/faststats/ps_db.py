@@ -1,4 +1,4 @@
-"""PS_DB, PeopleStage's database: which delivery step and run a delivery file belongs to. It is only read."""
+"""PS_DB, PeopleStage's database: which delivery step and run a delivery file belongs to. The bridge only reads it."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -11,21 +11,21 @@ from sqlalchemy import Unicode, cast, func, select
 from shared.broadcast import guid_in
 from shared.clock import Clock
 from shared.database.connections import Database
-from shared.faststats.command_xml import LONGEST_COMMAND, CommandUnreadable, parse_command, whole_number
+from shared.faststats.command_xml import MAX_COMMAND, CommandUnreadable, parse_command, whole_number
 from shared.faststats.schema_map.check import SchemaCheck
 from shared.faststats.schema_map.names import PsDbSchema
 
-#: How old a delivery command can be: a delivery can wait for weeks for somebody to approve it.
-_OLDEST: Final = timedelta(days=90)
-#: Most commands in which a file's GUID is looked for: PeopleStage repeats a delivery a few times.
-_MOST: Final = 20
+#: Age up to which delivery commands are searched: a delivery can wait for weeks for its approval.
+_MAX_AGE: Final = timedelta(days=90)
+#: Most commands that are searched for a file's GUID: PeopleStage repeats a delivery a few times.
+_MAX_COMMANDS: Final = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryCommand:
-    """What PeopleStage's Delivery Agent was told to do."""
+    """A command to PeopleStage's Delivery Agent."""
 
-    #: Of the campaign; they join responses to Communications.
+    #: Delivery step and run of the campaign; they join responses to Communications.
     step_id: int | None
     run: int | None
     delivery_key: UUID | None
@@ -51,7 +51,7 @@ class PsDb:
         """The newest delivery command for the delivery file with this GUID at the end of its name.
 
         Returns:
-            The command, or None when there is none that can be read.
+            The command; None when there is none that can be read.
 
         Raises:
             SchemaMapMismatch: PS_DB is not as the schema map says.
@@ -59,19 +59,19 @@ class PsDb:
         """
         self.check.require()
         commands = self._schema.delivery_commands
-        # XML has no LIKE of its own. What is found is only a candidate: the GUID can stand elsewhere in a command.
-        text = cast(commands.c.command, Unicode())
-        wanted = (
-            select(func.substring(text, 1, LONGEST_COMMAND + 1))
-            .where(func.lower(text).contains(str(guid)))
-            .limit(_MOST)
+        # XML has no LIKE of its own. A match is only a candidate: the GUID can be elsewhere in a command.
+        xml = cast(commands.c.command, Unicode())
+        query = (
+            select(func.substring(xml, 1, MAX_COMMAND + 1))
+            .where(func.lower(xml).contains(str(guid)))
+            .limit(_MAX_COMMANDS)
         )
         if "date_added" in commands.c:
             added = commands.c.date_added
-            wanted = wanted.where(added >= self._clock.now() - _OLDEST).order_by(added.desc())
+            query = query.where(added >= self._clock.now() - _MAX_AGE).order_by(added.desc())
         with self.database.reading() as connection:
-            found = connection.scalars(wanted).all()
-        return next((read for command in found if (read := self._read(command, guid)) is not None), None)
+            texts = connection.scalars(query).all()
+        return next((command for text in texts if (command := self._read(text, guid)) is not None), None)
 
     def _read(self, command: str | None, guid: UUID) -> DeliveryCommand | None:
         paths = self._schema.command

@@ -1,12 +1,12 @@
 """RS_DB, the response database: rows of `Broadcasts` and `BroadcastsDetail`, and responses.
 
-Every function works within the caller's transaction, so that what it writes and the ledger's record
-of it commit together: a step that is repeated writes no row twice.
+Every method works within the caller's transaction, so that the rows and the ledger's record of them commit together: a
+step that runs again writes no row twice.
 
-`Response` has no column in which a key of ours could stand, and yet the ledger must know which of its rows tells of
-which event. So the rows are inserted by increasing line, and their ids come back: both databases give ids in the order
-of the rows that are inserted (SQL Server promises it for `INSERT … SELECT … ORDER BY`). Sorted, the n-th id is that of
-the n-th row, whoever else takes ids in between. Nothing of a row but its id leaves the database.
+`Response` has no column for a key of ours, yet the ledger must know which of its rows holds which event. So rows are
+inserted by increasing line and their ids are returned: both databases assign ids in the order of insertion (SQL Server
+guarantees it for `INSERT … SELECT … ORDER BY`). Sorted, the n-th id belongs to the n-th row, whatever ids others take
+in between. Nothing of a row but its id leaves the database.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ _PAGE: Final = 10_000
 
 
 class RsDb:
-    """What the bridge writes to RS_DB.
+    """The rows that the bridge writes to RS_DB.
 
     Args:
         schema: its tables.
@@ -44,30 +44,30 @@ class RsDb:
     def find_broadcast(self, connection: Connection, broadcast: Broadcast) -> int | None:
         """`Broadcasts.Id` of the row that FastStats itself wrote for a broadcast of PeopleStage's channel.
 
-        It writes the transaction id that the Upload script returned: the broadcast's key.
+        FastStats writes the transaction id that the Upload script returned: the broadcast's key.
         """
         detail = self._schema.broadcasts_detail
         if "broadcaster_transaction_id" not in detail.c:
             return None
-        wanted = select(func.max(detail.c.broadcast_id)).where(detail.c.broadcaster_transaction_id == broadcast.key)
-        found = connection.execute(wanted).scalar_one()
-        return None if found is None else int(found)
+        query = select(func.max(detail.c.broadcast_id)).where(detail.c.broadcaster_transaction_id == broadcast.key)
+        broadcast_id = connection.execute(query).scalar_one()
+        return None if broadcast_id is None else int(broadcast_id)
 
     def record_prepared(self, connection: Connection, broadcast: Broadcast) -> int | None:
         """Record the upload as FastStats does: a row of `Broadcasts` and its `Prepared` row.
 
-        For a broadcast of PeopleStage's channel FastStats does so by itself, from what the Upload script returns.
+        For a broadcast of PeopleStage's channel FastStats writes both itself, from what the Upload script returns.
 
-        A broadcast that failed afterwards and is uploaded anew keeps its rows; the `Prepared` row tells of the last
-        upload. One that ends before it was sent has no other row.
+        A broadcast that failed afterwards and is uploaded again keeps its rows; the `Prepared` row describes the last
+        upload. A broadcast that ends before it was sent has no other row.
 
         Returns:
-            `Broadcasts.Id`, to which responses refer; None while FastStats has not written it.
+            `Broadcasts.Id`, to which responses refer; None until FastStats has written it.
         """
         if broadcast.request.source is Source.CHANNEL:
             return broadcast.rs_broadcast_id or self.find_broadcast(connection, broadcast)
         if broadcast.rs_broadcast_id is not None:
-            self._change_detail(connection, broadcast.rs_broadcast_id, self._schema.prepared, _prepared(broadcast))
+            self._update_detail(connection, broadcast.rs_broadcast_id, self._schema.prepared, _prepared(broadcast))
             return broadcast.rs_broadcast_id
         request = broadcast.request
         broadcast_id = connection.execute(
@@ -92,13 +92,13 @@ class RsDb:
     def record_delivered(self, connection: Connection, broadcast: Broadcast) -> None:
         """Record that the message was sent: the `Delivered` row, with the mailing id that responses carry.
 
-        For a broadcast of PeopleStage's channel FastStats has written that row if the Broadcast script did not wait,
-        with what was known then: it gets the mailing id and the counts.
+        For a broadcast of PeopleStage's channel FastStats has written that row already if the Broadcast script did not
+        wait: it is completed with the mailing id and the counts.
         """
         if broadcast.rs_broadcast_id is None:
             return
         if broadcast.request.source is Source.CHANNEL:
-            self._change_detail(connection, broadcast.rs_broadcast_id, self._schema.delivered, _delivered(broadcast))
+            self._update_detail(connection, broadcast.rs_broadcast_id, self._schema.delivered, _delivered(broadcast))
         else:
             self._add_detail(connection, broadcast.rs_broadcast_id, self._schema.delivered, _delivered(broadcast))
 
@@ -109,7 +109,7 @@ class RsDb:
         row = {"broadcast_id": broadcast_id, "action_type": action, "status": self._schema.completed, **values}
         connection.execute(insert(detail).values(present(detail, row)))
 
-    def _change_detail(
+    def _update_detail(
         self, connection: Connection, broadcast_id: int, action: str | int, values: Mapping[str, object]
     ) -> None:
         detail = self._schema.broadcasts_detail
@@ -128,10 +128,10 @@ class RsDb:
             `Response.Id` of each, by increasing line; so they increase too.
 
         Raises:
-            RowsUnaccounted: the database did not give every row an id.
+            RowsUnaccounted: the database did not return an id for every row.
         """
         response = self._schema.response
-        every: dict[str, ColumnElement[Any]] = {
+        columns: dict[str, ColumnElement[Any]] = {
             "email": staging.c.email,
             "urn": staging.c.urn,
             "communication_key": staging.c.communication_key,
@@ -143,13 +143,13 @@ class RsDb:
             "event_triggered_date": staging.c.event_wall,
             "broadcast_id": ledger_broadcast.c.rs_broadcast_id,
         }
-        values = {name: value for name, value in every.items() if name in response.c}
+        values = {name: value for name, value in columns.items() if name in response.c}
         ordered = (
             select(*values.values())
             .select_from(staging.outerjoin(ledger_broadcast, ledger_broadcast.c.id == staging.c.broadcast_id))
             .where(batch.rows)
             .order_by(staging.c.line)
-            # SQL Server takes an order only together with a number of rows.
+            # SQL Server accepts an order only together with a limit.
             .limit(batch.size)
         )
         inserted = insert(response).from_select(list(values), ordered).returning(response.c.id)
@@ -158,25 +158,25 @@ class RsDb:
             raise RowsUnaccounted(what="Response", read=batch.size, accounted=len(ids))
         details = [
             {"id": ids[place - batch.first_place], "name": name, "value": value}
-            for place, told in details_of(connection, batch)
-            for name, value in told.items()
+            for place, details_by_name in details_of(connection, batch)
+            for name, value in details_by_name.items()
         ]
         if details:
             connection.execute(insert(self._schema.response_details), details)
         return ids
 
-    def attribute(self, connection: Connection, found: ColumnElement[bool]) -> None:
-        """Tell responses that had found no broadcast whose they are.
+    def attribute(self, connection: Connection, scope: ColumnElement[bool]) -> None:
+        """Write their broadcast to responses that were loaded without one.
 
         Args:
             connection: the transaction.
-            found: which rows of `unmatched_response`; those with a broadcast are taken.
+            scope: condition for the rows of `unmatched_response`; rows without a broadcast are ignored.
         """
         response = self._schema.response
         connection.execute(
             update(response)
             .where(
-                found,
+                scope,
                 unmatched.c.response_id == response.c.id,
                 ledger_broadcast.c.id == unmatched.c.broadcast_id,
             )
@@ -191,23 +191,23 @@ class RsDb:
             )
         )
 
-    def count_found(self, connection: Connection, found: ColumnElement[bool]) -> list[tuple[int, str, int]]:
-        """How many responses that had found no broadcast have found one: broadcasts' ids, message types, rows.
+    def count_matched(self, connection: Connection, scope: ColumnElement[bool]) -> list[tuple[int, str, int]]:
+        """How many responses that were loaded without a broadcast have one now: broadcast id, message type, rows.
 
         Args:
             connection: the transaction.
-            found: which rows of `unmatched_response`; those with a broadcast are counted.
+            scope: condition for the rows of `unmatched_response`; rows without a broadcast are ignored.
         """
         response = self._schema.response
-        wanted = (
+        query = (
             select(unmatched.c.broadcast_id, response.c.message_type, func.count())
             .select_from(unmatched.join(response, response.c.id == unmatched.c.response_id))
-            .where(found, unmatched.c.broadcast_id.is_not(None))
+            .where(scope, unmatched.c.broadcast_id.is_not(None))
             .group_by(unmatched.c.broadcast_id, response.c.message_type)
         )
-        return [(one, kind, rows) for one, kind, rows in connection.execute(wanted).all()]
+        return [(broadcast_id, kind, rows) for broadcast_id, kind, rows in connection.execute(query).all()]
 
-    # Persons who are erased
+    # Erasure of a person
 
     def responses_of(
         self,
@@ -217,63 +217,63 @@ class RsDb:
         urns: Sequence[str],
         communication_keys: Sequence[str],
     ) -> list[tuple[int, str, str, str]]:
-        """Responses with one of these values: id, address, URN, Communication Key; what there is none of is empty.
+        """Responses with one of these values: id, address, URN, Communication Key; empty where a value is missing.
 
         Args:
             connection: the transaction.
-            addresses: in whatever case; so are the others.
+            addresses: e-mail addresses; the case of all three does not matter.
             urns: URNs.
             communication_keys: Communication Keys.
         """
         response = self._schema.response
-        wanted = {"email": addresses, "urn": urns, "communication_key": communication_keys}
-        found: dict[int, tuple[int, str, str, str]] = {}
-        for name, values in wanted.items():
-            either = sorted({*values, *(value.lower() for value in values)})
-            for some in batched(either if name in response.c else (), _VALUES, strict=False):
-                these = self._persons().where(func.lower(response.c[name]).in_(some))
-                found.update((row[0], row) for row in _without_nulls(connection.execute(these).all()))
-        return list(found.values())
+        values_by_column = {"email": addresses, "urn": urns, "communication_key": communication_keys}
+        responses: dict[int, tuple[int, str, str, str]] = {}
+        for name, values in values_by_column.items():
+            spellings = sorted({*values, *(value.lower() for value in values)})
+            for chunk in batched(spellings if name in response.c else (), _VALUES, strict=False):
+                query = self._identities().where(func.lower(response.c[name]).in_(chunk))
+                responses.update((row[0], row) for row in _without_nulls(connection.execute(query).all()))
+        return list(responses.values())
 
     def every_response(self, connection: Connection) -> Iterator[tuple[int, str, str, str]]:
-        """All responses, as `responses_of` tells them, by their ids."""
+        """All responses as `responses_of` returns them, by increasing id."""
         response = self._schema.response
         after = -1
         while page := connection.execute(
-            self._persons().where(response.c.id > after).order_by(response.c.id).limit(_PAGE)
+            self._identities().where(response.c.id > after).order_by(response.c.id).limit(_PAGE)
         ).all():
             yield from _without_nulls(page)
             after = page[-1][0]
 
-    def _persons(self) -> Select[int, str | None, str | None, str | None]:
+    def _identities(self) -> Select[int, str | None, str | None, str | None]:
         response = self._schema.response
         names = ("email", "urn", "communication_key")
         return select(response.c.id, *(response.c[name] if name in response.c else literal("") for name in names))
 
     def anonymise(self, connection: Connection, response_ids: Iterable[int]) -> None:
-        """Leave of responses what happened when, of which broadcast; nothing that tells who it was."""
+        """Remove from responses who it was; what happened, when, and of which broadcast remains."""
         response, details = self._schema.response, self._schema.response_details
-        nothing = {"email": "", "urn": "", "communication_key": "", "click_url": None}
-        for some in batched(response_ids, _VALUES, strict=False):
-            connection.execute(delete(details).where(details.c.id.in_(some)))
-            connection.execute(update(response).where(response.c.id.in_(some)).values(present(response, nothing)))
+        blank = {"email": "", "urn": "", "communication_key": "", "click_url": None}
+        for chunk in batched(response_ids, _VALUES, strict=False):
+            connection.execute(delete(details).where(details.c.id.in_(chunk)))
+            connection.execute(update(response).where(response.c.id.in_(chunk)).values(present(response, blank)))
 
     def remove_responses(self, connection: Connection, response_ids: Iterable[int]) -> None:
         """Remove responses and their details."""
         response, details = self._schema.response, self._schema.response_details
-        for some in batched(response_ids, _VALUES, strict=False):
-            connection.execute(delete(details).where(details.c.id.in_(some)))
-            connection.execute(delete(response).where(response.c.id.in_(some)))
+        for chunk in batched(response_ids, _VALUES, strict=False):
+            connection.execute(delete(details).where(details.c.id.in_(chunk)))
+            connection.execute(delete(response).where(response.c.id.in_(chunk)))
 
     def count_by_type(self, connection: Connection) -> dict[str, int]:
         """Rows of `Response` by message type."""
         response = self._schema.response
-        wanted = select(response.c.message_type, func.count().label("count")).group_by(response.c.message_type)
-        return {str(row[0]): int(row[1]) for row in connection.execute(wanted)}
+        query = select(response.c.message_type, func.count().label("count")).group_by(response.c.message_type)
+        return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 
 
 def transaction_id(broadcast: Broadcast) -> str:
-    """The id that responses of a broadcast carry: its mailing, or its Smart Campaign where that holds several."""
+    """The id that responses of a broadcast carry: its mailing, or its Smart Campaign if that has several mailings."""
     return str(broadcast.mailing_id or broadcast.campaign_id)
 
 
@@ -283,7 +283,7 @@ def _without_nulls(rows: Iterable[Row[int, str | None, str | None, str | None]])
 
 
 def _prepared(broadcast: Broadcast) -> dict[str, object]:
-    """What the upload is known by: the sending batch, else the broadcast's key; and how many rows went into it."""
+    """How the upload is identified (by the sending batch, else by the broadcast's key), and its row counts."""
     rows = broadcast.rows
     return {
         "parameters": _parameters(broadcast),
@@ -295,25 +295,25 @@ def _prepared(broadcast: Broadcast) -> dict[str, object]:
 
 
 def _delivered(broadcast: Broadcast) -> dict[str, object]:
-    """What Optimizely reports: recipients on the list, those that it did not send to, those that it sent to."""
+    """The counts that Optimizely reports: recipients on the list, not sent to, and sent to."""
     rows, sent = broadcast.rows, broadcast.sent
     uploaded = None if rows is None else rows.uploaded
-    given = uploaded if broadcast.imported is None else broadcast.imported
+    recipients = uploaded if broadcast.imported is None else broadcast.imported
     return {
         "parameters": _parameters(broadcast),
         "broadcaster_transaction_id": transaction_id(broadcast),
-        "recipients_uploaded": given,
-        "recipients_rejected": None if given is None or sent is None else max(given - sent, 0),
+        "recipients_uploaded": recipients,
+        "recipients_rejected": None if recipients is None or sent is None else max(recipients - sent, 0),
         "recipients_broadcast": sent,
     }
 
 
 def _parameters(broadcast: Broadcast) -> str:
-    """`key=value;` for each that is known, as the product writes them."""
-    told = {
+    """`key=value;` for each known id, as the product writes them."""
+    ids = {
         "BroadcastKey": broadcast.key,
         "CampaignId": broadcast.campaign_id,
         "MailingId": broadcast.mailing_id,
         "BatchId": broadcast.batch_id,
     }
-    return "".join(f"{name}={value};" for name, value in told.items() if value is not None)
+    return "".join(f"{name}={value};" for name, value in ids.items() if value is not None)

@@ -35,7 +35,7 @@ from shared.broadcast import Broadcast, State
 from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.errors import BridgeError
-from shared.faststats.command_xml import LONGEST_COMMAND
+from shared.faststats.command_xml import MAX_COMMAND
 from shared.faststats.job_command import Job
 from shared.faststats.job_results import broadcast_results, results_xml, summary_line
 from shared.faststats.schema_map.check import SchemaCheck
@@ -226,7 +226,7 @@ class WsDb:
                 # broadcast, and a time that the zone cannot express must not stop the others.
                 type_coerce(queue.c.time_added, DateTime).label("time_added"),
                 # XML and NTEXT have no SUBSTRING of their own.
-                func.substring(cast(commands.c.command, Unicode()), 1, LONGEST_COMMAND + 1).label("command"),
+                func.substring(cast(commands.c.command, Unicode()), 1, MAX_COMMAND + 1).label("command"),
             )
             .select_from(queue.outerjoin(commands, commands.c.job_id == queue.c.job_id))
             .where(condition)

@@ -10,13 +10,13 @@ from typing import Final
 from shared.bridge import Bridge, new_owner
 from shared.broadcast import Broadcast, BroadcastRequest, SendMode, State
 from shared.errors import BroadcastUnknown, DeliveryDiffers, DeliveryEnded
-from shared.faststats.channel import (
+from shared.faststats.peoplestage_slots import (
     PROVIDER,
     BroadcastCall,
     MessageCall,
     UploadCall,
     broadcast_answer,
-    same_delivery,
+    find_difference,
     upload_answer,
 )
 from shared.operations import test_send as test_sends
@@ -65,7 +65,7 @@ def upload(bridge: Bridge, call: UploadCall) -> dict[str, object]:
     broadcast = _known(bridge, request.key)
     if broadcast is None:
         return _take_in(bridge, call, request)
-    if different := same_delivery(broadcast.request, request):
+    if different := find_difference(broadcast.request, request):
         raise DeliveryDiffers(broadcast=request.key, what=different)
     if broadcast.state is State.FAILED:
         # PeopleStage repeats the delivery. `failed` promises that nobody was mailed.

@@ -20,7 +20,7 @@ from shared.errors import (
     TransientError,
     UnexpectedError,
 )
-from shared.faststats.channel import BroadcastCall, Call, MessageCall, Slot, UploadCall
+from shared.faststats.peoplestage_slots import BroadcastCall, Call, MessageCall, Slot, UploadCall
 from shared.operations import peoplestage
 from shared.telemetry import log, traceback_location
 

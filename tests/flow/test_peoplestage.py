@@ -15,7 +15,7 @@ from local.faststats.peoplestage import record_script, upload_blob
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast, Source, State, delivery_key
 from shared.errors import DeliveryDiffers, DeliveryEnded, SettingsInvalid
-from shared.faststats.channel import BroadcastCall, Slot, UploadCall
+from shared.faststats.peoplestage_slots import BroadcastCall, Slot, UploadCall
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.operations import peoplestage
 from shared.operations.broadcasts import cancel
@@ -270,7 +270,7 @@ def test_what_cannot_be_is_refused_with_its_reason(
         ({"TransactionType": "Append"}, "TransactionType: "),
         ({"ListName": ""}, "a list is needed"),
         ({"SendAt": "soon"}, "SendAt: not a time"),
-        ({"SendAt": "2026-03-29 02:30"}, "leaves out"),
+        ({"SendAt": "2026-03-29 02:30"}, "skips"),
         ({"Channel": "nowhere"}, "no channel named"),
         ({"UrnFieldName": "a\tb"}, "UrnFieldName: one line"),
     ],

@@ -11,7 +11,7 @@ import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
 from shared.broadcast import State
-from shared.faststats.channel import Slot, broadcast_answer, upload_answer
+from shared.faststats.peoplestage_slots import Slot, broadcast_answer, upload_answer
 from tests.unit.test_broadcast import broadcast as broadcast_in
 
 SCRIPTS = Path(__file__).parents[2] / "integrations" / "peoplestage"

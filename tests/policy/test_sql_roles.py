@@ -219,7 +219,7 @@ def test_rights_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
         "add_responses",
         "attribute",
         "count_by_type",
-        "count_found",
+        "count_matched",
         *ERASING,
     }, "call it below"
     Schema(database).migrate()
@@ -235,7 +235,7 @@ def test_rights_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
             rs_db.add_responses(connection, batch)
             rs_db.attribute(connection, unmatched_response.c.response_id > 0)
             assert rs_db.count_by_type(connection) == {"Open": 1}
-            assert rs_db.count_found(connection, unmatched_response.c.response_id > 0) == []
+            assert rs_db.count_matched(connection, unmatched_response.c.response_id > 0) == []
     database.close()
     check(on_tables_of_faststats("rs_db_roles.sql"), needed)
 

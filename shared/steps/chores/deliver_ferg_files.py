@@ -55,7 +55,7 @@ def _put(ledger: Ledger, ferg: FergFiles, file: FergFile) -> bool:
     with ledger.leases.held(lease_name(file.response_file), new_owner()) as lease:
         if lease is None or not ferg_files.is_waiting(ledger.database, file.response_file_id):
             return False
-        ferg.put(file.name, file.columns, _while_held(lease, ferg_files.rows(ledger.database, file)))
+        ferg.deliver(file.name, file.columns, _while_held(lease, ferg_files.rows(ledger.database, file)))
         ferg_files.put(ledger.database, file, now=ledger.clock.now())
     log.info(
         "File %s for FERG is put: %d rows.",

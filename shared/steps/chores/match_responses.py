@@ -49,7 +49,7 @@ def match_responses(ledger: Ledger, rs_db: RsDb) -> int:
                 found = unmatched.look(connection, batch)
                 if found:
                     rs_db.attribute(connection, batch)
-                    response_counts.add(connection, rs_db.count_found(connection, batch), now=ledger.clock.now())
+                    response_counts.add(connection, rs_db.count_matched(connection, batch), now=ledger.clock.now())
                 unmatched.settle(connection, batch, now=ledger.clock.now())
             total += found
     if total:

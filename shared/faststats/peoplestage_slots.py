@@ -1,8 +1,8 @@
-"""What PeopleStage's script broadcaster asks for and is answered: the contract of its slots. Pure.
+"""The slots of PeopleStage's script broadcaster: what its calls ask for, and what they are answered. Pure.
 
-Slots, inputs and outputs: docs/why/sources.md, Apteco 6.1. Every input is a text; a key that no slot knows comes
-from the channel's Integration Parameters. Answers are what a script returns, under the documented names, with `Done`
-beside them: whether the script returns now or asks again.
+Slots, inputs and outputs: docs/why/sources.md, Apteco 6.1. Every input is text; a key that no slot knows comes
+from the channel's Integration Parameters. An answer is what a script returns, under the documented names, plus `Done`:
+whether the script returns now or asks again.
 """
 
 import re
@@ -29,15 +29,15 @@ from shared.config.channels import DEFAULT, Channels
 from shared.errors import ChannelCallInvalid
 from shared.faststats.channel_parameters import send_mode_of, send_time
 
-#: `CustomProvider` of every answer, by which scripts and rows of `BroadcastsDetail` are told from others.
+#: `CustomProvider` of every answer; it distinguishes our scripts and rows of `BroadcastsDetail` from others.
 PROVIDER: Final = "BroadcastBridge"
-_LONGEST_NAME: Final = 255
-#: Windows takes no longer one without special measures.
-_LONGEST_PATH: Final = 1000
-_LONGEST_PARAMETERS: Final = 4000
+_MAX_NAME: Final = 255
+#: Windows accepts no longer path without special measures.
+_MAX_PATH: Final = 1000
+_MAX_PARAMETERS: Final = 4000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-#: Bytes; what one blob takes by single blocks of the scripts' size.
-_LARGEST: Final = 100 * 1024**3
+#: Bytes: the capacity of one blob in blocks of the scripts' size.
+_MAX_SIZE: Final = 100 * 1024**3
 
 
 class Slot(StrEnum):
@@ -59,40 +59,40 @@ def _one_line(text: str) -> str:
     return text.strip()
 
 
-Line = Annotated[str, AfterValidator(_one_line), Field(max_length=_LONGEST_NAME)]
+Line = Annotated[str, AfterValidator(_one_line), Field(max_length=_MAX_NAME)]
 
 
 class Call(BaseModel):
-    """A call of any slot: what every slot is given."""
+    """A call of any slot, with the input that all slots share."""
 
-    # Login data that PeopleStage passes to every script stay with the script; they are no parameters either.
+    # The login data that PeopleStage passes to every script stay with the script; they are not parameters.
     model_config = ConfigDict(extra="allow", frozen=True, hide_input_in_errors=True, populate_by_name=True)
 
     channel: Annotated[Line, Field(alias="Channel")] = DEFAULT
 
     @model_validator(mode="before")
     @classmethod
-    def _as_documented(cls, given: Any) -> Any:  # noqa: ANN401 - whatever came
-        """PowerShell's keys in whatever case; None is an empty text."""
-        if not isinstance(given, Mapping):
+    def _normalise(cls, body: Any) -> Any:  # noqa: ANN401 - any JSON
+        """Keys in their documented case, whatever case PowerShell sends; None becomes an empty text."""
+        if not isinstance(body, Mapping):
             msg = "an object is expected"
             raise ValueError(msg)  # noqa: TRY004 - for pydantic
         known = {str(field.alias).lower(): str(field.alias) for field in cls.model_fields.values()}
         return {
             known.get(str(key).lower(), str(key)): "" if value is None else value
-            for key, value in given.items()
+            for key, value in body.items()
             if str(key).lower() not in {"username", "password"}
         }
 
     @classmethod
-    def read(cls, slot: Slot, given: object) -> Self:
-        """The call, checked.
+    def read(cls, slot: Slot, body: object) -> Self:
+        """The validated call.
 
         Raises:
-            ChannelCallInvalid: with every input that is missing or wrong, and never a value.
+            ChannelCallInvalid: names every input that is missing or wrong, and never a value.
         """
         try:
-            return cls.model_validate(given)
+            return cls.model_validate(body)
         except ValidationError as error:
             reasons = "; ".join(
                 f"{'.'.join(map(str, detail['loc'])) or 'the call'}: {detail['msg'].removeprefix('Value error, ')}"
@@ -110,11 +110,11 @@ class MessageCall(Call):
 class UploadCall(Call):
     """The upload of a delivery file."""
 
-    path: Annotated[str, AfterValidator(_one_line), Field(alias="Path", min_length=1, max_length=_LONGEST_PATH)]
-    #: Of the file, in bytes: the script knows it.
-    size: Annotated[int, Field(alias="Size", ge=1, le=_LARGEST)]
+    path: Annotated[str, AfterValidator(_one_line), Field(alias="Path", min_length=1, max_length=_MAX_PATH)]
+    #: Size of the file in bytes, as the script reads it.
+    size: Annotated[int, Field(alias="Size", ge=1, le=_MAX_SIZE)]
     list_name: Annotated[Line, Field(alias="ListName")] = ""
-    #: Empty with "Upload but don't broadcast".
+    #: Empty for "Upload but don't broadcast".
     message_name: Annotated[Line, Field(alias="MessageName")] = ""
     urn_column: Annotated[Line, Field(alias="UrnFieldName", min_length=1)]
     email_column: Annotated[Line, Field(alias="EmailFieldName", min_length=1)]
@@ -124,21 +124,21 @@ class UploadCall(Call):
 
     @property
     def file_name(self) -> str:
-        """Name of the delivery file: the path is one of the FastStats machine."""
+        """Name of the delivery file; the path is one of the FastStats machine."""
         return PureWindowsPath(self.path).name
 
     @property
     def guid(self) -> UUID:
-        """The GUID in the file's name, by which the delivery is known however often it is uploaded.
+        """The GUID in the file's name: it identifies the delivery however often it is uploaded.
 
         Raises:
-            ChannelCallInvalid: there is none.
+            ChannelCallInvalid: the name has none.
         """
-        found = guid_in(self.file_name)
-        if found is None or len(self.file_name) > _LONGEST_NAME:
+        guid = guid_in(self.file_name)
+        if guid is None or len(self.file_name) > _MAX_NAME:
             reason = "Path: the name of a delivery file ends with a GUID"
             raise ChannelCallInvalid(slot=Slot.UPLOAD, reason=reason)
-        return found
+        return guid
 
     @property
     def key(self) -> str:
@@ -146,17 +146,17 @@ class UploadCall(Call):
         return delivery_key(self.guid)
 
     def request(self, channels: Channels, *, system: str, zone: str) -> BroadcastRequest:
-        """What is asked for, by the settings of the channel.
+        """The broadcast that the call asks for, by the settings of its channel.
 
         Args:
             channels: the channels.
             system: the FastStats system.
-            zone: zone of `SendAt`, where it tells none.
+            zone: zone of a `SendAt` that names none.
 
         Raises:
-            ChannelCallInvalid: a list is missing, or `SendAt` is no time.
+            ChannelCallInvalid: the list is missing, or `SendAt` is not a time.
             ChannelUnknown: there is no such channel.
-            SendModeImpossible: the channel's route cannot send in the way that is asked for.
+            SendModeImpossible: the channel's route cannot send in the requested way.
         """
         channel = channels[self.channel]
         exported = channel.route is RouteKind.EXPORT_FILE
@@ -188,25 +188,25 @@ class UploadCall(Call):
 
     def _parameters(self) -> str:
         """The Integration Parameters, as WS_DB has them: `key=value;`."""
-        told = {key: value for key, value in (self.model_extra or {}).items() if isinstance(value, str)}
-        return "".join(f"{key}={value};" for key, value in sorted(told.items()))[:_LONGEST_PARAMETERS]
+        texts = {key: value for key, value in (self.model_extra or {}).items() if isinstance(value, str)}
+        return "".join(f"{key}={value};" for key, value in sorted(texts.items()))[:_MAX_PARAMETERS]
 
 
 class BroadcastCall(Call):
-    """The broadcast of what was uploaded: PeopleStage passes everything that the upload returned."""
+    """The broadcast of an uploaded delivery; PeopleStage passes everything that the upload returned."""
 
     transaction_id: Annotated[Line, Field(alias="TransactionId", pattern=r"^D[0-9a-f]{32}$")]
-    #: Whether the script waits until everything is sent.
+    #: Whether the script waits until the message is sent.
     wait: Annotated[bool, Field(alias="Wait")] = True
 
 
 def upload_answer(broadcast: Broadcast) -> dict[str, object]:
-    """What the Upload slot returns of a broadcast that is taken in."""
+    """The answer of the Upload slot about an accepted broadcast."""
     rows = broadcast.rows
-    # Upload only: when the list is at Optimizely. Its import can be a day away.
-    under_way = {State.CLAIMED} if broadcast.request.held else BEFORE_UPLOAD
+    # Upload only is done once the list is at Optimizely: its import can be a day away.
+    unfinished = {State.CLAIMED} if broadcast.request.held else BEFORE_UPLOAD
     return {
-        "Done": broadcast.state not in under_way and rows is not None,
+        "Done": broadcast.state not in unfinished and rows is not None,
         "State": broadcast.state,
         "TransactionId": broadcast.key,
         "Recipients": rows and rows.uploaded,
@@ -217,13 +217,13 @@ def upload_answer(broadcast: Broadcast) -> dict[str, object]:
 
 
 def broadcast_answer(broadcast: Broadcast, *, wait: bool) -> dict[str, object]:
-    """What the Broadcast slot returns of a broadcast that is released."""
+    """The answer of the Broadcast slot about a released broadcast."""
     rows, sent = broadcast.rows, broadcast.sent
     uploaded = None if rows is None else rows.uploaded
     return {
         "Done": broadcast.state in {State.SENT, State.CLOSED} or not wait,
         "State": broadcast.state,
-        # As FastStats knows a delivery whose responses are to be found: by its mailing.
+        # FastStats finds the responses of a delivery by its mailing.
         "TransactionId": str(broadcast.mailing_id or broadcast.key),
         "Recipients": uploaded if sent is None else sent,
         "RecipientsQueued": None if sent is not None else uploaded,
@@ -233,12 +233,12 @@ def broadcast_answer(broadcast: Broadcast, *, wait: bool) -> dict[str, object]:
     }
 
 
-def same_delivery(first: BroadcastRequest, again: BroadcastRequest) -> str | None:
-    """What a repeated upload asks for otherwise than the first; None when it is the same."""
+def find_difference(first: BroadcastRequest, repeated: BroadcastRequest) -> str | None:
+    """The input in which a repeated upload differs from the first; None when it is the same."""
     compared: Mapping[str, tuple[object, object]] = {
-        "ListName": (first.list_name, again.list_name),
-        "MessageName": (first.message_name, again.message_name),
-        "Channel": (first.channel, again.channel),
-        "SendAt": (first.send_at, again.send_at),
+        "ListName": (first.list_name, repeated.list_name),
+        "MessageName": (first.message_name, repeated.message_name),
+        "Channel": (first.channel, repeated.channel),
+        "SendAt": (first.send_at, repeated.send_at),
     }
-    return next((name for name, (one, other) in compared.items() if one != other), None)
+    return next((name for name, (before, now) in compared.items() if before != now), None)
