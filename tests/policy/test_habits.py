@@ -5,12 +5,14 @@ import os
 import re
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.missing import missing
 from tools.commit_message import problems
 from tools.whitespace import cleaned
 
@@ -111,6 +113,48 @@ def test_whitespace_at_the_end_of_lines_and_of_the_file_is_cleaned(content: byte
     assert cleaned(clean) == clean
 
 
+# Two speeds, and the night
+
+MARKED = """
+import pytest
+
+@pytest.mark.nightly
+def test_long():
+    pass
+
+def test_short():
+    pass
+"""
+
+
+def collected(folder: Path, text: str, *options: str) -> tuple[int, set[str]]:
+    """The exit status of pytest with this repository's configuration, and the tests that it ran."""
+    (folder / "test_marked.py").write_text(text)
+    command = [sys.executable, "-m", "pytest", "-n", "0", "-v", "-p", "tests.conftest", *options, str(folder)]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return ended.returncode, set(re.findall(r"::(\w+) PASSED", ended.stdout))
+
+
+def test_a_test_marked_nightly_runs_at_night_only(tmp_path: Path) -> None:
+    assert collected(tmp_path, MARKED) == (0, {"test_short"})
+    assert collected(tmp_path, MARKED, "-m", "not slow") == (0, {"test_short"})
+    assert collected(tmp_path, MARKED, "--nightly") == (0, {"test_long"})
+
+
+def test_a_night_without_a_test_passes_and_a_day_without_one_does_not(tmp_path: Path) -> None:
+    assert collected(tmp_path, "", "--nightly") == (0, set())
+    assert collected(tmp_path, "")[0] == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
+@pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
+def test_what_a_machine_lacks_fails_in_ci_and_is_skipped_elsewhere(
+    monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
+) -> None:
+    monkeypatch.setenv("CI", ci)
+    with pytest.raises(outcome, match="a browser is not installed"):
+        missing("a browser is not installed")
+
+
 # Editors
 
 
@@ -127,9 +171,11 @@ def test_tasks_of_the_editor_are_targets_of_make() -> None:
 def test_what_the_editor_debugs_is_there() -> None:
     launched = json.loads((ROOT / ".vscode" / "launch.json").read_text())["configurations"]
     modules = {each["module"] for each in launched if "module" in each}
-    for module in modules:
-        assert subprocess.run([sys.executable, "-m", module, "--help"], cwd=ROOT, check=False).returncode == 0
     assert "local.host" in modules
+    assert [module for module in modules if find_spec(module) is None] == []
+    options = {option for each in launched for option in each.get("args", ()) if option.startswith("--")}
+    host = (ROOT / "local" / "host" / "__main__.py").read_text()
+    assert [option for option in options if f'"{option}"' not in host] == []
 
 
 def test_a_container_gets_the_extensions_that_the_editor_recommends() -> None:
