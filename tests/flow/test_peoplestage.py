@@ -269,7 +269,7 @@ def test_what_cannot_be_is_refused_with_its_reason(
         ({"Path": r"D:\Deliveries\news.txt"}, "ends with a GUID"),
         ({"TransactionType": "Append"}, "TransactionType: "),
         ({"ListName": ""}, "a list is needed"),
-        ({"SendAt": "soon"}, "SendAt: not a time"),
+        ({"SendAt": "soon"}, "SendAt: not an ISO 8601 time"),
         ({"SendAt": "2026-03-29 02:30"}, "skips"),
         ({"Channel": "nowhere"}, "no channel named"),
         ({"UrnFieldName": "a\tb"}, "UrnFieldName: one line"),

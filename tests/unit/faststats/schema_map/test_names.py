@@ -189,7 +189,7 @@ def test_sensible_names_are_taken(name: str) -> None:
     ],
 )
 def test_what_is_no_plain_way_from_element_to_element_is_refused(path: str) -> None:
-    with pytest.raises(ValueError, match="a path is names of elements"):
+    with pytest.raises(ValueError, match="a path is element names"):
         XmlPath.parse(path)
 
 
