@@ -47,10 +47,10 @@ def errors_page() -> str:
     lines = [
         "# Error catalogue",
         "",
-        "Written by `bridge errors` from `shared/errors.py`. Words in braces are filled with the facts of the case.",
-        "An error that is tried again by itself becomes final after `MAX_ATTEMPTS` tries.",
+        "Written by `bridge errors` from the catalogue in `shared/errors`. Words in braces are filled with the facts of the",
+        "case. A retried error becomes final after `MAX_ATTEMPTS` attempts.",
         "",
-        "| Code | What happened | What to do | Tried again |",
+        "| Code | What happened | What to do | Retried |",
         "|---|---|---|---|",
     ]
     for entry in catalogue():
