@@ -47,8 +47,8 @@ def errors_page() -> str:
     lines = [
         "# Error catalogue",
         "",
-        "Written by `bridge errors` from the catalogue in `shared/errors`. Words in braces are filled with the facts of",
-        "the case. A retried error becomes final after `MAX_ATTEMPTS` attempts.",
+        "Written by `bridge errors` from the catalogue in `shared/errors`. Words in braces are filled with the facts",
+        "of the case. A retried error becomes final after `MAX_ATTEMPTS` attempts.",
         "",
         "| Code | What happened | What to do | Retried |",
         "|---|---|---|---|",
