@@ -98,7 +98,7 @@ def demo(  # noqa: PLR0913 - options of a command
         raise fail(f"The demo cannot start: {error}.", _CANNOT_START) from None
     except (DemoStoppedError, KeyboardInterrupt) as error:
         reason = str(error) or "it was interrupted"
-        kept = f"Its data is kept in {demo_folder.path}; resume it with `bridge demo --resume`."
+        kept = f"Its data is kept in {demo_folder.path}; resume it with `.venv/bin/bridge demo --resume`."
         raise fail(f"The demo stopped: {reason}. {kept}", _STOPPED) from None
     finally:
         demo_folder.release()

@@ -1,5 +1,5 @@
-# Runs checkov over infra, in an environment of its own: its packages and ours do not go together. What is passed over
-# stands in infra/.checkov.yaml, with the reason. Where the Bicep CLI is there it builds and lints as well.
+# Runs checkov over infra, in a separate environment because its packages conflict with ours. infra/.checkov.yaml lists
+# the skipped checks with the reasons. If the Bicep CLI is installed, this builds and lints the files as well.
 set -eu
 cd "$(dirname "$0")/.."
 version=3.3.30
@@ -9,7 +9,7 @@ if [ ! -x "$home/bin/checkov" ]; then
     echo "Setting up: checkov $version into $home"
     "$uv" venv --quiet --python 3.13 "$home"
     "$uv" pip install --quiet --python "$home" "checkov==$version"
-    # The parser that it asks for reads less of Bicep, and checkov passes over what is not read.
+    # The required version of the parser supports less of Bicep, and checkov skips what the parser cannot read.
     "$uv" pip install --quiet --python "$home" --no-deps "pycep-parser==0.7.1"
 fi
 LOG_LEVEL=ERROR "$home/bin/checkov" --config-file infra/.checkov.yaml

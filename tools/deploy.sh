@@ -1,17 +1,17 @@
-# One step of a deployment: `migrate`, then `code PACKAGE`, then `smoke`. Both pipelines call it, and so can you after
-# `az login`. What it needs is in the environment: docs/how-to/pipelines.md.
+# Runs one step of a deployment: `migrate`, then `code PACKAGE`, then `smoke`. Both pipelines call it, and you can too
+# after `az login`. The required environment variables are listed in docs/how-to/pipelines.md.
 set -eu
 cd "$(dirname "$0")/.."
 
-# On GitHub each step logs in anew: the identity's token lives for minutes, and az needs a fresh one for every service
-# that it has not asked yet. Azure DevOps logs in before it calls. No token stands in a log.
+# On GitHub each step logs in again: the token of the identity is valid for minutes, and az needs a new one for each
+# service that it has not called yet. Azure DevOps logs in before it calls this script. No token appears in a log.
 log_in() {
     if [ -z "${ACTIONS_ID_TOKEN_REQUEST_URL:-}" ]; then
         return
     fi
-    # What az keeps goes with the job, also on a runner of your own.
+    # The data of az are deleted with the job, also on a self-hosted runner.
     export AZURE_CONFIG_DIR="$RUNNER_TEMP/azure"
-    # The header goes in by standard input: a command line can be read by every process of the machine.
+    # The header is passed on standard input: all processes of the machine can read a command line.
     token=$(printf 'Authorization: Bearer %s\n' "$ACTIONS_ID_TOKEN_REQUEST_TOKEN" |
         curl --silent --show-error --fail --retry 3 --max-time 30 --header @- \
             "$ACTIONS_ID_TOKEN_REQUEST_URL&audience=api://AzureADTokenExchange" |
@@ -25,17 +25,17 @@ log_in() {
 case "${1:-}" in
 migrate)
     log_in
-    # As whom az is logged in, also on a machine of Azure that has an identity of its own.
+    # Use the login of az, also on an Azure machine with a managed identity.
     AZURE_TOKEN_CREDENTIALS=AzureCliCredential RS_DB=${BRIDGE_RS_DB:?} .venv/bin/bridge db migrate
     ;;
 code)
-    package=${2:?name the package}
+    package=${2:?the path of the package is missing}
     case "$package" in
-    *-whole.zip) build=false ;; # it has its dependencies
+    *-whole.zip) build=false ;; # the package contains its dependencies
     *) build=true ;;
     esac
     if [ ! -f "$package" ]; then
-        echo "There is no package $package: \`make package\` builds it." >&2
+        echo "There is no package $package: build it with \`make package\`." >&2
         exit 1
     fi
     log_in
@@ -48,7 +48,7 @@ smoke)
         --query "defaultHostName || properties.defaultHostName" --output tsv)
     BRIDGE_FUNCTION_KEY=$(az functionapp keys list --resource-group "$AZURE_RESOURCE_GROUP" --name "$BRIDGE_APP" \
         --query functionKeys.default --output tsv)
-    # Without it the smoke test would ask for the health only, and pass.
+    # Without the key, the smoke test would check only the health, and pass.
     : "${BRIDGE_FUNCTION_KEY:?the app has no function key named default}"
     export BRIDGE_FUNCTION_KEY
     set -- "https://$host" --wait 600

@@ -1,4 +1,4 @@
-"""Writes the pages of docs/reference that are made from the code: `make docs`."""
+"""Generates the pages of docs/reference that come from the code: `make docs`."""
 
 import ast
 import re
@@ -28,7 +28,7 @@ def group() -> TyperGroup:
 
 @cache
 def pages() -> dict[Path, str]:
-    """Every page that is made from the code, and what it must hold."""
+    """The generated pages, by path."""
     page = REFERENCE / "map.md"
     return {
         REFERENCE / "settings.md": settings_page(),
@@ -49,7 +49,7 @@ def _first_sentence(docstring: str | None) -> str:
 
 
 def _with(page: str, part: str, lines: Iterator[str]) -> str:
-    """A page with one of its marked parts written anew."""
+    """A page with one of its marked sections replaced."""
     begin, end = f"<!-- {part}: written by `make docs` -->\n", f"<!-- end of {part} -->"
     before, rest = page.split(begin)
     after = rest.split(end)[1]
@@ -57,29 +57,29 @@ def _with(page: str, part: str, lines: Iterator[str]) -> str:
 
 
 def functions() -> Iterator[tuple[str, str, str]]:
-    """Each function of the app: its name, what triggers it, what it does."""
+    """The functions of the app: name, trigger, purpose."""
     for node in ast.parse((ROOT / "function_app.py").read_text()).body:
         if not isinstance(node, ast.FunctionDef):
             continue
         for decorator in node.decorator_list:
             if isinstance(decorator, ast.Call) and isinstance(decorator.func, ast.Attribute):
-                given = {each.arg: ast.unparse(each.value).strip("'%") for each in decorator.keywords}
+                arguments = {keyword.arg: ast.unparse(keyword.value).strip("'%") for keyword in decorator.keywords}
                 trigger = {
-                    "timer_trigger": f"timer, `{given.get('schedule')}`",
-                    "queue_trigger": f"queue, `{given.get('queue_name')}`",
-                    "route": f"HTTP, `/api/{given.get('route')}`",
+                    "timer_trigger": f"timer, `{arguments.get('schedule')}`",
+                    "queue_trigger": f"queue, `{arguments.get('queue_name')}`",
+                    "route": f"HTTP, `/api/{arguments.get('route')}`",
                 }[decorator.func.attr]
                 yield node.name, trigger, _first_sentence(ast.get_docstring(node))
 
 
 def _functions() -> Iterator[str]:
     yield from ("| Function | Trigger | What it does |", "|---|---|---|")
-    for name, trigger, does in functions():
-        yield f"| `{name}` | {trigger} | {does} |"
+    for name, trigger, purpose in functions():
+        yield f"| `{name}` | {trigger} | {purpose} |"
 
 
 def _modules() -> Iterator[str]:
-    packages = [package for name in _PACKAGES for package in _package_and_those_in_it(ROOT / name)]
+    packages = [package for name in _PACKAGES for package in _package_tree(ROOT / name)]
     yield "```"
     for package in packages:
         depth = len(package.relative_to(ROOT).parts) - 1
@@ -95,14 +95,14 @@ def _modules() -> Iterator[str]:
             yield f"| [{module.stem}](../../{name}/{module.name}) | {text} |"
 
 
-def _package_and_those_in_it(package: Path) -> Iterator[Path]:
+def _package_tree(package: Path) -> Iterator[Path]:
     yield package
     for init in sorted(package.glob("*/__init__.py")):
-        yield from _package_and_those_in_it(init.parent)
+        yield from _package_tree(init.parent)
 
 
 def main() -> None:
-    """Write them."""
+    """Write the pages."""
     for page, text in pages().items():
         page.write_text(text)
 

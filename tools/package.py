@@ -47,7 +47,7 @@ started = time.perf_counter()
 import function_app
 print(time.perf_counter() - started)
 """
-#: The file that says which commit the code is.
+#: The file with the commit of the code.
 STAMP: Final = COMMIT_FILE.relative_to(ROOT).as_posix()
 
 
@@ -76,7 +76,7 @@ def committed(root: Path, commit: str = "HEAD") -> dict[str, bytes]:
 
 
 def package_contents(root: Path, commit: str = "HEAD") -> dict[str, bytes]:
-    """What the package consists of: the committed files, and the file that tells the app its commit.
+    """The content of the package: the committed files, and a file with the commit for the app.
 
     Raises:
         PackageError: as for `committed`.

@@ -1,4 +1,4 @@
-# Compiles the requirements from pyproject.toml: every version pinned, every file by its hash.
+# Compiles the requirements from pyproject.toml, with pinned versions and hashes.
 set -eu
 cd "$(dirname "$0")/.."
 uv=$(sh tools/uv.sh)

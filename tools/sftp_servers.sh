@@ -1,15 +1,15 @@
-# Installs the SFTP servers that tests/interop runs, where they are missing: OpenSSH's sshd and ProFTPD with
-# mod_sftp. Only on Debian and its kin, and only as root. No daemon is started.
+# Installs the SFTP servers for tests/interop, if missing: OpenSSH's sshd and ProFTPD with mod_sftp. Needs Debian or a
+# derivative, and root. No daemon is started.
 set -eu
 if [ -x /usr/sbin/sshd ] && [ -x /usr/sbin/proftpd ] && [ -e /usr/lib/proftpd/mod_sftp.so ]; then
     exit
 fi
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
-    echo "SFTP servers are missing, and installing them needs root and apt-get: tests/interop cannot run." >&2
+    echo "The SFTP servers are not installed, and the installation needs root and apt-get: tests/interop cannot run." >&2
     exit
 fi
 echo "Installing OpenSSH's and ProFTPD's SFTP servers"
-# What Debian asks before it starts a daemon.
+# Debian calls this before it starts a daemon.
 policy=/usr/sbin/policy-rc.d
 if [ ! -e "$policy" ]; then
     trap 'rm -f "$policy"' EXIT

@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 def cleaned(content: bytes) -> bytes:
-    """The content as it should be. Binary content, which has a NUL, stays as it is."""
+    """The cleaned content. Binary content, recognised by a NUL, is unchanged."""
     if b"\0" in content:
         return content
     lines = re.sub(rb"[ \t\r]+$", b"", content, flags=re.MULTILINE)
@@ -20,16 +20,18 @@ def cleaned(content: bytes) -> bytes:
 
 
 def tracked() -> list[Path]:
-    """Every file of the repository that is in the working tree."""
+    """All tracked files."""
     listed = subprocess.run(["git", "ls-files", "-z"], capture_output=True, check=True).stdout  # noqa: S607 - git of the PATH
     return [Path(name) for name in listed.decode().split("\0")[:-1]]
 
 
 def main() -> int:
-    """Name every file that is not clean; with --fix, clean it. Exit status 1: one is not clean and was left so."""
-    parser = argparse.ArgumentParser(description="Checks the end of files, and whitespace at the end of lines.")
+    """List the files that are not clean; with --fix, clean them. Exit status 1: some are not clean."""
+    parser = argparse.ArgumentParser(
+        description="Checks for trailing whitespace and for one line feed at the end of each file."
+    )
     parser.add_argument("--fix", action="store_true", help="clean the files")
-    parser.add_argument("files", nargs="*", type=Path, help="all that git tracks when none is named")
+    parser.add_argument("files", nargs="*", type=Path, help="default: all files that git tracks")
     arguments = parser.parse_args()
     status = 0
     for file in arguments.files or tracked():

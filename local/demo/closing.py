@@ -73,7 +73,7 @@ def _send_sections(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, str]
             (at_list["recipients"], "recipients on the list after the import"),
             (
                 sum(at_list["left_out_by_reason"].values()),
-                f"skipped by the import{_breakdown(at_list['left_out_by_reason'])}",
+                f"left out by Optimizely{_breakdown(at_list['left_out_by_reason'])}",
             ),
             (send["mails_sent"], "mails sent by the Smart Campaign"),
             (send["mailed_twice"], "recipients mailed twice"),
