@@ -2,7 +2,8 @@
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 import typer
 from pydantic import SecretStr
@@ -10,7 +11,26 @@ from pydantic_core import PydanticUndefined
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from shared.config.settings import Settings
-from shared.errors import TerminalError, catalogue
+from shared.errors import (
+    BridgeError,
+    InputError,
+    InstallationError,
+    InternalError,
+    RemoteError,
+    TerminalError,
+    TransientInstallationError,
+    TransientInternalError,
+    TransientRemoteError,
+    catalogue,
+)
+
+#: How the page calls the families of errors.
+_WHO_ACTS: Final[Mapping[str, tuple[type[BridgeError], ...]]] = {
+    "whoever gave the data or the command": (InputError,),
+    "whoever runs the bridge": (InstallationError, TransientInstallationError),
+    "the other side": (RemoteError, TransientRemoteError),
+    "the bridge": (InternalError, TransientInternalError),
+}
 
 
 def settings() -> None:
@@ -47,15 +67,16 @@ def errors_page() -> str:
     lines = [
         "# Error catalogue",
         "",
-        "Written by `bridge errors` from the catalogue in `shared/errors`. Words in braces are filled with the facts",
-        "of the case. A retried error becomes final after `MAX_ATTEMPTS` attempts.",
+        "Written by `bridge errors` from `shared/errors/`. Words in braces stand for the fields of an error.",
+        "An error that is retried by itself becomes final after `MAX_ATTEMPTS` attempts.",
         "",
-        "| Code | What happened | What to do | Retried |",
-        "|---|---|---|---|",
+        "| Code | What happened | What to do | Who acts | Retried |",
+        "|---|---|---|---|---|",
     ]
     for entry in catalogue():
         again = "no" if issubclass(entry, TerminalError) else "yes"
-        lines.append(f"| `{entry.code}` | {_cell(entry.happened)} | {_cell(entry.remedy)} | {again} |")
+        (who,) = (who for who, families in _WHO_ACTS.items() if issubclass(entry, families))
+        lines.append(f"| `{entry.code}` | {_cell(entry.summary)} | {_cell(entry.remedy)} | {who} | {again} |")
     return "\n".join(lines) + "\n"
 
 

@@ -126,7 +126,7 @@ def _wanted(bridge: Bridge, since: datetime | None, file: str | None) -> list[Re
     if not named and file and file.isdecimal() and (numbered := files.get(int(file))):
         named = [numbered]
     if not named:
-        raise ResponseFileUnknown(file=file)
+        raise ResponseFileUnknown(file=file or "")
     return named
 
 

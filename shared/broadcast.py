@@ -221,7 +221,7 @@ class Broadcast:
             IllegalTransition: the state cannot follow the present one.
         """
         if to not in TRANSITIONS[self.state]:
-            raise IllegalTransition(broadcast=self.key, state=self.state, to=to)
+            raise IllegalTransition(broadcast=self.key, state=self.state, change=f"become {to}")
 
 
 def job_key(system: str, job_id: int, time_added: datetime) -> str:

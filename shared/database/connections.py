@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from shared.config.connection_string import EntraLogin, SqliteFile, SqlServer, parse_connection
 from shared.database.entra_token import ACCESS_TOKEN_ATTRIBUTE, EntraTokens
 from shared.database.mssql_dialect import DIALECT
-from shared.database.mssql_errors import meaning, passes_soon, sqlstate, was_undone, without_text
+from shared.database.mssql_errors import meaning, passes_soon, sqlstate, without_text
 from shared.database.odbc_driver import find_driver, load_pyodbc
 from shared.errors import BridgeError, DatabaseUnavailable, SettingsInvalid
 
@@ -57,7 +57,7 @@ def retry_transaction[**P, R](transaction: Callable[P, R]) -> Callable[P, R]:
             try:
                 return transaction(*arguments, **named)
             except DatabaseUnavailable as error:
-                if not was_undone(error):
+                if not error.undone:
                     raise
             _wait(pause)
         return transaction(*arguments, **named)

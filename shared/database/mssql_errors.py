@@ -23,6 +23,15 @@ from shared.errors import (
     OdbcDriverMissing,
 )
 
+type _Numbered = (
+    DatabaseMissing
+    | DatabaseAddressRefused
+    | DatabaseLoginRefused
+    | DatabaseFull
+    | DatabasePermissionDenied
+    | DatabaseObjectMissing
+)
+
 _NUMBER: Final = re.compile(r"\((-?[0-9]+)\)(?: \(SQL\w+\))?(?=; \[\w{5}\] \[|\Z)")
 _SQLSTATE: Final = re.compile(r"[0-9A-Z]{5}")
 
@@ -43,15 +52,16 @@ _ROLLED_BACK: Final = frozenset({1205, 1222, 3935, 3960, 3966, 41301, 41302, 413
 _PASSING_AT_FIRST: Final = frozenset({4060})
 
 #: In the order in which they are looked for: a login that fails for lack of the database gives both numbers.
-_MEANINGS: Final[Mapping[type[BridgeError], frozenset[int]]] = {
+_MEANINGS: Final[Mapping[type[_Numbered], frozenset[int]]] = {
     DatabaseMissing: frozenset({911, 4060, 4063, 4064}),
     DatabaseAddressRefused: frozenset({40615, 40914, 47073}),
     DatabaseLoginRefused: frozenset({916, 18450, 18451, 18452, 18456, 18470, 18486, 18487, 18488, 33134, 40532}),
     DatabaseFull: frozenset({1101, 1105, 9002, 40544}),
     DatabasePermissionDenied: frozenset({229, 230, 262, 297, 300, 15247}),
     DatabaseObjectMissing: frozenset({207, 208, 2812}),
-    DatabaseValueTooLong: frozenset({2628, 4815, 4863, 8115, 8152}),
 }
+#: A value that its column does not hold.
+_TOO_LONG: Final = frozenset({2628, 4815, 4863, 8115, 8152})
 #: SQLSTATEs of the driver itself, which has no number for them: no connection, or no answer in time.
 _NO_ANSWER: Final = frozenset({"08001", "08003", "08004", "08007", "08S01", "08S02", "HYT00", "HYT01", "40001"})
 #: The driver's own numbers while it connects: TLS failed, or the server has none.
@@ -100,6 +110,8 @@ def meaning(error: Exception, *, database: str, connecting: bool, committing: bo
         database=database,
         reason=without_text(error),
         number=passing,
+        # Before its COMMIT is sent a transaction is certainly undone. After that only the server knows, unless it says
+        # that it has rolled back.
         undone=not connecting and (passing in _ROLLED_BACK or not committing),
     )
     if connecting:
@@ -122,19 +134,14 @@ def meaning_of(found: Sequence[int], *, database: str) -> BridgeError | None:
     """The entry of the catalogue for native numbers that last, or None where there is none."""
     for kind, known in _MEANINGS.items():
         if number := next((number for number in found if number in known), None):
-            return kind(database=database, number=number, reason=f"error {number}")
+            return kind(database=database, number=number)
+    if number := next((number for number in found if number in _TOO_LONG), None):
+        return DatabaseValueTooLong(database=database, reason=f"error {number}")
     return None
-
-
-def was_undone(error: BridgeError) -> bool:
-    """Whether a transaction had begun and nothing of it is kept, so that it can begin again.
-
-    With one that failed before its COMMIT was sent that is certain. After that only the server knows, unless it says
-    that it has rolled back.
-    """
-    return error.facts.get("undone") is True
 
 
 def passes_soon(error: BridgeError) -> bool:
     """Whether a connection that was refused so may be had a moment later."""
-    return error.facts.get("number") in PASSING | _PASSING_AT_FIRST
+    if isinstance(error, DatabaseMissing):
+        return error.number in _PASSING_AT_FIRST
+    return isinstance(error, DatabaseUnavailable) and error.number is not None

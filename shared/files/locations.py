@@ -25,7 +25,7 @@ from shared.config.location_text import LocationKind, parse_location
 from shared.errors import (
     DeliveryFileMissing,
     FileNameRefused,
-    PlaceUnavailable,
+    LocationUnavailable,
     SettingsInvalid,
     StagedFileMissing,
 )
@@ -58,7 +58,7 @@ class Location(Protocol):
 
     Besides its own errors, every method raises:
 
-    * PlaceUnavailable, StorageUnavailable, SftpUnavailable: a retry may succeed.
+    * LocationUnavailable, StorageUnavailable, SftpUnavailable: a retry may succeed.
     * SftpRefused and the errors of `SftpSite.connect`: the SFTP site refused; a retry does not help.
     """
 
@@ -134,11 +134,11 @@ class _Folder:
         with self.mapped("read a file"):
             # Opening a pipe or a device could block forever.
             if not path.is_file():
-                raise DeliveryFileMissing(file=name, place=self._description)
+                raise DeliveryFileMissing(file=name, location=self._description)
             try:
                 file = path.open("rb", buffering=0)
             except FileNotFoundError:
-                raise DeliveryFileMissing(file=name, place=self._description) from None
+                raise DeliveryFileMissing(file=name, location=self._description) from None
         with file:
             yield _FolderReader(self, file)
 
@@ -175,7 +175,9 @@ class _Folder:
         try:
             yield
         except OSError as error:
-            raise PlaceUnavailable(place=self._description, operation=operation, reason=type(error).__name__) from None
+            raise LocationUnavailable(
+                location=self._description, operation=operation, reason=type(error).__name__
+            ) from None
 
 
 class _FolderReader:
@@ -201,7 +203,7 @@ class _Container:
         try:
             content = self._blobs.open(blob)
         except StagedFileMissing:
-            raise DeliveryFileMissing(file=name, place=self._description) from None
+            raise DeliveryFileMissing(file=name, location=self._description) from None
         yield content
 
     def list_files(self, pattern: str) -> Sequence[LocatedFile]:
@@ -238,7 +240,7 @@ class _SftpFolder:
         with self._site.connect() as session:
             file = session.stat(path)
             if file is None:
-                raise DeliveryFileMissing(file=name, place=self._description)
+                raise DeliveryFileMissing(file=name, location=self._description)
             with closing(session.read(path)) as blocks:
                 yield _SftpReader(blocks, file.size, self._description)
 
@@ -286,7 +288,7 @@ class _SftpReader:
             self._left -= len(block)
             self._buffer += block
         if not self._buffer and self._left:
-            raise PlaceUnavailable(place=self._location, operation="read a file", reason="it changed meanwhile")
+            raise LocationUnavailable(location=self._location, operation="read a file", reason="it changed meanwhile")
         size = len(self._buffer) if size < 0 else size
         data, self._buffer = self._buffer[:size], self._buffer[size:]
         return data
@@ -294,7 +296,7 @@ class _SftpReader:
 
 def _checked(name: str, location: str) -> str:
     if not _is_valid_name(name):
-        raise FileNameRefused(name=repr(name[:_MAX_NAME]), place=location)
+        raise FileNameRefused(name=repr(name[:_MAX_NAME]), location=location)
     return name
 
 

@@ -12,7 +12,19 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
-from shared.errors import TerminalError
+from shared.errors import (
+    DeliveryFileEncrypted,
+    DeliveryFilePackedBroken,
+    DeliveryFilePackedOtherwise,
+    DeliveryFileSeveral,
+    DeliveryFileTooLarge,
+    ResponseFileEncrypted,
+    ResponseFilePackedBroken,
+    ResponseFilePackedOtherwise,
+    ResponseFileSeveral,
+    ResponseFileTooLarge,
+    TerminalError,
+)
 
 #: Bytes unpacked at a time.
 _BLOCK: Final = 256 * 1024
@@ -44,15 +56,15 @@ class Packing:
     """How the files of one kind may be packed; the errors for those that are packed otherwise have its words."""
 
     #: It is cut off or damaged; facts: file, kind (`zip` or `gzip`).
-    broken: type[TerminalError]
+    broken: type[DeliveryFilePackedBroken | ResponseFilePackedBroken]
     #: It is compressed in another way than by deflate; facts: file, what.
-    otherwise: type[TerminalError]
+    otherwise: type[DeliveryFilePackedOtherwise | ResponseFilePackedOtherwise]
     #: It is protected by a password; facts: file.
-    encrypted: type[TerminalError]
+    encrypted: type[DeliveryFileEncrypted | ResponseFileEncrypted]
     #: The zip file holds no file, or more than one; facts: file, held.
-    several: type[TerminalError]
+    several: type[DeliveryFileSeveral | ResponseFileSeveral]
     #: The content is larger, or repeats itself more, than it may; facts: file, reason.
-    too_large: type[TerminalError]
+    too_large: type[DeliveryFileTooLarge | ResponseFileTooLarge]
     #: How often more bytes than were read may come out. Deflate makes 1,032 at most, and a bomb nearly as many.
     highest_ratio: int
 

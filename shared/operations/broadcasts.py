@@ -26,7 +26,7 @@ def cancel(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     """
     broadcast = bridge.ledger.broadcasts.get(key)
     if State.CANCELLED not in TRANSITIONS[broadcast.state] or broadcast.state is State.NEEDS_OPERATOR:
-        raise IllegalTransition(broadcast=key, state=broadcast.state, to=State.CANCELLED)
+        raise IllegalTransition(broadcast=key, state=broadcast.state, change="be cancelled")
     bridge.ledger.broadcasts.request_cancel(broadcast, owner=owner)
     bridge.send_on(broadcast)
     return broadcast
@@ -60,7 +60,7 @@ def stop(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
 def _control(bridge: Bridge, key: str, act: Callable[[Broadcast], None], done: str, owner: str) -> Broadcast:
     broadcast = bridge.ledger.broadcasts.get(key)
     if broadcast.state is not State.SENDING:
-        raise IllegalTransition(broadcast=key, state=broadcast.state, to=done)
+        raise IllegalTransition(broadcast=key, state=broadcast.state, change=f"be {done}")
     act(broadcast)
     bridge.ledger.broadcasts.remark(broadcast, f"{done} by an operator", owner=owner)
     log.info("Broadcast %s was %s by an operator.", key, done, extra={"action": "control", "broadcast": key})
@@ -89,7 +89,7 @@ def retry(bridge: Bridge, key: str, *, owner: str, hold: bool = False) -> Broadc
     """
     broadcast = bridge.ledger.broadcasts.get(key)
     if broadcast.state is not State.FAILED:
-        raise IllegalTransition(broadcast=key, state=broadcast.state, to="retried")
+        raise IllegalTransition(broadcast=key, state=broadcast.state, change="be retried")
     to = State.CLAIMED if broadcast.ended_in is State.CLAIMED else State.STAGED
     released = {"released_at": None} if hold else {}
     return _restart(bridge, broadcast, to, owner, "retried", **released)
@@ -113,13 +113,15 @@ def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id:
     """
     broadcast = bridge.ledger.broadcasts.get(key)
     if broadcast.state is not State.NEEDS_OPERATOR:
-        raise IllegalTransition(broadcast=key, state=broadcast.state, to="resolved")
+        raise IllegalTransition(broadcast=key, state=broadcast.state, change="be resolved")
     if started and broadcast.request.route is RouteKind.EXPORT_FILE:
         return _continue(bridge, broadcast, State.IMPORTED, owner, "resolved by an operator: the receiver has the file")
     if started:
         campaign_id = campaign_id or broadcast.campaign_id
         if campaign_id is None:
-            raise IllegalTransition(broadcast=key, state=broadcast.state, to="sending: name its Smart Campaign")
+            raise IllegalTransition(
+                broadcast=key, state=broadcast.state, change="be resolved as started without --campaign ID"
+            )
         note = f"resolved by an operator: Smart Campaign {campaign_id} was started"
         return _continue(bridge, broadcast, State.SENDING, owner, note, campaign_id=campaign_id)
     note = "resolved by an operator: not started"

@@ -129,4 +129,4 @@ class HostKeyCheck:
             transport.close()
             first_shown = first_shown or key.fingerprint
             offer = self._pinned.remaining(offer, used)
-        raise SftpHostKeyRefused(host=self._host, fingerprint=first_shown)
+        raise SftpHostKeyRefused(host=self._host, fingerprint=first_shown or "none")

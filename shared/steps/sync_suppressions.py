@@ -169,7 +169,7 @@ def _hard_bounces(bridge: Bridge, mailing_id: int) -> dict[bytes, str]:
     try:
         found = bridge.rest.select_responses("hardbounce", mailing_id=mailing_id)
     except OptimizelyRefused as error:
-        if error.facts["status"] != HTTPStatus.NOT_FOUND:
+        if error.status != HTTPStatus.NOT_FOUND:
             raise
         return {}  # the message was deleted at Optimizely
     if not found.complete:

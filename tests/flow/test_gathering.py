@@ -247,7 +247,7 @@ def test_files_with_unusual_names_are_told_of_without_their_names(flow: Flow, ga
     on_site.write_bytes(b"one")
     assert gathered(bridge, flow) == []
     (alert,) = alerts(bridge)
-    assert "1 response files have names" in alert.text
+    assert "1 response files are not gathered" in alert.text
     assert "ann" not in alert.subject + alert.text
     on_site.unlink()
     gather_responses(bridge)

@@ -144,7 +144,7 @@ class TestHostKey:
         with pytest.raises(SftpHostKeyRefused) as caught, server.site(host_keys=pins).connect():
             pytest.fail("connected")
 
-        assert caught.value.facts["fingerprint"] in {HOST_ED25519.get_fingerprint(), HOST_RSA.get_fingerprint()}
+        assert caught.value.fingerprint in {HOST_ED25519.get_fingerprint(), HOST_RSA.get_fingerprint()}
 
 
 class TestUpload:

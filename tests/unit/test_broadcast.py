@@ -62,7 +62,7 @@ def test_exactly_the_transitions_of_the_design_are_legal(was: State, to: State) 
     else:
         with pytest.raises(IllegalTransition) as caught:
             broadcast(was).check_transition(to)
-        assert caught.value.facts == {"broadcast": "J1-00000000", "state": was, "to": to}
+        assert caught.value.fields() == {"broadcast": "J1-00000000", "state": was, "change": f"become {to}"}
 
 
 def test_every_state_has_its_transitions() -> None:

@@ -54,7 +54,7 @@ def bulk_copy_method(target: Target) -> Iterator[Callable[[list[Row]], None]]:
                 raise BulkLoadIncomplete(
                     database=target.database.name,
                     table=target.table.name,
-                    road=BulkMethod.BULK_COPY,
+                    method=BulkMethod.BULK_COPY,
                     given=len(rows),
                     arrived=copied,
                 )
@@ -72,7 +72,7 @@ def _connection(target: Target) -> Any:  # noqa: ANN401 - of a package that not 
         import_module("mssql_py_core")
     except (ImportError, OSError) as error:
         reason = f"{type(error).__name__} of mssql-python"
-        raise BulkLoadClosed(database=target.database.name, road=BulkMethod.BULK_COPY, reason=reason) from None
+        raise BulkLoadClosed(database=target.database.name, method=BulkMethod.BULK_COPY, reason=reason) from None
     # No connection outlives its load, nor its token.
     mssql_python.pooling(enabled=False)
     credential = target.database.tokens.credential(server.login) if isinstance(server.login, EntraLogin) else None
@@ -102,10 +102,10 @@ def _map_error(error: BaseException, target: Target) -> BridgeError:
     if match is None:
         if isinstance(error, RuntimeError) or type(error).__name__ == "OperationalError":
             return DatabaseUnavailable(database=name, reason=f"bulk copy: {type(error).__name__}")
-        return BulkLoadClosed(database=name, road=BulkMethod.BULK_COPY, reason=type(error).__name__)
+        return BulkLoadClosed(database=name, method=BulkMethod.BULK_COPY, reason=type(error).__name__)
     number = int(match[1])
     if number in PASSING:
         return DatabaseUnavailable(database=name, reason=f"bulk copy: error {number}", number=number)
     return meaning_of([number], database=name) or BulkLoadClosed(
-        database=name, road=BulkMethod.BULK_COPY, reason=f"error {number}"
+        database=name, method=BulkMethod.BULK_COPY, reason=f"error {number}"
     )

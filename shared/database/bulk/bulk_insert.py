@@ -96,7 +96,7 @@ def _field(target: Target, value: object) -> str:
         case str():
             if _SEPARATORS.search(value):
                 raise BulkLoadClosed(
-                    database=target.database.name, road=BulkMethod.BULK_INSERT, reason="a text holds a separator"
+                    database=target.database.name, method=BulkMethod.BULK_INSERT, reason="a text holds a separator"
                 )
             return value or _EMPTY
     return str(value)

@@ -156,7 +156,7 @@ class Loading(AbstractContextManager["Loading"]):
             raise BulkLoadIncomplete(
                 database=self._bulk.database.name,
                 table=self._target.table.name,
-                road=self._method,
+                method=self._method,
                 given=self._given,
                 arrived=self.arrived,
             )

@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from shared.bridge import Bridge, new_owner
 from shared.config.response_layouts import ResponseLayout, layout_of
-from shared.errors import ErasureBusy, ResponseFileLayout, StagedFileMissing, TerminalError
+from shared.errors import ErasureBusy, ResponseFileError, ResponseFileLayout, StagedFileMissing
 from shared.files.packing import packed
 from shared.ledger.leases import HeldLease
 from shared.ledger.person import Person
@@ -73,9 +73,7 @@ class PersonInResponseFiles:
             return sorted(self._rows(file, found[1], person), key=lambda lines: lines.start)
         except StagedFileMissing:
             return []  # its time was over meanwhile
-        except TerminalError as error:
-            if not isinstance(error, ResponseFileLayout) and not error.code.startswith("response-file-"):
-                raise
+        except ResponseFileError:
             self.unread.add(file.name)
             return []
 

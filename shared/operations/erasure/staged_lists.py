@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from shared.bridge import Bridge, new_owner
 from shared.broadcast import ENDED, Broadcast
-from shared.errors import BroadcastUnknown, ChannelUnknown, ErasureBusy, StagedFileMissing, TerminalError
+from shared.errors import BroadcastUnknown, ChannelUnknown, DeliveryFileError, ErasureBusy, StagedFileMissing
 from shared.faststats.delivery_file import deliverable
 from shared.faststats.delivery_file_text import utf8_text
 from shared.files.reject_file import without
@@ -62,11 +62,8 @@ class PersonInLists:
                 one = self._look(broadcast, person, remembered=broadcast.id in remembered)
             except StagedFileMissing:
                 continue  # its time was over meanwhile
-            except (TerminalError, KeyError, ValueError) as error:
-                of_the_file = not isinstance(error, TerminalError) or error.code.startswith("delivery-file-")
-                # Without its channel nobody knows how a list is written. That stops no other.
-                if not (of_the_file or isinstance(error, ChannelUnknown)):
-                    raise
+            # Without its channel nobody knows how a list is written. That stops no other.
+            except (DeliveryFileError, ChannelUnknown, KeyError, ValueError):
                 self.unread.add(broadcast.key)
                 continue
             if one.listed or one.rejected or one.delivered:

@@ -175,11 +175,11 @@ class RestTransport:
             except OptimizelyUnavailable as error:
                 if not attempts_left:
                     raise
-                pause = _pause(_ATTEMPTS - attempts_left, error.facts.get("retry_after"))
+                pause = _pause(_ATTEMPTS - attempts_left, error.retry_after)
                 log.info(
                     "Optimizely Campaign did not answer %s (%s): retry in %.1f s.",
                     operation,
-                    error.facts["reason"],
+                    error.reason,
                     pause,
                     extra={"action": "rest-retry", "operation": operation, "code": error.code},
                 )

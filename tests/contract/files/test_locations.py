@@ -15,7 +15,7 @@ from azure.storage.blob import BlobServiceClient
 from shared.errors import (
     DeliveryFileMissing,
     FileNameRefused,
-    PlaceUnavailable,
+    LocationUnavailable,
     SettingsInvalid,
     SftpRefused,
     SftpUnavailable,
@@ -161,9 +161,9 @@ def test_a_pipe_is_not_a_file_and_does_not_block(folder_site: Site, tmp_path: Pa
 
 def test_a_folder_that_is_not_mounted_may_be_there_later(tmp_path: Path, blobs: BlobServiceClient) -> None:
     location = Locations(blobs, {}).get(str(tmp_path / "nowhere"))
-    with pytest.raises(PlaceUnavailable, match="FileNotFoundError"):
+    with pytest.raises(LocationUnavailable, match="FileNotFoundError"):
         location.list_files("*")
-    with pytest.raises(PlaceUnavailable):
+    with pytest.raises(LocationUnavailable):
         location.write("x", [b""])
     with pytest.raises(DeliveryFileMissing), location.open("x"):
         pass
@@ -199,7 +199,7 @@ def test_an_sftp_file_truncated_while_it_is_read_is_an_error(sftp_site: Site, se
     with sftp_site.location.open("x.txt") as file:
         file.read(10)
         os.truncate(path, 10 * MIB)
-        with pytest.raises(PlaceUnavailable, match="changed"):
+        with pytest.raises(LocationUnavailable, match="changed"):
             read_on(file)
 
 

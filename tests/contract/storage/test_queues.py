@@ -113,7 +113,7 @@ def test_a_queue_that_cannot_be_created_is_an_error_of_the_catalogue(
     monkeypatch.setattr(QueueClient, "create_queue", refuse)
     with pytest.raises(StorageUnavailable) as caught:
         Queues(queues).send(new_name, {"number": 1})
-    assert caught.value.facts == {"operation": "send a message", "reason": "HttpResponseError"}
+    assert caught.value.fields() == {"operation": "send a message", "reason": "HttpResponseError"}
 
 
 def test_an_account_that_cannot_be_reached_is_a_passing_error_long_before_a_lease_runs_out(
@@ -123,7 +123,7 @@ def test_an_account_that_cannot_be_reached_is_a_passing_error_long_before_a_leas
     monkeypatch.setattr(time, "sleep", pauses.append)
     with queue_service(unreachable) as service, pytest.raises(StorageUnavailable) as caught:
         Queues(service).send("upload-list", {"broadcast": "J1-00000000"})
-    assert caught.value.facts == {"operation": "send a message", "reason": "ServiceRequestError"}
+    assert caught.value.fields() == {"operation": "send a message", "reason": "ServiceRequestError"}
     assert "J1" not in str(caught.value)
     assert len(pauses) == 3, "it is tried four times"
     assert sum(pauses) < Settings.model_fields["lease_seconds"].default / 2

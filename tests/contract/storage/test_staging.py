@@ -268,7 +268,7 @@ def test_an_account_that_cannot_be_reached_is_a_passing_error_long_before_a_leas
 ) -> None:
     with blob_service(unreachable) as service, pytest.raises(StorageUnavailable) as caught:
         operation(Staging(service, "staging"))
-    assert caught.value.facts["reason"] == "ServiceRequestError"
+    assert caught.value.reason == "ServiceRequestError"
     assert "127.0.0.1" not in str(caught.value)
     assert caught.value.__suppress_context__
     assert len(pauses) == 3, "it is tried four times"
@@ -282,7 +282,7 @@ def test_a_file_that_vanishes_while_it_is_read_is_a_passing_error(staging: Stagi
     blobs.get_blob_client(staging._container.container_name, "list.csv").delete_blob()
     with pytest.raises(StorageUnavailable) as caught:
         list(chunks)
-    assert caught.value.facts["operation"] == "read a staged file"
+    assert caught.value.operation == "read a staged file"
 
 
 def test_a_refusal_that_is_no_collision_is_not_taken_for_one(staging: Staging, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -100,7 +100,7 @@ def test_a_missing_column_is_named(missing: str) -> None:
     header = HEADER.replace(missing, "Secret")
     with pytest.raises(ColumnMissing) as caught:
         read(header)
-    assert caught.value.facts == {"file": "file.txt", "column": missing}
+    assert caught.value.fields() == {"file": "file.txt", "column": missing}
     assert "Secret" not in str(caught.value)
 
 
@@ -109,7 +109,7 @@ def test_whom_to_mail_is_not_guessed_from_two_columns_of_one_name() -> None:
     for first, names in twice.items():
         with pytest.raises(DeliveryFileColumnTwice) as caught:
             read("Kunden ID\t" + "\t".join(names) + "\n")
-        assert caught.value.facts == {"file": "file.txt", "first": first, "second": first + 1}
+        assert caught.value.fields() == {"file": "file.txt", "first": first, "second": first + 1}
 
 
 @pytest.mark.parametrize("content", [b"", b"\n", b"\r\n\r\n", b"\xef\xbb\xbf", b"\xef\xbb\xbf\n", b"  \n\t\t\n"])
@@ -341,7 +341,7 @@ def test_whatever_is_deliverable_is_an_ascii_address(text: str) -> None:
 def test_what_is_no_utf_8_text_is_told_with_its_line(content: bytes, line: int) -> None:
     with pytest.raises(DeliveryFileNotText) as caught:
         read(content)
-    assert caught.value.facts == {"file": "file.txt", "encoding": "UTF-8", "line": line}
+    assert caught.value.fields() == {"file": "file.txt", "encoding": "UTF-8", "line": line}
 
 
 @pytest.mark.parametrize("bad", [b"\0", b"\xff"])
@@ -351,13 +351,13 @@ def test_a_bad_byte_far_behind_is_told_with_its_line(bad: bytes, size: int) -> N
     content = lines(*rows).encode() + b"a\tb" + bad
     with pytest.raises(DeliveryFileNotText) as caught:
         read(content)
-    assert caught.value.facts["line"] == len(rows) + 2
+    assert caught.value.line == len(rows) + 2
 
 
 def test_a_bad_byte_after_a_line_that_was_not_kept_is_told_with_its_line() -> None:
     with pytest.raises(DeliveryFileNotText) as caught:
         read(lines(GOOD, "x" * 3 * MIB, GOOD, "a\0").encode())
-    assert caught.value.facts["line"] == 5
+    assert caught.value.line == 5
 
 
 def test_no_error_tells_of_a_person() -> None:
@@ -365,7 +365,7 @@ def test_no_error_tells_of_a_person() -> None:
     for content in (person, lines(person).encode() + b"anna.secret@example.org\xff\n", "\n" + person + "\0"):
         with pytest.raises(BridgeError) as caught:
             read(content)
-        assert "secret" not in f"{caught.value} {caught.value.facts} {caught.value.__cause__}"
+        assert "secret" not in f"{caught.value} {caught.value.fields()} {caught.value.__cause__}"
         assert "4711" not in str(caught.value)
 
 

@@ -209,7 +209,7 @@ def test_what_is_no_text_in_the_encoding_is_told_with_its_line(
 ) -> None:
     with pytest.raises(DeliveryFileNotText) as caught:
         read(content, encoding=said, delimiter=";", size=size)
-    facts = caught.value.facts
+    facts = caught.value.fields()
     assert (facts["encoding"], facts["line"]) == (called, line)
 
 
@@ -225,7 +225,7 @@ def test_a_file_of_a_bom_alone_is_empty(mark: bytes) -> None:
 def test_any_name_that_is_there_twice_is_told_by_its_positions() -> None:
     with pytest.raises(DeliveryFileColumnTwice) as caught:
         read(b"Urn\tanna\tEmail\tCommunication Key\t anna \n")
-    assert caught.value.facts == {"file": "file.txt", "first": 2, "second": 5}
+    assert caught.value.fields() == {"file": "file.txt", "first": 2, "second": 5}
     assert "anna" not in str(caught.value)
 
 
@@ -238,7 +238,7 @@ def test_a_header_may_have_a_thousand_columns_and_no_more() -> None:
     assert read(f"Urn\tEmail\tCommunication Key{more}\n".encode()) == []
     with pytest.raises(DeliveryFileTooWide) as caught:
         read(f"Urn\tEmail\tCommunication Key{more}\tx\n".encode())
-    assert caught.value.facts == {"file": "file.txt", "columns": 1001, "most": 1000}
+    assert caught.value.fields() == {"file": "file.txt", "columns": 1001, "most": 1000}
 
 
 @pytest.mark.parametrize("header", ['Urn;Email;"Communication Key', 'Urn;Email;"Communication" Key'])

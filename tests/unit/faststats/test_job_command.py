@@ -155,7 +155,7 @@ def test_no_path_leads_out_of_the_folder_of_delivery_files(path: str) -> None:
 def test_a_command_that_cannot_be_used_is_refused_with_the_reason(text: str | None, reason: str) -> None:
     with pytest.raises(JobCommandInvalid) as caught:
         read(text)
-    assert caught.value.facts == {"job": 7, "reason": reason}
+    assert caught.value.fields() == {"job": 7, "reason": reason}
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
@@ -181,7 +181,7 @@ def test_names_and_paths_may_be_as_long_as_the_ledger_has_room_for() -> None:
 def test_bombs_and_entities_from_outside_are_refused(prolog: str) -> None:
     with pytest.raises(JobCommandInvalid) as caught:
         read(prolog + command(ListName="&a9;" * 2000))
-    assert caught.value.facts["reason"] == "it is not well-formed XML"
+    assert caught.value.reason == "it is not well-formed XML"
     assert "root:" not in str(caught.value)
 
 
@@ -272,5 +272,5 @@ def test_a_job_that_asks_for_what_its_route_cannot_do_is_refused_and_told_what_i
     route: RouteKind, job_parameters: str, upload_only: str
 ) -> None:
     channels = Channels({"default": Channel(route=route)})
-    with pytest.raises(SendModeImpossible, match="It can: "):
+    with pytest.raises(SendModeImpossible, match="It supports "):
         read(command(Parameters=job_parameters, UploadOnly=upload_only), channels)

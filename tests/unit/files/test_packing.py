@@ -4,12 +4,24 @@ from random import Random
 
 import pytest
 
-from shared.errors import DeliveryFileEncrypted, TerminalError
+from shared.errors import (
+    ResponseFileEncrypted,
+    ResponseFilePackedBroken,
+    ResponseFilePackedOtherwise,
+    ResponseFileSeveral,
+    ResponseFileTooLarge,
+)
 from shared.files.packing import packed
 from shared.files.unpacking import Packing, unpacked
 
-NEVER: type[TerminalError] = DeliveryFileEncrypted
-PACKING = Packing(broken=NEVER, otherwise=NEVER, encrypted=NEVER, several=NEVER, too_large=NEVER, highest_ratio=500)
+PACKING = Packing(
+    broken=ResponseFilePackedBroken,
+    otherwise=ResponseFilePackedOtherwise,
+    encrypted=ResponseFileEncrypted,
+    several=ResponseFileSeveral,
+    too_large=ResponseFileTooLarge,
+    highest_ratio=500,
+)
 
 
 @pytest.mark.parametrize("kind", ["", "gzip", "zip"])

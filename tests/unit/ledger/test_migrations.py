@@ -385,7 +385,7 @@ def test_a_migration_that_fails_leaves_nothing_behind_and_goes_on_once_it_is_men
     broken = next_migration("CREATE TABLE extra (id INTEGER)", "ALTER TABLE nowhere ADD a INTEGER")
     with pytest.raises(MigrationFailed) as caught:
         Schema(empty, [*known(empty), broken]).migrate()
-    told = caught.value.facts
+    told = caught.value.fields()
     assert (told["number"], told["name"], told["statement"]) == (len(KNOWN) + 1, "next", 2)
     assert told["reason"] == "no such table: nowhere" or "error 4902" in str(told["reason"])
     assert Schema(empty).pending() == [], "those before it are kept"
@@ -411,7 +411,7 @@ def test_a_migration_that_was_edited_after_it_was_applied_is_refused(empty: Data
 def test_code_does_not_work_with_tables_that_lack_a_migration(empty: Database) -> None:
     with pytest.raises(SchemaOutOfDate) as caught:
         Schema(empty).check()
-    assert (caught.value.facts["number"], caught.value.facts["name"]) == (1, KNOWN[0].name)
+    assert (caught.value.number, caught.value.name) == (1, KNOWN[0].name)
     Schema(empty).migrate()
     Schema(empty).check()
 

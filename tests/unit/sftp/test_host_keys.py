@@ -41,7 +41,7 @@ def test_another_key_is_refused_before_the_login(start: Start, pins: str) -> Non
         pytest.fail("connected")
 
     assert isinstance(caught.value, TerminalError)
-    assert caught.value.facts == {"host": "127.0.0.1", "fingerprint": HOST_KEY.get_fingerprint()}
+    assert caught.value.fields() == {"host": "127.0.0.1", "fingerprint": HOST_KEY.get_fingerprint()}
     assert server.tried == []
 
 
@@ -90,7 +90,7 @@ def test_a_site_with_several_keys_none_of_them_pinned(start: Start, pins: str, c
     with pytest.raises(SftpHostKeyRefused) as caught, server.client(host_keys=pins).connect():
         pytest.fail("connected")
 
-    assert caught.value.facts["fingerprint"] == HOST_KEY.get_fingerprint()
+    assert caught.value.fingerprint == HOST_KEY.get_fingerprint()
     assert server.tried == []
     assert server.connections() == connections
 

@@ -153,7 +153,7 @@ class TestStat:
         with start(Rude).client().connect() as session, pytest.raises(SftpRefused, match="failure") as caught:
             session.stat("/import/x")
 
-        assert SERVER_TEXT not in f"{caught.value} {caught.value!r} {caught.value.facts}"
+        assert SERVER_TEXT not in f"{caught.value} {caught.value!r} {caught.value.fields()}"
 
     def test_a_site_that_falls_silent(self, start: Start) -> None:
         class Silent(asyncssh.SFTPServer):
@@ -243,7 +243,7 @@ class TestRemove:
         with start(Keeping).client().connect() as session, pytest.raises(SftpRefused) as caught:
             session.remove("/import/list.csv")
 
-        assert caught.value.facts == {"operation": "remove /import/list.csv", "reason": "permission denied"}
+        assert caught.value.fields() == {"operation": "remove /import/list.csv", "reason": "permission denied"}
 
 
 class TestRead:
@@ -372,7 +372,7 @@ class TestRead:
             for _ in session.read("/file"):
                 pass
 
-        assert caught.value.facts["operation"] == "read /file"
+        assert caught.value.operation == "read /file"
 
     def test_a_refusal_in_the_middle(self, start: Start) -> None:
         class Failing(asyncssh.SFTPServer):

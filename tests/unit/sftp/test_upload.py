@@ -305,7 +305,7 @@ class TestFailures:
             start(Refusing).client().upload(Content(10).open_at, PATH, size=10, tag="t1")
 
         assert isinstance(caught.value, TerminalError)
-        assert caught.value.facts == {"operation": "upload /import/list.csv.t1.part", "reason": reason}
+        assert caught.value.fields() == {"operation": "upload /import/list.csv.t1.part", "reason": reason}
 
 
 class TestBreaks:

@@ -111,7 +111,7 @@ def test_where_entra_gives_no_token_the_error_passes_and_names_nobody(credential
     credentials.refuse = True
     with pytest.raises(EntraTokenUnavailable) as caught:
         EntraTokens().access_token(MANAGED)
-    assert caught.value.facts == {"identity": "managed identity", "reason": "ClientAuthenticationError"}
+    assert caught.value.fields() == {"identity": "managed identity", "reason": "ClientAuthenticationError"}
     assert "ann@example.com" not in str(caught.value)
     assert caught.value.__suppress_context__
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.database.mssql_errors import PASSING, meaning, numbers, passes_soon, sqlstate, was_undone, without_text
+from shared.database.mssql_errors import PASSING, meaning, numbers, passes_soon, sqlstate, without_text
 from shared.errors import (
     BridgeError,
     DatabaseLoginRefused,
@@ -71,7 +71,7 @@ def test_a_login_that_fails_for_lack_of_the_database_is_told_by_the_database() -
     assert isinstance(explained(NO_DATABASE, connecting=True), DatabaseMissing)
     found = explained(with_number(18456), connecting=True)
     assert isinstance(found, DatabaseLoginRefused)
-    assert found.facts["number"] == 18456
+    assert found.number == 18456
     assert "ann" not in str(found)
 
 
@@ -104,7 +104,7 @@ def test_a_broken_constraint_is_for_who_writes() -> None:
 def test_a_passing_number_is_a_passing_error(number: int) -> None:
     found = explained(with_number(number))
     assert isinstance(found, DatabaseUnavailable)
-    assert found.facts["number"] == number
+    assert found.number == number
     assert passes_soon(found)
 
 
@@ -124,8 +124,8 @@ def test_a_missing_database_may_be_there_in_a_moment() -> None:
 @pytest.mark.parametrize("arguments", [DEADLOCK, LOST, with_number(40501), with_number(40613)])
 def test_before_the_commit_nothing_is_kept(arguments: tuple[str, str]) -> None:
     found = explained(arguments)
-    assert found is not None
-    assert was_undone(found)
+    assert isinstance(found, DatabaseUnavailable)
+    assert found.undone
 
 
 @pytest.mark.parametrize(
@@ -133,11 +133,11 @@ def test_before_the_commit_nothing_is_kept(arguments: tuple[str, str]) -> None:
 )
 def test_after_a_commit_nothing_is_kept_only_if_the_server_says_so(arguments: tuple[str, str], undone: bool) -> None:
     found = explained(arguments, committing=True)
-    assert found is not None
-    assert was_undone(found) is undone
+    assert isinstance(found, DatabaseUnavailable)
+    assert found.undone is undone
 
 
 def test_a_connection_that_was_not_had_undid_nothing() -> None:
     found = explained(LATE, connecting=True)
-    assert found is not None
-    assert not was_undone(found)
+    assert isinstance(found, DatabaseUnavailable)
+    assert not found.undone

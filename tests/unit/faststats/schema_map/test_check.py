@@ -221,7 +221,7 @@ def test_a_database_that_does_not_fit_is_looked_at_again_until_it_does(database:
     for _ in range(2):
         with pytest.raises(SchemaMapMismatch, match="there is no table vDeliveryCommands") as caught:
             check.require()
-    assert caught.value.facts["database"] == "TEST"
+    assert caught.value.database == "TEST"
     create(database, PsDbSchema(ZONE))
     check.require()
 

@@ -90,13 +90,13 @@ def test_one_column_can_be_urn_and_address() -> None:
 def test_a_list_without_a_key_field_is_refused(missing: str) -> None:
     with pytest.raises(ListFieldMissing) as caught:
         plan(keys=[field for field in KEYS if field.internal_name != missing])
-    assert caught.value.facts == {"list": "Customers", "field": missing}
+    assert caught.value.fields() == {"list": "Customers", "field": missing}
 
 
 def test_a_required_field_without_a_column_is_refused() -> None:
     with pytest.raises(RequiredFieldMissing) as caught:
         plan(["City"], [Field("City"), Field("Country", required=True)])
-    assert caught.value.facts == {"list": "Customers", "field": "Country"}
+    assert caught.value.fields() == {"list": "Customers", "field": "Country"}
 
 
 # The same value in every row
@@ -194,14 +194,14 @@ def test_urn_and_address_in_one_mapped_column_fill_one_field() -> None:
 def test_a_mapped_column_that_the_file_lacks_is_refused() -> None:
     with pytest.raises(MappedColumnMissing) as caught:
         plan(["City"], [Field("City")], field_map={"Ort": "City"})
-    assert caught.value.facts == {"column": "Ort", "field": "City"}
+    assert caught.value.fields() == {"column": "Ort", "field": "City"}
 
 
 @pytest.mark.parametrize("field", ["Town", "created"])
 def test_a_mapped_field_that_the_list_lacks_is_refused(field: str) -> None:
     with pytest.raises(ListFieldUnknown) as caught:
         plan(["City"], [Field("City"), Field("created", "TIMESTAMP")], field_map={"City": field})
-    assert caught.value.facts == {"list": "Customers", "field": field}
+    assert caught.value.fields() == {"list": "Customers", "field": field}
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_a_mapped_field_that_the_list_lacks_is_refused(field: str) -> None:
 def test_a_map_that_leaves_two_choices_is_refused(field_map: Mapping[str, str], reason: str) -> None:
     with pytest.raises(FieldMapAmbiguous) as caught:
         plan(["City", "Ort"], [Field("Town"), Field("Wave")], field_map=field_map, extra={"Wave": "1"})
-    assert caught.value.facts == {"list": "Customers", "reason": reason}
+    assert caught.value.fields() == {"list": "Customers", "reason": reason}
 
 
 # The order of the file
@@ -261,7 +261,7 @@ def test_an_order_that_does_not_fit_the_list_is_refused(order: Sequence[str], re
     fields = [Field("City", required=True), Field("Unfilled")]
     with pytest.raises(ListFileColumnsWrong) as caught:
         plan(["City"], fields, extra={"Wave": "1"}, order=order)
-    assert caught.value.facts == {"list": "Customers", "reason": reason}
+    assert caught.value.fields() == {"list": "Customers", "reason": reason}
 
 
 @given(st.permutations([*KEY_FIELDS, "A", "B", "C", "Wave"]), st.integers(0, 3))

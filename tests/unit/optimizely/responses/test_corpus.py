@@ -57,7 +57,7 @@ def test_it_is_read_as_expected(name: str, size: int) -> None:
         with pytest.raises(TerminalError) as caught:
             list(reader_of(case, size).rows())
         assert caught.value.code == case.code
-        assert caught.value.facts["file"] == case.name
+        assert caught.value.fields()["file"] == case.name
         return
     reader = reader_of(case, size)
     good: list[Response] = []

@@ -241,7 +241,7 @@ def test_a_header_alone_has_no_rows() -> None:
 def test_a_file_of_another_layout_is_refused(content: str, reason: str) -> None:
     with pytest.raises(ResponseFileLayout, match=reason) as caught:
         read(content)
-    assert caught.value.facts["file"] == "Responses.csv"
+    assert caught.value.file == "Responses.csv"
 
 
 def test_a_header_that_is_no_text_is_refused() -> None:
@@ -262,7 +262,7 @@ def test_half_a_character_of_utf_16_refuses_its_row_only(encoding: str) -> None:
 def test_an_error_tells_nothing_of_the_file() -> None:
     with pytest.raises(ResponseFileLayout) as caught:
         read(f"{OPEN}\r\n{OPEN}\r\n")
-    assert "anna" not in f"{caught.value} {caught.value.facts}"
+    assert "anna" not in f"{caught.value} {caught.value.fields()}"
 
 
 # Refused rows

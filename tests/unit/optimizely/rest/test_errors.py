@@ -53,7 +53,7 @@ class TestStatuses:
             operation.call(rest)
 
         assert isinstance(caught.value, TerminalError)
-        assert caught.value.facts["status"] == status
+        assert caught.value.status == status
         assert len(campaign.requests) == 1
 
     @pytest.mark.parametrize("status", [400, 404, 406, 501])
@@ -63,7 +63,7 @@ class TestStatuses:
         with pytest.raises(OptimizelyRefused) as caught:
             rest.start_smart_campaign(3)
 
-        assert caught.value.facts == {"operation": "startSmartCampaign", "status": status}
+        assert caught.value.fields() == {"operation": "startSmartCampaign", "status": status}
         assert len(campaign.requests) == 1
 
 
@@ -90,7 +90,7 @@ class TestConflicts:
         else:
             with pytest.raises(OptimizelyConflict) as caught:
                 change(rest)
-            assert caught.value.facts == {"operation": f"{verb}SmartCampaign", "state": status}
+            assert caught.value.fields() == {"operation": f"{verb}SmartCampaign", "state": status}
 
         assert [(request.method, request.path) for request in campaign.requests] == [
             ("POST", f"smartcampaigns/3/{verb}"),
@@ -107,7 +107,7 @@ class TestConflicts:
         with pytest.raises(OptimizelyUnavailable) as caught:
             OPERATIONS[f"{verb}_smart_campaign"].call(rest)
 
-        assert caught.value.facts["operation"] == "getSmartCampaign"
+        assert caught.value.operation == "getSmartCampaign"
         assert [request.method for request in campaign.requests] == ["POST"] + ["GET"] * 4
 
     @pytest.mark.parametrize("state", ["initiated", "has_recipients", "sent", "invalid"])
@@ -119,7 +119,7 @@ class TestConflicts:
         else:
             with pytest.raises(OptimizelyConflict) as caught:
                 rest.send_batch(9)
-            assert caught.value.facts == {"operation": "importRecipientsAndSendBatch", "state": state}
+            assert caught.value.fields() == {"operation": "importRecipientsAndSendBatch", "state": state}
 
         assert [request.method for request in campaign.requests] == ["POST", "GET"]
 
@@ -133,7 +133,7 @@ class TestConflicts:
             rest.add_recipients_to_batch(9, "c-0003", [b'{"id":"1"}'])
 
         assert isinstance(caught.value, TerminalError)
-        assert caught.value.facts == {"operation": "addRecipients_1", "state": state}
+        assert caught.value.fields() == {"operation": "addRecipients_1", "state": state}
         assert [request.method for request in campaign.requests] == ["PUT", "GET"]
 
     def test_elsewhere_there_is_no_state_to_read(self, campaign: Campaign, rest: OptimizelyRest) -> None:
@@ -143,7 +143,7 @@ class TestConflicts:
             with pytest.raises(OptimizelyConflict) as caught:
                 OPERATIONS[name].call(rest)
 
-            assert caught.value.facts == {"operation": operation, "state": "unknown"}
+            assert caught.value.fields() == {"operation": operation, "state": "unknown"}
         assert [request.method for request in campaign.requests] == ["GET", "POST"]
 
 
@@ -219,7 +219,7 @@ class TestShapes:
         with pytest.raises(OptimizelyAnswerInvalid) as caught:
             OPERATIONS[name].call(rest)
 
-        assert caught.value.facts["reason"] == reason
+        assert caught.value.reason == reason
 
 
 def paths(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
@@ -302,7 +302,7 @@ class TestSecrets:
         try:
             operation.call(rest)
         except BridgeError as error:
-            shown = "".join(traceback.format_exception(error)) + f"{error!r} {error.facts}"
+            shown = "".join(traceback.format_exception(error)) + f"{error!r} {error.fields()}"
 
         shown += caplog.text
         assert not [secret for secret in SECRETS if secret in shown]

@@ -153,7 +153,7 @@ class TestRetries:
             rest.get_recipient_list(5)
 
         assert isinstance(caught.value, TransientError)
-        assert caught.value.facts["operation"] == "getRecipientList"
+        assert caught.value.operation == "getRecipientList"
         assert len(campaign.requests) == 4
         assert len(pauses) == 3
 

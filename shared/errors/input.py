@@ -1,0 +1,249 @@
+"""The client's data: a job, a list or message name, a delivery, or what an operator asked for must be corrected."""
+
+from shared.errors.base import TerminalError
+
+
+class InputError(TerminalError):
+    """Whoever made the broadcast, or gave the command, must correct it."""
+
+
+# The job and the channel call
+
+
+class JobCommandInvalid(InputError):
+    """The command of job {job} cannot be used: {reason}."""
+
+    code = "job-command-invalid"
+    remedy = "Compare the job's row in JobQueueCommands with the XML paths of the schema map, then add the job again."
+    job: int
+    reason: str
+
+
+class ChannelUnknown(InputError):
+    """There is no channel named {channel!r}."""
+
+    code = "channel-unknown"
+    remedy = "Correct the channel name in the job, or add the channel to CHANNELS_FILE, then add the job again."
+    channel: str
+
+
+class SendModeImpossible(InputError):
+    """The route {route!r} of channel {channel!r} does not support the send mode {mode!r}."""
+
+    code = "send-mode-impossible"
+    remedy = "It supports {possible}. Use another channel, or add the job again with one of these send modes."
+    route: str
+    channel: str
+    mode: str
+    possible: str
+
+
+class FileNameRefused(InputError):
+    """The file name {name} is not allowed in {location}."""
+
+    code = "file-name-refused"
+    remedy = (
+        "A name must not contain a folder or a control character, and has at most 255 bytes. "
+        "Correct it and run the broadcast again."
+    )
+    name: str
+    location: str
+
+
+class NoRecipients(InputError):
+    """None of the {rows} rows of the delivery file {file} can be uploaded."""
+
+    code = "no-recipients"
+    remedy = "The reject file of the broadcast gives the reason for each row."
+    rows: int
+    file: str
+
+
+class ChannelCallInvalid(InputError):
+    """PeopleStage's call of the slot {slot} is invalid: {reason}."""
+
+    code = "channel-call-invalid"
+    remedy = "Compare the channel in PeopleStage's Channel Editor with docs/how-to/peoplestage.md."
+    slot: str
+    reason: str
+
+
+class DeliveryDiffers(InputError):
+    """PeopleStage uploaded the delivery of broadcast {broadcast} again, with another {what}; nothing was changed."""
+
+    code = "delivery-differs"
+    remedy = "If the first upload was wrong, run `bridge broadcast cancel {broadcast}` and start a new delivery."
+    broadcast: str
+    what: str
+
+
+class DeliveryEnded(InputError):
+    """Broadcast {broadcast} of this delivery is {state} ({reason})."""
+
+    code = "delivery-ended"
+    remedy = (
+        "`bridge broadcast show {broadcast}` shows why and which commands help. A new delivery becomes a new broadcast."
+    )
+    broadcast: str
+    state: str
+    reason: str
+
+
+class NeverReleased(InputError):
+    """The list was checked and staged, but PeopleStage did not ask to broadcast it within {hours} hours."""
+
+    code = "never-released"
+    remedy = "Nobody was mailed. Check in PeopleStage why the delivery stopped after its upload, and repeat it there."
+    hours: int
+
+
+# Names and columns at Optimizely Campaign
+
+
+class ListUnknown(InputError):
+    """Optimizely Campaign has no recipient list named {list!r}."""
+
+    code = "list-unknown"
+    remedy = (
+        "Correct the list name in the broadcast, or create the list in Optimizely Campaign, "
+        "then run `bridge broadcast retry`."
+    )
+    list: str
+
+
+class ListAmbiguous(InputError):
+    """Optimizely Campaign has {count} recipient lists named {list!r}."""
+
+    code = "list-ambiguous"
+    remedy = "Rename all but one of them in Optimizely Campaign, then run `bridge broadcast retry`."
+    list: str
+    count: int
+
+
+class RequiredFieldMissing(InputError):
+    """The recipient list {list!r} requires the field {field}, which the delivery file does not have."""
+
+    code = "list-required-field-missing"
+    remedy = "Add a column with this name to the broadcast and run it again."
+    list: str
+    field: str
+
+
+class MappedColumnMissing(InputError):
+    """The delivery file has no column {column}, which the channel maps to the list field {field}."""
+
+    code = "mapped-column-missing"
+    remedy = (
+        "Add the column to the broadcast, or correct `fields` of the channel in CHANNELS_FILE, "
+        "and run the broadcast again."
+    )
+    column: str
+    field: str
+
+
+class MessageUnknown(InputError):
+    """No Smart Campaign in status 'Activation required' has a message named {message!r}."""
+
+    code = "message-unknown"
+    remedy = (
+        "Correct the message name, or finish the message in Optimizely Campaign, then run `bridge broadcast retry`."
+    )
+    message: str
+
+
+class MessageAmbiguous(InputError):
+    """{count} Smart Campaigns have a message named {message!r}."""
+
+    code = "message-ambiguous"
+    remedy = "Rename all but one of the messages in Optimizely Campaign, then run `bridge broadcast retry`."
+    message: str
+    count: int
+
+
+# What an operator asks for
+
+
+class BroadcastUnknown(InputError):
+    """The ledger has no broadcast {broadcast}."""
+
+    code = "broadcast-unknown"
+    remedy = "`bridge broadcasts` lists them."
+    broadcast: str | int
+
+
+class IllegalTransition(InputError):
+    """Broadcast {broadcast} is {state} and cannot {change}."""
+
+    code = "illegal-transition"
+    remedy = "`bridge broadcast show {broadcast}` shows its state and its history."
+    broadcast: str
+    state: str
+    #: As it reads behind "cannot": "become sent", "be retried".
+    change: str
+
+
+class MessageNotTestable(InputError):
+    """Broadcast {broadcast} has no message of its own that can be tested."""
+
+    code = "message-not-testable"
+    remedy = "Name the message: `bridge test-send MESSAGE`."
+    broadcast: str
+
+
+class SeedListMissing(InputError):
+    """The channel {channel!r} has no seed list for test messages."""
+
+    code = "seed-list-missing"
+    remedy = "Name a list with --list, or set seed_list of the channel in CHANNELS_FILE."
+    channel: str
+
+
+class SeedListUnfit(InputError):
+    """The recipient list {list!r} has {count} recipients; a seed list has 1 to {most}."""
+
+    code = "seed-list-unfit"
+    remedy = "Nothing was sent. Name the seed list of your staff, not a list of customers."
+    list: str
+    count: int
+    most: int
+
+
+class ErasureUnclear(InputError):
+    """The {given_by} leads to more than {most} addresses or keys, which cannot be one person's."""
+
+    code = "erasure-unclear"
+    remedy = "Nothing was changed. The key may be a placeholder that many people share; name the person by another key."
+    given_by: str
+    most: int
+
+
+class ErasureUnderWay(InputError):
+    """The person cannot be erased yet, because work on their data has not ended: {what}."""
+
+    code = "erasure-under-way"
+    remedy = "Nothing was changed. Wait until it ends, or cancel the broadcast, then run `bridge erase` again."
+    what: str
+
+
+class ResponseFileUnknown(InputError):
+    """No response file has the name or number {file}."""
+
+    code = "response-file-unknown"
+    remedy = "`bridge status` lists the newest; `bridge responses load` loads a file that is not known yet."
+    file: str | int
+
+
+class ResponseFileNotKept(InputError):
+    """The bridge no longer keeps the response file {file}: its retention time is over."""
+
+    code = "response-file-not-kept"
+    remedy = "If you have a copy, load it with `bridge responses load`."
+    file: str
+
+
+class ResponseFileDiffers(InputError):
+    """A response file {file} of this size and time is already known, with other content."""
+
+    code = "response-file-differs"
+    remedy = "Give the file another name that matches a layout of the channels file, and load it again."
+    file: str

@@ -1,0 +1,300 @@
+"""The installation: a setting, a permission, the channels file or the schema of a database must be corrected."""
+
+from shared.errors.base import TerminalError, TransientError
+
+
+class InstallationError(TerminalError):
+    """Whoever runs the bridge must correct a setting, a permission, a file of configuration or a database."""
+
+
+class TransientInstallationError(TransientError):
+    """The cause may pass by itself; if it lasts, whoever runs the bridge must correct something."""
+
+
+# Settings and the channels file
+
+
+class SettingsInvalid(InstallationError):
+    """The app settings cannot be used: {reason}."""
+
+    code = "settings-invalid"
+    remedy = "docs/reference/settings.md describes every setting; `bridge doctor` checks them."
+    reason: str
+
+
+class DropMissing(InstallationError):
+    """The channel {channel} no longer has a folder for dropped delivery files."""
+
+    code = "drop-missing"
+    remedy = "Restore the table [channels.….drop] of the channel in CHANNELS_FILE, then run `bridge broadcast retry`."
+    channel: str
+
+
+class ListFieldUnknown(InstallationError):
+    """The recipient list {list!r} has no field {field}, which `fields` of the channel names."""
+
+    code = "list-field-unknown"
+    remedy = (
+        "Correct `fields` of the channel in CHANNELS_FILE, or ask Optimizely support to add the field, "
+        "then run `bridge broadcast retry`."
+    )
+    list: str
+    field: str
+
+
+class FieldMapAmbiguous(InstallationError):
+    """The channel maps columns to fields of the recipient list {list!r} ambiguously: {reason}."""
+
+    code = "field-map-ambiguous"
+    remedy = "Correct `fields` of the channel in CHANNELS_FILE, then run `bridge broadcast retry`."
+    list: str
+    reason: str
+
+
+class ListFileColumnsWrong(InstallationError):
+    """The list file for the recipient list {list!r} cannot have the columns of the channel: {reason}."""
+
+    code = "list-file-columns-wrong"
+    remedy = (
+        "Correct `list_file` or `mailing_column` of the channel in CHANNELS_FILE, then run `bridge broadcast retry`."
+    )
+    list: str
+    reason: str
+
+
+class LocationUnavailable(TransientInstallationError):
+    """The bridge could not {operation} in {location} ({reason})."""
+
+    code = "place-unavailable"
+    remedy = "It retries by itself; if the error lasts, check that the folder exists and that the bridge may use it."
+    location: str
+    operation: str
+    reason: str
+
+
+# Logins at Optimizely
+
+
+class OptimizelyLoginRefused(InstallationError):
+    """Optimizely Campaign refused the API user for {operation} (status {status})."""
+
+    code = "optimizely-login-refused"
+    remedy = "Check OPTIMIZELY_API_USER, OPTIMIZELY_API_PASSWORD, OPTIMIZELY_CLIENT_ID and the allowed IP addresses."
+    operation: str
+    status: int
+
+
+class SftpHostKeyRefused(InstallationError):
+    """The SFTP site {host} presented a host key that is not pinned (fingerprint {fingerprint})."""
+
+    code = "sftp-host-key-refused"
+    remedy = "Ask Optimizely support whether the key has changed; only if it has, add it to SFTP_HOST_KEYS."
+    host: str
+    fingerprint: str
+
+
+class SftpLoginRefused(InstallationError):
+    """The SFTP site {host} refused the login."""
+
+    code = "sftp-login-refused"
+    remedy = (
+        "Check SFTP_USER, SFTP_PRIVATE_KEY and SFTP_PASSWORD, and that Optimizely support registered the public key."
+    )
+    host: str
+
+
+class SftpRefused(InstallationError):
+    """The SFTP site refused to {operation} ({reason})."""
+
+    code = "sftp-refused"
+    remedy = "Check the folders and the permissions of SFTP_USER with Optimizely support."
+    operation: str
+    reason: str
+
+
+# Logins and permissions at a database
+
+
+class DatabaseLoginRefused(InstallationError):
+    """The server of {database} refused the login (error {number})."""
+
+    code = "database-login-refused"
+    remedy = (
+        "Check the user and password in the setting {database}, or that the app's identity is a user of the "
+        "database. The password may have expired, or the login may be locked or disabled."
+    )
+    database: str
+    number: int
+
+
+class DatabaseMissing(InstallationError):
+    """The server of {database} has no such database, or hides it from this login (error {number})."""
+
+    code = "database-missing"
+    remedy = "Check the database name in the setting {database}, and that the login is a user of that database."
+    database: str
+    number: int
+
+
+class DatabaseAddressRefused(InstallationError):
+    """The firewall of the server of {database} refused the bridge's network (error {number})."""
+
+    code = "database-address-refused"
+    remedy = "Add the bridge's subnet or address to the server's firewall rules, or use a private endpoint."
+    database: str
+    number: int
+
+
+class DatabasePermissionDenied(InstallationError):
+    """The bridge's user lacks a permission in {database} (error {number})."""
+
+    code = "database-permission-denied"
+    remedy = "Grant the user the permissions that docs/how-to/databases.md lists."
+    database: str
+    number: int
+
+
+class OdbcDriverMissing(InstallationError):
+    """SQL Server cannot be reached, because {what} is missing or cannot be loaded."""
+
+    code = "odbc-driver-missing"
+    remedy = (
+        "Install ODBC itself (Debian and Ubuntu: `apt-get install unixodbc libgssapi-krb5-2`); the driver comes with "
+        "the Python package mssql-python-odbc, or from Microsoft."
+    )
+    what: str
+
+
+class DatabaseTlsFailed(TransientInstallationError):
+    """No encrypted connection to the server of {database} could be made (error {number})."""
+
+    code = "database-tls-failed"
+    remedy = (
+        "The bridge retries by itself; if the error lasts, the server has no TLS, or its certificate has expired, is "
+        "of an authority that this machine does not trust, or names another host than the setting {database} "
+        "(docs/how-to/databases.md)."
+    )
+    database: str
+    number: int
+
+
+class EntraTokenUnavailable(TransientInstallationError):
+    """Microsoft Entra issued no token for the database login by {identity} ({reason})."""
+
+    code = "entra-token-unavailable"
+    remedy = (
+        "The bridge retries by itself; if the error lasts, check that the app has the managed identity that the "
+        "setting names, or on a developer's machine sign in with `az login`."
+    )
+    identity: str
+    reason: str
+
+
+# The schema of a database
+
+
+class DatabaseObjectMissing(InstallationError):
+    """A table or column that the bridge uses is missing in {database} (error {number})."""
+
+    code = "database-object-missing"
+    remedy = "Run `bridge db status`; if no migration is pending, compare the database with the schema map."
+    database: str
+    number: int
+
+
+class SchemaMapMismatch(InstallationError):
+    """{database} differs from the schema map: {differences}."""
+
+    code = "schema-map-mismatch"
+    remedy = (
+        "Correct SCHEMA_MAP_FILE (docs/reference/schema-map.md) until `bridge doctor` reports no difference. "
+        "Until then no job is claimed and nothing is lost."
+    )
+    database: str
+    differences: str
+
+
+class CatalogueUnreadable(InstallationError):
+    """The catalogue of {database} cannot be read ({reason}), so the schema map is used unchecked."""
+
+    code = "catalogue-unreadable"
+    remedy = (
+        "Grant the bridge's user VIEW DEFINITION on the tables (docs/how-to/databases.md), or compare them with "
+        "`bridge schema-map show`."
+    )
+    database: str
+    reason: str
+
+
+class DatabaseValueTooLong(InstallationError):
+    """A value is too long or too large for its column in {database} ({reason}); nothing was written."""
+
+    code = "database-value-too-long"
+    remedy = "Compare the widths of the columns with the schema map."
+    database: str
+    reason: str
+
+
+class DatabaseTextNotAscii(InstallationError):
+    """A text with characters beyond ASCII does not fit {column} of {database}; nothing was written."""
+
+    code = "database-text-not-ascii"
+    remedy = "Change the column to NVARCHAR, or find out where the text comes from."
+    column: str
+    database: str
+
+
+class BulkLoadClosed(InstallationError):
+    """Rows cannot be loaded into {database} by {method} ({reason})."""
+
+    code = "bulk-load-closed"
+    remedy = "Set BULK_LOAD to auto or insert, or provide what {method} needs (docs/reference/bulk-load.md)."
+    database: str
+    method: str
+    reason: str
+
+
+class SchemaOutOfDate(InstallationError):
+    """The bridge's tables in {database} lack migration {number} ({name}), which this code needs."""
+
+    code = "schema-out-of-date"
+    remedy = (
+        "Nothing was started. Run `bridge db migrate` with a login that may change the tables (docs/how-to/migrate.md)."
+    )
+    database: str
+    number: int
+    name: str
+
+
+class SchemaTooNew(InstallationError):
+    """The bridge's tables in {database} are too new for this code since migration {number} ({name})."""
+
+    code = "schema-too-new"
+    remedy = "Nothing was started. Deploy the code that brought the migration: migrations go forward only."
+    database: str
+    number: int
+    name: str
+
+
+class MigrationChanged(InstallationError):
+    """Migration {number} ({name}) was applied to {database} with other statements than this code has."""
+
+    code = "migration-changed"
+    remedy = (
+        "Nothing was changed. A migration must not be edited once it is applied: restore its file, and add a new "
+        "migration for the change."
+    )
+    database: str
+    number: int
+    name: str
+
+
+class MigrationFailed(InstallationError):
+    """Migration {number} ({name}) failed at its statement {statement}: {reason}."""
+
+    code = "migration-failed"
+    remedy = "It was rolled back. Fix the cause and run `bridge db migrate` again; `--plan` prints its SQL."
+    number: int
+    name: str
+    statement: int
+    reason: str

@@ -1,0 +1,81 @@
+"""This code: a fault of the bridge to be reported, or a state of its own that passes by itself."""
+
+from shared.errors.base import TerminalError, TransientError
+
+
+class InternalError(TerminalError):
+    """The bridge has a fault: report it."""
+
+
+class TransientInternalError(TransientError):
+    """Other work of the bridge is in the way; only if it lasts is it a fault."""
+
+
+class RowsUnaccounted(InternalError):
+    """The rows of {what} do not add up: {read} read, but {accounted} accounted for.
+
+    Rule 5 of docs/why/rules.md: every row that is read is accounted for.
+    """
+
+    code = "rows-unaccounted"
+    remedy = "Nothing was sent or loaded from it. This is a fault of the bridge: report it with the numbers."
+    what: str
+    read: int
+    accounted: int
+
+
+class BroadcastChangedMeanwhile(TransientInternalError):
+    """Broadcast {broadcast} was changed by another process between reading and writing it."""
+
+    code = "broadcast-changed-meanwhile"
+    remedy = "The bridge checks it again by itself."
+    broadcast: str
+
+
+class LeaseLost(TransientInternalError):
+    """The lease {lease} was lost: it was not renewed in time, and another process may hold it now."""
+
+    code = "lease-lost"
+    remedy = "The step stops here; the holder of the lease continues, or the bridge retries by itself."
+    lease: str
+
+
+class ErasureBusy(TransientInternalError):
+    """The person cannot be erased yet, because another process works on {what}."""
+
+    code = "erasure-busy"
+    remedy = "Run `bridge erase` again; it continues where it stopped."
+    what: str
+
+
+class ResponseFileBusy(TransientInternalError):
+    """The response file {file} is being gathered, loaded or delivered to FERG by another process."""
+
+    code = "response-file-busy"
+    remedy = "Try again in a minute."
+    file: str
+
+
+class SuppressionsIncomplete(TransientInternalError):
+    """The channel {channel!r} removes suppressed recipients, but they are not fully synced from Optimizely yet."""
+
+    code = "suppressions-incomplete"
+    remedy = "draw_suppressions syncs them and the bridge retries by itself; if the error lasts, see its last error."
+    channel: str
+
+
+class StagedFileMissing(TransientInternalError):
+    """The staged file {blob} is missing."""
+
+    code = "staged-file-missing"
+    remedy = "The bridge stages it again from its source by itself."
+    blob: str
+
+
+class UnexpectedError(TransientInternalError):
+    """The step {step} ended with an unexpected {kind}."""
+
+    code = "unexpected-error"
+    remedy = "It is retried a few times by itself; if it fails for good, report it with the log, which has a traceback."
+    step: str
+    kind: str

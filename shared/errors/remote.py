@@ -1,0 +1,251 @@
+"""The other side: Optimizely Campaign, its SFTP site, SQL Server or the storage account must be looked at."""
+
+from shared.errors.base import TerminalError, TransientError
+
+
+class RemoteError(TerminalError):
+    """Something at Optimizely has to be checked or corrected, by an operator or by its support."""
+
+
+class TransientRemoteError(TransientError):
+    """A service did not answer, or cannot do its work now."""
+
+
+# The list and its import
+
+
+class ListFieldMissing(RemoteError):
+    """The recipient list {list!r} has no field for {field}."""
+
+    code = "list-field-missing"
+    remedy = (
+        "Ask Optimizely support to add the field to the list and its import job, then run `bridge broadcast retry`."
+    )
+    list: str
+    field: str
+
+
+class ImportNotSeen(RemoteError):
+    """Optimizely Campaign did not import the list within {minutes} minutes of the upload."""
+
+    code = "import-not-seen"
+    remedy = (
+        "Check Administration > Scheduled Jobs in Optimizely Campaign, or ask its support, "
+        "then run `bridge broadcast retry`."
+    )
+    minutes: int
+
+
+class ImportCountWrong(RemoteError):
+    """The list holds {imported} recipients after the import, but {uploaded} were uploaded."""
+
+    code = "import-count-wrong"
+    remedy = (
+        "Check the import in Optimizely Campaign, and blocklisted or unsubscribed recipients; if the difference is "
+        "right, raise max_shortfall_percent of the channel. If the broadcast failed, nobody was mailed: run `bridge "
+        "broadcast retry`. If it is parked, Optimizely may be sending it: report what you see with `bridge broadcast "
+        "resolve`."
+    )
+    imported: int
+    uploaded: int
+
+
+class ListChangedMeanwhile(RemoteError):
+    """The recipient list {list!r} was changed between its verified import and the start; nothing was sent."""
+
+    code = "list-changed-meanwhile"
+    remedy = "Find out what else fills this list and stop it, then run `bridge broadcast retry`."
+    list: str
+
+
+# The Smart Campaign and its send
+
+
+class CampaignNotStartable(RemoteError):
+    """The Smart Campaign {campaign} has not sent and cannot be started: its status is {status}."""
+
+    code = "campaign-not-startable"
+    remedy = "Check it in Optimizely Campaign and report what happened with `bridge broadcast resolve`."
+    campaign: int | None
+    status: str
+
+
+class SendNotSeen(RemoteError):
+    """Optimizely Campaign did not start the Smart Campaign {campaign} by itself; its status is {status}."""
+
+    code = "send-not-seen"
+    remedy = "Check its Wait node in Optimizely Campaign, then run `bridge broadcast retry`."
+    campaign: int | None
+    status: str
+
+
+class SendOutcomeUnknown(RemoteError):
+    """It is not known whether the Smart Campaign {campaign} was started: {reason}."""
+
+    code = "send-outcome-unknown"
+    remedy = (
+        "Check it in Optimizely Campaign. If it was started, run `bridge broadcast resolve {broadcast} --started`. "
+        "If it was not, run `bridge broadcast resolve {broadcast} --not-started`."
+    )
+    campaign: int | None
+    broadcast: str
+    reason: str
+
+
+class SendStopped(RemoteError):
+    """The Smart Campaign {campaign} was stopped after the message was sent to {sent} recipients."""
+
+    code = "send-stopped"
+    remedy = (
+        "Nothing more is sent. Another broadcast of the list would mail the same people again: "
+        "make a new selection in FastStats."
+    )
+    campaign: int | None
+    sent: int
+
+
+class CopyNotSeen(RemoteError):
+    """No copy of the Smart Campaign {campaign} appeared within {minutes} minutes of the upload."""
+
+    code = "copy-not-seen"
+    remedy = (
+        "Look for a copy and for the notification of the closed-loop service in Optimizely Campaign. If the copy was "
+        "sent, run `bridge broadcast resolve {broadcast} --started --campaign ID`. If not, run "
+        "`bridge broadcast resolve {broadcast} --not-started`."
+    )
+    campaign: int | None
+    minutes: int
+    broadcast: str
+
+
+class CopyAmbiguous(RemoteError):
+    """{count} Smart Campaigns could be the copy made for the broadcast: {campaigns}."""
+
+    code = "copy-ambiguous"
+    remedy = (
+        "Check them in Optimizely Campaign and name the right one: "
+        "`bridge broadcast resolve {broadcast} --started --campaign ID`."
+    )
+    count: int
+    campaigns: str
+    broadcast: str
+
+
+class BatchInvalid(RemoteError):
+    """The sending batch {batch} is in state {state!r} and cannot be filled or sent."""
+
+    code = "batch-invalid"
+    remedy = "Check its Smart Campaign in Optimizely Campaign, then run `bridge broadcast retry`."
+    batch: int
+    state: str
+
+
+# The REST API and the SFTP site
+
+
+class OptimizelyRefused(RemoteError):
+    """Optimizely Campaign refused {operation} (status {status})."""
+
+    code = "optimizely-refused"
+    remedy = "Check the object in Optimizely Campaign; if it is as it should be, report the operation and the status."
+    operation: str
+    status: int
+
+
+class OptimizelyConflict(RemoteError):
+    """Optimizely Campaign refused {operation}, because the object is in another state (now: {state})."""
+
+    code = "optimizely-conflict"
+    remedy = "Check the object in Optimizely Campaign, and whether it belongs to the client of OPTIMIZELY_CLIENT_ID."
+    operation: str
+    state: str
+
+
+class OptimizelyAnswerInvalid(RemoteError):
+    """Optimizely Campaign answered {operation} in a form that the bridge does not understand: {reason}."""
+
+    code = "optimizely-answer-invalid"
+    remedy = "Report the operation: the vendor's interface may have changed."
+    operation: str
+    reason: str
+
+
+class OptimizelyUnavailable(TransientRemoteError):
+    """Optimizely Campaign did not answer {operation} ({reason}).
+
+    Whether the request took effect is not known: what must not happen twice is looked up before it is repeated.
+    """
+
+    code = "optimizely-unavailable"
+    remedy = "The bridge retries by itself."
+    operation: str
+    reason: str
+    #: Seconds that the server asks to wait.
+    retry_after: float | None = None
+
+
+class SftpAlgorithmsRefused(RemoteError):
+    """The SFTP site {host} and the bridge have no algorithm in common for {what}."""
+
+    code = "sftp-algorithms-refused"
+    remedy = (
+        "Ask Optimizely support which algorithms the site supports. The bridge refuses those with SHA-1, MD5 or CBC."
+    )
+    host: str
+    what: str
+
+
+class SftpUnavailable(TransientRemoteError):
+    """The SFTP site {host} could not be used to {operation} ({reason})."""
+
+    code = "sftp-unavailable"
+    remedy = "The bridge retries by itself."
+    host: str
+    operation: str
+    reason: str
+
+
+# Databases and storage
+
+
+class DatabaseUnavailable(TransientRemoteError):
+    """The database {database} could not be used ({reason})."""
+
+    code = "database-unavailable"
+    remedy = "The bridge retries by itself; if the error lasts, check the connection string and the network."
+    database: str
+    reason: str
+    #: The server's own number, if it passes by itself.
+    number: int | None = None
+    #: Whether a transaction had begun and nothing of it is kept, so that it can begin again.
+    undone: bool = False
+
+
+class DatabaseFull(TransientRemoteError):
+    """The database {database} has no room left for its data or its log (error {number})."""
+
+    code = "database-full"
+    remedy = "Enlarge it or free some space; the bridge retries by itself."
+    database: str
+    number: int
+
+
+class BulkLoadIncomplete(TransientRemoteError):
+    """Only {arrived} of {given} rows arrived in {table} of {database} when they were loaded by {method}."""
+
+    code = "bulk-load-incomplete"
+    remedy = "They are removed and the load is retried by itself; if the error lasts, set BULK_LOAD to insert."
+    database: str
+    table: str
+    method: str
+    given: int
+    arrived: int
+
+
+class StorageUnavailable(TransientRemoteError):
+    """The storage account could not be used to {operation} ({reason})."""
+
+    code = "storage-unavailable"
+    remedy = "The bridge retries by itself; if the error lasts, check AzureWebJobsStorage and the network."
+    operation: str
+    reason: str

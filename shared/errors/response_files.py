@@ -1,0 +1,114 @@
+"""Response files: Optimizely support, or whoever writes to the SFTP site, must provide another file."""
+
+from shared.errors.remote import RemoteError, TransientRemoteError
+
+
+class ResponseFileError(RemoteError):
+    """A response file is not as its layout expects it, cannot be read, or is gone."""
+
+
+class ResponseFileLayout(ResponseFileError):
+    """The response file {file} does not match its layout: {reason}."""
+
+    code = "response-file-layout"
+    remedy = (
+        "The file is kept. Correct its layout in the channels file (docs/reference/response-files.md), "
+        "then run `bridge responses replay`."
+    )
+    file: str
+    reason: str
+
+
+class ResponseFileRows(ResponseFileError):
+    """{rejected} of {read} rows of the response file {file} were rejected ({reasons}); the other {good} are loaded."""
+
+    code = "response-file-rows"
+    remedy = (
+        "Its reject file, {reject_file}, has the lines and reasons. Correct the file's layout in the channels file, "
+        "then load them with `bridge responses replay`."
+    )
+    file: str
+    read: int
+    rejected: int
+    good: int
+    reasons: str
+    reject_file: str
+
+
+class ResponseFilePackedBroken(ResponseFileError):
+    """The response file {file} is a truncated or damaged {kind} file; nothing of it is loaded."""
+
+    code = "response-file-packed-broken"
+    remedy = "Check whether it arrived complete; if not, let Optimizely write it again."
+    file: str
+    kind: str
+
+
+class ResponseFilePackedOtherwise(ResponseFileError):
+    """The response file {file} is a zip file that the bridge cannot read ({what})."""
+
+    code = "response-file-packed-otherwise"
+    remedy = (
+        "Ask Optimizely support for gzip, deflate or no compression. "
+        "Unpack this file and load it with `bridge responses load`."
+    )
+    file: str
+    what: str
+
+
+class ResponseFileEncrypted(ResponseFileError):
+    """The response file {file} is an encrypted zip file."""
+
+    code = "response-file-encrypted"
+    remedy = (
+        "Ask Optimizely support for files without a password. "
+        "Unpack this file and load it with `bridge responses load`."
+    )
+    file: str
+
+
+class ResponseFileSeveral(ResponseFileError):
+    """The response file {file} is a zip file that holds {held}."""
+
+    code = "response-file-several"
+    remedy = (
+        "Ask Optimizely support for one file in each archive. "
+        "Unpack this archive and load its files with `bridge responses load`."
+    )
+    file: str
+    held: str
+
+
+class ResponseFileTooLarge(ResponseFileError):
+    """The bridge stopped unpacking the response file {file}: {reason}."""
+
+    code = "response-file-too-large"
+    remedy = (
+        "Check where the file comes from. If it is a response file, unpack it and load it with `bridge responses load`."
+    )
+    file: str
+    reason: str
+
+
+class ResponseFileName(ResponseFileError):
+    """{files} response files are not gathered: their names have characters other than A-Z, a-z, 0-9, '.', '_', '-'."""
+
+    code = "response-file-name"
+    remedy = "Ask Optimizely support for plain names, or rename the files on the SFTP site."
+    files: int
+
+
+class ResponseFileVanished(ResponseFileError):
+    """The response file {file} disappeared from the SFTP site before it was gathered."""
+
+    code = "response-file-vanished"
+    remedy = "Find out who removes files there, and ask Optimizely support to provide it again."
+    file: str
+
+
+class ResponseFileChanged(TransientRemoteError):
+    """The response file {file} changed while it was being read."""
+
+    code = "response-file-changed"
+    remedy = "The next run of gather_responses reads it again."
+    file: str
