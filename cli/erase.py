@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from cli.wiring import AsJson, SettingsFile, console, open_bridge, operator, say
-from shared.faststats.delivery_file import deliverable
+from shared.files.email_address import deliverable
 from shared.ledger import erasures as records
 from shared.ledger.erasures import UNREAD, Receipt
 from shared.ledger.person import GivenBy

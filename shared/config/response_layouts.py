@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from shared.config.header_names import loose_name
+
 
 class ResponseField(StrEnum):
     """What a column of a response file can be; the value is its documented header name."""
@@ -184,8 +186,8 @@ class ResponseLayout(BaseModel):
         if (self.after_load is AfterLoad.ARCHIVE) != bool(self.archive_folder):
             msg = "archive_folder and after_load = 'archive' go together"
             raise ValueError(msg)
-        loosely = [loosely_named(name) for name in self.columns]
-        if len(set(loosely)) < len(loosely):
+        loose_names = {loose_name(name) for name in self.columns}
+        if len(loose_names) < len(self.columns):
             msg = "columns: a name stands there twice"
             raise ValueError(msg)
         shapes = dict(_ISO_SHAPES) if ISO_8601 in self.date_formats else {}
@@ -219,8 +221,3 @@ def layout_of(name: str, layouts: Mapping[str, ResponseLayout]) -> tuple[str, Re
         if any(fnmatchcase(name, pattern) for pattern in layout.names):
             return called, layout
     return None
-
-
-def loosely_named(name: str) -> str:
-    """A name as it is compared: `Communication Key` is `CommunicationKey`."""
-    return re.sub(r"[\s_-]", "", name).casefold()

@@ -8,15 +8,13 @@ with a BOM and its lines end in LF or CRLF is our tolerance.
 
 import re
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
 from itertools import chain
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-import idna
-
 from shared.broadcast import BroadcastRequest
 from shared.config.channels import DeliveryFileLayout
+from shared.config.header_names import key_column_name
 from shared.errors import (
     ColumnMissing,
     DeliveryFileColumnTwice,
@@ -28,6 +26,7 @@ from shared.errors import (
 from shared.faststats.delivery_file_text import utf8_text
 from shared.faststats.duplicates import SeenKeys
 from shared.files.csv_rows import QuotedRows
+from shared.files.email_address import deliverable
 from shared.rejects import LONGEST_COMMUNICATION_KEY, LONGEST_URN, LONGEST_VALUE, RejectReason
 
 if TYPE_CHECKING:
@@ -40,13 +39,6 @@ _MOST_COLUMNS: Final = 1000
 #: C0, DEL and C1, but for tab and line feed: they split, or stand in quotes.
 #: C1 comes of windows-1252 taken for ISO 8859-1.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
-
-_LONGEST_ADDRESS: Final = 254
-_LONGEST_LOCAL_PART: Final = 64
-_ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
-_LABEL: Final = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-#: The last label begins with a letter: what looks like an IP address is none that lists hold.
-_ADDRESS: Final = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@(?:{_LABEL}\.)+(?=[A-Za-z][A-Za-z0-9-]){_LABEL}")
 
 #: A row: its line in the file (the header is line 1), its values, and why it is not taken (None: it is good).
 type Row = tuple[int, tuple[str, ...], RejectReason | None]
@@ -191,7 +183,7 @@ class DeliveryFile:
             return RejectReason.EMAIL_MISSING
         if len(urn) > LONGEST_URN or len(communication_key) > LONGEST_COMMUNICATION_KEY:
             return RejectReason.VALUE_TOO_LONG
-        return None if is_address(email) else RejectReason.EMAIL_INVALID
+        return None if deliverable(email) else RejectReason.EMAIL_INVALID
 
     def _in_ascii(self, values: tuple[str, ...]) -> tuple[str, ...]:
         """The values of a good row, with the address as mail is sent to it."""
@@ -229,12 +221,12 @@ class DeliveryFile:
         return line + end
 
     def _position(self, wanted: str) -> int:
-        for alike in (str.strip, _loosely):
-            found = [position for position, name in enumerate(self.columns) if alike(name) == alike(wanted)]
-            if len(found) > 1:  # whom to mail is not to be guessed
-                raise self._twice(*found[:2])
-            if found:
-                return found[0]
+        for form in (str.strip, key_column_name):
+            positions = [position for position, name in enumerate(self.columns) if form(name) == form(wanted)]
+            if len(positions) > 1:  # an address is never guessed
+                raise self._twice(*positions[:2])
+            if positions:
+                return positions[0]
         raise ColumnMissing(file=self._name, column=wanted)
 
     def _twice(self, first: int, second: int) -> DeliveryFileColumnTwice:
@@ -292,43 +284,3 @@ class DeliveryFile:
 
     def _not_text(self, line: int) -> DeliveryFileNotText:
         return DeliveryFileNotText(file=self._name, encoding=self._encoding, line=line)
-
-
-def is_address(text: str) -> bool:
-    """Whether mail can be sent to it; see `deliverable`."""
-    return deliverable(text) is not None
-
-
-def deliverable(address: str) -> str | None:
-    """The address as mail is sent to it, or None when it is not one.
-
-    A pragmatic check: dots and atoms before one `@`, ASCII, at most 64 characters; labels after it, at least two,
-    the last no number; at most 254 characters. Quoted local parts and IP addresses are refused. An international
-    domain is IDNA-encoded (IDNA 2008, so that `ß` stays what it is); spaces of any kind around it are left out.
-    """
-    address = address.strip()
-    if not address.isascii():
-        local, _, domain = address.rpartition("@")
-        encoded = _ascii_domain(domain)
-        if encoded is None:
-            return None
-        address = f"{local}@{encoded}"
-    if len(address) > _LONGEST_ADDRESS:
-        return None
-    found = _ADDRESS.fullmatch(address)
-    return address if found is not None and found.end(1) <= _LONGEST_LOCAL_PART else None
-
-
-@lru_cache(maxsize=1024)
-def _ascii_domain(domain: str) -> str | None:
-    if len(domain) > _LONGEST_ADDRESS:
-        return None  # encoding is slow for long ones
-    try:
-        return idna.encode(domain, uts46=True).decode()
-    except UnicodeError:  # that of the library is one
-        return None
-
-
-def _loosely(name: str) -> str:
-    """`Communication Key` and `CommunicationKey` are the same column."""
-    return "".join(name.replace("_", " ").split()).casefold()

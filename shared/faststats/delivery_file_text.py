@@ -23,6 +23,7 @@ from shared.errors import (
     DeliveryFileSeveral,
     DeliveryFileTooLarge,
 )
+from shared.files.encodings import detect_encoding
 from shared.files.unpacking import Packing, unpacked
 
 if TYPE_CHECKING:
@@ -30,10 +31,6 @@ if TYPE_CHECKING:
 
 #: Bytes read at a time.
 BLOCK: Final = 256 * 1024
-#: Byte-order marks, and the encodings that they announce.
-_MARKS: Final = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
-#: Without a byte-order mark: as Windows writes it.
-_CODECS: Final = {"utf-16": "utf-16-le"}
 #: Names of encodings in errors.
 _NAMES: Final = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 #: Extensions that may follow `.converted`.
@@ -65,9 +62,7 @@ def utf8_text(stream: "SupportsRead[bytes]", layout: DeliveryFileLayout, *, name
     """
     _, pieces = unpacked(iter(lambda: stream.read(BLOCK), b""), _PACKING, name=name)
     first = next(pieces, b"")
-    mark = next((mark for mark in _MARKS if first.startswith(mark)), b"")
-    declared = "utf-8" if _is_converted(name) else layout.encoding
-    codec = _MARKS[mark] if mark else _CODECS.get(declared, declared)
+    mark, codec = detect_encoding(first, "utf-8" if _is_converted(name) else layout.encoding)
     return _NAMES.get(codec, codec), filter(None, _as_utf8(first.removeprefix(mark), pieces, codec))
 
 

@@ -11,9 +11,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
+from shared.files.encodings import text_lines
 from shared.rejects import LONGEST_VALUE, RejectReason
 
-_BOM: Final = b"\xef\xbb\xbf"
 #: What begins a formula, in any of its forms: East Asian settings take the full-width ones, others the minus sign.
 _FORMULA: Final = re.escape(
     "".join(
@@ -50,7 +50,7 @@ class RejectFile:
 
     def header(self) -> bytes:
         """The beginning of the file: `Line,Reason,<columns…>`."""
-        return _BOM + _line(("Line", "Reason", *self._columns))
+        return codecs.BOM_UTF8 + _line(("Line", "Reason", *self._columns))
 
     def row(self, line: int, reason: RejectReason, values: Sequence[str]) -> bytes:
         """One rejected row.
@@ -70,23 +70,12 @@ def without(chunks: Iterable[bytes], leave_out: Callable[[Sequence[str], Sequenc
         chunks: the file in pieces of any size.
         leave_out: whether a row is left out: given the columns of the delivery file, and the row's values.
     """
-    rows = csv.reader(_text(chunks))
+    rows = csv.reader(text_lines(chunks, "utf-8-sig"))
     header = next(rows, [])
-    yield _BOM + _quoted_line(header)
+    yield codecs.BOM_UTF8 + _quoted_line(header)
     for row in rows:
         if not leave_out(header[2:], [value.removeprefix("'") for value in row[2:]]):
             yield _quoted_line(row)
-
-
-def _text(chunks: Iterable[bytes]) -> Iterator[str]:
-    """The lines with their ends."""
-    decode = codecs.getincrementaldecoder("utf-8-sig")().decode
-    begun = ""
-    for chunk in chunks:
-        *lines, begun = (begun + decode(chunk)).split("\n")
-        yield from (line + "\n" for line in lines)
-    if begun:
-        yield begun
 
 
 def _quoted_line(cells: Iterable[str]) -> bytes:

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-import idna
-
 from shared.errors import ErasureUnclear
+from shared.files.email_address import spellings
 from shared.ledger.recipients import key_hash
 from shared.ledger.suppressions import address_hash
 
@@ -49,7 +48,7 @@ class Person:
         """Begin with what was given."""
         kind = self.given_by
         if kind is GivenBy.ADDRESS:
-            self._given_addresses = frozenset(map(address_hash, _spellings(self.given)))
+            self._given_addresses = frozenset(map(address_hash, spellings(self.given)))
         self.take(
             address=self.given if kind is GivenBy.ADDRESS else "",
             urn=self.given if kind is GivenBy.URN else "",
@@ -64,7 +63,7 @@ class Person:
     @property
     def mailed_at(self) -> list[str]:
         """The addresses that are known in clear, each once and as mail is sent to it."""
-        return list(dict.fromkeys(_spellings(address)[0] for address in clear(self.addresses)))
+        return list(dict.fromkeys(spellings(address)[0] for address in clear(self.addresses)))
 
     @property
     def size(self) -> int:
@@ -105,7 +104,7 @@ class Person:
         Raises:
             ErasureUnclear: as `learn`.
         """
-        for spelling in _spellings(address):
+        for spelling in spellings(address):
             self.addresses[address_hash(spelling)] = spelling
         if (by_urn := key_hash(urn)) is not None:
             self.urns[by_urn] = urn.strip()
@@ -149,19 +148,6 @@ class Person:
         for what in (self.addresses, self.urns, self.communication_keys):
             if len(what) > _MOST:
                 raise ErasureUnclear(most=_MOST, given_by=self.given_by)
-
-
-def _spellings(address: str) -> list[str]:
-    """An address as mail is sent to it, and where its domain is an international one with that in letters too."""
-    address = address.strip()
-    local, at, domain = address.rpartition("@")
-    if not address or (domain.isascii() and "xn--" not in domain.lower()):
-        return [address] * bool(address)
-    try:
-        encoded = idna.encode(domain, uts46=True).decode()
-        return [f"{local}{at}{encoded}", f"{local}{at}{idna.decode(encoded)}"]
-    except UnicodeError:  # that of the library is one
-        return [address]
 
 
 def clear(values: Mapping[bytes, str | None]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Final
 
 from shared.bridge import Bridge, new_owner
 from shared.errors import BridgeError, LeaseLost, OptimizelyRefused, UnexpectedError
-from shared.faststats.delivery_file import deliverable
+from shared.files.email_address import with_ascii_domain
 from shared.ledger.leases import HeldLease
 from shared.ledger.suppressions import EVERY_LIST, Entry, Source, address_hash
 from shared.rejects import RejectReason
@@ -80,7 +80,7 @@ def _draw_unsubscribes(bridge: Bridge, lease: HeldLease, source: Source) -> int:
         found = bridge.rest.select_unsubscribes(newest_first=since is not None)
         entries = (
             Entry(
-                address=_as_delivered(one.recipient_id),
+                address=with_ascii_domain(one.recipient_id),
                 since=one.created,
                 list_id=one.recipient_list_id or EVERY_LIST,
             )
@@ -94,7 +94,7 @@ def _draw_unsubscribes(bridge: Bridge, lease: HeldLease, source: Source) -> int:
 def _draw_blocklist(bridge: Bridge, lease: HeldLease, source: Source) -> int:
     def read(since: datetime | None) -> Iterator[Entry]:
         found = bridge.rest.find_all_blacklist_entries(newest_first=since is not None)
-        return _new((Entry(address=_as_delivered(one.pattern), since=one.created) for one in found), since)
+        return _new((Entry(address=with_ascii_domain(one.pattern), since=one.created) for one in found), since)
 
     return _draw_listed(bridge, lease, source, read)
 
@@ -176,7 +176,7 @@ def _hard_bounces(bridge: Bridge, mailing_id: int) -> dict[bytes, str]:
         log.warning(
             "Mailing %d has more hard bounces than Optimizely lists.", mailing_id, extra={"action": "bounces-unlisted"}
         )
-    return {address_hash(_as_delivered(one.recipient_id)): one.recipient_id for one in found.items}
+    return {address_hash(with_ascii_domain(one.recipient_id)): one.recipient_id for one in found.items}
 
 
 def _ask(bridge: Bridge, mailing_id: int, recipients: dict[bytes, str], answers: dict[bytes, bool]) -> None:
@@ -196,15 +196,6 @@ def _is_bounced_out(bridge: Bridge, recipient_id: str) -> bool:
         return bridge.rest.is_bounce_counter_threshold_exceeded(recipient_id)
     except OptimizelyRefused:
         return False  # an id that the operation does not take must not stand in the way of the others
-
-
-def _as_delivered(entry: str) -> str:
-    """An address or pattern with its domain in ASCII, as addresses of delivery files have it."""
-    local, at, domain = entry.strip().rpartition("@")
-    if domain.isascii():
-        return entry.strip()
-    encoded = deliverable(f"x@{domain}")
-    return entry.strip() if encoded is None else local + at + encoded.removeprefix("x@")
 
 
 _DRAWS: Final[dict[RejectReason, Callable[[Bridge, HeldLease, Source], int | None]]] = {

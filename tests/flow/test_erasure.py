@@ -23,10 +23,10 @@ from local.azurite import Azurite
 from shared.broadcast import RouteKind, State
 from shared.database.connections import Database
 from shared.errors import ErasureBusy, ErasureUnclear, ErasureUnderWay, LeaseLost, OptimizelyUnavailable
-from shared.faststats.delivery_file import deliverable
 from shared.faststats.ferg_file import FergFiles
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map.names import RsDbSchema
+from shared.files.email_address import deliverable
 from shared.ledger import erasures, person_rows, tables
 from shared.ledger.erasures import UNREAD, WIPE
 from shared.ledger.leases import HeldLease, Leases

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 
 from shared.bridge import Bridge, new_owner
 from shared.broadcast import ENDED, Broadcast
+from shared.config.header_names import key_column_name
 from shared.errors import BroadcastUnknown, ChannelUnknown, DeliveryFileError, ErasureBusy, StagedFileMissing
-from shared.faststats.delivery_file import deliverable
 from shared.faststats.delivery_file_text import utf8_text
+from shared.files.email_address import deliverable
 from shared.files.reject_file import without
 from shared.ledger import person_rows
 from shared.ledger.broadcasts import lease_name
@@ -181,16 +182,12 @@ class _Theirs:
         self._names = (request.email_column, request.urn_column, request.communication_key_column)
 
     def __call__(self, columns: Sequence[str], values: Sequence[str]) -> bool:
-        here = [_loosely(column) for column in columns]
-        wanted = [_loosely(name) for name in self._names]
+        here = [key_column_name(column) for column in columns]
+        wanted = [key_column_name(name) for name in self._names]
         if len(values) != len(columns) or not set(wanted) <= set(here):
             return self._person.named_in(values)
         address, urn, key = (values[here.index(name)] for name in wanted)
         return self._person.learn(deliverable(address) or address, urn, key)
-
-
-def _loosely(name: str) -> str:
-    return "".join(name.replace("_", " ").split()).casefold()
 
 
 def _value(row: ListedRecipient, hashed: bytes | None) -> str:

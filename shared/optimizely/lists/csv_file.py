@@ -5,7 +5,6 @@ ASSUMPTION: the default layout. The layout is agreed with Optimizely support whe
 the vendor's CSV exchanges (docs/why/sources.md, Optimizely 3.1), and an import takes gzip (3.2).
 """
 
-import codecs
 import re
 import zlib
 from collections.abc import Callable, Sequence
@@ -13,11 +12,10 @@ from typing import Final, Protocol
 
 from shared.config.channels import ListFileLayout
 from shared.errors import ListFileColumnsWrong
+from shared.files.encodings import mark_and_codec
 from shared.optimizely.lists.plan import ListPlan
 from shared.rejects import RejectReason
 
-#: What the file begins with and the codec of its lines, where that is not the encoding itself.
-_MARKED: Final = {"utf-8-sig": (codecs.BOM_UTF8, "utf-8"), "utf-16": (codecs.BOM_UTF16_LE, "utf-16-le")}
 _LINE_ENDS: Final = {"LF": "\n", "CRLF": "\r\n"}
 #: For `zlib`: gzip, whose header then has neither time nor name, so that the same lines give the same file.
 _GZIP: Final = zlib.MAX_WBITS | 16
@@ -72,7 +70,7 @@ class CsvRows:
     def __init__(self, plan: ListPlan, layout: ListFileLayout) -> None:
         self._plan = plan
         self._delimiter, self._quote = layout.delimiter, layout.quote
-        self._mark, self._codec = _MARKED.get(layout.encoding, (b"", layout.encoding))
+        self._mark, self._codec = mark_and_codec(layout.encoding)
         self._line_end = _LINE_ENDS[layout.line_end]
         self._special = re.compile(f"[{re.escape(layout.delimiter + layout.quote)}\r\n]")
         self._line: Callable[[Sequence[str]], str | None] = self._quoted_all if layout.quote_all else self._quoted

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from shared.errors import ListFileColumnsWrong, MappedColumnMissing
-from shared.optimizely.lists.plan import Column, ListPlan, position_of
+from shared.optimizely.lists.plan import Column, ListPlan, find_position
 
 
 def plan_export(
@@ -27,7 +27,7 @@ def plan_export(
     """
     names = list(columns)
     for column, new in field_map.items():
-        position = position_of(columns, column)
+        position = find_position(columns, column)
         if position is None:
             raise MappedColumnMissing(column=column, field=new)
         names[position] = new

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final, Protocol
 
+from shared.config.header_names import loose_name
 from shared.errors import (
     FieldMapAmbiguous,
     ListFieldMissing,
@@ -17,7 +18,7 @@ from shared.errors import (
     MappedColumnMissing,
     RequiredFieldMissing,
 )
-from shared.optimizely.lists.plan import Column, ListPlan, loosely, position_of
+from shared.optimizely.lists.plan import Column, ListPlan, find_position
 
 #: List fields of the key columns, unless the channel maps these to others.
 EMAIL, URN, COMMUNICATION_KEY = "Email", "Urn", "CommunicationKey"
@@ -64,16 +65,16 @@ class _Fields:
     """The fields of a list by name: the very internal name, else loosely the internal, else the display name."""
 
     def __init__(self, fields: Sequence[ListField], list_name: str) -> None:
-        system = set(map(loosely, _SYSTEM_FIELDS))
-        self.writable = [field for field in fields if loosely(field.internal_name) not in system]
+        system = set(map(loose_name, _SYSTEM_FIELDS))
+        self.writable = [field for field in fields if loose_name(field.internal_name) not in system]
         self.list_name = list_name
-        self._by_name = {loosely(field.display_name): field for field in self.writable}
-        self._by_name |= {loosely(field.internal_name): field for field in self.writable}
+        self._by_name = {loose_name(field.display_name): field for field in self.writable}
+        self._by_name |= {loose_name(field.internal_name): field for field in self.writable}
         self._by_name.pop("", None)
         self._by_internal_name = {field.internal_name: field for field in self.writable}
 
     def find(self, name: str) -> ListField | None:
-        return self._by_internal_name.get(name) or self._by_name.get(loosely(name))
+        return self._by_internal_name.get(name) or self._by_name.get(loose_name(name))
 
     def taken(self, field: ListField) -> FieldMapAmbiguous:
         return FieldMapAmbiguous(list=self.list_name, reason=f"two columns for the field {field.internal_name}")
@@ -161,7 +162,7 @@ def _mapped(columns: Sequence[str], field_map: Mapping[str, str], known: _Fields
     """The fields that the channel's map gives to columns, by position of the column."""
     mapped: dict[int, ListField] = {}
     for column, name in field_map.items():
-        position = position_of(columns, column)
+        position = find_position(columns, column)
         if position is None:
             raise MappedColumnMissing(column=column, field=name)
         field = known.find(name)
@@ -242,10 +243,10 @@ def _ordered(
     planned: Mapping[str, Column], order: Sequence[str], extras: Mapping[str, Column], known: _Fields
 ) -> dict[str, Column]:
     ordered: dict[str, Column] = {}
-    by_extra = {loosely(column.name): key for key, column in extras.items()}
+    by_extra = {loose_name(column.name): key for key, column in extras.items()}
     for name in order:
         field = known.find(name)
-        key = by_extra.get(loosely(name), "" if field is None else field.internal_name)
+        key = by_extra.get(loose_name(name), "" if field is None else field.internal_name)
         if key not in planned:
             raise ListFileColumnsWrong(list=known.list_name, reason=f"nothing fills {name}")
         if key in ordered:

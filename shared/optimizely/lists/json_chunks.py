@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from json import JSONEncoder
 from typing import Final
 
+from shared.files.encodings import byte_lines
 from shared.optimizely.lists.plan import ListPlan
 from shared.rejects import RejectReason
 
@@ -65,7 +66,7 @@ def batch_chunks(content: Iterable[bytes], rows_per_chunk: int) -> Iterator[tupl
     """
     chunk: list[bytes] = []
     first = 1
-    for recipient in _lines(content):
+    for recipient in byte_lines(content):
         chunk.append(recipient)
         if len(chunk) == rows_per_chunk:
             yield _chunk_name(first, len(chunk)), chunk
@@ -73,15 +74,6 @@ def batch_chunks(content: Iterable[bytes], rows_per_chunk: int) -> Iterator[tupl
             chunk = []
     if chunk:
         yield _chunk_name(first, len(chunk)), chunk
-
-
-def _lines(content: Iterable[bytes]) -> Iterator[bytes]:
-    begun = b""
-    for piece in content:
-        *lines, begun = (begun + piece).split(b"\n")
-        yield from lines
-    if begun:
-        yield begun
 
 
 def _chunk_name(first: int, rows: int) -> str:

@@ -1,10 +1,10 @@
 """How rows of a delivery file become rows of a list, or of an exported file."""
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
+from shared.config.header_names import loose_name
 from shared.rejects import RejectReason
 
 
@@ -87,14 +87,9 @@ class ListPlan:
         return None
 
 
-def position_of(columns: Sequence[str], wanted: str) -> int | None:
-    """Position of the column of the very name, else of the first that is loosely named so."""
-    if wanted in columns:
-        return columns.index(wanted)
-    alike = [loosely(column) for column in columns]
-    return alike.index(loosely(wanted)) if loosely(wanted) in alike else None
-
-
-def loosely(name: str) -> str:
-    """A name as it is compared: `First Name` is `first_name`."""
-    return re.sub(r"[\s_-]", "", name).casefold()
+def find_position(columns: Sequence[str], name: str) -> int | None:
+    """Position of the column with exactly this name, else of the first with the same loose name."""
+    if name in columns:
+        return columns.index(name)
+    loose_names = [loose_name(column) for column in columns]
+    return loose_names.index(loose_name(name)) if loose_name(name) in loose_names else None

@@ -1,6 +1,5 @@
 """A staged list read again, row by row, as it was written for its route."""
 
-import codecs
 import csv
 import json
 import zlib
@@ -8,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from shared.config.channels import ListFileLayout
+from shared.files.encodings import text_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def csv_recipients(chunks: Iterable[bytes], layout: ListFileLayout, *, address: 
         layout: by which it was written.
         address: position of the address.
     """
-    lines = _lines(_unzipped(chunks) if layout.gzip else chunks, layout.encoding)
+    lines = text_lines(_unzipped(chunks) if layout.gzip else chunks, layout.encoding, errors="replace")
     rows = (
         csv.reader(lines, delimiter=layout.delimiter, quotechar=layout.quote)
         if layout.quote
@@ -39,7 +39,7 @@ def csv_recipients(chunks: Iterable[bytes], layout: ListFileLayout, *, address: 
 
 def json_recipients(chunks: Iterable[bytes]) -> Iterator[ListedRecipient]:
     """The rows that `JsonRows` wrote."""
-    for line in _lines(chunks, "utf-8"):
+    for line in text_lines(chunks, "utf-8"):
         recipient = json.loads(line)
         yield ListedRecipient(recipient["id"], list(recipient["data"].values()))
 
@@ -49,16 +49,3 @@ def _unzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
     for chunk in chunks:
         yield inflater.decompress(chunk)
     yield inflater.flush()
-
-
-def _lines(chunks: Iterable[bytes], encoding: str) -> Iterator[str]:
-    """The lines with their ends."""
-    decode = codecs.getincrementaldecoder(encoding)("replace").decode
-    begun = ""
-    for chunk in chunks:
-        *lines, begun = (begun + decode(chunk)).split("\n")
-        for line in lines:
-            yield line + "\n"
-    begun += decode(b"", final=True)
-    if begun:
-        yield begun

@@ -11,7 +11,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Final
 
-from shared.config.response_layouts import ResponseField, ResponseLayout, loosely_named
+from shared.config.header_names import loose_name
+from shared.config.response_layouts import ResponseField, ResponseLayout
 from shared.errors import ResponseFileLayout
 from shared.optimizely.responses.dates import moment_reader
 from shared.optimizely.responses.rows import ResponseRows
@@ -131,9 +132,9 @@ class ResponseReader:
     def _find_columns(self, names: list[str], layout: ResponseLayout) -> None:
         found: dict[str, int] = {}
         for position, name in enumerate(names):
-            found.setdefault(loosely_named(name), position)
+            found.setdefault(loose_name(name), position)
         positions = {
-            field: next((found[key] for key in map(loosely_named, layout.aliases(field)) if key in found), None)
+            field: next((found[key] for key in map(loose_name, layout.aliases(field)) if key in found), None)
             for field in ResponseField
         }
         for field in (ResponseField.MESSAGE_TYPE, ResponseField.EVENT_TIME):
@@ -154,7 +155,7 @@ class ResponseReader:
         )
         taken = set(positions.values())
         self._details = [
-            (position, name if loosely_named(name) != loosely_named(TYPE_IN_FILE) else f"Column {position + 1}")
+            (position, name if loose_name(name) != loose_name(TYPE_IN_FILE) else f"Column {position + 1}")
             for position, name in enumerate(names)
             if position not in taken
         ]

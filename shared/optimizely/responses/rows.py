@@ -20,6 +20,7 @@ from shared.errors import (
     ResponseFileTooLarge,
 )
 from shared.files.csv_rows import QuotedRows
+from shared.files.encodings import detect_encoding
 from shared.files.unpacking import Packing, unpacked
 from shared.rejects import RejectReason
 
@@ -33,11 +34,7 @@ _LONGEST_KEPT: Final = _LONGEST_ROW + 2
 #: C0, DEL and C1, but for tab and line feed, and what stands for bytes that could not be decoded.
 _UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-#: A file that begins so says by itself what it is.
-_MARKS: Final = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 _MARK: Final = "\ufeff"
-#: Without a BOM, as Windows writes it.
-_CODECS: Final = {"utf-16": "utf-16-le"}
 _PACKING: Final = Packing(
     broken=ResponseFilePackedBroken,
     otherwise=ResponseFilePackedOtherwise,
@@ -85,8 +82,7 @@ class ResponseRows(QuotedRows):
     def __init__(self, chunks: Iterable[bytes], layout: ResponseLayout, *, name: str) -> None:
         self.packed, pieces = unpacked(chunks, _PACKING, name=name)
         first = next(pieces, b"")
-        mark = next((mark for mark in _MARKS if first.startswith(mark)), b"")
-        self.encoding = _MARKS[mark] if mark else _CODECS.get(layout.encoding, layout.encoding)
+        mark, self.encoding = detect_encoding(first, layout.encoding)
         self.marked = bool(mark)
         lines = self._read_lines(self._decoded(chain((first.removeprefix(mark),), pieces)))
         super().__init__(lines, delimiter=layout.delimiter, quote=layout.quote, longest=_LONGEST_ROW)
@@ -169,8 +165,7 @@ def raw_lines(chunks: Iterable[bytes], layout: ResponseLayout, *, name: str) -> 
     """
     packed, pieces = unpacked(chunks, _PACKING, name=name)
     first = next(pieces, b"")
-    mark = next((mark for mark in _MARKS if first.startswith(mark)), b"")
-    encoding = _MARKS[mark] if mark else _CODECS.get(layout.encoding, layout.encoding)
+    _, encoding = detect_encoding(first, layout.encoding)
     return RawLines(packed, encoding, _split(chain((first,), pieces), "\n".encode(encoding), name))
 
 

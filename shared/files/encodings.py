@@ -1,0 +1,60 @@
+"""Text encodings of files that are read or written in pieces: byte order marks, and lines."""
+
+import codecs
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+_BYTE_ORDER_MARKS: Final = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+#: Byte order mark and codec of the encodings that are written with a mark.
+_WRITTEN: Final = {"utf-8-sig": (codecs.BOM_UTF8, "utf-8"), "utf-16": (codecs.BOM_UTF16_LE, "utf-16-le")}
+
+
+def detect_encoding(first: bytes, encoding: str) -> tuple[bytes, str]:
+    """The byte order mark at the beginning of a text, empty if there is none, and the codec of the text.
+
+    Args:
+        first: the first bytes of the text, at least three.
+        encoding: the encoding of a text without a mark; a mark overrides it. `utf-16` without a mark is
+            little-endian, as Windows writes it.
+    """
+    for mark, codec in _BYTE_ORDER_MARKS.items():
+        if first.startswith(mark):
+            return mark, codec
+    return b"", "utf-16-le" if encoding == "utf-16" else encoding
+
+
+def mark_and_codec(encoding: str) -> tuple[bytes, str]:
+    """The byte order mark to write at the beginning of a text, if the encoding has one, and its codec."""
+    return _WRITTEN.get(encoding, (b"", encoding))
+
+
+def text_lines(chunks: Iterable[bytes], encoding: str, *, errors: str = "strict") -> Iterator[str]:
+    """The lines of a text, with their line ends.
+
+    Args:
+        chunks: the text in pieces of any size.
+        encoding: its encoding.
+        errors: how undecodable bytes are handled, as in `bytes.decode`.
+    """
+    decode = codecs.getincrementaldecoder(encoding)(errors).decode
+    rest = ""
+    for chunk in chunks:
+        *lines, rest = (rest + decode(chunk)).split("\n")
+        yield from (line + "\n" for line in lines)
+    rest += decode(b"", final=True)
+    if rest:
+        yield rest
+
+
+def byte_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The lines of a text as bytes, without their line feeds."""
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from lines
+    if rest:
+        yield rest
