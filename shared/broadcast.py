@@ -65,9 +65,9 @@ def _transitions() -> dict[State, frozenset[State]]:
             legal[state].add(State.CANCELLED)
     legal[State.UPLOADED].add(State.IMPORTED)  # an import can begin and end between two looks
     legal[State.IMPORTED].add(State.CLOSED)  # upload only
-    # A retry goes back to where it failed; an operator says what happened to a parked start.
-    legal[State.FAILED] |= set(ORDER[:-1])
-    legal[State.NEEDS_OPERATOR] |= {State.STAGED, State.IMPORTED, State.SENDING, State.CANCELLED, State.FAILED}
+    legal[State.PREPARED].add(State.CLAIMED)  # its staged list was removed: it is staged again
+    legal[State.FAILED] |= {State.CLAIMED, State.STAGED}  # a retry
+    legal[State.NEEDS_OPERATOR] |= {State.STAGED, State.IMPORTED, State.SENDING}  # an operator decides
     return {state: frozenset(targets) for state, targets in legal.items()}
 
 

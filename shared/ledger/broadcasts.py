@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, RouteKind, RowCounts, SendMode, Source, State
@@ -205,8 +205,9 @@ def advance(
     return changed
 
 
-def count_rejects(connection: Connection, broadcast: Broadcast, rows_by_reason: dict[str, int]) -> None:
-    """Record how many rows of a delivery file were not uploaded, by reason."""
+def record_rejects(connection: Connection, broadcast: Broadcast, rows_by_reason: dict[str, int]) -> None:
+    """Record how many rows of the delivery file were not uploaded, by reason, in place of an earlier record."""
+    connection.execute(delete(tables.reject_count).where(tables.reject_count.c.broadcast_id == broadcast.id))
     if rows_by_reason:
         connection.execute(
             insert(tables.reject_count),

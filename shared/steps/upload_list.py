@@ -1,6 +1,7 @@
 """upload_list: check the delivery file and stage it, prepare the Smart Campaign, transfer the list."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -8,14 +9,15 @@ from sqlalchemy import Connection
 
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast, RouteKind, RowCounts, SendMode, State
-from shared.errors import DeliveryFileChanged, NeverReleased, StagedFileMissing, SuppressionsIncomplete
-from shared.ledger.broadcasts import count_rejects
+from shared.errors import NeverReleased, SuppressionsIncomplete
+from shared.ledger.broadcasts import record_rejects
 from shared.ledger.effects import Effect, Kind
 from shared.routes.evidence import Evidence, StartEvidence
 from shared.routes.route import SendStatus, StagedList
 from shared.steps.row_counts import tell_rejects
 from shared.steps.runner import Later, Work, carry_on
-from shared.steps.stage import Staged, find_staged, stage
+from shared.steps.stage import stage
+from shared.steps.staged_list import Staged
 from shared.storage import blob_names
 
 #: PeopleStage calls its Broadcast slot right after the Upload slot. One that never does has given the delivery up.
@@ -35,40 +37,54 @@ def upload_list(bridge: Bridge, key: str, version: int) -> None:
 
 
 def _stage(work: Work) -> Broadcast:
-    """Resolve the names, check the delivery file, and stage the list."""
-    bridge, request = work.bridge, work.broadcast.request
+    """Resolve the names, check the delivery file, and stage the list.
+
+    A broadcast that was staged before keeps the list and the message for which it was prepared.
+    """
+    bridge, broadcast, request = work.bridge, work.broadcast, work.broadcast.request
     bridge.rs_check.require()  # fails now rather than after the upload
     if bridge.channels[request.channel].suppress and not bridge.ledger.suppressions.complete():
         raise SuppressionsIncomplete(channel=request.channel)
-    list_id = _find_list(work)
-    source = None
-    if request.send_mode is not SendMode.UPLOAD_ONLY:
-        source = bridge.names.find_message(request.message_name)  # fails now rather than after the upload
-    staged = stage(work, list_id=list_id, mailing_id=source.mailing_id if source else None)
+    list_id = _get_list_id(work)
+    first_time = broadcast.rows is None
+    if first_time:
+        campaign_id, mailing_id = _find_source(work)
+        broadcast = replace(broadcast, list_id=list_id, source_campaign_id=campaign_id, source_mailing_id=mailing_id)
+    staged = stage(work, list_id=list_id, mailing_id=broadcast.source_mailing_id)
 
-    def count(connection: Connection) -> None:
-        count_rejects(connection, work.broadcast, staged.reasons)
+    def record(connection: Connection) -> None:
+        record_rejects(connection, broadcast, staged.reasons)
 
-    broadcast = work.advance(
+    changed = work.advance(
         State.STAGED,
-        _in_words(staged),
-        count,
-        list_id=list_id,
-        source_campaign_id=source.campaign_id if source else None,
-        source_mailing_id=source.mailing_id if source else None,
+        _history_note(staged),
+        record,
+        list_id=broadcast.list_id,
+        source_campaign_id=broadcast.source_campaign_id,
+        source_mailing_id=broadcast.source_mailing_id,
         **_row_columns(staged.counts),
     )
-    tell_rejects(staged.reasons, file=request.delivery_file)
-    return broadcast
+    if first_time:
+        tell_rejects(staged.reasons, file=request.delivery_file)
+    return changed
 
 
-def _find_list(work: Work) -> int | None:
+def _get_list_id(work: Work) -> int | None:
     """The list that the broadcast is for; an exported file goes into none."""
     request = work.broadcast.request
     return None if request.route is RouteKind.EXPORT_FILE else work.bridge.names.find_list(request.list_name)
 
 
-def _in_words(staged: Staged) -> str:
+def _find_source(work: Work) -> tuple[int, int] | tuple[None, None]:
+    """The Smart Campaign that holds the message, and its mailing; none for upload only."""
+    request = work.broadcast.request
+    if request.send_mode is SendMode.UPLOAD_ONLY:
+        return None, None
+    source = work.bridge.names.find_message(request.message_name)  # fails now rather than after the upload
+    return source.campaign_id, source.mailing_id
+
+
+def _history_note(staged: Staged) -> str:
     counts = staged.counts
     note = (
         f"{counts.read} rows read: {counts.uploaded} to upload, {counts.rejected} rejected, "
@@ -124,8 +140,9 @@ def _transfer(work: Work) -> Broadcast | Later:
         return work.soon()
     if bridge.ledger.effects.find(broadcast, Kind.UPLOAD) is None and not route.upload_slot_free(broadcast):
         return work.soon()
-    staged, broadcast = _staged_list(work)
-    work = work.on(broadcast)
+    staged = _find_staged_list(work)
+    if staged is None:
+        return work.advance(State.CLAIMED, "the staged list is gone; the delivery file is staged again")
 
     def find(effect: Effect) -> Mapping[str, Any] | None:
         return _to_json(route.find_transferred(broadcast, staged, route.transfer_evidence.from_json(effect.evidence)))
@@ -177,31 +194,19 @@ def _to_json(evidence: Evidence | None) -> Mapping[str, Any] | None:
     return None if evidence is None else evidence.to_json()
 
 
-def _staged_list(work: Work) -> tuple[StagedList, Broadcast]:
-    """The staged list, which is staged again when it is gone, and the broadcast with its counts."""
+def _find_staged_list(work: Work) -> StagedList | None:
+    """The staged list, unless it was removed."""
     bridge, broadcast = work.bridge, work.broadcast
-    if find_staged(bridge, broadcast) is None:
-        list_id = _find_list(work)
-        again = stage(work, list_id=list_id, mailing_id=broadcast.source_mailing_id).counts
-        # Who is suppressed may have changed meanwhile; everything else may not.
-        if broadcast.rows is None or _unsuppressed(again) != _unsuppressed(broadcast.rows):
-            raise DeliveryFileChanged(file=broadcast.request.delivery_file)
-        broadcast = bridge.ledger.broadcasts.touch(broadcast, **_row_columns(again))
     blob = blob_names.staged_list(broadcast.key)
-    found = bridge.lists.find(blob)
-    if found is None or broadcast.rows is None:
-        raise StagedFileMissing(blob=blob)
-    staged = StagedList(
-        size=found.size,
+    file = bridge.lists.find(blob)
+    if file is None or broadcast.rows is None:
+        return None
+    return StagedList(
+        size=file.size,
         rows=broadcast.rows.uploaded,
-        tag=found.tag,
+        tag=file.tag,
         open_at=lambda offset: bridge.lists.open(blob, offset),
     )
-    return staged, broadcast
-
-
-def _unsuppressed(counts: RowCounts) -> tuple[int, ...]:
-    return counts.read, counts.rejected, counts.duplicates, counts.uploaded + counts.suppressed
 
 
 def _take_place(work: Work) -> bool:

@@ -1,6 +1,5 @@
 """A process that dies before or after any effect: whoever goes on ends with everybody mailed once."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -20,31 +19,8 @@ from shared.routes.import_job import ImportJobRoute
 from shared.steps.poll_jobs import poll_jobs
 from shared.storage.queues import Queues
 from shared.storage.staging import StagedFileWriter
+from tests.deaths import Died, let_die
 from tests.flow.harness import Flow, channel, until
-
-
-class Died(BaseException):
-    """Stands for the end of a process: no `except Exception` sees it."""
-
-
-class Interruption:
-    """Lets a function die at its nth call, before or after it has done its work; then it works."""
-
-    def __init__(self, original: Callable[..., Any], *, call: int, after: bool) -> None:
-        self.original = original
-        self.calls_left = call
-        self.after = after
-        self.struck = False
-
-    def __call__(self, *arguments: Any, **named: Any) -> Any:
-        self.calls_left -= 1
-        if self.calls_left or self.struck:
-            return self.original(*arguments, **named)
-        self.struck = True
-        if self.after:
-            self.original(*arguments, **named)
-        raise Died
-
 
 EFFECTS: list[tuple[Any, str, int]] = [
     (WsDb, "claim", 1),
@@ -139,9 +115,7 @@ def test_a_death_on_any_other_way_mails_everybody_once(  # noqa: PLR0917 - one o
 def die_and_go_on(
     flow: Flow, monkeypatch: pytest.MonkeyPatch, where: Any, name: str, call: int, *, after: bool
 ) -> None:
-    interruption = Interruption(getattr(where, name), call=call, after=after)
-    # A function, so that it is bound as the method it stands for.
-    monkeypatch.setattr(where, name, lambda *arguments, **named: interruption(*arguments, **named))  # noqa: PLW0108
+    interruption = let_die(monkeypatch, where, name, call, after=after)
     job_id = flow.order(recipients=40)
 
     def until_death() -> None:

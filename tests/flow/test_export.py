@@ -14,6 +14,7 @@ from shared.operations.broadcasts import cancel, resolve
 from shared.routes.export_file import ExportFileRoute
 from shared.sftp.session import SftpSession
 from tests.databases import Databases
+from tests.deaths import Died
 from tests.flow.conftest import bridge_over
 from tests.flow.harness import Flow, make_settings
 from tests.unit.sftp.conftest import loop, start
@@ -40,10 +41,6 @@ user = "bridge"
 host_keys = ["{host_key}"]
 private_key = "PARTNER_KEY"
 """
-
-
-class Died(BaseException):
-    """The process is gone."""
 
 
 def write_channels(folder: Path, server: Server, host_key: str) -> str:

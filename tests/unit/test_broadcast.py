@@ -27,16 +27,16 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 LEGAL = {
     State.CLAIMED: "staged failed cancelled needs_operator",
     State.STAGED: "prepared failed cancelled needs_operator",
-    State.PREPARED: "uploaded failed cancelled needs_operator",
+    State.PREPARED: "uploaded claimed failed cancelled needs_operator",
     State.UPLOADED: "importing imported failed cancelled needs_operator",
     State.IMPORTING: "imported failed cancelled needs_operator",
     State.IMPORTED: "sending closed failed cancelled needs_operator",
     State.SENDING: "sent failed needs_operator",
     State.SENT: "closed failed needs_operator",
     State.CLOSED: "",
-    State.FAILED: "claimed staged prepared uploaded importing imported sending sent",
+    State.FAILED: "claimed staged",
     State.CANCELLED: "",
-    State.NEEDS_OPERATOR: "staged imported sending cancelled failed",
+    State.NEEDS_OPERATOR: "staged imported sending",
 }
 
 

@@ -22,7 +22,7 @@ from shared.ledger.person import GivenBy, Person
 from shared.ledger.recipients import key_hash
 from shared.ledger.suppressions import address_hash
 from shared.optimizely.lists.reader import ListedRecipient
-from shared.steps.stage import listed_recipients
+from shared.steps.staged_list import listed_recipients
 from shared.storage import blob_names
 
 _AROUND = re.compile("[\\t\\r\\n;,|\"'\0]+")

@@ -14,7 +14,7 @@ from shared.broadcast import ENDED, ORDER, RESTING, TRANSITIONS, Broadcast, Broa
 from shared.database.connections import Database
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown, IllegalTransition
 from shared.ledger import Ledger, tables
-from shared.ledger.broadcasts import Broadcasts, advance, count_rejects, lease_name
+from shared.ledger.broadcasts import Broadcasts, advance, lease_name, record_rejects
 from shared.ledger.leases import release_all
 from tests.clocks import MovableClock
 
@@ -171,7 +171,7 @@ def test_of_two_writers_of_the_same_version_the_second_leaves_nothing_of_its_tra
 
     def write_too_late() -> None:
         with ledger.database.writing() as connection:
-            count_rejects(connection, seen, {"email-invalid": 3})
+            record_rejects(connection, seen, {"email-invalid": 3})
             release_all(connection, seen.key)
             advance(connection, seen, State.CANCELLED, owner="second", note="", now=seen.created_at)
 
@@ -300,9 +300,10 @@ def test_a_long_note_is_cut_to_its_column(ledger: Ledger, take_in: TakeIn) -> No
 def test_rejects_are_counted_by_reason_and_broadcast(ledger: Ledger, take_in: TakeIn) -> None:
     one, other = take_in(1), take_in(2)
     with ledger.database.writing() as connection:
-        count_rejects(connection, one, {"email-invalid": 3, "urn-missing": 1})
-        count_rejects(connection, other, {"email-invalid": 9})
-        count_rejects(connection, other, {})
+        record_rejects(connection, one, {})
+        record_rejects(connection, one, {"email-invalid": 2, "unsubscribed": 1})
+        record_rejects(connection, other, {"email-invalid": 9})
+        record_rejects(connection, one, {"email-invalid": 3, "urn-missing": 1})  # staged again
     assert ledger.broadcasts.rejects(one) == {"email-invalid": 3, "urn-missing": 1}
     assert ledger.broadcasts.rejects(other) == {"email-invalid": 9}
 

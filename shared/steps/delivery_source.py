@@ -1,0 +1,41 @@
+"""Where the delivery file of a broadcast is read from."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+from shared.bridge import Bridge
+from shared.broadcast import BroadcastRequest, Source, file_key, guid_in
+from shared.errors import DeliveryFileChanged, DropMissing
+from shared.files.locations import Location
+from shared.storage import blob_names
+from shared.storage.staging import Readable
+
+
+def open_delivery_file(bridge: Bridge, request: BroadcastRequest) -> AbstractContextManager[Readable]:
+    """Open the delivery file where its intake left it.
+
+    Raises:
+        DeliveryFileMissing, StagedFileMissing: it is not there.
+        DropMissing: it was dropped into a folder, and the channel watches none any more.
+        DeliveryFileChanged: it was dropped into a folder and has changed since.
+    """
+    match request.source:
+        case Source.JOB:
+            return bridge.delivery_files.open(request.delivery_file)
+        case Source.CHANNEL:
+            return nullcontext(bridge.lists.open(blob_names.delivery_file(request.key)))
+        case Source.FILE:
+            return _drop_folder(bridge, request).open(request.delivery_file)
+
+
+def _drop_folder(bridge: Bridge, request: BroadcastRequest) -> Location:
+    """The folder that the delivery file was dropped into. A file without a GUID must be as it was taken in."""
+    drop = bridge.channels[request.channel].drop
+    if drop is None:
+        raise DropMissing(channel=request.channel)
+    folder = bridge.locations.get(drop.place)
+    if guid_in(request.delivery_file) is None and not any(
+        file_key(request.channel, file.name, file.size, file.modified) == request.key
+        for file in folder.list_files(request.delivery_file)
+    ):
+        raise DeliveryFileChanged(file=request.delivery_file)
+    return folder
