@@ -13,7 +13,7 @@ from shared.steps.housekeeping import housekeeping as housekeeping_step
 from shared.steps.load_responses import load_responses as load_responses_step
 from shared.steps.monitor_import import monitor_import as monitor_import_step
 from shared.steps.poll_jobs import poll_jobs as poll_jobs_step
-from shared.steps.sync_suppressions import draw_suppressions as draw_suppressions_step
+from shared.steps.sync_suppressions import sync_suppressions
 from shared.steps.upload_list import upload_list as upload_list_step
 from shared.web.health import Health
 from shared.web.peoplestage import answer as answer_of
@@ -86,9 +86,9 @@ def housekeeping(timer: func.TimerRequest) -> None:
 @app.timer_trigger(arg_name="timer", schedule="%DRAW_SUPPRESSIONS_SCHEDULE%")
 @telemetry.log_errors
 def draw_suppressions(timer: func.TimerRequest) -> None:
-    """Draw from Optimizely who gets no mail."""
+    """Sync from Optimizely who gets no mail."""
     del timer
-    draw_suppressions_step(bridge())
+    sync_suppressions(bridge())
 
 
 @app.route(route="status", methods=[func.HttpMethod.GET], trigger_arg_name="request")

@@ -92,17 +92,20 @@ class Fence:
 
 
 @contextmanager
-def fenced(subject: str, *, action: str, **context: Field) -> Iterator[Fence]:
+def fenced(subject: str, *let_through: type[BridgeError], action: str, **context: Field) -> Iterator[Fence]:
     """Run a block whose failure must not stop the others: the error is logged, kept, and goes no further.
 
     Args:
-        subject: what the block works on and what becomes of it, as the beginning of the sentence in the log.
+        subject: what did not happen, as the beginning of the sentence in the log; the error completes it.
+        let_through: errors that end the work on the others as well, and are raised.
         action: the `action` of the log line for an error of the catalogue; any other error is `unexpected`.
         context: more fields of the log line, such as `broadcast.log_context()`.
     """
     fence = Fence()
     try:
         yield fence
+    except let_through:
+        raise
     except BridgeError as error:
         fence.error = error
         log.warning("%s: %s", subject, error, extra={"action": action, **context, "code": error.code})

@@ -1,8 +1,8 @@
-"""draw_suppressions: draw from Optimizely who gets no mail, for the channels that take them out before the upload.
+"""sync_suppressions: copies from Optimizely who gets no mail, for channels that suppress them before the upload.
 
-Unsubscribes and the blocklist are read newest first as far as they are new, and once a day as a whole, because what
-was removed at Optimizely shows only then. Bounced-out recipients cannot be listed (docs/why/sources.md,
-Optimizely 1.7): the bridge reads the hard bounces of its own broadcasts and asks for each recipient who has a new one.
+A sync reads the new unsubscribes and blocklist entries, newest first. Once a day a full sync reads all of them, because
+only that shows what was removed at Optimizely. Bounced-out recipients cannot be listed (docs/why/sources.md, Optimizely
+1.7): the bridge reads the hard bounces of its own broadcasts and asks about each recipient with a new one.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,115 +12,105 @@ from itertools import batched
 from typing import Final
 
 from shared.bridge import Bridge, new_owner
-from shared.errors import BridgeError, LeaseLost, OptimizelyRefused, UnexpectedError
+from shared.errors import LeaseLost, OptimizelyRefused
 from shared.files.email_address import with_ascii_domain
 from shared.ledger.leases import HeldLease
 from shared.ledger.suppressions import EVERY_LIST, Entry, Source, address_hash
 from shared.rejects import RejectReason
-from shared.telemetry import log, traceback_location
+from shared.telemetry import fenced, log
 
-#: Name of the lease under which one draw runs at a time.
+#: One sync at a time.
 _LEASE: Final = "suppressions"
-_WHOLE_EVERY: Final = timedelta(days=1)
-#: How much older than the newest one known an entry may be that is listed late.
+_FULL_SYNC_EVERY: Final = timedelta(days=1)
+#: Entries may be listed late: how much older than the newest known one a new entry may be.
 _OVERLAP: Final = timedelta(hours=1)
 #: Entries written in one transaction.
 _BATCH: Final = 5000
-#: How long after a broadcast its hard bounces are read: once a day, and at first in every draw.
+#: How long after a broadcast its hard bounces are read: by full syncs, and by every sync.
 _BOUNCES_FOR: Final = timedelta(days=30)
 _NEW_BOUNCES_FOR: Final = timedelta(days=3)
-#: Recipients for whom one draw asks whether they are bounced out, and how many answers are recorded at a time.
-_MOST_QUESTIONS: Final = 2000
-_QUESTIONS: Final = 50
+#: Recipients about whom one sync asks whether they are bounced out, and how many answers are recorded at a time.
+_QUESTION_LIMIT: Final = 2000
+_QUESTION_BATCH: Final = 50
 
 
-def draw_suppressions(bridge: Bridge) -> dict[RejectReason, int]:
-    """Draw each kind of suppression, if a channel wants it. An error in one kind does not stop the others.
+def sync_suppressions(bridge: Bridge) -> dict[RejectReason, int]:
+    """Sync each kind of suppression, if any channel suppresses. An error in one kind does not stop the others.
 
     Returns:
-        How many of each kind were new; without the kinds whose draw failed or has not reached its end.
+        How many of each kind were new; without the kinds whose sync failed or is not complete.
 
     Raises:
-        LeaseLost: somebody else may be drawing now.
+        LeaseLost: another process may be syncing now.
         DatabaseUnavailable: the ledger could not be written.
     """
     if not any(bridge.channels[name].suppress for name in bridge.channels.names()):
         return {}
-    drawn = {}
+    synced = {}
     with bridge.ledger.leases.held(_LEASE, new_owner()) as lease:
         if lease is None:
-            log.info("Suppressions are being drawn already.", extra={"action": "aside"})
+            log.info("Suppressions are being synced already.", extra={"action": "aside"})
             return {}
-        for kind, draw in _DRAWS.items():
-            try:
-                new = draw(bridge, lease, bridge.ledger.suppressions.source(kind))
-            except LeaseLost:
-                raise
-            except BridgeError as error:
-                _record_failure(bridge, kind, error)
-            except Exception as error:  # noqa: BLE001 - nothing may stop the other kinds; the log has type and place
-                log.error("Suppressions (%s): %s", kind, traceback_location(error), extra={"action": "unexpected"})
-                _record_failure(bridge, kind, UnexpectedError(step="draw_suppressions", kind=type(error).__name__))
-            else:
+        for kind, sync in _SYNCS.items():
+            subject = f"Suppressions ({kind}) are not synced"
+            with fenced(subject, LeaseLost, action="draw-later", kind=kind) as fence:
+                new = sync(bridge, lease, bridge.ledger.suppressions.source(kind))
                 if new is not None:
-                    drawn[kind] = new
-    return drawn
-
-
-def _record_failure(bridge: Bridge, kind: RejectReason, error: BridgeError) -> None:
-    log.warning("Suppressions (%s): %s", kind, error, extra={"action": "draw-later", "kind": kind, "code": error.code})
-    bridge.ledger.suppressions.failed(kind, code=error.code)
+                    synced[kind] = new
+            if fence.error is not None:
+                bridge.ledger.suppressions.failed(kind, code=fence.error.code)
+    return synced
 
 
 # Unsubscribes and the blocklist
 
 
-def _draw_unsubscribes(bridge: Bridge, lease: HeldLease, source: Source) -> int:
+def _sync_unsubscribes(bridge: Bridge, lease: HeldLease, source: Source) -> int:
     def read(since: datetime | None) -> Iterator[Entry]:
-        found = bridge.rest.select_unsubscribes(newest_first=since is not None)
         entries = (
             Entry(
-                address=with_ascii_domain(one.recipient_id),
-                since=one.created,
-                list_id=one.recipient_list_id or EVERY_LIST,
+                address=with_ascii_domain(unsubscribe.recipient_id),
+                since=unsubscribe.created,
+                list_id=unsubscribe.recipient_list_id or EVERY_LIST,
             )
-            for one in found
+            for unsubscribe in bridge.rest.select_unsubscribes(newest_first=since is not None)
         )
-        return _new(entries, since)
+        return _newer(entries, since)
 
-    return _draw_listed(bridge, lease, source, read)
+    return _sync_listed(bridge, lease, source, read)
 
 
-def _draw_blocklist(bridge: Bridge, lease: HeldLease, source: Source) -> int:
+def _sync_blocklist(bridge: Bridge, lease: HeldLease, source: Source) -> int:
     def read(since: datetime | None) -> Iterator[Entry]:
-        found = bridge.rest.find_all_blacklist_entries(newest_first=since is not None)
-        return _new((Entry(address=with_ascii_domain(one.pattern), since=one.created) for one in found), since)
+        listed = bridge.rest.find_all_blacklist_entries(newest_first=since is not None)
+        entries = (Entry(address=with_ascii_domain(entry.pattern), since=entry.created) for entry in listed)
+        return _newer(entries, since)
 
-    return _draw_listed(bridge, lease, source, read)
+    return _sync_listed(bridge, lease, source, read)
 
 
-def _draw_listed(
+def _sync_listed(
     bridge: Bridge, lease: HeldLease, source: Source, read: Callable[[datetime | None], Iterator[Entry]]
 ) -> int:
-    """Draw what Optimizely lists.
+    """Sync a kind that Optimizely lists.
 
     Args:
         bridge: the bridge.
-        lease: held by this draw.
-        source: how far it is drawn.
-        read: lists the entries since a time, newest first; all of them, oldest first, for None.
+        lease: held by this sync.
+        source: how far the kind is synced.
+        read: lists the entries since a time, newest first; for None all of them, oldest first.
     """
     started, newest, new = bridge.clock.now(), source.newest, 0
-    whole = _whole_is_due(source, started) or newest is None
-    since = None if whole or newest is None else newest - _OVERLAP
+    full = _full_sync_is_due(source, started) or newest is None
+    since = None if full or newest is None else newest - _OVERLAP
     for entries in batched(read(since), _BATCH, strict=False):
         lease.check()
-        new += bridge.ledger.suppressions.add(source.kind, entries, draw=source.draws + whole)
-        newest = max((one.since for one in entries if one.since is not None), default=newest)
+        new += bridge.ledger.suppressions.add(source.kind, entries, draw=source.draws + full)
+        newest = max((entry.since for entry in entries if entry.since is not None), default=newest)
     lease.check()
-    # Only now that the end was reached: an interrupted draw begins anew. What stands in the future would hide the rest.
+    # Only a complete sync is recorded: an interrupted one starts again. A time in the future would hide later entries.
     newest = None if newest is None else min(newest, started)
-    removed = bridge.ledger.suppressions.drawn(source, whole=whole, newest=newest)
+    removed = bridge.ledger.suppressions.drawn(source, whole=full, newest=newest)
     log.info(
         "Suppressions (%s): %d new, %d removed.",
         source.kind,
@@ -131,62 +121,62 @@ def _draw_listed(
     return new
 
 
-def _new(entries: Iterable[Entry], since: datetime | None) -> Iterator[Entry]:
-    """The entries as far as they are newer than a time; they come newest first then."""
+def _newer(entries: Iterable[Entry], since: datetime | None) -> Iterator[Entry]:
+    """The entries until one is older than a time; with a time, they come newest first."""
     for entry in entries:
         if since is not None and entry.since is not None and entry.since < since:
             return
         yield entry
 
 
-def _whole_is_due(source: Source, started: datetime) -> bool:
-    return source.whole_at is None or started - source.whole_at >= _WHOLE_EVERY
+def _full_sync_is_due(source: Source, started: datetime) -> bool:
+    return source.whole_at is None or started - source.whole_at >= _FULL_SYNC_EVERY
 
 
 # Bounced-out recipients
 
 
-def _draw_bounced_out(bridge: Bridge, lease: HeldLease, source: Source) -> int | None:
+def _sync_bounced_out(bridge: Bridge, lease: HeldLease, source: Source) -> int | None:
     suppressions, started = bridge.ledger.suppressions, bridge.clock.now()
-    whole = _whole_is_due(source, started)
+    full = _full_sync_is_due(source, started)
     answers: dict[bytes, bool] = {}
-    for mailing_id in suppressions.mailings(since=started - (_BOUNCES_FOR if whole else _NEW_BOUNCES_FOR)):
+    for mailing_id in suppressions.mailings(since=started - (_BOUNCES_FOR if full else _NEW_BOUNCES_FOR)):
         recipients = _hard_bounces(bridge, mailing_id)
-        for some in batched(suppressions.unasked(mailing_id, list(recipients)), _QUESTIONS, strict=False):
-            if len(answers) >= _MOST_QUESTIONS:
-                log.info("Not every hard bounce could be asked for; the next draw goes on.", extra={"action": "draw"})
+        for hashes in batched(suppressions.unasked(mailing_id, list(recipients)), _QUESTION_BATCH, strict=False):
+            if len(answers) >= _QUESTION_LIMIT:
+                log.info("Not every hard bounce was checked; the next sync continues.", extra={"action": "draw"})
                 return None
             lease.check()
-            _ask(bridge, mailing_id, {one: recipients[one] for one in some}, answers)
+            _ask(bridge, mailing_id, {hashed: recipients[hashed] for hashed in hashes}, answers)
     lease.check()
     suppressions.forget_bounces(before=started - _BOUNCES_FOR)
-    suppressions.drawn(source, whole=whole)
+    suppressions.drawn(source, whole=full)
     return sum(answers.values())
 
 
 def _hard_bounces(bridge: Bridge, mailing_id: int) -> dict[bytes, str]:
     """Recipient ids of a mailing's hard bounces, by hash."""
     try:
-        found = bridge.rest.select_responses("hardbounce", mailing_id=mailing_id)
+        bounces = bridge.rest.select_responses("hardbounce", mailing_id=mailing_id)
     except OptimizelyRefused as error:
         if error.status != HTTPStatus.NOT_FOUND:
             raise
         return {}  # the message was deleted at Optimizely
-    if not found.complete:
+    if not bounces.complete:
         log.warning(
             "Mailing %d has more hard bounces than Optimizely lists.", mailing_id, extra={"action": "bounces-unlisted"}
         )
-    return {address_hash(with_ascii_domain(one.recipient_id)): one.recipient_id for one in found.items}
+    return {address_hash(with_ascii_domain(bounce.recipient_id)): bounce.recipient_id for bounce in bounces.items}
 
 
 def _ask(bridge: Bridge, mailing_id: int, recipients: dict[bytes, str], answers: dict[bytes, bool]) -> None:
-    """Ask for recipients with a new hard bounce, once each in a draw, and record the answers, also before an error."""
+    """Ask about recipients with a new hard bounce, once each in a sync; answers before an error are recorded too."""
     answered = {}
     try:
-        for one, recipient_id in recipients.items():
-            if one not in answers:
-                answers[one] = _is_bounced_out(bridge, recipient_id)
-            answered[one] = answers[one]
+        for hashed, recipient_id in recipients.items():
+            if hashed not in answers:
+                answers[hashed] = _is_bounced_out(bridge, recipient_id)
+            answered[hashed] = answers[hashed]
     finally:
         bridge.ledger.suppressions.asked(mailing_id, answered)
 
@@ -195,11 +185,11 @@ def _is_bounced_out(bridge: Bridge, recipient_id: str) -> bool:
     try:
         return bridge.rest.is_bounce_counter_threshold_exceeded(recipient_id)
     except OptimizelyRefused:
-        return False  # an id that the operation does not take must not stand in the way of the others
+        return False  # an id that the operation does not accept must not block the others
 
 
-_DRAWS: Final[dict[RejectReason, Callable[[Bridge, HeldLease, Source], int | None]]] = {
-    RejectReason.UNSUBSCRIBED: _draw_unsubscribes,
-    RejectReason.BLOCKLISTED: _draw_blocklist,
-    RejectReason.BOUNCED_OUT: _draw_bounced_out,
+_SYNCS: Final[dict[RejectReason, Callable[[Bridge, HeldLease, Source], int | None]]] = {
+    RejectReason.UNSUBSCRIBED: _sync_unsubscribes,
+    RejectReason.BLOCKLISTED: _sync_blocklist,
+    RejectReason.BOUNCED_OUT: _sync_bounced_out,
 }

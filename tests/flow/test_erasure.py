@@ -38,7 +38,7 @@ from shared.operations.erasure.response_files import PersonInResponseFiles
 from shared.operations.erasure.staged_lists import PersonInLists
 from shared.operations.responses import load_again, take_in
 from shared.optimizely.rest.client import OptimizelyRest
-from shared.steps.chores.deliver_ferg_files import put_ferg_files
+from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
 from shared.steps.housekeeping import housekeeping
 from shared.storage.staging import StagedFileWriter
 from tests.databases import ZONE, Databases
@@ -352,7 +352,7 @@ def test_nothing_is_changed_while_a_file_for_ferg_with_them_is_to_be_put(flow: F
     ferg = FergFiles.with_parameters(
         location.write, delimiter="TAB", encloser="NONE", date_format="dd.MM.yyyy HH:mm", zone="UTC"
     )
-    assert put_ferg_files(flow.bridge.ledger, ferg) == 1
+    assert deliver_ferg_files(flow.bridge.ledger, ferg) == 1
     assert erased(flow, Somebody("u1", "", ""))["responses"] == (1, 1)
 
 

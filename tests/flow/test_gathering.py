@@ -20,7 +20,7 @@ from shared.errors import BridgeError, DatabaseUnavailable, LeaseLost, SftpRefus
 from shared.ledger.alerts import Alert, AlertKind
 from shared.ledger.responses.files import FileState, ResponseFiles
 from shared.sftp.session import SftpSession
-from shared.steps.chores.check_response_arrival import look_for_missed_responses
+from shared.steps.chores.check_response_arrival import check_response_arrival
 from shared.steps.gather_responses import gather_responses
 from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import load_responses
@@ -444,13 +444,13 @@ def test_a_layout_of_which_no_file_comes_for_longer_than_set_is_told_of_until_on
     put(bridge, "tag.csv.done")
     gather_responses(bridge)
     flow.clock.ahead = timedelta(hours=9)
-    assert look_for_missed_responses(bridge) == []
+    assert check_response_arrival(bridge) == []
     flow.clock.ahead = timedelta(hours=11)
     housekeeping(bridge)
     (alert,) = alerts(bridge, AlertKind.NO_RESPONSE_FILE)
     assert (alert.subject, "10 hours" in alert.text) == ("default", True)
     flow.clock.ahead = timedelta(hours=0)
-    assert look_for_missed_responses(bridge) == []
+    assert check_response_arrival(bridge) == []
     assert alerts(bridge, AlertKind.NO_RESPONSE_FILE) == []
 
 
@@ -459,6 +459,6 @@ def test_where_no_file_ever_came_the_first_broadcast_that_was_sent_counts(
 ) -> None:
     flow.run(flow.order())
     flow.clock.advance(hours=11)
-    assert look_for_missed_responses(gatherer(None, alert_after_hours=12)) == []
-    assert look_for_missed_responses(gatherer(None, alert_after_hours=0)) == []
-    assert look_for_missed_responses(gatherer(None, alert_after_hours=10)) == ["default"]
+    assert check_response_arrival(gatherer(None, alert_after_hours=12)) == []
+    assert check_response_arrival(gatherer(None, alert_after_hours=0)) == []
+    assert check_response_arrival(gatherer(None, alert_after_hours=10)) == ["default"]

@@ -20,7 +20,7 @@ from shared.ledger import tables
 from shared.ledger.responses.files import FileState, lease_name
 from shared.operations.responses import load_again, take_in
 from shared.steps import load_responses as step
-from shared.steps.chores.deliver_ferg_files import put_ferg_files
+from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
 from tests.databases import ZONE
 from tests.flow.harness import Flow
 
@@ -292,13 +292,13 @@ def test_rows_of_a_replay_leave_in_a_file_of_their_own_for_ferg(flow: Flow, tmp_
     assert load_again(bridge, file.id).loaded == 1
     with pytest.raises(ResponseFileBusy):  # its row is still to be put
         load_again(bridge, file.id)
-    assert put_ferg_files(bridge.ledger, ferg) == 1
+    assert deliver_ferg_files(bridge.ledger, ferg) == 1
     assert load_again(bridge, file.id).known == 1
-    assert put_ferg_files(bridge.ledger, ferg) == 0
+    assert deliver_ferg_files(bridge.ledger, ferg) == 0
 
     forget_everything(bridge.rs_database)
     assert load_again(bridge, file.id).loaded == 1
-    assert put_ferg_files(bridge.ledger, ferg) == 1
+    assert deliver_ferg_files(bridge.ledger, ferg) == 1
     assert len(left) == 2
     assert len(set(left.values())) == 1
 

@@ -19,7 +19,7 @@ from shared.ledger.broadcasts import lease_name
 from shared.operations.broadcasts import retry
 from shared.operations.responses import load_again, take_in
 from shared.steps.chores import remove_expired as step
-from shared.steps.chores.remove_expired import EVERY, KINDS, remove_old
+from shared.steps.chores.remove_expired import EVERY, KINDS, remove_expired
 from shared.steps.housekeeping import housekeeping
 from shared.steps.poll_jobs import poll_jobs
 from shared.storage.staging import Staging
@@ -65,21 +65,21 @@ def test_each_kind_goes_after_its_own_time_and_it_is_told(
     history, recipients = rows(flow, tables.history), rows(flow, tables.recipient)
     assert min(history, recipients, rows(flow, tables.effect), rows(flow, tables.unmatched_response)) > 0
     pass_days(29)
-    assert remove_old(flow.bridge) == {}
+    assert remove_expired(flow.bridge) == {}
     assert blobs(flow) == mine
     pass_days(2)
-    assert remove_old(flow.bridge) == {"staged-lists": 1}
-    assert remove_old(flow.bridge) == {}
+    assert remove_expired(flow.bridge) == {"staged-lists": 1}
+    assert remove_expired(flow.bridge) == {}
     pass_days(60)
-    assert remove_old(flow.bridge) == {"reject-files": 2, "response-files": 1}
+    assert remove_expired(flow.bridge) == {"reject-files": 2, "response-files": 1}
     assert blobs(flow) == set()
     assert rows(flow, tables.recipient) == recipients
     pass_days(90)
-    assert remove_old(flow.bridge) == {"recipient-keys": 1, "unmatched-keys": 1}
+    assert remove_expired(flow.bridge) == {"recipient-keys": 1, "unmatched-keys": 1}
     assert rows(flow, tables.recipient) == rows(flow, tables.unmatched_response) == 0
     assert rows(flow, tables.history) == history
     pass_days(550)
-    assert remove_old(flow.bridge) == {"histories": 1}
+    assert remove_expired(flow.bridge) == {"histories": 1}
     assert rows(flow, tables.history) == rows(flow, tables.effect) == 0
     told = {one["kind"]: one["removed_ever"] for one in status(flow.bridge)["removals"]}
     assert told == dict.fromkeys(KINDS, 1) | {"reject-files": 2}
@@ -94,7 +94,7 @@ def test_a_job_whose_broadcast_is_long_over_is_never_carried_again(
     broadcast = flow.run(job)
     pass_days(5000)
     for _ in range(2):
-        remove_old(flow.bridge)
+        remove_expired(flow.bridge)
         pass_days(1)
     assert rows(flow, tables.history) == 0
     change_job(flow, job, state=flow.bridge.ws_db._schema.states.waiting, server=None)  # type: ignore[union-attr]
@@ -115,7 +115,7 @@ def test_nothing_of_a_broadcast_that_is_under_way_or_parked_goes(
         _set(flow, flow.broadcast(job), state=state)
     before = blobs(flow)
     pass_days(5000)
-    assert remove_old(flow.bridge) == {}
+    assert remove_expired(flow.bridge) == {}
     assert blobs(flow) == before
     assert rows(flow, tables.recipient) > 0
 
@@ -130,7 +130,7 @@ def test_a_failed_broadcast_keeps_what_must_not_happen_twice_and_can_go_on(
     effects = rows(flow, tables.effect)
     assert effects > 0
     pass_days(5000)
-    removed = remove_old(flow.bridge)
+    removed = remove_expired(flow.bridge)
     assert "histories" not in removed
     assert removed["staged-lists"] == 1
     assert rows(flow, tables.effect) == effects
@@ -145,7 +145,7 @@ def test_a_broadcast_whose_end_is_not_reported_yet_keeps_its_files(
     broadcast = flow.run(flow.order(recipients=40))
     _set(flow, broadcast, reported_at=None)
     pass_days(5000)
-    removed = remove_old(flow.bridge)
+    removed = remove_expired(flow.bridge)
     assert "staged-lists" not in removed
     assert "histories" not in removed
 
@@ -153,7 +153,7 @@ def test_a_broadcast_whose_end_is_not_reported_yet_keeps_its_files(
 def test_a_removed_response_file_is_told_so_and_taken_in_again(flow: Flow, pass_days: Callable[[float], None]) -> None:
     file = response_file(flow)
     pass_days(91)
-    assert remove_old(flow.bridge)["response-files"] == 1
+    assert remove_expired(flow.bridge)["response-files"] == 1
     with pytest.raises(ResponseFileNotKept):
         load_again(flow.bridge, file)
     assert response_file(flow) == file
@@ -166,7 +166,7 @@ def test_a_response_file_that_waits_for_its_load_stays(flow: Flow, pass_days: Ca
     assert file is not None
     assert flow.bridge.ledger.response_files.load_anew(file, due_at=flow.clock.now())
     pass_days(91)
-    assert "response-files" not in remove_old(flow.bridge)
+    assert "response-files" not in remove_expired(flow.bridge)
 
 
 def test_it_removes_some_at_a_time_until_nothing_is_left(
@@ -176,7 +176,7 @@ def test_it_removes_some_at_a_time_until_nothing_is_left(
     for number in range(5):
         response_file(flow, number, f"1;K1;Open;01.03.2026 12:{number:02}")
     pass_days(100)
-    rounds = [remove_old(flow.bridge) for _ in range(4)]
+    rounds = [remove_expired(flow.bridge) for _ in range(4)]
     for kind in ("response-files", "reject-files"):
         assert [removed.get(kind, 0) for removed in rounds] == [2, 2, 1, 0]
     (told,) = [one for one in removals.removals(flow.bridge.ledger.database) if one.kind == "response-files"]
@@ -190,18 +190,20 @@ def test_recipients_of_great_lists_are_removed_in_several_rounds(
     for seed in (1, 2, 3):
         flow.run(flow.order(recipients=30, seed=seed))
     pass_days(181)
-    rounds = [remove_old(flow.bridge).get("recipient-keys", 0) for _ in range(3)]
+    rounds = [remove_expired(flow.bridge).get("recipient-keys", 0) for _ in range(3)]
     assert rounds == [2, 1, 0]
     assert rows(flow, tables.recipient) == 0
 
 
 def test_it_looks_every_hour_and_not_more_often(flow: Flow, pass_days: Callable[[float], None]) -> None:
-    pass_days(100)
-    assert remove_old(flow.bridge) == {}
     response_file(flow)
-    assert remove_old(flow.bridge) == {}
-    pass_days(EVERY / timedelta(days=1))
-    assert remove_old(flow.bridge)["response-files"] == 1
+    half_an_hour = EVERY / 2 / timedelta(days=1)
+    pass_days(flow.bridge.settings.keep_response_files_days - half_an_hour)
+    assert "response-files" not in remove_expired(flow.bridge)
+    pass_days(half_an_hour)
+    assert remove_expired(flow.bridge) == {}
+    pass_days(half_an_hour)
+    assert remove_expired(flow.bridge)["response-files"] == 1
 
 
 def test_what_cannot_be_removed_now_is_removed_later_and_stops_nothing_else(
@@ -216,9 +218,9 @@ def test_what_cannot_be_removed_now_is_removed_later_and_stops_nothing_else(
 
     with monkeypatch.context() as broken:
         broken.setattr(Staging, "older_than", unavailable)
-        removed = remove_old(flow.bridge)
+        removed = remove_expired(flow.bridge)
     assert set(removed) == {"response-files", "recipient-keys", "unmatched-keys"}
-    assert set(remove_old(flow.bridge)) == {"staged-lists", "reject-files"}
+    assert set(remove_expired(flow.bridge)) == {"staged-lists", "reject-files"}
 
 
 class Died(BaseException):
@@ -241,8 +243,8 @@ def test_whoever_dies_in_between_leaves_nothing_behind(
     with monkeypatch.context() as dying:
         dying.setattr(Staging, "remove", die)
         with pytest.raises(Died):
-            remove_old(flow.bridge)
-    remove_old(flow.bridge)
+            remove_expired(flow.bridge)
+    remove_expired(flow.bridge)
     assert blobs(flow) == set()
     found = flow.bridge.ledger.response_files.get(file)
     assert found is not None
@@ -253,21 +255,21 @@ def test_two_do_not_remove_at_once_nor_what_somebody_works_on(flow: Flow, pass_d
     broadcast = flow.run(flow.order(recipients=40))
     pass_days(40)
     with flow.bridge.ledger.leases.held("remove-old", "another"):
-        assert remove_old(flow.bridge) == {}
+        assert remove_expired(flow.bridge) == {}
     with flow.bridge.ledger.leases.held(lease_name(broadcast.key), "another"):
-        assert remove_old(flow.bridge) == {}
+        assert remove_expired(flow.bridge) == {}
     pass_days(EVERY / timedelta(days=1))
-    assert remove_old(flow.bridge) == {"staged-lists": 1}
+    assert remove_expired(flow.bridge) == {"staged-lists": 1}
 
 
 def test_a_file_of_no_broadcast_goes_after_its_time_too(flow: Flow, pass_days: Callable[[float], None]) -> None:
     with flow.bridge.lists.writer("never-ordered/delivery") as file:
         file.write(b"1")
         file.commit({})
-    remove_old(flow.bridge)
+    remove_expired(flow.bridge)
     assert "lists:never-ordered/delivery" in blobs(flow)
     pass_days(31)
-    assert remove_old(flow.bridge) == {"staged-lists": 1}
+    assert remove_expired(flow.bridge) == {"staged-lists": 1}
 
 
 def test_housekeeping_removes_what_is_over(flow: Flow, pass_days: Callable[[float], None]) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy import insert, update
 
 from shared.bridge import Bridge
 from shared.broadcast import State
-from shared.clock import SystemClock
+from shared.clock import Clock, SystemClock
 from shared.config.channels import Channel, Channels
 from shared.database.connections import Database
 from shared.errors import BridgeError, LeaseLost, OptimizelyRefused, OptimizelyUnavailable
@@ -20,7 +20,7 @@ from shared.ledger.suppressions import KINDS, Suppressions
 from shared.optimizely.rest.answers import BlacklistEntry, ResponseItem, ResponseItems, Unsubscribe
 from shared.rejects import RejectReason
 from shared.steps import sync_suppressions as step
-from shared.steps.sync_suppressions import draw_suppressions
+from shared.steps.sync_suppressions import sync_suppressions
 from tests.flow.harness import Flow, channel, until
 
 UNSUBSCRIBED, BLOCKLISTED, BOUNCED_OUT = (
@@ -87,7 +87,11 @@ class Parts:
     rest: PlayedRest
 
     def draw(self) -> dict[RejectReason, int]:
-        return draw_suppressions(cast("Bridge", self))
+        return sync_suppressions(cast("Bridge", self))
+
+    @property
+    def clock(self) -> Clock:
+        return self.ledger.clock
 
     @property
     def suppressions(self) -> Suppressions:
@@ -317,7 +321,7 @@ def test_a_message_that_was_deleted_at_optimizely_does_not_stop_the_others(parts
 
 
 def test_a_draw_asks_for_so_many_recipients_and_the_next_goes_on(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "_MOST_QUESTIONS", 100)
+    monkeypatch.setattr(step, "_QUESTION_LIMIT", 100)
     parts.sent(1)
     parts.rest.bounced[1] = [f"reader{number}@example.org" for number in range(130)]
     parts.rest.out = set(parts.rest.bounced[1])
@@ -358,7 +362,7 @@ def test_suppressed_recipients_are_taken_out_before_the_upload_and_counted_by_re
     skipped, rejects = [], []
     # The same recipients each time: who bounces does so again, and is bounced out after the third time.
     for _ in range(4):
-        draw_suppressions(alone.bridge)
+        sync_suppressions(alone.bridge)
         assert suppressions.complete()
         broadcast = alone.run(alone.order(recipients=2_000))
         assert broadcast.state is State.CLOSED

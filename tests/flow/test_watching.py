@@ -14,11 +14,11 @@ import pytest
 
 from shared.broadcast import State
 from shared.config.version import version
-from shared.errors import SettingsInvalid
+from shared.errors import SettingsInvalid, StorageUnavailable
 from shared.ledger.alerts import AlertKind
 from shared.operations.responses import load_again, take_in
 from shared.steps.chores.report_backlog import queues
-from shared.steps.housekeeping import housekeeping
+from shared.steps.housekeeping import CHORES, housekeeping
 from shared.telemetry import log
 from shared.web.health import Health
 from shared.web.status import status
@@ -87,6 +87,32 @@ def test_housekeeping_tells_what_is_under_way(flow: Flow, told: Callable[[str], 
     assert (stands["alert"], stands["subject"]) == (AlertKind.RESPONSE_FILE_LEFT, "Response-1.csv")
 
 
+def test_a_chore_that_fails_stops_no_other_and_is_reported_by_itself(
+    flow: Flow, told: Callable[[str], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    def failing(name: str, error: Exception) -> Callable[[Any], None]:
+        def chore(_: Any) -> None:
+            done.append(name)
+            raise error
+
+        return chore
+
+    for number, name in enumerate(CHORES):
+        error = (
+            ValueError("ann@example.com")
+            if number % 2
+            else StorageUnavailable(operation="list blobs", reason="AzureError")
+        )
+        monkeypatch.setitem(CHORES, name, failing(name, error))
+    housekeeping(flow.bridge)
+    assert done == list(CHORES)
+    assert [line["chore"] for line in told("housekeep-later")] == done[::2]
+    assert [line["chore"] for line in told("unexpected")] == done[1::2]
+    assert "ann" not in "".join(str(line["args"]) for line in told("unexpected"))
+
+
 # Health
 
 
@@ -114,6 +140,7 @@ def test_a_bridge_that_cannot_start_is_told_by_a_code_alone() -> None:
     assert json.loads(text) == {
         "ok": False,
         "checks": [{"check": "start", "ok": False, "code": "settings-invalid"}],
+        "version": version(),
     }
 
 

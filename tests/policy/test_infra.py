@@ -24,7 +24,7 @@ from local.node import PROJECT
 from shared.config.settings import Settings
 from shared.database.bulk import bulk_insert
 from shared.ledger.backlog import Waiting
-from shared.steps.chores.report_backlog import queues, standing
+from shared.steps.chores.report_backlog import backlog_fields, queues
 
 INFRA = PROJECT / "infra"
 FILES = sorted(INFRA.rglob("*.bicep"))
@@ -259,7 +259,7 @@ def test_every_poison_queue_has_an_alert() -> None:
     assert "poison-messages" in {rule["name"] for rule in rules}
     query = (INFRA / "watching" / "poison-messages.kql").read_text()
     # Housekeeping counts each of them in a field of this name, and the rule asks for it.
-    told = standing({}, {}, Waiting(number=0), dict.fromkeys(queues(_settings()), 0), now=datetime.now(UTC))
+    told = backlog_fields({}, {}, Waiting(number=0), dict.fromkeys(queues(_settings()), 0), now=datetime.now(UTC))
     assert sum(field.startswith("poison_") for field in told) * 2 == len(variable("storage", "queueNames"))
     for name in queues(_settings()):
         assert f'"{name}"' in query

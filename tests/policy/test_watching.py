@@ -19,7 +19,7 @@ from shared.errors import catalogue
 from shared.ledger.alerts import AlertKind
 from shared.ledger.backlog import Waiting
 from shared.ledger.responses.files import FileState
-from shared.steps.chores.report_backlog import UNDER_WAY, standing
+from shared.steps.chores.report_backlog import UNDER_WAY, backlog_fields
 
 QUERIES = PROJECT / "infra" / "watching"
 MODULES = PROJECT / "infra" / "modules" / "watching"
@@ -178,7 +178,7 @@ def standing_fields() -> dict[str, Any]:
     poison = dict.fromkeys(
         (name.removesuffix("_queue") for name in Settings.model_fields if name.endswith("_queue")), 1
     )
-    return standing(dict.fromkeys(UNDER_WAY, one), dict.fromkeys(FileState, one), one, poison, now=now)
+    return backlog_fields(dict.fromkeys(UNDER_WAY, one), dict.fromkeys(FileState, one), one, poison, now=now)
 
 
 def logged_fields() -> set[str]:

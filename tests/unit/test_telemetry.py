@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis.strategies import booleans, dictionaries, floats, integers, none, text
 
-from shared.errors import DatabaseUnavailable, UnexpectedError
-from shared.telemetry import configure, fields_text, log, log_errors, traceback_location
+from shared.errors import DatabaseUnavailable, LeaseLost, UnexpectedError
+from shared.telemetry import configure, fenced, fields_text, log, log_errors, traceback_location
 
 #: As the queries have it.
 FIELDS = re.compile(r" (\{[^{}]*\})$")
@@ -183,3 +183,41 @@ def test_what_a_function_returns_is_passed_on() -> None:
 
     assert double(4) == 8
     assert (double.__name__, double.__doc__) == ("double", "Twice as much.")
+
+
+# Nothing may stop the others
+
+
+def give_up(error: Exception) -> None:
+    raise error
+
+
+def test_a_fence_logs_an_error_of_the_catalogue_and_keeps_it(told: list[str]) -> None:
+    with fenced("File a.csv is not delivered yet", action="put-later", file="a.csv") as fence:
+        give_up(DatabaseUnavailable(database="RS_DB", reason="OperationalError"))
+    assert isinstance(fence.error, DatabaseUnavailable)
+    (line,) = told
+    assert line.startswith("File a.csv is not delivered yet: The database RS_DB")
+    assert fields_in(line) == {"action": "put-later", "file": "a.csv", "code": "database-unavailable"}
+
+
+def test_a_fence_logs_type_and_traceback_of_any_other_error(told: list[str]) -> None:
+    with fenced("File a.csv is not delivered yet", action="put-later", file="a.csv") as fence:
+        fail(0)
+    assert isinstance(fence.error, UnexpectedError)
+    (line,) = told
+    assert "ValueError at test_telemetry.py:" in line
+    assert "ann" not in line
+    assert fields_in(line) == {"action": "unexpected", "file": "a.csv", "code": "unexpected-error"}
+
+
+def test_a_fence_lets_through_what_ends_the_work_on_the_others_as_well(told: list[str]) -> None:
+    with pytest.raises(LeaseLost), fenced("It is done later", LeaseLost, action="put-later"):
+        give_up(LeaseLost(lease="suppressions"))
+    assert told == []
+
+
+def test_a_fence_around_a_block_that_succeeds_logs_nothing(told: list[str]) -> None:
+    with fenced("It is done later", action="put-later") as fence:
+        pass
+    assert (fence.error, told) == (None, [])

@@ -1,7 +1,7 @@
-"""compare_reports: the responses of broadcasts beside the reports of their Smart Campaigns.
+"""Compares the loaded responses of broadcasts with the reports of their Smart Campaigns.
 
-What was loaded since the last comparison lets a broadcast be compared again; so does a gap that is new or grows, a day
-later. A report is of this moment and a response file of yesterday, so a gap is no fault; one that grows for days is.
+A broadcast is compared again when more of its responses were loaded, and a day after its gap was new or grew. A report
+is current and a response file is of yesterday, so a gap is no fault; one that grows for days is.
 """
 
 from collections.abc import Collection
@@ -10,20 +10,20 @@ from typing import Final
 
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast
-from shared.errors import BridgeError, TransientError
+from shared.errors import TransientError
 from shared.ledger.alerts import AlertKind
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses.counts import Gap
 from shared.optimizely.rest.answers import SmartCampaignReport
 from shared.response import MessageType
-from shared.telemetry import log
+from shared.telemetry import fenced, log
 
-#: Most broadcasts of one round. What is left is for the next.
-_MOST: Final = 50
+#: Most broadcasts of one round; the next round compares the rest.
+_LIMIT: Final = 50
 _AGAIN_AFTER: Final = timedelta(minutes=30)
-#: Days in a row on which a gap had grown, until an alert tells of it.
+#: Days in a row on which a gap has to grow before an alert is raised.
 DAYS: Final = 3
-#: What a broadcast is compared by that has no Smart Campaign any more.
+#: Recorded instead of an error code for a broadcast without a Smart Campaign.
 _NO_CAMPAIGN: Final = "no-campaign"
 
 
@@ -38,34 +38,30 @@ def compare_reports(bridge: Bridge) -> int:
     """
     database, compared = bridge.ledger.database, 0
     known = response_counts.types_ever_loaded(database)
-    for broadcast_id, due_at in response_counts.due(database, _MOST, now=bridge.clock.now()):
+    for broadcast_id, due_at in response_counts.due(database, _LIMIT, now=bridge.clock.now()):
         broadcast = bridge.ledger.broadcasts.by_id(broadcast_id)
         if broadcast.campaign_id is None:
             response_counts.not_compared(database, broadcast_id, code=_NO_CAMPAIGN, again_at=None)
             continue
-        try:
+        subject = f"The responses of broadcast {broadcast.key} are not compared with its report"
+        with fenced(subject, action="compare-later", **broadcast.log_context()) as fence:
             report = bridge.rest.get_report(broadcast.campaign_id)
-        except BridgeError as error:
-            again_at = bridge.clock.now() + _AGAIN_AFTER if isinstance(error, TransientError) else None
-            log.warning(
-                "The responses of broadcast %s are not compared with the report: %s",
-                broadcast.key,
-                error,
-                extra={"action": "compare-later", "broadcast": broadcast.key, "code": error.code},
-            )
-            response_counts.not_compared(database, broadcast_id, code=error.code, again_at=again_at)
-            if isinstance(error, TransientError):
-                break  # the others would wait for the same answer
+        if fence.error is not None:
+            is_transient = isinstance(fence.error, TransientError)
+            again_at = bridge.clock.now() + _AGAIN_AFTER if is_transient else None
+            response_counts.not_compared(database, broadcast_id, code=fence.error.code, again_at=again_at)
+            if is_transient:
+                break  # the others would fail in the same way
             continue
         gaps = response_counts.compared(database, broadcast_id, by_type(report), due_at=due_at, now=bridge.clock.now())
-        _tell(bridge, broadcast, gaps, known)
+        _report_gaps(bridge, broadcast, gaps, known)
         compared += 1
     return compared
 
 
 def by_type(report: SmartCampaignReport) -> dict[str, int]:
-    """The totals of a report, by the message type whose rows they count; a type that it has no total of is left out."""
-    bounces = [one for one in (report.hard_bounces, report.soft_bounces) if one is not None]
+    """The totals of a report by the message type that they count; a type without a total is left out."""
+    bounces = [count for count in (report.hard_bounces, report.soft_bounces) if count is not None]
     totals = {
         MessageType.SEND: max(0, report.recipients_total - report.skipped - report.in_queue),
         MessageType.OPEN: report.opens_total,
@@ -76,32 +72,33 @@ def by_type(report: SmartCampaignReport) -> dict[str, int]:
     return {str(message_type): total for message_type, total in totals.items() if total is not None}
 
 
-def _tell(bridge: Bridge, broadcast: Broadcast, gaps: list[Gap], known: Collection[str]) -> None:
-    """Log the gaps; raise an alert if one grew for some days, else clear it."""
+def _report_gaps(bridge: Bridge, broadcast: Broadcast, gaps: list[Gap], known: Collection[str]) -> None:
+    """Log the gaps; raise an alert if one has grown for `DAYS` days, else clear it."""
     for gap in gaps:
         log.info(
-            "Broadcast %s: %d responses %s are loaded, the report has %d.",
+            "Broadcast %s: %d responses of type %s are loaded, the report has %d.",
             broadcast.key,
             gap.loaded,
             gap.message_type,
             gap.reported,
             extra={
                 "action": "compare",
-                "broadcast": broadcast.key,
+                **broadcast.log_context(),
                 "type": gap.message_type,
                 "loaded": gap.loaded,
                 "reported": gap.reported,
             },
         )
-    # Of a type that no response file holds, everything is missing, and is meant to be.
+    # A type that no response file ever held is not exported: its gap is no fault.
     growing = [gap for gap in gaps if gap.grown >= DAYS and gap.message_type in known]
     if not growing:
         bridge.ledger.alerts.clear(AlertKind.REPORT_GAP, broadcast.key)
         return
     behind = ", ".join(f"{gap.loaded} of {gap.reported} {gap.message_type}" for gap in growing)
     text = (
-        f"The responses of broadcast {broadcast.key} are behind the report of its Smart Campaign, and every day "
-        f"by more ({behind}). Look for response files that failed, were left on the SFTP site or never came, and for "
-        f"rejected rows; then load them with `bridge responses load` or `bridge responses replay`."
+        f"Fewer responses of broadcast {broadcast.key} are loaded than the report of its Smart Campaign counts, and "
+        f"the gap has grown for {DAYS} days ({behind}). Look for response files that failed, are still on the SFTP "
+        f"site or never came, and for rejected rows; then load them with `bridge responses load` or `bridge responses "
+        f"replay`."
     )
     bridge.ledger.alerts.stand(AlertKind.REPORT_GAP, broadcast.key, text)

@@ -1,4 +1,4 @@
-"""put_ferg_files: responses leave as files that FERG reads (docs/reference/responses.md)."""
+"""Delivers files of responses to the location from which FERG reads them (docs/reference/responses.md)."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -6,67 +6,52 @@ from typing import Any, Final
 from sqlalchemy import Row
 
 from shared.bridge import new_owner
-from shared.errors import BridgeError, UnexpectedError
 from shared.faststats.ferg_file import FergFiles
 from shared.ledger import Ledger
 from shared.ledger.leases import HeldLease
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses.ferg_files import FergFile
 from shared.ledger.responses.files import lease_name
-from shared.telemetry import log, traceback_location
+from shared.telemetry import fenced, log
 
-#: Files of one round. What is left is for the next.
-_FILES: Final = 20
+#: Most files of one round; the next round delivers the rest.
+_LIMIT: Final = 20
 
 
-def put_ferg_files(ledger: Ledger, ferg: FergFiles) -> int:
-    """Put the files for FERG that were made of response files and are not put yet, oldest first.
+def deliver_ferg_files(ledger: Ledger, ferg: FergFiles) -> int:
+    """Deliver the files that were made of response files and are not delivered yet, oldest first.
 
-    One that cannot be put is put later and does not stop the others.
+    A file that cannot be delivered does not stop the others; the next round tries it again.
 
     Args:
-        ledger: which knows them.
-        ferg: where they go.
+        ledger: which holds their rows.
+        ferg: writes them.
 
     Returns:
-        How many were put.
+        How many were delivered.
 
     Raises:
         DatabaseUnavailable: the ledger could not be read.
     """
-    done = 0
-    for file in ferg_files.waiting(ledger.database, _FILES):
-        try:
-            done += _put(ledger, ferg, file)
-        except BridgeError as error:
-            log.warning(
-                "File %s for FERG is not put yet: %s",
-                file.name,
-                error,
-                extra={"action": "put-later", "file": file.name, "code": error.code},
-            )
-        except Exception as error:  # noqa: BLE001 - nothing may stop the others; the log has type and place
-            extra = {"action": "unexpected", "file": file.name, "code": UnexpectedError.code}
-            log.error("File %s for FERG is not put yet: %s", file.name, traceback_location(error), extra=extra)
-    return done
+    delivered = 0
+    for file in ferg_files.waiting(ledger.database, _LIMIT):
+        with fenced(f"File {file.name} for FERG is not delivered yet", action="put-later", file=file.name):
+            delivered += _deliver(ledger, ferg, file)
+    return delivered
 
 
-def _put(ledger: Ledger, ferg: FergFiles, file: FergFile) -> bool:
+def _deliver(ledger: Ledger, ferg: FergFiles, file: FergFile) -> bool:
     with ledger.leases.held(lease_name(file.response_file), new_owner()) as lease:
         if lease is None or not ferg_files.is_waiting(ledger.database, file.response_file_id):
             return False
         ferg.deliver(file.name, file.columns, _while_held(lease, ferg_files.rows(ledger.database, file)))
         ferg_files.put(ledger.database, file, now=ledger.clock.now())
-    log.info(
-        "File %s for FERG is put: %d rows.",
-        file.name,
-        file.rows,
-        extra={"action": "put", "file": file.name, "rows": file.rows},
-    )
+    extra = {"action": "put", "file": file.name, "rows": file.rows}
+    log.info("File %s for FERG is delivered: %d rows.", file.name, file.rows, extra=extra)
     return True
 
 
 def _while_held(lease: HeldLease, rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
-    """The rows; without the lease there is no end of them, and so no file."""
+    """The rows. If the lease is lost they end in an error, so that no file is written."""
     yield from rows
     lease.check()

@@ -1,7 +1,7 @@
-"""find_rows: the rows of `Broadcasts` that FastStats writes for broadcasts of PeopleStage's channel.
+"""Finds the rows of `Broadcasts` that FastStats writes for broadcasts of PeopleStage's channel.
 
-FastStats writes them from what the scripts return, some time after the bridge has gone on. Once a row is known, the
-responses of its broadcast refer to it.
+FastStats writes a row when the channel's script returns, some time after the bridge has continued with the broadcast.
+Once the row is known, the responses of the broadcast refer to it.
 """
 
 from datetime import timedelta
@@ -11,13 +11,13 @@ from shared.bridge import Bridge
 from shared.broadcast import RESTING
 from shared.errors import BroadcastChangedMeanwhile
 
-_MOST: Final = 100
-#: FastStats writes the row when a script returns, which waits a day at the most.
-_LOOKED_FOR: Final = timedelta(days=3)
+_LIMIT: Final = 100
+#: How old a broadcast may be; a script returns within a day.
+_MAX_AGE: Final = timedelta(days=3)
 
 
-def find_rows(bridge: Bridge) -> int:
-    """Look for the rows that are not known yet.
+def find_broadcast_rows(bridge: Bridge) -> int:
+    """Find the rows that are not known yet.
 
     Returns:
         How many were found.
@@ -26,19 +26,19 @@ def find_rows(bridge: Bridge) -> int:
         BridgeError: RS_DB could not be read or written.
     """
     found = 0
-    for broadcast in bridge.ledger.broadcasts.without_row(since=bridge.clock.now() - _LOOKED_FOR, limit=_MOST):
+    for broadcast in bridge.ledger.broadcasts.without_row(since=bridge.clock.now() - _MAX_AGE, limit=_LIMIT):
         with bridge.rs_database.reading() as connection:
             row = bridge.rs_db.find_broadcast(connection, broadcast)
         if row is None:
             continue
         try:
-            known = bridge.ledger.broadcasts.touch(broadcast, rs_broadcast_id=row)
+            linked = bridge.ledger.broadcasts.touch(broadcast, rs_broadcast_id=row)
         except BroadcastChangedMeanwhile:
-            continue  # a step works on it; the next sweep looks again
-        if known.sent is not None:
+            continue  # a step works on it; the next round tries again
+        if linked.sent is not None:
             with bridge.rs_database.writing() as connection:
-                bridge.rs_db.record_delivered(connection, known)
-        if known.state not in RESTING:
-            bridge.send_on(known)  # its message was for the version before
+                bridge.rs_db.record_delivered(connection, linked)
+        if linked.state not in RESTING:
+            bridge.send_on(linked)  # its message was for the version before
         found += 1
     return found

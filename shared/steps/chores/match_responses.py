@@ -1,4 +1,4 @@
-"""match_responses: responses that had found no broadcast look again (docs/reference/responses.md)."""
+"""Matches responses that had no broadcast when they were loaded (docs/reference/responses.md)."""
 
 from typing import Final
 
@@ -10,21 +10,21 @@ from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import unmatched
 from shared.telemetry import log
 
-#: Most broadcasts and batches of one round. What is left is for the next.
+#: Most broadcasts and batches of one round; the next round does the rest.
 _BROADCASTS: Final = 100
 _BATCHES: Final = 20
 _LEASE: Final = "match-responses"
 
 
 def match_responses(ledger: Ledger, rs_db: RsDb) -> int:
-    """Let responses look again after their load, and after a broadcast that may be theirs has changed.
+    """Match unmatched responses after their load, and again after a broadcast that may be theirs has changed.
 
     Args:
-        ledger: which remembers them.
-        rs_db: where they are.
+        ledger: which holds what is known of them.
+        rs_db: which holds the responses.
 
     Returns:
-        How many found their broadcast.
+        How many were matched with their broadcast.
 
     Raises:
         BridgeError: the ledger could not be read or written; what is done stays done.
@@ -53,5 +53,5 @@ def match_responses(ledger: Ledger, rs_db: RsDb) -> int:
                 unmatched.settle(connection, batch, now=ledger.clock.now())
             total += found
     if total:
-        log.info("%d responses have found their broadcast.", total, extra={"action": "match", "rows": total})
+        log.info("%d responses were matched with their broadcasts.", total, extra={"action": "match", "rows": total})
     return total

@@ -1,6 +1,6 @@
-"""standing: one log line that says what is under way and for how long, and one for each alert that stands.
+"""Logs the backlog: one line that says what is under way and for how long, and one for each active alert.
 
-The first comes with every run of housekeeping, also when there is nothing to say: its silence is an alert of its own.
+The first is logged in every run of housekeeping, even when nothing is under way: its silence raises an alert in Azure.
 """
 
 from collections.abc import Mapping
@@ -20,40 +20,40 @@ UNDER_WAY: Final = tuple(state for state in State if state not in ENDED)
 _POISON: Final = "-poison"
 
 
-def tell_standing(bridge: Bridge) -> None:
-    """Log it.
+def report_backlog(bridge: Bridge) -> None:
+    """Log what is under way and which alerts are active.
 
     Raises:
         DatabaseUnavailable: the ledger could not be read.
         StorageUnavailable: the storage account did not answer.
     """
     database, time = bridge.ledger.database, bridge.clock.now()
-    fields = standing(
+    fields = backlog_fields(
         broadcasts_under_way(database, now=time),
         response_files_under_way(database),
         ferg_files_under_way(database),
         {name: bridge.queues.length(queue + _POISON) for name, queue in queues(bridge.settings).items()},
         now=time,
     )
-    words = [
+    parts = [
         f"{fields[state]} {state} (the oldest for {fields[f'{state}_minutes']} min)"
         for state in UNDER_WAY
         if fields[state]
     ]
-    log.info("Under way: %s.", ", ".join(words) or "nothing", extra={"action": "standing", **fields})
-    # An alert is told when it is raised; a rule that shall stay on as long as it stands needs to hear of it again.
+    log.info("Under way: %s.", ", ".join(parts) or "nothing", extra={"action": "standing", **fields})
+    # An alert is logged when it is raised; a rule in Azure that stays on while it is active needs further lines.
     for alert in bridge.ledger.alerts.standing():
         extra = {"action": "alert-stands", "alert": alert.kind, "subject": alert.subject}
-        log.warning("The alert %s about %s stands.", alert.kind, alert.subject, extra=extra)
+        log.warning("The alert %s about %s is active.", alert.kind, alert.subject, extra=extra)
 
 
 def queues(settings: Settings) -> dict[str, str]:
-    """The queues between the functions, by their settings without `_QUEUE`."""
+    """The queues between the functions by the names of their settings without `_QUEUE`."""
     names = (name for name in Settings.model_fields if name.endswith("_queue"))
     return {name.removesuffix("_queue"): getattr(settings, name) for name in names}
 
 
-def standing(
+def backlog_fields(
     broadcasts: Mapping[State, Waiting],
     files: Mapping[FileState, Waiting],
     ferg_files: Waiting,
@@ -61,19 +61,20 @@ def standing(
     *,
     now: datetime,
 ) -> dict[str, int | str | None]:
-    """The fields of the line.
+    """The fields of the log line `standing`.
 
     Returns:
-        For every state under way `<state>`: how many broadcasts; `<state>_minutes`: how long the oldest waits;
+        For every state under way `<state>`: how many broadcasts; `<state>_minutes`: how long the oldest has waited;
         `<state>_oldest`: its key. The same without a key for `files_seen`, `files_gathered`, `files_failed` and
         `ferg_files`. `poison_<queue>`: messages that failed too often.
     """
     nothing = Waiting(0)
     waiting = {str(state): broadcasts.get(state, nothing) for state in UNDER_WAY}
-    fields: dict[str, int | str | None] = {f"{name}_oldest": one.oldest for name, one in waiting.items()}
+    fields: dict[str, int | str | None] = {f"{name}_oldest": entry.oldest for name, entry in waiting.items()}
     waiting |= {f"files_{state}": files.get(state, nothing) for state in FileState if state is not FileState.LOADED}
     waiting["ferg_files"] = ferg_files
-    for name, one in waiting.items():
-        fields[name] = one.number
-        fields[f"{name}_minutes"] = 0 if one.since is None else max(0, int((now - one.since).total_seconds() // 60))
+    for name, entry in waiting.items():
+        fields[name] = entry.number
+        seconds = 0 if entry.since is None else (now - entry.since).total_seconds()
+        fields[f"{name}_minutes"] = max(0, int(seconds // 60))
     return fields | {f"poison_{name}": number for name, number in poison.items()}

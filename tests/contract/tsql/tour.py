@@ -28,13 +28,13 @@ from shared.operations.erasure.erase import erase
 from shared.operations.responses import load_again, take_in
 from shared.rejects import RejectReason
 from shared.response import Response
-from shared.steps.chores.check_response_arrival import look_for_missed_responses
-from shared.steps.chores.deliver_ferg_files import put_ferg_files
+from shared.steps.chores.check_response_arrival import check_response_arrival
+from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
 from shared.steps.chores.match_responses import match_responses
-from shared.steps.chores.remove_expired import remove_old
+from shared.steps.chores.remove_expired import remove_expired
 from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import move
-from shared.steps.sync_suppressions import draw_suppressions
+from shared.steps.sync_suppressions import sync_suppressions
 from shared.web.status import status
 from tests.flow.harness import Flow, change_job, channel, until
 
@@ -45,11 +45,11 @@ _MANY = 2_500
 def tour(flow: Flow) -> None:
     """Send every statement."""
     flow.use(channel(suppress=True))
-    draw_suppressions(flow.bridge)
+    sync_suppressions(flow.bridge)
     broadcast = flow.run(flow.order(recipients=300))
     assert broadcast.state is State.CLOSED, broadcast.error
     flow.collect_responses()
-    draw_suppressions(flow.bridge)
+    sync_suppressions(flow.bridge)
     _ask_about(flow, broadcast)
     _stop_another(flow)
     _have_jobs_of_every_kind(flow)
@@ -63,7 +63,7 @@ def tour(flow: Flow) -> None:
     _put_away(flow)
     _compare(flow, broadcast)
     _erase(flow)
-    _remove_old(flow)
+    _remove_expired(flow)
     housekeeping(flow.bridge)
     _migrate(flow)
 
@@ -154,7 +154,7 @@ def _put_away(flow: Flow) -> None:
     files = flow.bridge.ledger.response_files
     for file in files.not_put_away(["default"], 1):
         files.put_away(file)
-    assert look_for_missed_responses(flow.bridge) == []
+    assert check_response_arrival(flow.bridge) == []
 
 
 def _compare(flow: Flow, broadcast: Broadcast) -> None:
@@ -200,7 +200,7 @@ def _erase(flow: Flow) -> None:
     assert person_rows.remove_recipients(database, many) == 0
 
 
-def _remove_old(flow: Flow) -> None:
+def _remove_expired(flow: Flow) -> None:
     """Everything that is over, as if years had passed."""
     database, later = flow.bridge.ledger.database, flow.clock.now() + timedelta(days=3000)
     keys = {one.key for one in flow.bridge.ledger.broadcasts.newest(100)}
@@ -213,7 +213,7 @@ def _remove_old(flow: Flow) -> None:
     for _ in range(2):
         removals.record(database, "some-kind", 1, looked_at=flow.clock.now())
     assert "some-kind" in {one.kind for one in removals.removals(database)}
-    assert remove_old(flow.bridge) == {}
+    assert remove_expired(flow.bridge) == {}
 
 
 def _upload_anew(flow: Flow, broadcast: Broadcast) -> None:
@@ -263,7 +263,7 @@ def _leave_in_files(flow: Flow) -> None:
     left: dict[str, bytes] = {}
     usual = {"delimiter": "TAB", "encloser": "DOUBLEQUOTE", "date_format": "dd.MM.yyyy HH:mm:ss", "zone": "UTC"}
     ferg = FergFiles.with_parameters(lambda name, chunks: left.update({name: b"".join(chunks)}), **usual)
-    assert put_ferg_files(ledger, ferg) == 1
+    assert deliver_ferg_files(ledger, ferg) == 1
     assert b"HardBounce" in left[ferg_files.name_of(file, "ferg")]
 
 

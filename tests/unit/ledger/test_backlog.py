@@ -12,7 +12,7 @@ from shared.database.connections import Database
 from shared.ledger import Ledger, tables
 from shared.ledger.backlog import Waiting, broadcasts_under_way, ferg_files_under_way, response_files_under_way
 from shared.ledger.responses.files import FileState
-from shared.steps.chores.report_backlog import standing
+from shared.steps.chores.report_backlog import backlog_fields
 from tests.clocks import MovableClock
 
 TakeIn = Callable[..., Broadcast]
@@ -93,7 +93,7 @@ def test_files_for_ferg_are_counted_until_they_are_put(database: Database, clock
 def test_the_fields_tell_number_age_and_key_of_every_state(clock: MovableClock) -> None:
     since = clock.now()
     clock.advance(minutes=7, seconds=59)
-    fields = standing(
+    fields = backlog_fields(
         {State.SENDING: Waiting(2, since, "J1-00000000")},
         {FileState.GATHERED: Waiting(3, since)},
         Waiting(0),

@@ -23,7 +23,7 @@ from shared.ledger.responses import staging as responses
 from shared.ledger.responses.files import LoadCounts, ResponseFile, lease_name, record_load
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
-from shared.steps.chores.deliver_ferg_files import put_ferg_files
+from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
 from shared.steps.load_responses import move
 
 from .loading import SCHEMA, ZONE, gathered
@@ -99,7 +99,7 @@ def test_a_file_has_fergs_documented_columns_in_local_times(ledger: Ledger) -> N
         details={"BounceType": "Hard\r\nBounce"},
     )
     load(ledger.database, gathered(ledger.database, "Response1"), [OPEN, click])
-    assert put_ferg_files(ledger, ferg(place)) == 1
+    assert deliver_ferg_files(ledger, ferg(place)) == 1
     (content,) = place.files.values()
     clicked = '"ann@example.com"\t"1"\t"K1"\t"Click"\t"02.01.2026 11:30:15"\t"https://example.com/?a=""b""\tc"'
     assert content.decode().split("\r\n") == [
@@ -130,7 +130,7 @@ def test_what_is_written_is_read_again_by_the_same_parameters(
     place = Kept()
     events = [replace(OPEN, urn=f"ü{number}", mailing_id="9", details={"Geo": "ö"}) for number in range(2500)]
     load(ledger.database, gathered(ledger.database, "Response1"), events)
-    put_ferg_files(ledger, ferg(place, **parameters))
+    deliver_ferg_files(ledger, ferg(place, **parameters))
     (content,) = place.files.values()
     assert read(content, ResponseLayout.model_validate(layout | {"LOCALTIMEZONE": ZONE.key})) == events
 
@@ -146,7 +146,7 @@ def test_a_value_without_quotes_around_it_holds_no_delimiter(ledger: Ledger) -> 
     load(
         ledger.database, gathered(ledger.database, "Response1"), [replace(OPEN, click_url="a;b", details={"x": "1\n2"})]
     )
-    put_ferg_files(ledger, ferg(place, delimiter=";", encloser="NONE"))
+    deliver_ferg_files(ledger, ferg(place, delimiter=";", encloser="NONE"))
     (content,) = place.files.values()
     assert content.decode().split("\r\n")[1].split(";")[5] == "a b"
     assert content.decode().split("\r\n")[1].split(";")[-1] == "1 2"
@@ -162,7 +162,7 @@ def test_a_row_has_the_mailing_under_which_its_broadcast_was_delivered(
         connection.execute(update(tables.broadcast).values(rs_broadcast_id=rs_id))
     event = replace(OPEN, broadcast_key="J1-00000000", mailing_id="77")
     load(ledger.database, gathered(ledger.database, "Response1"), [event, OPEN])
-    put_ferg_files(ledger, ferg(place))
+    deliver_ferg_files(ledger, ferg(place))
     (content,) = place.files.values()
     assert [one.mailing_id for one in read(content, LAYOUT)] == ["500", ""]
 
@@ -175,7 +175,7 @@ def test_files_that_overlap_leave_every_event_once(ledger: Ledger) -> None:
     events = [replace(OPEN, urn=str(number), communication_key="") for number in range(40)]
     for start in range(0, 40, 5):
         load(ledger.database, gathered(ledger.database, f"Response{start}"), events[start : start + 20] * 2)
-        put_ferg_files(ledger, ferg(place))
+        deliver_ferg_files(ledger, ferg(place))
     left = Counter(one.urn for content in place.files.values() for one in read(content, LAYOUT))
     assert left == Counter({str(number): 2 for number in range(40)})
     assert all(name.startswith("Response_") for name in place.files)
@@ -187,7 +187,7 @@ def test_a_file_without_new_events_makes_no_file(ledger: Ledger) -> None:
     place = Kept()
     for name in ("Response1", "Response2", "Response3"):
         load(ledger.database, gathered(ledger.database, name), [] if name == "Response3" else [OPEN])
-    assert put_ferg_files(ledger, ferg(place)) == 1
+    assert deliver_ferg_files(ledger, ferg(place)) == 1
     assert len(place.files) == 1
 
 
@@ -200,10 +200,10 @@ def test_a_load_that_is_rolled_back_leaves_no_file_and_takes_no_event_from_the_n
     file = gathered(ledger.database, "Response1")
     with pytest.raises(ZeroDivisionError):
         load(ledger.database, file, [OPEN], before_commit=stop)
-    assert put_ferg_files(ledger, ferg(place)) == 0
+    assert deliver_ferg_files(ledger, ferg(place)) == 0
     load(ledger.database, gathered(ledger.database, "Response2"), [OPEN])
     load(ledger.database, file, [OPEN, replace(OPEN, urn="2", communication_key="")])
-    put_ferg_files(ledger, ferg(place))
+    deliver_ferg_files(ledger, ferg(place))
     assert Counter(one.urn for content in place.files.values() for one in read(content, LAYOUT)) == {"1": 1, "2": 1}
 
 
@@ -221,11 +221,11 @@ def test_a_file_is_put_again_after_a_crash_with_the_same_name_and_content(
     with monkeypatch.context() as patch:
         patch.setattr(place if moment == "before it appears" else ferg_files, "put", stop)
         with pytest.raises(KeyboardInterrupt):
-            put_ferg_files(ledger, ferg(place))
+            deliver_ferg_files(ledger, ferg(place))
     # Another file with some of its events is loaded before it is tried again.
     load(ledger.database, gathered(ledger.database, "Response2"), events)
-    assert put_ferg_files(ledger, ferg(place)) == 2
-    assert put_ferg_files(ledger, ferg(place)) == 0
+    assert deliver_ferg_files(ledger, ferg(place)) == 2
+    assert deliver_ferg_files(ledger, ferg(place)) == 0
     left = Counter(one.urn for content in place.files.values() for one in read(content, LAYOUT))
     assert left == Counter(one.urn for one in events)
     for _, same in itertools.groupby(sorted(place.puts), key=lambda put: put[0]):
@@ -243,9 +243,9 @@ def test_a_place_that_does_not_take_a_file_gets_it_later(
 
     with monkeypatch.context() as patch:
         patch.setattr(place, "put", refuse)
-        assert put_ferg_files(ledger, ferg(place)) == 0
-    assert "is not put yet" in caplog.text
-    assert put_ferg_files(ledger, ferg(place)) == 1
+        assert deliver_ferg_files(ledger, ferg(place)) == 0
+    assert "is not delivered yet" in caplog.text
+    assert deliver_ferg_files(ledger, ferg(place)) == 1
 
 
 def test_a_file_that_somebody_else_is_putting_is_left_to_them(ledger: Ledger) -> None:
@@ -253,8 +253,8 @@ def test_a_file_that_somebody_else_is_putting_is_left_to_them(ledger: Ledger) ->
     file = gathered(ledger.database, "Response1")
     load(ledger.database, file, [OPEN])
     with ledger.leases.held(lease_name(file.name), "another"):
-        assert put_ferg_files(ledger, ferg(place)) == 0
-    assert put_ferg_files(ledger, ferg(place)) == 1
+        assert deliver_ferg_files(ledger, ferg(place)) == 0
+    assert deliver_ferg_files(ledger, ferg(place)) == 1
 
 
 def test_events_that_leave_in_files_only_are_recorded_and_written_to_no_table(ledger: Ledger) -> None:
@@ -268,7 +268,7 @@ def test_events_that_leave_in_files_only_are_recorded_and_written_to_no_table(le
 def test_both_ways_tell_of_the_same_events(ledger: Ledger) -> None:
     place = Kept()
     load(ledger.database, gathered(ledger.database, "Response1"), [OPEN, OPEN], tables_too=True)
-    put_ferg_files(ledger, ferg(place))
+    deliver_ferg_files(ledger, ferg(place))
     with ledger.database.reading() as connection:
         assert len(connection.execute(select(SCHEMA.response)).all()) == 2
     (content,) = place.files.values()
