@@ -112,7 +112,7 @@ def fenced(subject: str, *let_through: type[BridgeError], action: str, **context
     except Exception as error:  # noqa: BLE001 - its text may carry anything: the log has type and traceback
         fence.error = UnexpectedError(step=action, kind=type(error).__name__)
         extra = {"action": "unexpected", **context, "code": UnexpectedError.code}
-        log.error("%s: %s", subject, traceback_location(error), extra=extra)  # noqa: TRY400 - a trace carries values
+        log.error("%s: unexpected %s", subject, traceback_location(error), extra=extra)  # noqa: TRY400 - a trace carries values
 
 
 def traceback_location(error: BaseException) -> str:
