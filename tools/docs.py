@@ -34,7 +34,8 @@ def pages() -> dict[Path, str]:
         REFERENCE / "settings.md": settings_page(),
         REFERENCE / "errors.md": errors_page(),
         REFERENCE / "cli.md": cli_page(group()),
-        page: _with(_with(page.read_text(), "functions", _functions()), "modules", _modules()),
+        page: _with(_with(page.read_text(), "functions", _functions()), "rooms", _rooms()),
+        REFERENCE / "modules.md": modules_page(),
     }
 
 
@@ -78,21 +79,34 @@ def _functions() -> Iterator[str]:
         yield f"| `{name}` | {trigger} | {purpose} |"
 
 
-def _modules() -> Iterator[str]:
-    packages = [package for name in _PACKAGES for package in _package_tree(ROOT / name)]
+def _packages() -> list[Path]:
+    return [package for name in _PACKAGES for package in _package_tree(ROOT / name)]
+
+
+def _rooms() -> Iterator[str]:
     yield "```"
-    for package in packages:
+    for package in _packages():
         depth = len(package.relative_to(ROOT).parts) - 1
         yield f"{'  ' * depth + package.name + '/':<22}  {summary(package / '__init__.py')}".rstrip()
     yield "```"
-    for package in packages:
+
+
+def modules_page() -> str:
+    """The page docs/reference/modules.md."""
+    lines = [
+        "# Modules",
+        "",
+        "Written by `make docs`: the first sentence of each module's docstring. The [map](map.md) says where to find what.",
+    ]
+    for package in _packages():
         name = package.relative_to(ROOT)
         modules = [module for module in sorted(package.glob("*.py")) if module.name != "__init__.py"]
         if modules:
-            yield from ("", f"### {name}/", "", "| Module | What it is |", "|---|---|")
+            lines += ["", f"## {name}/", "", "| Module | What it is |", "|---|---|"]
         for module in modules:
             text = summary(module).replace("|", "\\|")
-            yield f"| [{module.stem}](../../{name}/{module.name}) | {text} |"
+            lines.append(f"| [{module.stem}](../../{name}/{module.name}) | {text} |")
+    return "\n".join(lines) + "\n"
 
 
 def _package_tree(package: Path) -> Iterator[Path]:
