@@ -96,7 +96,7 @@ def modules_page() -> str:
     lines = [
         "# Modules",
         "",
-        "Written by `make docs`: the first sentence of each module's docstring. The [map](map.md) says where to find what.",
+        "Written by `make docs`: the first sentence of each module's docstring. What to find where: [map](map.md).",
     ]
     for package in _packages():
         name = package.relative_to(ROOT)
