@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.wiring import console, error_console, fail, say
-from shared.broadcast import SEND_MODES, RouteKind, SendMode, Source
+from shared.broadcast import SEND_MODES, Intake, RouteKind, SendMode
 from shared.config.channels import default_send_mode
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def demo(  # noqa: PLR0913 - options of a command
     seed: Annotated[
         int | None, typer.Option(help="Random seed of the delivery file and of what the recipients do.")
     ] = None,
-    intake: Annotated[Source | None, typer.Option(help="Where the broadcast comes from.", show_default="job")] = None,
+    intake: Annotated[Intake | None, typer.Option(help="Where the broadcast comes from.", show_default="job")] = None,
     route: Annotated[
         RouteKind | None, typer.Option(help="How the list is imported and the message sent.", show_default="import job")
     ] = None,
@@ -66,7 +66,7 @@ def demo(  # noqa: PLR0913 - options of a command
     if mode not in SEND_MODES[route]:
         modes = ", ".join(f"'{possible}'" for possible in sorted(SEND_MODES[route]))
         raise typer.BadParameter(f"the route '{route}' allows {modes}, not '{mode}'", param_hint="--send")
-    if intake is Source.FILE and mode is SendMode.AT_TIME:
+    if intake is Intake.FILE and mode is SendMode.AT_TIME:
         raise typer.BadParameter(
             "'at a time' needs the intake 'job' or 'channel': a dropped file carries no time", param_hint="--send"
         )
@@ -77,7 +77,7 @@ def demo(  # noqa: PLR0913 - options of a command
             plan = Plan(
                 recipients=recipients or 10_000,
                 seed=1 if seed is None else seed,
-                intake=intake or Source.JOB,
+                intake=intake or Intake.JOB,
                 route=route,
                 send=mode,
             )

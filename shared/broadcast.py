@@ -1,6 +1,6 @@
-"""A broadcast, its states and its legal transitions. Pure: no I/O.
+"""A broadcast, its states and their legal transitions. Pure: no I/O.
 
-A broadcast is one run of one message to one list: what a WS_DB job or a PeopleStage delivery asks for.
+A broadcast is one run of one message to one list, as a WS_DB job or a PeopleStage delivery asks for it.
 """
 
 import re
@@ -15,27 +15,27 @@ from uuid import UUID
 
 from shared.errors import IllegalTransition
 
-#: What a natural key looks like: of a job, of a delivery, of a dropped file.
+#: A natural key: of a job, of a delivery, or of a dropped file.
 KEY_PATTERN: Final = r"(?:J\d+-[0-9a-f]{8}|[DF][0-9a-f]{32})"
-#: Before the extensions, of which a converted or packed file has several.
+#: Before the extensions; a converted or packed file has several.
 _GUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}(?=(?:\.[a-z0-9]+)*$)", re.IGNORECASE)
 
 
 class State(StrEnum):
-    """Where a broadcast stands."""
+    """State of a broadcast."""
 
-    CLAIMED = "claimed"  #: taken from its source; nothing else is done yet
-    STAGED = "staged"  #: its delivery file is checked; the list file lies in blob storage
+    CLAIMED = "claimed"  #: accepted from its intake; or back here to be staged again
+    STAGED = "staged"  #: its delivery file is checked; the staged list is in blob storage
     PREPARED = "prepared"  #: its list is leased, its Smart Campaign copied and pointed at the list
-    UPLOADED = "uploaded"  #: the list file lies on the SFTP site under its final name
-    IMPORTING = "importing"  #: Optimizely's import job is seen to work on the list
+    UPLOADED = "uploaded"  #: the list is transferred: on the SFTP site under its final name, or in its batch
+    IMPORTING = "importing"  #: Optimizely is importing the list
     IMPORTED = "imported"  #: the list holds what was uploaded
     SENDING = "sending"  #: the Smart Campaign is started
     SENT = "sent"  #: the Smart Campaign has finished
-    CLOSED = "closed"  #: the results are written back; nothing is left to do but responses
-    FAILED = "failed"  #: ended by an error that names what to do; can be retried
+    CLOSED = "closed"  #: the results are written back; only responses are still to come
+    FAILED = "failed"  #: ended by an error that says what to do; can be retried
     CANCELLED = "cancelled"  #: ended on request, before its start
-    NEEDS_OPERATOR = "needs_operator"  #: whether it was sent cannot be found out; parked
+    NEEDS_OPERATOR = "needs_operator"  #: parked: whether it was sent cannot be determined
 
 
 ORDER = (
@@ -49,11 +49,11 @@ ORDER = (
     State.SENT,
     State.CLOSED,
 )
-#: States in which nothing is done any more unless an operator asks for it.
+#: States that a broadcast leaves only when an operator asks for it.
 ENDED = frozenset({State.CLOSED, State.FAILED, State.CANCELLED})
 #: States that no step works on.
 RESTING = ENDED | {State.NEEDS_OPERATOR}
-#: States in which `upload_list` works; `monitor_import` works in the others that are not resting.
+#: States for `upload_list`; `monitor_import` handles the others that are not resting.
 BEFORE_UPLOAD = frozenset({State.CLAIMED, State.STAGED, State.PREPARED})
 
 
@@ -63,7 +63,7 @@ def _transitions() -> dict[State, frozenset[State]]:
         legal[state] |= {following, State.FAILED, State.NEEDS_OPERATOR}
         if state not in {State.SENDING, State.SENT}:
             legal[state].add(State.CANCELLED)
-    legal[State.UPLOADED].add(State.IMPORTED)  # an import can begin and end between two looks
+    legal[State.UPLOADED].add(State.IMPORTED)  # an import can begin and end between two checks
     legal[State.IMPORTED].add(State.CLOSED)  # upload only
     legal[State.PREPARED].add(State.CLAIMED)  # its staged list was removed: it is staged again
     legal[State.FAILED] |= {State.CLAIMED, State.STAGED}  # a retry
@@ -74,18 +74,18 @@ def _transitions() -> dict[State, frozenset[State]]:
 TRANSITIONS = MappingProxyType(_transitions())
 
 
-class Source(StrEnum):
-    """Which way a broadcast came in."""
+class Intake(StrEnum):
+    """How a broadcast came in."""
 
     JOB = "job"  #: a job of WS_DB
     CHANNEL = "channel"  #: PeopleStage's script broadcaster
-    FILE = "file"  #: a delivery file dropped into a folder
+    FILE = "file"  #: a delivery file in a folder that a channel watches
 
 
 class RouteKind(StrEnum):
     """How a list gets in and a message gets out."""
 
-    IMPORT_JOB = "import job"  #: a list file, taken by the list's scheduled import job
+    IMPORT_JOB = "import job"  #: a list file, imported by the list's scheduled import job
     CLOSED_LOOP = "closed loop"  #: a list file that names its mailing; Optimizely copies and sends it by itself
     SENDING_BATCH = "sending batch"  #: the list in chunks over REST, then a call that sends it
     EXPORT_FILE = "export file"  #: the delivery file, checked and converted, for any SFTP site; nothing is sent
@@ -95,12 +95,12 @@ class SendMode(StrEnum):
     """What makes Optimizely send."""
 
     VERIFY_THEN_START = "verify then start"  #: the count is verified, then the Smart Campaign started
-    AFTER_IMPORT = "after import"  #: Optimizely starts by itself when the import has ended; nobody verifies in between
+    AFTER_IMPORT = "after import"  #: Optimizely starts by itself when the import has ended; nothing is verified
     AT_TIME = "at a time"  #: the count is verified, then the Smart Campaign is set to send at its time
     UPLOAD_ONLY = "upload only"  #: the broadcast ends with its import ("Upload but don't broadcast")
 
 
-#: What each route can do. The closed loop sends whatever arrives; a sending batch starts only by a call of its own.
+#: The send modes of each route. The closed loop sends whatever arrives; a sending batch starts only by a call.
 SEND_MODES = MappingProxyType(
     {
         RouteKind.IMPORT_JOB: frozenset(SendMode),
@@ -113,7 +113,7 @@ SEND_MODES = MappingProxyType(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BroadcastRequest:
-    """What a source asks for: the part of a broadcast that never changes."""
+    """What is asked for: the part of a broadcast that never changes."""
 
     #: Natural key: deterministic, and safe in file names, campaign names and tags.
     key: str
@@ -127,29 +127,29 @@ class BroadcastRequest:
     urn_column: str
     email_column: str
     communication_key_column: str
-    source: Source = Source.JOB
-    #: Number of the WS_DB job it came from.
+    source: Intake = Intake.JOB
+    #: Number of its WS_DB job.
     job_id: int | None = None
-    #: Whether it waits, once it is staged, until its source releases it: PeopleStage asks for upload and broadcast
-    #: in two calls.
+    #: Whether it waits, once it is staged, until it is released: PeopleStage asks for upload and broadcast in two
+    #: calls.
     held: bool = False
     #: Delivery step and run of the campaign (PeopleStage); they join responses to Communications.
     step_id: int | None = None
     run: int | None = None
-    #: The channel's parameters, `key=value;key=value`, kept as they came.
+    #: The channel's parameters as they came, `key=value;key=value`.
     parameters: str = ""
-    #: Name of the channel whose settings it follows.
+    #: Name of its channel.
     channel: str = "default"
-    #: Taken from the channel when the broadcast came, so that a change of the channel does not turn it half-way.
+    #: Taken from the channel when the broadcast came in, so that a change of the channel does not affect it half-way.
     route: RouteKind = RouteKind.IMPORT_JOB
     send_mode: SendMode = SendMode.VERIFY_THEN_START
-    #: When to send, for the mode `at a time`.
+    #: When to send, in the mode `at a time`.
     send_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowCounts:
-    """Rows of a delivery file; they always add up (rule 5)."""
+    """Rows of a delivery file; they always add up."""
 
     read: int
     uploaded: int
@@ -159,24 +159,24 @@ class RowCounts:
 
     @property
     def accounted(self) -> int:
-        """Rows whose fate is known."""
+        """Sum of the four outcomes."""
         return self.uploaded + self.rejected + self.duplicates + self.suppressed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Broadcast:
-    """A broadcast as the ledger has it. Immutable: the ledger returns a new one for every change."""
+    """A broadcast as the ledger has it. Immutable: a change returns a new one."""
 
     id: int
     request: BroadcastRequest
     state: State
-    #: Grows by one with every change; a change of an older version is refused.
+    #: Grows by one with each change; a change to an older version is refused.
     version: int
     created_at: datetime
     changed_at: datetime
-    #: When its next message is due; past this time without a live lease, the sweep queues it again.
+    #: When its next message is due. After this time, the sweep queues it again unless its lease is live.
     due_at: datetime
-    #: How often in a row a step failed for a passing reason.
+    #: Consecutive attempts of its step without success.
     attempts: int = 0
     rows: RowCounts | None = None
     list_id: int | None = None
@@ -188,21 +188,21 @@ class Broadcast:
     mailing_id: int | None = None
     #: The sending batch, on that route.
     batch_id: int | None = None
-    #: Recipients on the list after the import.
+    #: Recipients that Optimizely has imported.
     imported: int | None = None
-    #: Recipients the message went to, by the campaign's report.
+    #: Recipients that were sent the message, by the report of the Smart Campaign.
     sent: int | None = None
     #: `Broadcasts.Id` in RS_DB.
     rs_broadcast_id: int | None = None
-    #: The state in which it failed or was parked, where a retry goes on.
+    #: The state in which it failed or was parked.
     ended_in: State | None = None
     error_code: str | None = None
     error: str | None = None
     #: When an operator asked to cancel it.
     cancel_requested_at: datetime | None = None
-    #: When its end was written back to its source.
+    #: When its end was reported to its intake.
     reported_at: datetime | None = None
-    #: When its source released it, if it was held.
+    #: When it was released, if it was held.
     released_at: datetime | None = None
 
     @property
@@ -215,10 +215,10 @@ class Broadcast:
         return {"broadcast": self.key}
 
     def check_transition(self, to: State) -> None:
-        """Refuse an illegal change of state.
+        """Make sure that a change of state is legal.
 
         Raises:
-            IllegalTransition: the state cannot follow the present one.
+            IllegalTransition: the state cannot follow the present state.
         """
         if to not in TRANSITIONS[self.state]:
             raise IllegalTransition(broadcast=self.key, state=self.state, change=f"become {to}")
@@ -227,7 +227,7 @@ class Broadcast:
 def job_key(system: str, job_id: int, time_added: datetime) -> str:
     """Natural key of the broadcast of a WS_DB job: `J<job id>-<8 hex digits>`.
 
-    The time keeps a job of a rebuilt queue, which counts from 1 again, apart from its namesake.
+    The time distinguishes a job of a rebuilt queue, which counts from 1 again, from an earlier job with its number.
     """
     digest = sha256(f"{system}|{job_id}|{time_added.astimezone(UTC).isoformat()}".encode()).hexdigest()
     return f"J{job_id}-{digest[:8]}"
@@ -236,7 +236,7 @@ def job_key(system: str, job_id: int, time_added: datetime) -> str:
 def delivery_key(guid: UUID) -> str:
     """Natural key of the broadcast of a delivery, `D<32 hex digits>`: the GUID at the end of its delivery file's name.
 
-    It is the same whichever way the file comes in, so that no way repeats another.
+    It is the same for every intake, so that a file that comes in twice is one broadcast.
     """
     return f"D{guid.hex}"
 
@@ -249,5 +249,5 @@ def file_key(channel: str, name: str, size: int, modified: datetime) -> str:
 
 def guid_in(delivery_file: str) -> UUID | None:
     """The GUID with which FastStats ends the name of a delivery file (docs/why/sources.md, Apteco 6.2)."""
-    found = _GUID.search(delivery_file)
-    return UUID(found[0]) if found else None
+    match = _GUID.search(delivery_file)
+    return UUID(match[0]) if match else None

@@ -18,7 +18,7 @@ from local.demo.summary import summarize
 from local.faststats.databases import create_databases
 from local.faststats.peoplestage import SlotError
 from shared.bridge import Bridge
-from shared.broadcast import RESTING, Broadcast, SendMode, Source, State
+from shared.broadcast import RESTING, Broadcast, Intake, SendMode, State
 from shared.database.connections import Database
 
 #: The function app: the folder that holds function_app.py.
@@ -83,9 +83,9 @@ def running(folder: DemoFolder, plan: Plan, *, report: Callable[[str], None]) ->
         report(f"Started the Functions host as process {host.pid}; log: {host.log}.")
         optimizely_time = datetime.fromisoformat(_simulator_state(optimizely["control_url"])["simulated_time"])
         match plan.intake:
-            case Source.FILE:
+            case Intake.FILE:
                 drop_file(folder, plan, azurite.connection_string, report)
-            case Source.CHANNEL:
+            case Intake.CHANNEL:
                 try:
                     play_peoplestage(bridge.rs_database, folder, plan, ready, optimizely_time, report)
                 except (SlotError, OSError, TimeoutError) as error:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from shared.broadcast import RouteKind, SendMode, Source
+from shared.broadcast import Intake, RouteKind, SendMode
 from shared.config.settings import Settings
 
 #: Time zone of WS_DB and RS_DB in the demo.
@@ -28,8 +28,8 @@ class Plan:
 
     recipients: int
     seed: int
-    #: Values of `Source`, `RouteKind` and `SendMode`.
-    intake: str = Source.JOB
+    #: Values of `Intake`, `RouteKind` and `SendMode`.
+    intake: str = Intake.JOB
     route: str = RouteKind.IMPORT_JOB
     send: str = SendMode.VERIFY_THEN_START
     list_name: str = "Customers"
@@ -161,7 +161,7 @@ class DemoFolder:
 def _channels(plan: Plan, simulator: dict[str, Any]) -> str:
     """The demo's channels file. Send modes that only a job can request (a time, upload only) are omitted."""
     sent_by_channel = {SendMode.VERIFY_THEN_START, SendMode.AFTER_IMPORT}
-    if plan.intake == Source.FILE:
+    if plan.intake == Intake.FILE:
         sent_by_channel.add(SendMode.UPLOAD_ONLY)
     lines = ["[channels.default]", f'route = "{plan.route}"']
     if plan.send in sent_by_channel:
@@ -179,7 +179,7 @@ def _channels(plan: Plan, simulator: dict[str, Any]) -> str:
             "suppress = true",
             'seed_list = "Seed list"',
         ]
-    if plan.intake == Source.FILE:
+    if plan.intake == Intake.FILE:
         lines += [
             "[channels.default.drop]",
             f'place = "container:{DROPPED}"',

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from local.demo.demo import Progress
 from local.demo.folder import ZONE
-from shared.broadcast import ORDER, Broadcast, RouteKind, SendMode, Source, State
+from shared.broadcast import ORDER, Broadcast, Intake, RouteKind, SendMode, State
 
 #: Each state, explained to a newcomer.
 _EXPLANATIONS = {
@@ -33,9 +33,9 @@ _EXPLANATIONS = {
 
 
 _WAITING: dict[str, str] = {
-    Source.JOB: "The job is waiting in WS_DB.",
-    Source.CHANNEL: "PeopleStage is uploading the delivery file.",
-    Source.FILE: "The delivery file is waiting in its container.",
+    Intake.JOB: "The job is waiting in WS_DB.",
+    Intake.CHANNEL: "PeopleStage is uploading the delivery file.",
+    Intake.FILE: "The delivery file is waiting in its container.",
 }
 _EXPORT_EXPLANATIONS = {
     State.STAGED: "file staged",

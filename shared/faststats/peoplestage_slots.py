@@ -18,9 +18,9 @@ from shared.broadcast import (
     BEFORE_UPLOAD,
     Broadcast,
     BroadcastRequest,
+    Intake,
     RouteKind,
     SendMode,
-    Source,
     State,
     delivery_key,
     guid_in,
@@ -170,7 +170,7 @@ class UploadCall(Call):
         mode = send_mode_of(channels, self.channel, upload_only=upload_only, timed=send_at is not None)
         return BroadcastRequest(
             key=self.key,
-            source=Source.CHANNEL,
+            source=Intake.CHANNEL,
             held=mode is not SendMode.UPLOAD_ONLY,
             system=system,
             list_name=self.list_name,

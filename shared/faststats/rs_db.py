@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, literal, select, update
 
-from shared.broadcast import Broadcast, Source
+from shared.broadcast import Broadcast, Intake
 from shared.errors import RowsUnaccounted
 from shared.faststats.schema_map.names import RsDbSchema, present
 from shared.ledger.responses.staging import Batch, details_of
@@ -64,7 +64,7 @@ class RsDb:
         Returns:
             `Broadcasts.Id`, to which responses refer; None until FastStats has written it.
         """
-        if broadcast.request.source is Source.CHANNEL:
+        if broadcast.request.source is Intake.CHANNEL:
             return broadcast.rs_broadcast_id or self.find_broadcast(connection, broadcast)
         if broadcast.rs_broadcast_id is not None:
             self._update_detail(connection, broadcast.rs_broadcast_id, self._schema.prepared, _prepared(broadcast))
@@ -97,7 +97,7 @@ class RsDb:
         """
         if broadcast.rs_broadcast_id is None:
             return
-        if broadcast.request.source is Source.CHANNEL:
+        if broadcast.request.source is Intake.CHANNEL:
             self._update_detail(connection, broadcast.rs_broadcast_id, self._schema.delivered, _delivered(broadcast))
         else:
             self._add_detail(connection, broadcast.rs_broadcast_id, self._schema.delivered, _delivered(broadcast))

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from io import FileIO
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from azure.storage.blob import BlobProperties, BlobServiceClient
 
@@ -32,7 +32,10 @@ from shared.errors import (
 from shared.sftp.session import is_unfinished
 from shared.sftp.site import SftpSite
 from shared.storage.account import mapped_errors
-from shared.storage.staging import Readable, Staging
+from shared.storage.staging import Staging
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 #: No path separators, no control characters, and no replacements for undecodable bytes.
 _NAME: Final = re.compile(r"(?!\.{1,2}$)[^/\\\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffd]+")
@@ -62,7 +65,7 @@ class Location(Protocol):
     * SftpRefused and the errors of `SftpSite.connect`: the SFTP site refused; a retry does not help.
     """
 
-    def open(self, name: str) -> AbstractContextManager[Readable]:
+    def open(self, name: str) -> AbstractContextManager["SupportsRead[bytes]"]:
         """A file, to be read piece by piece within the block, in the thread that opened it.
 
         Raises:
@@ -129,7 +132,7 @@ class _Folder:
         self._description = f"the folder {path}"
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Readable]:
+    def open(self, name: str) -> Iterator["SupportsRead[bytes]"]:
         path = self._path / _checked(name, self._description)
         with self.mapped("read a file"):
             # Opening a pipe or a device could block forever.
@@ -198,7 +201,7 @@ class _Container:
         self._description = f"the container {container}" + (f", folder {folder}" if folder else "")
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Readable]:
+    def open(self, name: str) -> Iterator["SupportsRead[bytes]"]:
         blob = self._prefix + _checked(name, self._description)
         try:
             content = self._blobs.open(blob)
@@ -235,7 +238,7 @@ class _SftpFolder:
         self._description = f"the folder {self._folder} of the SFTP site {name}"
 
     @contextmanager
-    def open(self, name: str) -> Iterator[Readable]:
+    def open(self, name: str) -> Iterator["SupportsRead[bytes]"]:
         path = self._path(name)
         with self._site.connect() as session:
             file = session.stat(path)
@@ -263,7 +266,7 @@ class _SftpFolder:
                 digest.update(chunk)
                 size += len(chunk)
 
-            def open_at(offset: int) -> Readable:
+            def open_at(offset: int) -> "SupportsRead[bytes]":
                 buffer.seek(offset)
                 return buffer
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, RouteKind, RowCounts, SendMode, Source, State
+from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, Intake, RouteKind, RowCounts, SendMode, State
 from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
@@ -123,7 +123,7 @@ class Broadcasts:
         wanted = (
             select(table)
             .where(
-                table.c.source == Source.CHANNEL,
+                table.c.source == Intake.CHANNEL,
                 table.c.rs_broadcast_id.is_(None),
                 table.c.state.in_(uploaded),
                 table.c.created_at > since,
@@ -245,7 +245,7 @@ def _append_history(
 def _from_row(row: Row[Any]) -> Broadcast:
     values = row._asdict()
     request = {name: values.pop(name) for name in _REQUEST_COLUMNS}
-    request["source"] = Source(request["source"])
+    request["source"] = Intake(request["source"])
     request["route"] = RouteKind(request["route"])
     request["send_mode"] = SendMode(request["send_mode"])
     counts = {

@@ -19,7 +19,6 @@ from shared.ledger.tables import effect as table
 class Kind(StrEnum):
     """Kinds of effect; a broadcast has at most one of each."""
 
-    STAGE = "stage"  #: the list file and the reject file in blob storage
     COPY = "copy"  #: the Smart Campaign copied for this broadcast, or its sending batch
     UPLOAD = "upload"  #: the list at Optimizely: its file on the SFTP site, or its chunks in the sending batch
     START = "start"  #: what makes Optimizely send: a start, an activation, the call that sends a batch

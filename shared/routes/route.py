@@ -9,11 +9,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from shared.broadcast import Broadcast
 from shared.errors import ImportNotSeen, TerminalError
 from shared.routes.evidence import Evidence
-from shared.storage.staging import Readable
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +29,7 @@ class StagedList:
     #: Identifies the content: an interrupted upload continues only with the same content.
     tag: str
     #: Opens the list at an offset in bytes.
-    open_at: Callable[[int], Readable]
+    open_at: Callable[[int], "SupportsRead[bytes]"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,16 +1,19 @@
 """Where the delivery file of a broadcast is read from."""
 
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from shared.bridge import Bridge
-from shared.broadcast import BroadcastRequest, Source, file_key, guid_in
+from shared.broadcast import BroadcastRequest, Intake, file_key, guid_in
 from shared.errors import DeliveryFileChanged, DropMissing
 from shared.files.locations import Location
 from shared.storage import blob_names
-from shared.storage.staging import Readable
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 
-def open_delivery_file(bridge: Bridge, request: BroadcastRequest) -> AbstractContextManager[Readable]:
+def open_delivery_file(bridge: Bridge, request: BroadcastRequest) -> AbstractContextManager["SupportsRead[bytes]"]:
     """Open the delivery file where its intake left it.
 
     Raises:
@@ -19,11 +22,11 @@ def open_delivery_file(bridge: Bridge, request: BroadcastRequest) -> AbstractCon
         DeliveryFileChanged: it was dropped into a folder and has changed since.
     """
     match request.source:
-        case Source.JOB:
+        case Intake.JOB:
             return bridge.delivery_files.open(request.delivery_file)
-        case Source.CHANNEL:
+        case Intake.CHANNEL:
             return nullcontext(bridge.lists.open(blob_names.delivery_file(request.key)))
-        case Source.FILE:
+        case Intake.FILE:
             return _drop_folder(bridge, request).open(request.delivery_file)
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from itertools import batched
 
 from shared.bridge import Bridge, new_owner
-from shared.broadcast import BroadcastRequest, SendMode, Source, delivery_key, file_key, guid_in
+from shared.broadcast import BroadcastRequest, Intake, SendMode, delivery_key, file_key, guid_in
 from shared.config.channels import Channel, Drop
 from shared.errors import BridgeError, UnexpectedError
 from shared.files.locations import LocatedFile
@@ -42,7 +42,7 @@ def _take_from(bridge: Bridge, name: str, channel: Channel, drop: Drop) -> int:
     for found, key in _new(bridge, name, drop):
         request = BroadcastRequest(
             key=key,
-            source=Source.FILE,
+            source=Intake.FILE,
             system=bridge.settings.system_name,
             list_name=drop.list_name,
             message_name="" if channel.default_send_mode is SendMode.UPLOAD_ONLY else drop.message_name,

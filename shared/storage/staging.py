@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
@@ -21,16 +21,11 @@ from azure.storage.blob import BlobBlock, BlobClient, BlobSasPermissions, BlobSe
 from shared.errors import StagedFileMissing
 from shared.storage.account import BLOCK_SIZE, mapped_errors
 
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
+
 #: A signature that begins now would not yet be valid where the clock is behind.
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
-
-
-class Readable(Protocol):
-    """What can be read piece by piece."""
-
-    def read(self, size: int = -1, /) -> bytes:
-        """At most `size` bytes; empty at the end."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +131,7 @@ class Staging:
                 return None
         return StagedFile(size=found.size, tag=found.etag.strip('"'), metadata=dict(found.metadata or {}))
 
-    def open(self, name: str, offset: int = 0) -> Readable:
+    def open(self, name: str, offset: int = 0) -> "SupportsRead[bytes]":
         """Read a staged file from its beginning, or from an offset in bytes.
 
         Raises:

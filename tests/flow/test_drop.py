@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from local.faststats.delivery_file_generator import delivery_file_name, write_delivery_file
-from shared.broadcast import Broadcast, Source, State
+from shared.broadcast import Broadcast, Intake, State
 from shared.config.channels import DEFAULT, Channel, Channels, Drop
 from shared.files.locations import LocatedFile
 from shared.files.settled_files import SettledFiles
@@ -61,7 +61,7 @@ def test_a_dropped_file_is_mailed_once_and_left_where_it_is(flow: Flow, folder: 
     name = delivery_file_name("Customers", 1)
     write_delivery_file(folder / name, 60, 1)
     broadcast = taken(flow)
-    assert broadcast.request.source is Source.FILE
+    assert broadcast.request.source is Intake.FILE
     assert broadcast.request.job_id is None
     assert broadcast.key.startswith("D")
     closed = flow.run(None)

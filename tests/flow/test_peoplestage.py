@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from local.faststats.delivery_file_generator import write_delivery_file
 from local.faststats.peoplestage import record_script, upload_blob
 from shared.bridge import Bridge
-from shared.broadcast import Broadcast, Source, State, delivery_key
+from shared.broadcast import Broadcast, Intake, State, delivery_key
 from shared.errors import DeliveryDiffers, DeliveryEnded, SettingsInvalid
 from shared.faststats.peoplestage_slots import BroadcastCall, Slot, UploadCall
 from shared.faststats.schema_map.names import RsDbSchema
@@ -86,7 +86,7 @@ def script(flow: Flow, tmp_path: Path) -> Script:
 
 def test_a_delivery_is_uploaded_held_released_and_sent_once(script: Script, flow: Flow) -> None:
     uploaded = script.staged()
-    assert script.ledger.request.source is Source.CHANNEL
+    assert script.ledger.request.source is Intake.CHANNEL
     assert script.ledger.state is State.STAGED
     rows = script.ledger.rows
     assert rows is not None

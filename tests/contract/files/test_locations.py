@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from azure.storage.blob import BlobServiceClient
@@ -22,9 +23,11 @@ from shared.errors import (
     StorageUnavailable,
 )
 from shared.files.locations import Location, Locations
-from shared.storage.staging import Readable
 from tests.contract.files.conftest import Site
 from tests.unit.sftp.sftp_server import Server, Start
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsRead
 
 NAME = "PowerShell_1158984 ~ Dämo_55935023-0000-4000-8000-000000000000.txt"
 MIB = 1024 * 1024
@@ -35,7 +38,7 @@ def read(location: Location, name: str, size: int = 100_000) -> bytes:
         return b"".join(iter(lambda: file.read(size), b""))
 
 
-def read_on(file: Readable) -> None:
+def read_on(file: "SupportsRead[bytes]") -> None:
     while file.read(MIB):
         pass
 

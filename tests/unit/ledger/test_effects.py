@@ -129,7 +129,7 @@ def test_a_forgotten_intent_can_be_intended_anew(ledger: Ledger, take_in: TakeIn
 
 def test_the_effects_of_a_broadcast_come_in_the_order_of_their_intents(ledger: Ledger, take_in: TakeIn) -> None:
     one, other = take_in(1), take_in(2)
-    for kind in (Kind.STAGE, Kind.COPY, Kind.UPLOAD, Kind.START):
+    for kind in (Kind.COPY, Kind.UPLOAD, Kind.START):
         ledger.effects.intend(one, kind, kind)
         ledger.effects.intend(other, kind, kind)
-    assert [effect.kind for effect in ledger.effects.of(one)] == [Kind.STAGE, Kind.COPY, Kind.UPLOAD, Kind.START]
+    assert [effect.kind for effect in ledger.effects.of(one)] == [Kind.COPY, Kind.UPLOAD, Kind.START]
