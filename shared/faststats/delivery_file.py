@@ -163,7 +163,7 @@ class DeliveryFile:
 
     def _quoted_rows(self, lines: Iterator[tuple[int, str | RejectReason]]) -> QuotedRows:
         # A doubtful row is refused: what may be the address of one person must not become the name of another.
-        return QuotedRows(lines, delimiter=self._delimiter, quote=self._quote, refuse_doubtful=True)
+        return QuotedRows(lines, delimiter=self._delimiter, quote=self._quote, refuse_ambiguous=True)
 
     def _fault(self, line: str, values: Sequence[str], *, suspicious: bool) -> RejectReason | None:
         if len(values) != len(self.columns):

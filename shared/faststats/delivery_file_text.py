@@ -23,8 +23,8 @@ from shared.errors import (
     DeliveryFileSeveral,
     DeliveryFileTooLarge,
 )
+from shared.files.archives.unpack import ArchiveRules, unpack
 from shared.files.encodings import detect_encoding
-from shared.files.unpacking import Packing, unpacked
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
@@ -36,13 +36,13 @@ _NAMES: Final = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 #: Extensions that may follow `.converted`.
 _PACKED: Final = frozenset({".zip", ".gz"})
 _NOT_TEXT: Final = b"\xff"
-_PACKING: Final = Packing(
-    broken=DeliveryFilePackedBroken,
-    otherwise=DeliveryFilePackedOtherwise,
+_ARCHIVES: Final = ArchiveRules(
+    damaged=DeliveryFilePackedBroken,
+    unsupported=DeliveryFilePackedOtherwise,
     encrypted=DeliveryFileEncrypted,
-    several=DeliveryFileSeveral,
+    not_one_file=DeliveryFileSeveral,
     too_large=DeliveryFileTooLarge,
-    highest_ratio=200,  # lists reach 5 to 50: no two rows have the same key
+    max_ratio=200,  # lists reach 5 to 50: no two rows have the same key
 )
 
 
@@ -58,9 +58,9 @@ def utf8_text(stream: "SupportsRead[bytes]", layout: DeliveryFileLayout, *, name
         The name of its encoding, and the text as UTF-8 without byte-order mark, in non-empty pieces.
 
     Raises:
-        TerminalError: a packed file cannot be unpacked; see `unpacked`. Also while the pieces are read.
+        TerminalError: a packed file cannot be unpacked; see `unpack`. Also while the pieces are read.
     """
-    _, pieces = unpacked(iter(lambda: stream.read(BLOCK), b""), _PACKING, name=name)
+    _, pieces = unpack(iter(lambda: stream.read(BLOCK), b""), _ARCHIVES, name=name)
     first = next(pieces, b"")
     mark, codec = detect_encoding(first, "utf-8" if _is_converted(name) else layout.encoding)
     return _NAMES.get(codec, codec), filter(None, _as_utf8(first.removeprefix(mark), pieces, codec))

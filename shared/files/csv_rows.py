@@ -1,7 +1,7 @@
-"""The rows of a delimited file with quotes, out of its lines. Pure: no I/O.
+"""The rows of a delimited file with quotes, from its lines. Pure: no I/O.
 
-A quoted value may hold the delimiter, doubled quotes and line breaks. Nothing swallows a row: a quote that is never
-closed refuses the line that it is in, and the next one is read.
+A quoted value may contain the delimiter, doubled quotes and line breaks. No row is lost: a quote that is never closed
+refuses only its own line, and reading continues with the next one.
 """
 
 import csv
@@ -11,29 +11,29 @@ from typing import Final
 
 from shared.rejects import RejectReason
 
-#: Most characters of a row with quotes: the `csv.field_size_limit` that Python begins with, which is one for the whole
-#: process and so is left alone. A row within it has no value beyond it.
-LONGEST_QUOTED_ROW: Final = 128 * 1024
+#: Maximum characters of a row with quotes: the default of `csv.field_size_limit`, which is not changed because it holds
+#: for the whole process. No value of a row within this length exceeds it.
+MAX_QUOTED_ROW: Final = 128 * 1024
 
 type Cells = list[str] | RejectReason
 
 
 class QuotedRows:
-    """The rows, once: each with the number of the line it begins at.
+    """The rows, each with the number of its first line. Iterate once.
 
     Args:
-        lines: the lines with their numbers, without their ends; or why a line is not kept.
+        lines: the lines with their numbers, without line ends; or the reason why a line is refused.
         delimiter: one character.
-        quote: one character, or empty: then a quotation mark is data.
-        longest: most characters of a row of several lines, at most `LONGEST_QUOTED_ROW`.
-        refuse_doubtful: what becomes of a line within a quoted value that has as many delimiters as a row, so that it
-            may be a row behind a quote that was never closed. False: the quote is refused and the line read as a row,
-            for files of which no row may be lost. True: where the quote is closed later, all of it is refused as one
-            row, for files in which nothing of one person may go to another.
+        quote: one character, or empty: then quotation marks are data.
+        max_row: maximum characters of a row of several lines, at most `MAX_QUOTED_ROW`.
+        refuse_ambiguous: how a line within a quoted value is handled that has as many delimiters as a row, and so
+            may be a row after an unclosed quote. False: the quote is refused and the line read as a row, for files
+            of which no row may be lost. True: if the quote is closed later, all lines are refused as one row, for
+            files in which values of one person must never reach another.
 
     Attributes:
-        width: cells of a row; to be set before the second one is read, for a quoted value may go over lines.
-        refused: the row that was refused last for its quotes, as it was.
+        width: number of cells of a row; set it before reading the second row, because a quoted value may span lines.
+        refused: the text of the row that was last refused for its quotes.
     """
 
     def __init__(
@@ -42,29 +42,29 @@ class QuotedRows:
         *,
         delimiter: str,
         quote: str,
-        longest: int = LONGEST_QUOTED_ROW,
-        refuse_doubtful: bool = False,
+        max_row: int = MAX_QUOTED_ROW,
+        refuse_ambiguous: bool = False,
     ) -> None:
         self._lines = lines
         self._delimiter = delimiter
         self._quote = quote
-        self._longest = longest
-        self._refuse_doubtful = refuse_doubtful
+        self._max_row = max_row
+        self._refuse_ambiguous = refuse_ambiguous
         self.width = 0
         self.refused = ""
-        #: Lines that were looked at to see whether they belong to an earlier row, and do not.
+        #: Lines that were read in search of the end of an earlier row, to be read again.
         self._ahead: deque[tuple[int, str | RejectReason]] = deque()
 
     def __iter__(self) -> Iterator[tuple[int, Cells]]:
-        """The rows; None of them is blank: blank lines are rows of no cells, but for those at the very end."""
+        """The rows. Blank lines are rows without cells, except those at the end, which are skipped."""
         blank = 0
-        while (following := self._next_line()) is not None:
-            number, line = following
+        while (numbered := self._next_line()) is not None:
+            number, line = numbered
             if line == "":
                 blank += 1
                 continue
-            for earlier in range(number - blank, number):
-                yield earlier, []
+            for blank_line in range(number - blank, number):
+                yield blank_line, []
             blank = 0
             yield number, self._cells(line)
 
@@ -77,19 +77,19 @@ class QuotedRows:
             return line
         if not self._quote or self._quote not in line:
             return line.split(self._delimiter)
-        if len(line) > LONGEST_QUOTED_ROW:
+        if len(line) > MAX_QUOTED_ROW:
             return RejectReason.VALUE_TOO_LONG
         cells = self._parse(line)
         if cells is None:
             self.refused = line
-            cells = self._go_on(line) if self._leaves_open(line) else None
+            cells = self._continue(line) if self._leaves_open(line) else None
         return RejectReason.BROKEN_QUOTE if cells is None else cells
 
     def _parse(self, row: str) -> list[str] | None:
-        """The cells of a row with quotes; None when they are broken."""
+        """The cells of a row with quotes; None if the quotes are broken."""
         quote = self._quote
         if row.count(quote) == 2 * self.width and row[0] == row[-1] == quote:
-            # Every cell is quoted, as Apteco writes such files: then no quote is left for anything else.
+            # Every cell is quoted, as Apteco writes such files, and there are no other quotes.
             cells = row[1:-1].split(f"{quote}{self._delimiter}{quote}")
             if len(cells) == self.width:
                 return cells
@@ -98,34 +98,34 @@ class QuotedRows:
         except csv.Error:
             return None
 
-    def _go_on(self, line: str) -> list[str] | None:
-        """The cells of a row whose quoted value goes on in the next lines; None when it does not.
+    def _continue(self, line: str) -> list[str] | None:
+        """The cells of a row whose quoted value continues in the next lines; None if it does not.
 
-        A quote that is never closed must not swallow the rows after it: unless a whole row comes of it only the first
-        line is refused, and the others are read again.
+        An unclosed quote must not consume the rows after it: unless the lines form a complete row, only the first one
+        is refused, and the others are read again.
         """
-        row, taken, doubtful = line, [], False
-        while len(row) <= self._longest and (following := self._next_line()) is not None:
-            taken.append(following)
-            text = following[1]
+        row, read, ambiguous = line, [], False
+        while len(row) <= self._max_row and (numbered := self._next_line()) is not None:
+            read.append(numbered)
+            text = numbered[1]
             if isinstance(text, RejectReason):
                 break
             if text.count(self._delimiter) == self.width - 1:
-                doubtful = True
-                if not self._refuse_doubtful:
+                ambiguous = True
+                if not self._refuse_ambiguous:
                     break
             row = f"{row}\n{text}"
-            if self._leaves_open(text):  # here: closes
+            if self._leaves_open(text):  # closes the open quote
                 cells = self._parse(row)
                 if cells is not None and len(cells) == self.width:
-                    if doubtful:
+                    if ambiguous:
                         self.refused = row
                         return None
                     return cells
                 break
-        self._ahead.extendleft(reversed(taken))
+        self._ahead.extendleft(reversed(read))
         return None
 
     def _leaves_open(self, line: str) -> bool:
-        """Whether a quoted value that begins in the line, or went on in it, is in the other state at its end."""
+        """Whether the line has an unpaired quote: it opens a quoted value, or closes one that is open."""
         return line.count(self._quote) % 2 == 1

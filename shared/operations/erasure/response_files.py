@@ -9,7 +9,7 @@ from hashlib import sha256
 from shared.bridge import Bridge, new_owner
 from shared.config.response_layouts import ResponseLayout, layout_of
 from shared.errors import ErasureBusy, ResponseFileError, ResponseFileLayout, StagedFileMissing
-from shared.files.packing import packed
+from shared.files.archives.pack import pack
 from shared.ledger.leases import HeldLease
 from shared.ledger.person import Person
 from shared.ledger.responses.files import ResponseFile, lease_name
@@ -127,7 +127,7 @@ class PersonInResponseFiles:
             if (place := bisect_right(starts, number) - 1) < 0 or number not in theirs[place]
         )
         with self._bridge.responses.writer(file.blob) as kept:
-            for piece in packed(left, raw.packed, name=file.name.removesuffix(".zip")):
+            for piece in pack(left, raw.packed, name=file.name.removesuffix(".zip")):
                 digest.update(piece)
                 kept.write(piece)
             lease.check()

@@ -14,7 +14,7 @@ from shared.config.header_names import key_column_name
 from shared.errors import BroadcastUnknown, ChannelUnknown, DeliveryFileError, ErasureBusy, StagedFileMissing
 from shared.faststats.delivery_file_text import utf8_text
 from shared.files.email_address import deliverable
-from shared.files.reject_file import without
+from shared.files.reject_file import remove_rows
 from shared.ledger import person_rows
 from shared.ledger.broadcasts import lease_name
 from shared.ledger.leases import HeldLease
@@ -150,7 +150,7 @@ class PersonInLists:
             found += theirs
             return theirs
 
-        for _ in without(self._bridge.rejects.chunks(blob_names.reject_file(broadcast.key)), count):
+        for _ in remove_rows(self._bridge.rejects.chunks(blob_names.reject_file(broadcast.key)), count):
             pass
         return found
 
@@ -167,7 +167,7 @@ class PersonInLists:
     def _rewrite_rejects(self, broadcast: Broadcast, person: Person, lease: HeldLease) -> None:
         blob = blob_names.reject_file(broadcast.key)
         with self._bridge.rejects.writer(blob) as kept:
-            for piece in without(self._bridge.rejects.chunks(blob), _Theirs(broadcast, person)):
+            for piece in remove_rows(self._bridge.rejects.chunks(blob), _Theirs(broadcast, person)):
                 kept.write(piece)
             lease.check()
             kept.commit({}, replace=True)

@@ -19,9 +19,9 @@ from shared.errors import (
     ResponseFileSeveral,
     ResponseFileTooLarge,
 )
+from shared.files.archives.unpack import ArchiveRules, unpack
 from shared.files.csv_rows import QuotedRows
 from shared.files.encodings import detect_encoding
-from shared.files.unpacking import Packing, unpacked
 from shared.rejects import RejectReason
 
 #: Bytes decoded at a time.
@@ -35,14 +35,14 @@ _LONGEST_KEPT: Final = _LONGEST_ROW + 2
 _UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MARK: Final = "\ufeff"
-_PACKING: Final = Packing(
-    broken=ResponseFilePackedBroken,
-    otherwise=ResponseFilePackedOtherwise,
+_ARCHIVES: Final = ArchiveRules(
+    damaged=ResponseFilePackedBroken,
+    unsupported=ResponseFilePackedOtherwise,
     encrypted=ResponseFileEncrypted,
-    several=ResponseFileSeveral,
+    not_one_file=ResponseFileSeveral,
     too_large=ResponseFileTooLarge,
     # Files of 200,000 events make 8 to 25, the opens of one recipient through a proxy 90, equal rows up to 400.
-    highest_ratio=500,
+    max_ratio=500,
 )
 #: Name of what makes a lone surrogate, which no text has, of bytes that are no text: their line alone is refused.
 _UNDECODABLE: Final = "shared.optimizely.responses.rows"
@@ -80,12 +80,12 @@ class ResponseRows(QuotedRows):
     """
 
     def __init__(self, chunks: Iterable[bytes], layout: ResponseLayout, *, name: str) -> None:
-        self.packed, pieces = unpacked(chunks, _PACKING, name=name)
+        self.packed, pieces = unpack(chunks, _ARCHIVES, name=name)
         first = next(pieces, b"")
         mark, self.encoding = detect_encoding(first, layout.encoding)
         self.marked = bool(mark)
         lines = self._read_lines(self._decoded(chain((first.removeprefix(mark),), pieces)))
-        super().__init__(lines, delimiter=layout.delimiter, quote=layout.quote, longest=_LONGEST_ROW)
+        super().__init__(lines, delimiter=layout.delimiter, quote=layout.quote, max_row=_LONGEST_ROW)
 
     def _read_lines(self, pieces: Iterable[str]) -> Iterator[tuple[int, str | RejectReason]]:
         """Every line with its number, without its end; or why it is not kept."""
@@ -163,7 +163,7 @@ def raw_lines(chunks: Iterable[bytes], layout: ResponseLayout, *, name: str) -> 
         ResponseFileTooLarge: a line has more than 16 MiB; while the lines are read.
         TerminalError: it cannot be unpacked, as `ResponseRows`.
     """
-    packed, pieces = unpacked(chunks, _PACKING, name=name)
+    packed, pieces = unpack(chunks, _ARCHIVES, name=name)
     first = next(pieces, b"")
     _, encoding = detect_encoding(first, layout.encoding)
     return RawLines(packed, encoding, _split(chain((first,), pieces), "\n".encode(encoding), name))

@@ -1,4 +1,4 @@
-"""Reject files: what Excel and Python's csv read is what was written, and nothing of it runs."""
+"""Reject files: Excel and Python's csv read what was written, and no cell runs as a formula."""
 
 import csv
 import io
@@ -15,7 +15,7 @@ def read_back(content: bytes) -> list[list[str]]:
     return list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
 
 
-def test_the_file_is_what_excel_opens() -> None:
+def test_the_format_is_the_one_that_excel_opens() -> None:
     file = RejectFile(["Kunden ID", "Email"])
     content = file.header() + file.row(7, RejectReason.EMAIL_INVALID, ["1", 'Jörg "J", 髙橋'])
     assert content == (
@@ -42,7 +42,7 @@ def test_no_cell_and_no_column_name_begins_a_formula(first: str) -> None:
 
 @pytest.mark.parametrize("first", list("=+-@＝＋－＠﹦﹢﹣﹫⁺₌−"))  # noqa: RUF001 - these are meant
 @pytest.mark.parametrize("before", [" ", "\ufeff", "\u00a0", "\u3000", "\u200b", " \t", "\x00", "\x1b", "\x85", "\r\n"])
-def test_no_formula_hides_behind_what_a_spreadsheet_leaves_out(before: str, first: str) -> None:
+def test_no_formula_follows_what_a_spreadsheet_skips(before: str, first: str) -> None:
     ((_, _, cell),) = read_back(RejectFile([]).row(2, RejectReason.EMAIL_INVALID, [f"{before}{first}1+1"]))
     assert cell.startswith("'")
 

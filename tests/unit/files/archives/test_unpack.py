@@ -1,4 +1,4 @@
-"""Zipped and gzipped files: read as they come, and every bad one refused with a reason of its own."""
+"""Zip and gzip files: unpacked as they are read, and each kind of damage refused with its own error."""
 
 import gzip
 import io
@@ -23,25 +23,25 @@ from shared.errors import (
     DeliveryFileTooLarge,
 )
 from shared.faststats.delivery_file_text import utf8_text
-from shared.files import unpacking
-from shared.files.unpacking import unpacked
+from shared.files.archives import unpack as module
+from shared.files.archives.unpack import ArchiveRules, unpack
 
 MIB = 1024 * 1024
-#: That of delivery files.
-PACKING = unpacking.Packing(
-    broken=DeliveryFilePackedBroken,
-    otherwise=DeliveryFilePackedOtherwise,
+#: The rules of delivery files.
+RULES = ArchiveRules(
+    damaged=DeliveryFilePackedBroken,
+    unsupported=DeliveryFilePackedOtherwise,
     encrypted=DeliveryFileEncrypted,
-    several=DeliveryFileSeveral,
+    not_one_file=DeliveryFileSeveral,
     too_large=DeliveryFileTooLarge,
-    highest_ratio=200,
+    max_ratio=200,
 )
 CONTENT = "".join(f"{number}\tx{number}@example.org\tk{number}\tJörg\n" for number in range(5000)).encode()
 DEFLATED, STORED = zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED
 
 
 class Unseekable(io.RawIOBase):
-    """Where a zip file is written without going back: its sizes come behind the content."""
+    """An output without seeking: the sizes of a zip file follow the content."""
 
     def __init__(self) -> None:
         self.data = bytearray()
@@ -97,28 +97,28 @@ GOOD = {
 
 @pytest.mark.parametrize("kind", GOOD)
 @pytest.mark.parametrize("size", [1, 7, 1000, MIB])
-def test_the_content_comes_however_the_bytes_come(kind: str, size: int) -> None:
+def test_the_content_does_not_depend_on_the_pieces(kind: str, size: int) -> None:
     assert text(GOOD[kind], size) == CONTENT
 
 
 @settings(deadline=None)
 @given(content=st.binary(max_size=300).map(lambda data: b"x\t" + data), size=st.integers(1, 50), method=st.booleans())
-def test_whatever_is_zipped_comes_out(content: bytes, size: int, method: bool) -> None:
+def test_any_zipped_content_is_unpacked(content: bytes, size: int, method: bool) -> None:
     assert text(zipped(content, DEFLATED if method else STORED), size) == content
 
 
 @pytest.mark.parametrize("size", [1000, MIB])
-def test_content_of_several_blocks_comes_once_whatever_follows_it(size: int) -> None:
+def test_content_of_several_blocks_is_returned_once_whatever_follows_it(size: int) -> None:
     content = "".join(f"{number}\tx{number}@example.org\tk{number}\tJörg\n" for number in range(30_000)).encode()
-    assert len(content) > 3 * unpacking._BLOCK
+    assert len(content) > 3 * module._BLOCK
     assert text(zipped(content), size) == content
     assert text(gzip.compress(content) + gzip.compress(CONTENT), size) == content + CONTENT
 
 
 @pytest.mark.parametrize("kind", GOOD)
-def test_it_is_said_how_a_file_is_packed(kind: str) -> None:
+def test_the_format_is_reported(kind: str) -> None:
     packed_as = next((word for word in ("gzip", "zip") if word in kind), "")
-    assert unpacked((GOOD[kind],), PACKING, name="x")[0] == packed_as
+    assert unpack((GOOD[kind],), RULES, name="x")[0] == packed_as
 
 
 def test_a_zip_file_may_have_a_comment_and_padding() -> None:
@@ -173,13 +173,13 @@ BAD: dict[str, tuple[bytes, type[BridgeError]]] = {
 
 @pytest.mark.parametrize("kind", BAD)
 @pytest.mark.parametrize("size", [1, MIB])
-def test_every_bad_file_has_an_error_of_its_own(kind: str, size: int) -> None:
+def test_each_kind_of_bad_file_has_its_own_error(kind: str, size: int) -> None:
     data, error = BAD[kind]
     with pytest.raises(error):
         text(data, size)
 
 
-def test_a_folder_is_no_file() -> None:
+def test_a_folder_is_not_a_file() -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         archive.mkdir("folder")
@@ -189,7 +189,7 @@ def test_a_folder_is_no_file() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(GOOD.keys() - {"a plain file", "a padded gzip file", "several gzip streams"}))
-def test_a_packed_file_that_is_cut_off_anywhere_is_told(kind: str) -> None:
+def test_a_truncated_file_is_an_error(kind: str) -> None:
     whole = GOOD[kind]
     ends = {4, 5, 10, 20, 29, 31, *range(40, len(whole), 997), *range(len(whole) - 150, len(whole))}
     for end in ends:
@@ -197,7 +197,7 @@ def test_a_packed_file_that_is_cut_off_anywhere_is_told(kind: str) -> None:
             text(whole[:end])
 
 
-def test_what_is_packed_twice_is_unpacked_once() -> None:
+def test_a_file_packed_twice_is_unpacked_once() -> None:
     assert text(zipped(zipped())) == zipped()
     assert text(zipped(gzip.compress(CONTENT))) == gzip.compress(CONTENT)
 
@@ -226,7 +226,7 @@ def test_a_bomb_is_not_unpacked(kind: str) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(DeliveryFileTooLarge, match="200 times"):
-            for _ in unpacked((data,), PACKING, name="x")[1]:
+            for _ in unpack((data,), RULES, name="x")[1]:
                 pass
         peak = tracemalloc.get_traced_memory()[1]
     finally:
@@ -234,12 +234,12 @@ def test_a_bomb_is_not_unpacked(kind: str) -> None:
     assert peak < 4 * MIB
 
 
-def test_content_beyond_every_list_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(unpacking, "LARGEST", len(CONTENT) - 1)
+def test_content_larger_than_any_list_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CONTENT", len(CONTENT) - 1)
     with pytest.raises(DeliveryFileTooLarge, match="more than"):
         text(zipped())
 
 
-def test_a_list_that_repeats_itself_much_is_no_bomb() -> None:
+def test_a_highly_repetitive_list_is_not_a_bomb() -> None:
     rows = "".join(f"{number}\tx{number}@example.org\tk{number}\t{'Dear Anna, ' * 60}\n" for number in range(30_000))
     assert text(gzip.compress(rows.encode(), 9)) == rows.encode()

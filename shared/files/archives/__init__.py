@@ -1,0 +1,1 @@
+"""Zip and gzip files, packed and unpacked as streams."""
