@@ -62,7 +62,7 @@ def _message_and_list(broadcast: Mapping[str, Any]) -> str:
 
 
 def _export_section(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, str]]]:
-    return {"SFTP site of the recipient system": [(summary["exported_rows"], "rows in the exported file")]}
+    return {"Destination SFTP site": [(summary["exported_rows"], "rows in the exported file")]}
 
 
 def _send_sections(summary: Mapping[str, Any]) -> dict[str, list[tuple[int, str]]]:

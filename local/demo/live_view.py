@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -18,13 +19,13 @@ from shared.broadcast import ORDER, Broadcast, Intake, RouteKind, SendMode, Stat
 #: Each state, explained to a newcomer.
 _EXPLANATIONS = {
     State.CLAIMED: "checking the delivery file row by row",
-    State.STAGED: "list staged; preparing the Smart Campaign",
+    State.STAGED: "preparing the Smart Campaign",
     State.PREPARED: "transferring the list to Optimizely",
     State.UPLOADED: "waiting for Optimizely to import the list",
     State.IMPORTING: "Optimizely is importing the list",
     State.IMPORTED: "import verified; starting the Smart Campaign",
     State.SENDING: "Optimizely is sending the message",
-    State.SENT: "all mails sent; recording the results in RS_DB",
+    State.SENT: "recording the results in RS_DB",
     State.CLOSED: "sent and reported; responses continue to arrive",
     State.FAILED: "stopped by an error",
     State.CANCELLED: "cancelled on request",
@@ -38,8 +39,8 @@ _WAITING: dict[str, str] = {
     Intake.FILE: "The delivery file is waiting in its container.",
 }
 _EXPORT_EXPLANATIONS = {
-    State.STAGED: "file staged",
-    State.PREPARED: "uploading the file to the recipient system",
+    State.STAGED: "preparing the upload",
+    State.PREPARED: "uploading the file to the destination site",
     State.UPLOADED: "file uploaded",
     State.IMPORTED: "file uploaded",
     State.CLOSED: "file delivered; this broadcast mails nobody",
@@ -91,35 +92,38 @@ def lines(progress: Progress) -> list[str]:
 def view(progress: Progress) -> RenderableType:
     """The progress as a panel."""
     broadcast = progress.broadcast
-    lines: list[RenderableType] = []
+    parts: list[RenderableType] = []
     if broadcast is None:
-        lines.append(Text(_WAITING[progress.plan.intake]))
+        parts.append(Text(_WAITING[progress.plan.intake]))
     else:
-        lines += [
+        parts += [
             _states(broadcast),
             Text(f"  {_explanation(broadcast)}", style="dim"),
             _numbers(progress, broadcast),
         ]
     key = f"Broadcast {broadcast.key}: " if broadcast else ""
-    title = f"{key}message “{progress.plan.message_name}” to list “{progress.plan.list_name}”"
+    if progress.plan.route == RouteKind.EXPORT_FILE:
+        title = f"{key}a file for another SFTP site"
+    else:
+        title = f"{key}message “{progress.plan.message_name}” to list “{progress.plan.list_name}”"
     simulated_time = _simulated_time(progress.simulator)
     return Panel(
-        Group(*lines),
+        Group(*parts),
         title=title,
         subtitle=f"{progress.seconds:.0f} s elapsed · {simulated_time} at Optimizely (simulated)",
     )
 
 
-def _states(broadcast: Broadcast) -> Text:
-    text = Text()
+def _states(broadcast: Broadcast) -> Columns:
+    states = Columns(padding=(0, 1))
     reached = broadcast.state if broadcast.state in ORDER else broadcast.ended_in or State.CLAIMED
     for state in ORDER:
         position = ORDER.index(state) - ORDER.index(reached)
         mark, style = ("●", "green") if position < 0 else ("◉", "bold cyan") if position == 0 else ("○", "dim")
-        text.append(f"{mark} {state}  ", style)
+        states.add_renderable(Text(f"{mark} {state}", style))
     if broadcast.state not in ORDER:
-        text.append(f"✗ {broadcast.state}", "bold red")
-    return text
+        states.add_renderable(Text(f"✗ {broadcast.state}", "bold red"))
+    return states
 
 
 def _numbers(progress: Progress, broadcast: Broadcast) -> Table:
@@ -128,12 +132,16 @@ def _numbers(progress: Progress, broadcast: Broadcast) -> Table:
     campaign: dict[str, Any] = next(
         (row for row in progress.simulator.get("campaigns", ()) if row["id"] == broadcast.campaign_id), {}
     )
+    if broadcast.error:
+        table.add_row("Error", f"{broadcast.error} [{broadcast.error_code}]")
     if rows:
         table.add_row(
             "Delivery file",
             f"{rows.read:,} rows: {rows.uploaded:,} to upload, {rows.rejected:,} rejected, "
             f"{rows.duplicates:,} duplicates, {rows.suppressed:,} suppressed",
         )
+    if broadcast.request.route is RouteKind.EXPORT_FILE:
+        return table
     if broadcast.imported is not None:
         table.add_row("Recipient list", f"{broadcast.imported:,} recipients after the import")
     if campaign:
@@ -149,8 +157,6 @@ def _numbers(progress: Progress, broadcast: Broadcast) -> Table:
         f"{responses['rows_loaded']:,} responses; {responses['rows_known']:,} rows already known, "
         f"{responses['rows_rejected']:,} rejected",
     )
-    if broadcast.error:
-        table.add_row("Error", f"{broadcast.error} [{broadcast.error_code}]")
     return table
 
 
