@@ -152,7 +152,11 @@ class Flow:
         return self.broadcast(job_id)
 
     def sweep_until_at_rest(self, job_id: int | None) -> Broadcast:
-        """After a crash: sweep and deliver until the broadcast of the job is at rest and its job told so."""
+        """After a crash: sweep and deliver until the broadcast of the job is at rest and its job reported so.
+
+        The clock moves past the leases of whoever died, so that nobody waits for them to expire.
+        """
+        self.clock.advance(seconds=self.bridge.settings.lease_seconds)
 
         def carry_on() -> None:
             poll_jobs(self.bridge)
