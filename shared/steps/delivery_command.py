@@ -1,4 +1,4 @@
-"""What PS_DB knows of a delivery: the step and the run of the campaign, which join responses to Communications."""
+"""Step and run of a delivery in PS_DB, which join its responses to Communications."""
 
 from dataclasses import replace
 
@@ -7,10 +7,10 @@ from shared.broadcast import BroadcastRequest, guid_in
 
 
 def with_step_and_run(bridge: Bridge, request: BroadcastRequest) -> BroadcastRequest:
-    """The request with step and run of its delivery command; unchanged without PS_DB, a GUID or a command.
+    """The request with the step and run of its delivery command; unchanged without PS_DB, a GUID or a command.
 
     Raises:
-        SchemaMapMismatch: PS_DB is not as the schema map says.
+        SchemaMapMismatch: PS_DB does not match the schema map.
         DatabaseUnavailable: PS_DB did not answer.
     """
     guid = guid_in(request.delivery_file)
