@@ -1,1 +1,1 @@
-"""What the bridge says about itself over HTTP."""
+"""The HTTP face: status, health, and the slots of PeopleStage's channel."""

@@ -1,7 +1,7 @@
 """The slots of PeopleStage's channel over HTTP: JSON in and out.
 
-What goes wrong is told with code and sentence of the error catalogue, which PeopleStage shows to the marketer. Nothing
-of what was sent comes back.
+An error is answered with its code and sentence from the catalogue, which PeopleStage shows to the marketer. Nothing of
+the request is repeated in the answer.
 """
 
 import json
@@ -24,24 +24,24 @@ from shared.faststats.peoplestage_slots import BroadcastCall, Call, MessageCall,
 from shared.operations import peoplestage
 from shared.telemetry import log, traceback_location
 
-#: Bytes. A delivery file does not come this way.
-_LONGEST: Final = 256 * 1024
+#: Bytes. A delivery file is not part of a call.
+_MAX_BYTES: Final = 256 * 1024
 
 type Answer = Mapping[str, object] | list[dict[str, str]]
 
 
-def _test(bridge: Bridge, given: object) -> Answer:
-    Call.read(Slot.TEST, given)
+def _test(bridge: Bridge, body: object) -> Answer:
+    Call.read(Slot.TEST, body)
     return peoplestage.test_login(bridge)
 
 
-def _messages(bridge: Bridge, given: object) -> Answer:
-    Call.read(Slot.MESSAGES, given)
+def _messages(bridge: Bridge, body: object) -> Answer:
+    Call.read(Slot.MESSAGES, body)
     return peoplestage.messages(bridge)
 
 
-def _lists(bridge: Bridge, given: object) -> Answer:
-    Call.read(Slot.LISTS, given)
+def _lists(bridge: Bridge, body: object) -> Answer:
+    Call.read(Slot.LISTS, body)
     return peoplestage.lists(bridge)
 
 
@@ -50,10 +50,10 @@ _SLOTS: Final[Mapping[Slot, Callable[[Bridge, object], Answer]]] = MappingProxyT
         Slot.TEST: _test,
         Slot.MESSAGES: _messages,
         Slot.LISTS: _lists,
-        Slot.UPLOAD: lambda bridge, given: peoplestage.upload(bridge, UploadCall.read(Slot.UPLOAD, given)),
-        Slot.BROADCAST: lambda bridge, given: peoplestage.broadcast(bridge, BroadcastCall.read(Slot.BROADCAST, given)),
-        Slot.PREVIEW: lambda bridge, given: peoplestage.preview(bridge, MessageCall.read(Slot.PREVIEW, given)),
-        Slot.SEND_TEST: lambda bridge, given: peoplestage.send_test(bridge, MessageCall.read(Slot.SEND_TEST, given)),
+        Slot.UPLOAD: lambda bridge, body: peoplestage.upload(bridge, UploadCall.read(Slot.UPLOAD, body)),
+        Slot.BROADCAST: lambda bridge, body: peoplestage.broadcast(bridge, BroadcastCall.read(Slot.BROADCAST, body)),
+        Slot.PREVIEW: lambda bridge, body: peoplestage.preview(bridge, MessageCall.read(Slot.PREVIEW, body)),
+        Slot.SEND_TEST: lambda bridge, body: peoplestage.send_test(bridge, MessageCall.read(Slot.SEND_TEST, body)),
     }
 )
 _STATUS: Final[Mapping[type[BridgeError], HTTPStatus]] = {
@@ -68,7 +68,7 @@ def answer(bridge: Callable[[], Bridge], slot: str, body: bytes) -> tuple[int, s
     """Answer a call of a slot.
 
     Args:
-        bridge: gives the bridge; what is wrong with its settings is told to the caller as well.
+        bridge: returns the bridge; errors of its settings are answered as well.
         slot: the last part of the path.
         body: JSON.
 
@@ -78,37 +78,38 @@ def answer(bridge: Callable[[], Bridge], slot: str, body: bytes) -> tuple[int, s
     try:
         known = Slot(slot)
     except ValueError:
-        return _told(HTTPStatus.NOT_FOUND, ChannelCallInvalid(slot=repr(slot[:20]), reason="there is no such slot"))
+        return _answer_of(
+            HTTPStatus.NOT_FOUND, ChannelCallInvalid(slot=repr(slot[:20]), reason="there is no such slot")
+        )
     try:
-        # What is wrong with the call is told even where the bridge cannot start.
-        given = _read(known, body)
-        found = _SLOTS[known](bridge(), given)
+        # An invalid call is answered as such even where the bridge cannot start.
+        call = _read(known, body)
+        result = _SLOTS[known](bridge(), call)
     except BridgeError as error:
-        usual = HTTPStatus.UNPROCESSABLE_ENTITY
-        if isinstance(error, TransientError):
-            usual = HTTPStatus.SERVICE_UNAVAILABLE
-        status = _STATUS.get(type(error), usual)
-        log.warning("Slot %s: %s", known, error, extra={"action": "channel-refused", "code": error.code})
-        return _told(status, error)
-    except Exception as error:  # noqa: BLE001 - whatever it is, its text may tell of data; the log has type and place
+        retryable = isinstance(error, TransientError)
+        default = HTTPStatus.SERVICE_UNAVAILABLE if retryable else HTTPStatus.UNPROCESSABLE_ENTITY
+        status = _STATUS.get(type(error), default)
+        log.warning("Slot %s: %s", known, error, extra={"action": "channel-refused", **error.log_context()})
+        return _answer_of(status, error)
+    except Exception as error:  # noqa: BLE001 - its text may carry data; the log has type and traceback
         log.error(
             "Slot %s: %s",
             known,
             traceback_location(error),
             extra={"action": "unexpected", "code": UnexpectedError.code},
         )
-        return _told(HTTPStatus.INTERNAL_SERVER_ERROR, UnexpectedError(step=str(known), kind=type(error).__name__))
-    return HTTPStatus.OK, json.dumps(found)
+        return _answer_of(HTTPStatus.INTERNAL_SERVER_ERROR, UnexpectedError(step=str(known), kind=type(error).__name__))
+    return HTTPStatus.OK, json.dumps(result)
 
 
 def _read(slot: Slot, body: bytes) -> object:
-    if len(body) > _LONGEST:
-        raise ChannelCallInvalid(slot=slot, reason=f"it is longer than {_LONGEST} bytes")
+    if len(body) > _MAX_BYTES:
+        raise ChannelCallInvalid(slot=slot, reason=f"it is longer than {_MAX_BYTES} bytes")
     try:
         return json.loads(body)
     except (ValueError, RecursionError):
-        raise ChannelCallInvalid(slot=slot, reason="it is no JSON") from None
+        raise ChannelCallInvalid(slot=slot, reason="it is not JSON") from None
 
 
-def _told(status: HTTPStatus, error: BridgeError) -> tuple[int, str]:
+def _answer_of(status: HTTPStatus, error: BridgeError) -> tuple[int, str]:
     return status, json.dumps({"code": error.code, "error": error.sentence})

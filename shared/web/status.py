@@ -1,4 +1,4 @@
-"""Where every broadcast and response file stands, and what stands out, as JSON. Names, numbers and codes only."""
+"""The state of broadcasts, response files, suppressions, removals and alerts, as JSON: names, numbers and codes."""
 
 from typing import Any
 
@@ -12,27 +12,29 @@ from shared.ledger.responses.files import ResponseFile
 from shared.ledger.suppressions import Source
 from shared.storage import blob_names
 
-#: Broadcasts and files shown.
-_MOST = 50
+#: Maximum number of broadcasts, and of response files.
+_MAX_SHOWN = 50
 
 
 def status(bridge: Bridge) -> dict[str, Any]:
-    """The newest broadcasts and response files, the sums over all files, and how far suppressions are drawn.
+    """The newest broadcasts and response files, the totals of all files, and how far suppressions are synced.
 
     Returns:
         `{"broadcasts": [...], "response_files": [...], "responses": {...}, "suppressions": [...], "removals": [...],
         "alerts": [...], "version": "..."}`
     """
     ledger = bridge.ledger
-    newest = ledger.broadcasts.newest(_MOST)
-    responses = of_broadcasts(ledger.database, [one.id for one in newest])
+    newest = ledger.broadcasts.newest(_MAX_SHOWN)
+    responses = of_broadcasts(ledger.database, [broadcast.id for broadcast in newest])
     return {
-        "broadcasts": [_broadcast(one) | {"responses": _responses(responses.get(one.id))} for one in newest],
-        "response_files": [_response_file(one) for one in ledger.response_files.newest(_MOST)],
+        "broadcasts": [
+            _broadcast(broadcast) | {"responses": _responses(responses.get(broadcast.id))} for broadcast in newest
+        ],
+        "response_files": [_response_file(file) for file in ledger.response_files.newest(_MAX_SHOWN)],
         "responses": ledger.response_files.totals(),
-        "suppressions": [_source(one) for one in ledger.suppressions.sources()],
-        "removals": [_removal(one) for one in removals(ledger.database)],
-        "alerts": [_alert(one) for one in ledger.alerts.standing()],
+        "suppressions": [_source(source) for source in ledger.suppressions.sources()],
+        "removals": [_removal(removal) for removal in removals(ledger.database)],
+        "alerts": [_alert(alert) for alert in ledger.alerts.standing()],
         "version": version(),
     }
 
@@ -77,7 +79,7 @@ def _source(source: Source) -> dict[str, Any]:
 
 
 def _removal(removal: Removal) -> dict[str, Any]:
-    """What was removed of a kind after its time."""
+    """What was removed of one kind after its retention time."""
     return {
         "kind": removal.kind,
         "removed": removal.removed,
@@ -96,7 +98,7 @@ def _alert(alert: Alert) -> dict[str, Any]:
 
 
 def _responses(comparison: Comparison | None) -> dict[str, Any] | None:
-    """What is loaded by message type, and what the report of the Smart Campaign has; None where nothing is loaded."""
+    """Loaded responses by message type, beside the report of the Smart Campaign; None where nothing is loaded."""
     if comparison is None:
         return None
     return {

@@ -241,8 +241,8 @@ def test_the_login_is_tested_and_a_message_can_be_looked_at(flow: Flow) -> None:
     ("name", "given", "status", "told"),
     [
         ("nothing", {}, 404, "there is no such slot"),
-        ("upload", b"{", 400, "it is no JSON"),
-        ("upload", b"[" * 100_000, 400, "it is no JSON"),
+        ("upload", b"{", 400, "it is not JSON"),
+        ("upload", b"[" * 100_000, 400, "it is not JSON"),
         ("upload", b" " * 300_000, 400, "it is longer than"),
         ("upload", [], 400, "an object is expected"),
         ("upload", {}, 400, "Path: Field required"),

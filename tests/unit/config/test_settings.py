@@ -196,7 +196,7 @@ def test_the_sftp_login_is_given_by_a_key_or_by_a_password_or_by_both(monkeypatc
     assert password is not None
     assert password.get_secret_value() == "pa55w0rd"
     monkeypatch.delenv("SFTP_PASSWORD")
-    assert "give SFTP_PRIVATE_KEY or SFTP_PASSWORD" in refused()
+    assert "SFTP_PASSWORD: set SFTP_PRIVATE_KEY or SFTP_PASSWORD" in refused()
 
 
 @pytest.mark.parametrize("name", ["OPTIMIZELY_API_PASSWORD", "RS_DB", "SFTP_HOST"])
@@ -211,11 +211,19 @@ def test_a_key_vault_reference_that_azure_did_not_resolve_is_no_value(
 
 
 @pytest.mark.parametrize("where", ["files", "both"])
-def test_files_for_ferg_need_a_place(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+def test_files_for_ferg_need_a_location(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     monkeypatch.setenv("RESPONSES_TO", where)
-    assert "say where files for FERG go" in refused()
+    assert "FERG_FILES: it is required" in refused()
     monkeypatch.setenv("FERG_FILES", "container:ferg/in")
     assert Settings.load().responses_to == where
+
+
+def test_settings_that_contradict_each_other_are_all_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SFTP_PRIVATE_KEY")
+    monkeypatch.setenv("BULK_LOAD", "bulk insert")
+    monkeypatch.setenv("KEEP_HISTORY_DAYS", "31")
+    text = refused()
+    assert all(f"{name}: " in text for name in ("SFTP_PASSWORD", "BULK_INSERT_DATA_SOURCE", "KEEP_HISTORY_DAYS"))
 
 
 def test_a_name_may_have_63_characters_and_hyphens_between_each(monkeypatch: pytest.MonkeyPatch) -> None:
