@@ -67,7 +67,7 @@ def _time_zone(name: str) -> str:
 
 def _marker(template: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]*\{name\}[A-Za-z0-9._-]*", template) or template == "{name}":
-        msg = "the name of a marker contains {name} once; the rest is letters, digits, '.', '_' and '-'"
+        msg = "a marker has one placeholder for the file's name; the rest is letters, digits, '.', '_' and '-'"
         raise ValueError(msg)
     return template
 
