@@ -222,3 +222,13 @@ def test_a_demo_of_what_a_route_cannot_do_is_refused_and_told_what_it_can(tmp_pa
     assert result.exit_code == 2
     assert "'after import'" in result.stderr
     assert not (tmp_path / "demo").exists()
+
+
+def test_what_the_readme_shows_is_what_the_demo_prints() -> None:
+    readme = (ROOT / "README.md").read_text()
+    demo = "\n".join(path.read_text() for path in (ROOT / "local" / "demo").glob("*.py"))
+    ticks = re.findall(r"^ +✓ (.+)$", readme, flags=re.MULTILINE)
+    said = re.findall(r"^ +[\d.]+ s  Broadcast \S+ is \w+: (.+)\.$", readme, flags=re.MULTILINE)
+    assert len(ticks) >= 3
+    assert len(said) >= 3
+    assert [text for text in [*ticks, *said] if text not in demo] == []
