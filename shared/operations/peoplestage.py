@@ -122,7 +122,7 @@ def preview(bridge: Bridge, call: MessageCall) -> dict[str, object]:
     Raises:
         MessageUnknown, MessageAmbiguous: the name names none or several.
     """
-    source = bridge.names.find_message(call.message_name)
+    source = bridge.names.get_message(call.message_name)
     message = bridge.rest.get_smart_campaign_message(source.campaign_id, source.mailing_id)
     is_html = "<" in message.content
     return {

@@ -42,7 +42,7 @@ def for_broadcast(bridge: Bridge, key: str, *, seed_list: str | None = None) -> 
     broadcast = bridge.ledger.broadcasts.get(key)
     campaign, mailing = broadcast.campaign_id, broadcast.mailing_id
     if campaign is None and broadcast.request.message_name:
-        source = bridge.names.find_message(broadcast.request.message_name)
+        source = bridge.names.get_message(broadcast.request.message_name)
         campaign, mailing = source.campaign_id, source.mailing_id
     if campaign is None or mailing is None:
         raise MessageNotTestable(broadcast=key)
@@ -51,7 +51,7 @@ def for_broadcast(bridge: Bridge, key: str, *, seed_list: str | None = None) -> 
 
 def for_message(bridge: Bridge, message_name: str, *, channel: str, seed_list: str | None = None) -> TestSend:
     """Send a message to a seed list before there is a broadcast. Arguments and errors as `for_broadcast`."""
-    source = bridge.names.find_message(message_name)
+    source = bridge.names.get_message(message_name)
     return _send(bridge, source.campaign_id, source.mailing_id, channel, seed_list)
 
 
@@ -64,7 +64,7 @@ def _send(bridge: Bridge, campaign_id: int, mailing_id: int, channel: str, seed_
     name = seed_list or bridge.channels[channel].seed_list
     if not name:
         raise SeedListMissing(channel=channel)
-    list_id = bridge.names.find_list(name)
+    list_id = bridge.names.get_list_id(name)
     count = bridge.rest.count_recipients(list_id)
     if not 0 < count <= _MOST_SEEDS:
         raise SeedListUnfit(list=name, count=count, most=_MOST_SEEDS)

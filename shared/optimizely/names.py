@@ -1,7 +1,7 @@
-"""List names and message names, resolved to ids at Optimizely Campaign and kept for a minute.
+"""List names and message names, resolved to ids at Optimizely Campaign and cached for a minute.
 
-A broadcast names its list and its message as people do. Both must name exactly one thing; what names
-none or several is an error that says which. Errors are never kept: a renamed list counts at once.
+A broadcast names its list and its message as people do. Each name must match exactly one object; an error reports
+whether it matches none or several. Errors are not cached: a renamed list is found at once.
 """
 
 import re
@@ -15,15 +15,15 @@ from shared.clock import Clock
 from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageUnknown
 from shared.optimizely.rest.client import OptimizelyRest
 
-#: Seconds for which a name is kept.
-_KEPT_SECONDS: Final = 60.0
-#: A name that ends with a broadcast's key is that of a copy made for it, never of a source.
+#: Seconds for which a name is cached.
+_CACHE_SECONDS: Final = 60.0
+#: A campaign whose name ends with the key of a broadcast is the copy made for it, never a source.
 _COPY: Final = re.compile(rf"\[{KEY_PATTERN}\]$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
-    """The Smart Campaign that holds a message."""
+class SourceMessage:
+    """A message, with the Smart Campaign that contains it."""
 
     campaign_id: int
     campaign_name: str
@@ -36,7 +36,7 @@ class Names:
 
     Args:
         rest: the REST API.
-        clock: by which what was found is kept for a while.
+        clock: measures how long a name is cached.
     """
 
     def __init__(self, rest: OptimizelyRest, clock: Clock) -> None:
@@ -44,64 +44,66 @@ class Names:
         self._clock = clock
         self._lock = threading.Lock()
         self._lists: dict[str, tuple[float, int]] = {}
-        self._sources: dict[str, tuple[float, Source]] = {}
+        self._messages: dict[str, tuple[float, SourceMessage]] = {}
 
     def lists(self) -> list[tuple[int, str]]:
         """Every recipient list that has a name: id and list name."""
-        return sorted(((one.id, one.name) for one in self._rest.select_recipient_lists() if one.name), key=_by_name)
+        return sorted(
+            ((listed.id, listed.name) for listed in self._rest.select_recipient_lists() if listed.name), key=_by_name
+        )
 
-    def messages(self) -> list[Source]:
+    def messages(self) -> list[SourceMessage]:
         """Every message that a broadcast can name."""
-        return sorted(self._sources_of(None), key=lambda source: source.message_name.casefold())
+        return sorted(self._select_messages(None), key=lambda message: message.message_name.casefold())
 
-    def find_list(self, list_name: str) -> int:
-        """Id of the recipient list with this name.
+    def get_list_id(self, list_name: str) -> int:
+        """The id of the recipient list with this name.
 
         Raises:
             ListUnknown: there is none.
             ListAmbiguous: there are several.
         """
-        return self._kept(self._lists, list_name, self._look_up_list)
+        return self._cached(self._lists, list_name, self._load_list_id)
 
-    def find_message(self, message_name: str) -> Source:
-        """The Smart Campaign that can be sent and has a message of this name.
+    def get_message(self, message_name: str) -> SourceMessage:
+        """The message with this name in a Smart Campaign that can be sent.
 
         Raises:
             MessageUnknown: there is none.
             MessageAmbiguous: there are several.
         """
-        return self._kept(self._sources, message_name, self._look_up_message)
+        return self._cached(self._messages, message_name, self._load_message)
 
-    def _kept[Found](self, kept: dict[str, tuple[float, Found]], name: str, look_up: Callable[[str], Found]) -> Found:
+    def _cached[Value](self, cache: dict[str, tuple[float, Value]], name: str, load: Callable[[str], Value]) -> Value:
         with self._lock:
-            until, found = kept.get(name, (0.0, None))
-        if found is not None and self._clock.monotonic() < until:
-            return found
-        found = look_up(name)
+            until, value = cache.get(name, (0.0, None))
+        if value is not None and self._clock.monotonic() < until:
+            return value
+        value = load(name)
         with self._lock:
-            kept[name] = (self._clock.monotonic() + _KEPT_SECONDS, found)
-        return found
+            cache[name] = (self._clock.monotonic() + _CACHE_SECONDS, value)
+        return value
 
-    def _look_up_list(self, name: str) -> int:
-        found = [one.id for one in self._rest.select_recipient_lists() if one.name == name]
-        if not found:
+    def _load_list_id(self, name: str) -> int:
+        ids = [listed.id for listed in self._rest.select_recipient_lists() if listed.name == name]
+        if not ids:
             raise ListUnknown(list=name)
-        if len(found) > 1:
-            raise ListAmbiguous(list=name, count=len(found))
-        return found[0]
+        if len(ids) > 1:
+            raise ListAmbiguous(list=name, count=len(ids))
+        return ids[0]
 
-    def _look_up_message(self, name: str) -> Source:
-        found = self._sources_of(name)
-        if not found:
+    def _load_message(self, name: str) -> SourceMessage:
+        messages = self._select_messages(name)
+        if not messages:
             raise MessageUnknown(message=name)
-        if len(found) > 1:
-            raise MessageAmbiguous(message=name, count=len(found))
-        return found[0]
+        if len(messages) > 1:
+            raise MessageAmbiguous(message=name, count=len(messages))
+        return messages[0]
 
-    def _sources_of(self, name: str | None) -> list[Source]:
-        """The messages of this name, or all, of Smart Campaigns that can be sent and are no copies for a broadcast."""
+    def _select_messages(self, name: str | None) -> list[SourceMessage]:
+        """The messages with this name, or all, of Smart Campaigns that can be sent and are not copies."""
         return [
-            Source(
+            SourceMessage(
                 campaign_id=campaign.id,
                 campaign_name=campaign.name,
                 message_name=message.name,
@@ -114,5 +116,5 @@ class Names:
         ]
 
 
-def _by_name(named: tuple[int, str]) -> tuple[str, int]:
-    return named[1].casefold(), named[0]
+def _by_name(entry: tuple[int, str]) -> tuple[str, int]:
+    return entry[1].casefold(), entry[0]

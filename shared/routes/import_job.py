@@ -93,7 +93,7 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
     @override
     def prepare(self, broadcast: Broadcast) -> CampaignCopy:
         """Copy the Smart Campaign for this broadcast, pointed at the list."""
-        source = self._names.find_message(broadcast.request.message_name)
+        source = self._names.get_message(broadcast.request.message_name)
         name = self.prepared_name(broadcast) or ""
         return CampaignCopy(campaign=self._rest.copy_smart_campaign(source.campaign_id, name, [_list_id(broadcast)]).id)
 

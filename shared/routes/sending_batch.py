@@ -86,7 +86,7 @@ class SendingBatchRoute(Route[BatchTransfer, PreparedBatch]):
     @override
     def prepare(self, broadcast: Broadcast) -> PreparedBatch:
         """Prepare a batch, with a copy of the Smart Campaign."""
-        source = self._names.find_message(broadcast.request.message_name)
+        source = self._names.get_message(broadcast.request.message_name)
         return PreparedBatch(batch=self._rest.prepare_new_batch(source.campaign_id, tag=broadcast.key).id)
 
     @override
@@ -110,7 +110,7 @@ class SendingBatchRoute(Route[BatchTransfer, PreparedBatch]):
             ListFieldMissing: it lacks one, or has it with another type.
         """
         pool = {(field.internal_name, field.type) for field in self._rest.get_recipient_list_fields(pool_list_id)}
-        checked_against = self._names.find_list(broadcast.request.list_name)
+        checked_against = self._names.get_list_id(broadcast.request.list_name)
         for needed in self._rest.get_recipient_list_fields(checked_against):
             if (needed.internal_name, needed.type) not in pool:
                 raise ListFieldMissing(list=f"of the pool, {pool_list_id}", field=needed.internal_name)

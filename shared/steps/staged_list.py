@@ -14,7 +14,7 @@ from shared.optimizely.lists.exported_columns import plan_export
 from shared.optimizely.lists.fields import plan_columns
 from shared.optimizely.lists.json_chunks import JsonRows
 from shared.optimizely.lists.plan import ListPlan
-from shared.optimizely.lists.reader import ListedRecipient, csv_recipients, json_recipients
+from shared.optimizely.lists.reader import StagedRow, read_csv_rows, read_json_rows
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
 from shared.storage import blob_names
 
@@ -113,7 +113,7 @@ def list_rows(bridge: Bridge, broadcast: Broadcast, plan: ListPlan) -> ListRows:
     return CsvRows(plan, bridge.channels[broadcast.request.channel].list_file)
 
 
-def listed_recipients(bridge: Bridge, broadcast: Broadcast) -> Iterator[ListedRecipient]:
+def listed_recipients(bridge: Bridge, broadcast: Broadcast) -> Iterator[StagedRow]:
     """The rows of the staged list; none if there is no list.
 
     Raises:
@@ -124,6 +124,6 @@ def listed_recipients(bridge: Bridge, broadcast: Broadcast) -> Iterator[ListedRe
     if file is None:
         return iter(())
     if request.route is RouteKind.SENDING_BATCH:
-        return json_recipients(bridge.lists.chunks(blob))
+        return read_json_rows(bridge.lists.chunks(blob))
     layout = bridge.channels[request.channel].list_file
-    return csv_recipients(bridge.lists.chunks(blob), layout, address=int(file.metadata[_ADDRESS]))
+    return read_csv_rows(bridge.lists.chunks(blob), layout, address=int(file.metadata[_ADDRESS]))

@@ -72,7 +72,7 @@ def _stage(work: Work) -> Broadcast:
 def _get_list_id(work: Work) -> int | None:
     """The list that the broadcast is for; an exported file goes into none."""
     request = work.broadcast.request
-    return None if request.route is RouteKind.EXPORT_FILE else work.bridge.names.find_list(request.list_name)
+    return None if request.route is RouteKind.EXPORT_FILE else work.bridge.names.get_list_id(request.list_name)
 
 
 def _find_source(work: Work) -> tuple[int, int] | tuple[None, None]:
@@ -80,7 +80,7 @@ def _find_source(work: Work) -> tuple[int, int] | tuple[None, None]:
     request = work.broadcast.request
     if request.send_mode is SendMode.UPLOAD_ONLY:
         return None, None
-    source = work.bridge.names.find_message(request.message_name)  # fails now rather than after the upload
+    source = work.bridge.names.get_message(request.message_name)  # fails now rather than after the upload
     return source.campaign_id, source.mailing_id
 
 

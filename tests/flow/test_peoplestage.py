@@ -157,7 +157,7 @@ def test_a_failed_delivery_that_is_repeated_goes_on_and_waits_for_its_release(
     script: Script, flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(type(flow.bridge.names), "find_list", lambda *_: 1 / 0)
+        patch.setattr(type(flow.bridge.names), "get_list_id", lambda *_: 1 / 0)
         patch.setitem(flow.bridge.settings.__dict__, "max_attempts", 1)
         script.put()
         script.upload()

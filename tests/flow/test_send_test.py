@@ -37,7 +37,7 @@ def test_a_broadcast_that_is_not_prepared_yet_is_tested_with_its_source(flow: Fl
     job_id = flow.order()
     flow.poll()
     sent = send_test.for_broadcast(flow.bridge, flow.broadcast(job_id).key)
-    assert sent.campaign_id == flow.bridge.names.find_message("Spring Newsletter").campaign_id
+    assert sent.campaign_id == flow.bridge.names.get_message("Spring Newsletter").campaign_id
 
 
 def test_customers_are_not_taken_for_a_seed_list(flow: Flow) -> None:

@@ -21,7 +21,7 @@ from shared.ledger.leases import HeldLease
 from shared.ledger.person import GivenBy, Person
 from shared.ledger.recipients import key_hash
 from shared.ledger.suppressions import address_hash
-from shared.optimizely.lists.reader import ListedRecipient
+from shared.optimizely.lists.reader import StagedRow
 from shared.steps.staged_list import listed_recipients
 from shared.storage import blob_names
 
@@ -190,6 +190,6 @@ class _Theirs:
         return self._person.learn(deliverable(address) or address, urn, key)
 
 
-def _value(row: ListedRecipient, hashed: bytes | None) -> str:
+def _value(row: StagedRow, hashed: bytes | None) -> str:
     """The value of a row that has this hash; empty where the list does not carry it."""
     return next((value for value in row.values if hashed is not None and key_hash(value) == hashed), "")

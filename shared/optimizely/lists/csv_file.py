@@ -2,7 +2,7 @@
 
 CSV with a header. Layout: `ListFileLayout`, set for each channel.
 ASSUMPTION: the default layout. The layout is agreed with Optimizely support when the import is set up; `;` is usual in
-the vendor's CSV exchanges (docs/why/sources.md, Optimizely 3.1), and an import takes gzip (3.2).
+the vendor's CSV exchanges (docs/why/sources.md, Optimizely 3.1), and an import accepts gzip (3.2).
 """
 
 import re
@@ -17,19 +17,19 @@ from shared.optimizely.lists.plan import ListPlan
 from shared.rejects import RejectReason
 
 _LINE_ENDS: Final = {"LF": "\n", "CRLF": "\r\n"}
-#: For `zlib`: gzip, whose header then has neither time nor name, so that the same lines give the same file.
+#: `wbits` of `zlib` for gzip without time and name in its header, so that the same lines give the same file.
 _GZIP: Final = zlib.MAX_WBITS | 16
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
-#: Characters of a list name, and of that of a delivery file, in a file name, which has room for 255.
-_LONGEST_NAME: Final = 100
+#: Maximum characters of a list name, and of a delivery file's name, in a file name of at most 255.
+_MAX_NAME: Final = 100
 
 
 class ListRows(Protocol):
-    """Writes the rows of a list: `header`, then `encode` for every row and `pack` for those taken, then `finish`."""
+    """Writes the rows of a list: `header`; `encode` for each row, `pack` for the accepted ones; `finish`."""
 
     def header(self) -> bytes:
-        """What stands before the first row, to be packed as rows are.
+        """The bytes before the first row; they are packed like rows.
 
         Raises:
             ListFileColumnsWrong: the layout cannot express the name of a column.
@@ -40,7 +40,7 @@ class ListRows(Protocol):
         """One row.
 
         Args:
-            values: a good row of the delivery file: as many values as it has columns, without spaces around them.
+            values: a valid row of the delivery file: one stripped value for each of its columns.
 
         Returns:
             The row; or why it cannot be written.
@@ -48,23 +48,23 @@ class ListRows(Protocol):
         ...
 
     def pack(self, rows: bytes) -> bytes:
-        """What is to be stored for header or rows, in their order; may be empty, and come with later ones."""
+        """The bytes to store for the header or rows, in order; may be empty and come with later ones."""
         ...
 
     def finish(self) -> bytes:
-        """What is still to be stored, once, after the last row."""
+        """The last bytes to store; call once, after the last row."""
         ...
 
 
 class CsvRows:
     """The rows of a list file.
 
-    Rows are refused as `ListPlan.row` does, and with `not-encodable` or `needs-quote` where the layout cannot express a
-    value. Without quotes, a quotation mark is refused too: the import might take it for one.
+    Rows are refused as by `ListPlan.row`, and with `not-encodable` or `needs-quote` if the layout cannot express a
+    value. Without quotes, a value with a quotation mark is refused too: the import might interpret it.
 
     Args:
         plan: the columns.
-        layout: how they are written.
+        layout: the layout of the file.
     """
 
     def __init__(self, plan: ListPlan, layout: ListFileLayout) -> None:
@@ -73,12 +73,12 @@ class CsvRows:
         self._mark, self._codec = mark_and_codec(layout.encoding)
         self._line_end = _LINE_ENDS[layout.line_end]
         self._special = re.compile(f"[{re.escape(layout.delimiter + layout.quote)}\r\n]")
-        self._line: Callable[[Sequence[str]], str | None] = self._quoted_all if layout.quote_all else self._quoted
+        self._line: Callable[[Sequence[str]], str | None] = self._quote_all if layout.quote_all else self._quote_needed
         self._delimiters = len(plan.columns) - 1
         self._gzip = zlib.compressobj(wbits=_GZIP) if layout.gzip else None
 
     def header(self) -> bytes:
-        """The mark of the encoding, if it has one, and the line of column names."""
+        """The byte order mark, if the encoding has one, and the line of column names."""
         line = self._encoded(self._plan.columns)
         if isinstance(line, RejectReason):
             raise ListFileColumnsWrong(
@@ -92,11 +92,11 @@ class CsvRows:
         return self._encoded(cells) if isinstance(cells, list) else cells
 
     def pack(self, rows: bytes) -> bytes:
-        """The lines, or what the compressor gives out for them."""
+        """The lines, or the compressor's output for them."""
         return rows if self._gzip is None else self._gzip.compress(rows)
 
     def finish(self) -> bytes:
-        """What is left in the compressor."""
+        """The rest of the compressor's output."""
         return b"" if self._gzip is None else self._gzip.flush()
 
     def _encoded(self, cells: Sequence[str]) -> bytes | RejectReason:
@@ -108,8 +108,8 @@ class CsvRows:
         except UnicodeEncodeError:
             return RejectReason.NOT_ENCODABLE
 
-    def _quoted(self, cells: Sequence[str]) -> str | None:
-        """The cells as a line, with quotes only where they are needed; None where that is not possible."""
+    def _quote_needed(self, cells: Sequence[str]) -> str | None:
+        """The cells as a line, with quotes only where they are needed; None if the layout has no quotes."""
         line = self._delimiter.join(cells)
         if (
             line.count(self._delimiter) == self._delimiters
@@ -122,7 +122,7 @@ class CsvRows:
             return None
         return self._delimiter.join(self._in_quotes(cell) if self._special.search(cell) else cell for cell in cells)
 
-    def _quoted_all(self, cells: Sequence[str]) -> str:
+    def _quote_all(self, cells: Sequence[str]) -> str:
         return self._delimiter.join(map(self._in_quotes, cells))
 
     def _in_quotes(self, cell: str) -> str:
@@ -142,19 +142,19 @@ def list_file_name(
 
     Args:
         template: `ListFileLayout.name`.
-        list_id: for `{list_id}`; nothing where there is none.
-        list_name: for `{list}`; what is unsafe in a file name becomes `_`, what is over 100 characters is cut.
+        list_id: for `{list_id}`; empty if there is none.
+        list_name: for `{list}`; unsafe characters become `_`, and it is cut after 100 characters.
         broadcast_key: for `{broadcast}`.
-        delivery_file: for `{delivery_file}`: its name without extensions, made safe as the list name is.
-        mailing_id: for `{mailing}`; nothing where there is none.
+        delivery_file: for `{delivery_file}`: its name without extensions, made safe like the list name.
+        mailing_id: for `{mailing}`; empty if there is none.
 
     Returns:
-        The name, of letters, digits, `.`, `_` and `-`, the first of them neither `.` nor `-`.
+        The name: letters, digits, `.`, `_` and `-`, beginning with neither `.` nor `-`.
     """
     name = template.format(
         list_id="" if list_id is None else list_id,
-        list=_UNSAFE.sub("_", list_name[:_LONGEST_NAME]),
-        delivery_file=_UNSAFE.sub("_", delivery_file.partition(".")[0][:_LONGEST_NAME]),
+        list=_UNSAFE.sub("_", list_name[:_MAX_NAME]),
+        delivery_file=_UNSAFE.sub("_", delivery_file.partition(".")[0][:_MAX_NAME]),
         broadcast=broadcast_key,
         mailing="" if mailing_id is None else mailing_id,
     )

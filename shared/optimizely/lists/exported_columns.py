@@ -1,4 +1,4 @@
-"""Which columns of a delivery file an exported file has, and what they are called there."""
+"""The columns of an exported file: which ones of the delivery file, and under which names."""
 
 from collections.abc import Mapping, Sequence
 
@@ -9,20 +9,20 @@ from shared.optimizely.lists.plan import Column, ListPlan, find_position
 def plan_export(
     columns: Sequence[str], *, email: int, name: str, field_map: Mapping[str, str], order: Sequence[str]
 ) -> ListPlan:
-    """Name the columns of a delivery file as the receiver of an exported file wants them.
+    """Select and rename the columns of a delivery file for the receiver of an exported file.
 
     Args:
         columns: names of the columns of the delivery file.
         email: position of the address.
-        name: what the file is called in errors.
-        field_map: new name by column of the delivery file; the others keep theirs.
-        order: the new names that are written, in their order; without it all, in the order of the delivery file.
+        name: name of the file in errors.
+        field_map: new name by column of the delivery file; the others keep their names.
+        order: the new names that are written, in order; without it all, in the order of the delivery file.
 
     Returns:
-        The plan. Values are written as they are.
+        The plan. Values are written unchanged.
 
     Raises:
-        ListFileColumnsWrong: `order` names what there is not, or two columns would have one name.
+        ListFileColumnsWrong: `order` has a name of no column, or two columns would have the same name.
         MappedColumnMissing: the delivery file lacks a column that the map names.
     """
     names = list(columns)
@@ -31,15 +31,15 @@ def plan_export(
         if position is None:
             raise MappedColumnMissing(column=column, field=new)
         names[position] = new
-    for wanted in order or names:
-        if names.count(wanted) != 1:
-            told = "two columns are" if wanted in names else "no column is"
-            raise ListFileColumnsWrong(list=name, reason=f"{told} named {wanted}")
-    written = [Column(wanted, names.index(wanted)) for wanted in order or names]
+    for new in order or names:
+        if names.count(new) != 1:
+            count = "two columns are" if new in names else "no column is"
+            raise ListFileColumnsWrong(list=name, reason=f"{count} named {new}")
+    written = [Column(new, names.index(new)) for new in order or names]
     return ListPlan(
         written,
         constants=(),
-        address=next((place for place, column in enumerate(written) if column.position == email), 0),
+        address=next((index for index, column in enumerate(written) if column.position == email), 0),
         list_name=name,
         left_out=[column for column, new in zip(columns, names, strict=True) if new not in (order or names)],
     )

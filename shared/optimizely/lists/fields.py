@@ -1,4 +1,4 @@
-"""Which column of a delivery file goes to which field of a recipient list, and which values fit.
+"""Matching the columns of a delivery file with the fields of a recipient list, and checking that values fit.
 
 Field types and system fields: docs/why/sources.md, Optimizely 1.4. The vendor documents no length for any type:
 the only limit is `LONGEST_VALUE`, which the delivery file checks.
@@ -22,15 +22,15 @@ from shared.optimizely.lists.plan import Column, ListPlan, find_position
 
 #: List fields of the key columns, unless the channel maps these to others.
 EMAIL, URN, COMMUNICATION_KEY = "Email", "Urn", "CommunicationKey"
-#: List field that comes back with every response and tells whose it is.
+#: List field that every response returns, and that identifies its broadcast.
 BROADCAST_KEY = "BroadcastKey"
 #: Optimizely fills these itself.
 _SYSTEM_FIELDS: Final = ("created", "modified", "bmOptinFinishedDate")
 
 _BITS: Final = {"SHORT": 16, "INTEGER": 32, "LONG": 64}
-_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,19}")
+_INTEGER: Final = re.compile(r"[+-]?[0-9]{1,19}")
 _DECIMAL: Final = re.compile(r"[+-]?[0-9]{1,30}(?:[.,][0-9]{1,30})?")
-#: A thousand and more in English, one and a bit in German.
+#: A number above a thousand in English, but below in German.
 _AMBIGUOUS: Final = re.compile(r"[+-]?[1-9][0-9]{0,2},[0-9]{3}")
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIMESTAMP: Final = re.compile(rf"{_DATE.pattern}[T ][0-9]{{2}}:[0-9]{{2}}(?::[0-9]{{2}}.*)?")
@@ -62,7 +62,7 @@ class ListField(Protocol):
 
 
 class _Fields:
-    """The fields of a list by name: the very internal name, else loosely the internal, else the display name."""
+    """The fields of a list by name: the exact internal name, else the loose internal name, else the display name."""
 
     def __init__(self, fields: Sequence[ListField], list_name: str) -> None:
         system = set(map(loose_name, _SYSTEM_FIELDS))
@@ -76,11 +76,11 @@ class _Fields:
     def find(self, name: str) -> ListField | None:
         return self._by_internal_name.get(name) or self._by_name.get(loose_name(name))
 
-    def taken(self, field: ListField) -> FieldMapAmbiguous:
+    def ambiguous(self, field: ListField) -> FieldMapAmbiguous:
         return FieldMapAmbiguous(list=self.list_name, reason=f"two columns for the field {field.internal_name}")
 
 
-def plan_columns(  # noqa: PLR0913 - the parts of a delivery file, a list and a channel that a plan is made of
+def plan_columns(  # noqa: PLR0913 - a plan depends on a delivery file, a list and a channel
     columns: Sequence[str],
     *,
     urn: int,
@@ -95,13 +95,13 @@ def plan_columns(  # noqa: PLR0913 - the parts of a delivery file, a list and a 
 ) -> ListPlan:
     """Match the columns of a delivery file with the fields of a list.
 
-    A column goes to the field that the channel's map gives it. Otherwise the key columns go to the fields `Email`,
-    `Urn` and `CommunicationKey`, every other column to the field that has its name as internal or, failing that,
-    display name. Case, spaces, `_` and `-` in names do not count. Of two columns of one field, the one that the map
-    names is taken, else the first.
+    A column is matched with the field that the channel's map assigns to it. Otherwise the key columns are matched with
+    the fields `Email`, `Urn` and `CommunicationKey`, every other column with the field whose internal name, or else
+    display name, is the same. Case, white space, `_` and `-` in names do not count. Of two columns for one field, the
+    one in the map is used, else the first.
 
     Values: an empty number is written as `0`. Numbers may have a decimal comma, which is written as a point, unless it
-    could part thousands (`1,500`). Dates and timestamps are ISO 8601, booleans `true`, `false`, `0`, `1`.
+    could separate thousands (`1,500`). Dates and timestamps are ISO 8601, booleans `true`, `false`, `0`, `1`.
 
     Args:
         columns: names of the columns of the delivery file.
@@ -110,22 +110,22 @@ def plan_columns(  # noqa: PLR0913 - the parts of a delivery file, a list and a 
         communication_key: position of the Communication Key.
         fields: the fields of the list.
         list_name: for errors.
-        fixed: list fields that have the same value in every row: `BroadcastKey` at the least.
+        fixed: list fields with the same value in every row: at least `BroadcastKey`.
         extra: columns with the same value in every row that need not be fields of the list, such as the mailing id of
-            the closed loop. They stand last.
+            the closed loop. They are the last columns.
         field_map: list field, by internal or display name, by column of the delivery file.
-        order: all columns of the list file, in their order; without it, the keys, the fixed fields and then the order
-            of the delivery file.
+        order: all columns of the list file, in order; without it, the keys, the fixed fields and then the others in
+            the order of the delivery file.
 
     Returns:
         The plan; columns that are not written are in its `left_out`.
 
     Raises:
-        FieldMapAmbiguous: a field that the map or a key needs has two columns, or a column has two fields.
-        ListFieldMissing: the list lacks the field of a key, or a fixed one, or that cannot hold its value.
+        FieldMapAmbiguous: a field of the map or of a key has two columns, or a column has two fields.
+        ListFieldMissing: the list lacks the field of a key, or a fixed field, or that field cannot hold its value.
         ListFieldUnknown: the list lacks a field that the map names.
-        ListFileColumnsWrong: `order` names what nothing fills, or something twice, or lacks what must be written; or
-            an extra column is the field of a key.
+        ListFileColumnsWrong: `order` names a column without values, or one twice, or lacks a mandatory one; or an
+            extra column is the field of a key.
         MappedColumnMissing: the delivery file lacks a column that the map names.
         RequiredFieldMissing: the list requires a field for which there is no column.
     """
@@ -134,9 +134,9 @@ def plan_columns(  # noqa: PLR0913 - the parts of a delivery file, a list and a 
     keys = {EMAIL: email, URN: urn, COMMUNICATION_KEY: communication_key}
     planned = _keys(keys, mapped, known)
     address = next(iter(planned))
-    behind = len(columns)
-    planned |= _fixed(fixed, behind, planned, known)
-    extras = _extras(extra or {}, behind + len(fixed), planned, known)
+    constants = len(columns)  # position of the first constant
+    planned |= _fixed(fixed, constants, planned, known)
+    extras = _extras(extra or {}, constants + len(fixed), planned, known)
     others, left_out = _others(columns, set(keys.values()), mapped, {*planned, *extras}, known)
     planned |= others | extras
     for field in known.writable:
@@ -155,11 +155,11 @@ def plan_columns(  # noqa: PLR0913 - the parts of a delivery file, a list and a 
     )
 
 
-# The parts of a plan: columns of the list file by the internal name of their field
+# Parts of a plan: columns of the list file by the internal name of their field
 
 
 def _mapped(columns: Sequence[str], field_map: Mapping[str, str], known: _Fields) -> dict[int, ListField]:
-    """The fields that the channel's map gives to columns, by position of the column."""
+    """The fields that the channel's map assigns to columns, by position of the column."""
     mapped: dict[int, ListField] = {}
     for column, name in field_map.items():
         position = find_position(columns, column)
@@ -171,7 +171,7 @@ def _mapped(columns: Sequence[str], field_map: Mapping[str, str], known: _Fields
         if position in mapped:
             raise FieldMapAmbiguous(list=known.list_name, reason=f"two fields for the column {column}")
         if field in mapped.values():
-            raise known.taken(field)
+            raise known.ambiguous(field)
         mapped[position] = field
     return mapped
 
@@ -182,44 +182,44 @@ def _keys(keys: Mapping[str, int], mapped: Mapping[int, ListField], known: _Fiel
         field = mapped.get(position) or known.find(key)
         if field is None:
             raise ListFieldMissing(list=known.list_name, field=key)
-        # The delivery file has a value for every key.
-        column = Column(field.internal_name, position, fit=_fit(field.type))
+        # Every row of the delivery file has a value for every key.
+        column = Column(field.internal_name, position, convert=_converter(field.type))
         if planned.setdefault(field.internal_name, column).position != position:
-            raise known.taken(field)
+            raise known.ambiguous(field)
     return planned
 
 
-def _fixed(fixed: Mapping[str, str], behind: int, planned: Mapping[str, Column], known: _Fields) -> dict[str, Column]:
-    made = {}
-    for position, (name, value) in enumerate(fixed.items(), behind):
+def _fixed(fixed: Mapping[str, str], first: int, planned: Mapping[str, Column], known: _Fields) -> dict[str, Column]:
+    fixed_columns = {}
+    for position, (name, value) in enumerate(fixed.items(), first):
         field = known.find(name)
         if field is None:
             raise ListFieldMissing(list=known.list_name, field=name)
         if field.internal_name in planned:
-            raise known.taken(field)
-        fit = _fit(field.type)
-        if fit is not None and fit(value) != value:
-            raise ListFieldMissing(list=known.list_name, field=f"{name} that takes {value!r}")
-        made[field.internal_name] = Column(field.internal_name, position)
-    return made
+            raise known.ambiguous(field)
+        convert = _converter(field.type)
+        if convert is not None and convert(value) != value:
+            raise ListFieldMissing(list=known.list_name, field=f"{name} that accepts {value!r}")
+        fixed_columns[field.internal_name] = Column(field.internal_name, position)
+    return fixed_columns
 
 
-def _extras(extra: Mapping[str, str], behind: int, planned: Mapping[str, Column], known: _Fields) -> dict[str, Column]:
-    made = {}
-    for position, name in enumerate(extra, behind):
+def _extras(extra: Mapping[str, str], first: int, planned: Mapping[str, Column], known: _Fields) -> dict[str, Column]:
+    extras = {}
+    for position, name in enumerate(extra, first):
         field = known.find(name)
         key = name if field is None else field.internal_name
         if key in planned:
-            raise ListFileColumnsWrong(list=known.list_name, reason=f"{name} is there twice")
-        made[key] = Column(name, position)
-    return made
+            raise ListFileColumnsWrong(list=known.list_name, reason=f"the column {name} occurs twice")
+        extras[key] = Column(name, position)
+    return extras
 
 
 def _others(
-    columns: Sequence[str], keys: set[int], mapped: Mapping[int, ListField], taken: set[str], known: _Fields
+    columns: Sequence[str], keys: set[int], mapped: Mapping[int, ListField], used: set[str], known: _Fields
 ) -> tuple[dict[str, Column], list[str]]:
-    """The columns that are no keys, and names of those that have no field."""
-    made: dict[str, Column] = {}
+    """The columns other than keys, and the names of those without a field."""
+    others: dict[str, Column] = {}
     left_out = []
     by_map = {field.internal_name for field in mapped.values()}
     for position, column in enumerate(columns):
@@ -228,15 +228,19 @@ def _others(
         field = mapped.get(position)
         if field is None:
             field = known.find(column)
-            if field is None or field.internal_name in taken | by_map | made.keys():
+            if field is None or field.internal_name in used | by_map | others.keys():
                 left_out.append(column)
                 continue
-        elif field.internal_name in taken:
-            raise known.taken(field)
-        made[field.internal_name] = Column(
-            field.internal_name, position, needed=field.required, fit=_fit(field.type), filled=field.required
+        elif field.internal_name in used:
+            raise known.ambiguous(field)
+        others[field.internal_name] = Column(
+            field.internal_name,
+            position,
+            mandatory=field.required,
+            convert=_converter(field.type),
+            required=field.required,
         )
-    return made, left_out
+    return others, left_out
 
 
 def _ordered(
@@ -248,30 +252,30 @@ def _ordered(
         field = known.find(name)
         key = by_extra.get(loose_name(name), "" if field is None else field.internal_name)
         if key not in planned:
-            raise ListFileColumnsWrong(list=known.list_name, reason=f"nothing fills {name}")
+            raise ListFileColumnsWrong(list=known.list_name, reason=f"there is no value for the column {name}")
         if key in ordered:
-            raise ListFileColumnsWrong(list=known.list_name, reason=f"{name} is there twice")
+            raise ListFileColumnsWrong(list=known.list_name, reason=f"the column {name} occurs twice")
         ordered[key] = planned[key]
     for key, column in planned.items():
-        if column.needed and key not in ordered:
-            raise ListFileColumnsWrong(list=known.list_name, reason=f"{column.name} must be there and is not")
+        if column.mandatory and key not in ordered:
+            raise ListFileColumnsWrong(list=known.list_name, reason=f"the mandatory column {column.name} is missing")
     return ordered
 
 
 # Values
 
 
-def _fit(kind: str) -> Callable[[str], str | None] | None:
-    """What makes a value one of a field type, or refuses it with None; no function for types that take any text."""
+def _converter(kind: str) -> Callable[[str], str | None] | None:
+    """Converts a value to a field type, or to None if it is invalid; no function if any text is valid."""
     if kind in _BITS:
         limit = 2 ** (_BITS[kind] - 1)
-        return lambda value: _whole(value, limit)
-    return _FITS.get(kind)
+        return lambda value: _integer(value, limit)
+    return _CONVERTERS.get(kind)
 
 
-def _whole(value: str, limit: int) -> str | None:
+def _integer(value: str, limit: int) -> str | None:
     text = value or "0"  # empty numbers make the vendor's API fail (docs/why/sources.md, Apteco 6.3)
-    return text if _WHOLE.fullmatch(text) and -limit <= int(text) < limit else None
+    return text if _INTEGER.fullmatch(text) and -limit <= int(text) < limit else None
 
 
 def _decimal(value: str) -> str | None:
@@ -293,7 +297,7 @@ def _iso(text: str, pattern: re.Pattern[str], parse: Callable[[str], date]) -> s
     if not text:
         return text
     if not pattern.fullmatch(text):
-        return None  # Python reads more forms of ISO 8601 than the vendor
+        return None  # Python accepts more forms of ISO 8601 than the vendor
     try:
         parse(text)
     except ValueError:
@@ -305,7 +309,7 @@ def _boolean(value: str) -> str | None:
     return value if not value or value.lower() in _BOOLEAN else None
 
 
-_FITS: Final[dict[str, Callable[[str], str | None]]] = {
+_CONVERTERS: Final[dict[str, Callable[[str], str | None]]] = {
     "FLOAT": _decimal,
     "DECIMAL": _decimal,
     "DATE": _date,

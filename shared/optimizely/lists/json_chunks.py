@@ -1,9 +1,9 @@
-"""The list of a sending batch: recipients as JSON Lines while staged, and in chunks for the REST requests.
+"""The list of a sending batch: recipients as JSON Lines when staged, and in chunks for the REST requests.
 
-A recipient is what `PUT /sending/batches/{sendingBatchId}` takes (docs/why/sources.md, Optimizely 1.3):
+A recipient has the form of `PUT /sending/batches/{sendingBatchId}` (docs/why/sources.md, Optimizely 1.3):
 `{"id": ..., "data": {field: value, ...}}`.
-ASSUMPTION: every value is a string, as in the vendor's examples; and since a recipient has no address of its own there,
-its id is the address, which stands in the data too.
+ASSUMPTION: every value is a string, as in the vendor's examples; and because a recipient has no address field there,
+its id is the address, which is also in the data.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,9 +18,9 @@ _JSON: Final = JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 class JsonRows:
-    """The recipients of a sending batch, one JSON object in UTF-8 and a line feed each.
+    """The recipients of a sending batch, each a JSON object in UTF-8 and a line feed.
 
-    Rows are refused as `ListPlan.row` does, and with `not-encodable` where a value is not Unicode text.
+    Rows are refused as by `ListPlan.row`, and with `not-encodable` if a value is not Unicode text.
 
     Args:
         plan: the fields.
@@ -45,11 +45,11 @@ class JsonRows:
             return RejectReason.NOT_ENCODABLE
 
     def pack(self, rows: bytes) -> bytes:
-        """The recipients as they are."""
+        """The recipients unchanged."""
         return rows
 
     def finish(self) -> bytes:
-        """Nothing is left."""
+        """Nothing."""
         return b""
 
 
@@ -58,11 +58,11 @@ def batch_chunks(content: Iterable[bytes], rows_per_chunk: int) -> Iterator[tupl
 
     Args:
         content: the file in pieces of any size.
-        rows_per_chunk: recipients in a chunk; the last has what is left.
+        rows_per_chunk: recipients in a chunk; the last one has the rest.
 
     Yields:
-        The name of a chunk, which tells the rows in it and so is the same for the same file and `rows_per_chunk`
-        (`rows-00000001-00001000`), and its recipients, each a JSON object.
+        The name of a chunk (`rows-00000001-00001000`), which depends only on the file and `rows_per_chunk`, and its
+        recipients, each a JSON object.
     """
     chunk: list[bytes] = []
     first = 1

@@ -1,4 +1,4 @@
-"""How rows of a delivery file become rows of a list, or of an exported file."""
+"""How rows of a delivery file are written as rows of a list, or of an exported file."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,22 +13,23 @@ class Column:
     """A column of the list file."""
 
     name: str
-    #: Where its value stands: in a row of the delivery file, or behind it when every row has the same.
+    #: Position of its value: in a row of the delivery file, or after it for a constant.
     position: int
-    #: Whether the list file cannot do without it.
-    needed: bool = True
-    #: The value as it is written, None when it does not fit; no function where any text fits.
-    fit: Callable[[str], str | None] | None = None
-    #: Whether an empty value refuses a row.
-    filled: bool = False
+    #: Whether the list file must have it.
+    mandatory: bool = True
+    #: Converts a value to the form in which it is written, or to None if it does not fit; without a function, any
+    #: text fits.
+    convert: Callable[[str], str | None] | None = None
+    #: Whether a row with an empty value is refused.
+    required: bool = False
 
 
 class ListPlan:
-    """How rows of a delivery file become rows of a list. Made by `plan_columns` and by `plan_export`.
+    """How rows of a delivery file are written as rows of a list. Created by `plan_columns` and by `plan_export`.
 
     Attributes:
         list_name: name of the list, for errors.
-        columns: names of the columns that are written, in their order: internal names of fields, and the extra ones.
+        columns: names of the columns that are written, in order: internal names of fields, and extra ones.
         address: position of the address among them.
         left_out: columns of the delivery file that are not written.
     """
@@ -42,46 +43,46 @@ class ListPlan:
         self.left_out = tuple(left_out)
         self._constants = tuple(constants)
         positions = [column.position for column in written]
-        # Of one position `itemgetter` gives the value itself; a list has two at the least, an exported file may not.
+        # For one position `itemgetter` returns the value itself; an exported file may have a single column.
         self._pick: Callable[[Sequence[str]], Sequence[str]] = (
             itemgetter(*positions) if len(positions) > 1 else itemgetter(slice(positions[0], positions[0] + 1))
         )
         self._checks = [
-            (index, column.fit or str, column.filled, column.name)
+            (index, column.convert or str, column.required, column.name)
             for index, column in enumerate(written)
-            if column.fit is not None or column.filled
+            if column.convert is not None or column.required
         ]
 
     def row(self, values: Sequence[str]) -> list[str] | RejectReason:
-        """The values of one recipient, as they are written, in the order of `columns`.
+        """The values of one recipient in the form in which they are written, in the order of `columns`.
 
         Args:
-            values: a good row of the delivery file: as many values as it has columns, without spaces around them.
+            values: a valid row of the delivery file: one stripped value for each of its columns.
 
         Returns:
-            The values; or why the list cannot take them: `field-type`, `field-missing`. `refused_field` says which
+            The values; or why the list cannot hold them: `field-type`, `field-missing`. `refused_field` returns the
             field.
         """
         cells = self._cells(values)
-        if self._checks and (refused := self._refuse(cells)):
-            return refused[0]
+        if self._checks and (refusal := self._convert(cells)):
+            return refusal[0]
         return cells
 
     def refused_field(self, values: Sequence[str]) -> str | None:
-        """Name of the first field for which `row` refuses the row; None when it does not."""
-        refused = self._refuse(self._cells(values))
-        return refused and refused[1]
+        """Name of the first field for which `row` refuses the row; None if it accepts it."""
+        refusal = self._convert(self._cells(values))
+        return refusal and refusal[1]
 
     def _cells(self, values: Sequence[str]) -> list[str]:
         return list(self._pick((*values, *self._constants)))
 
-    def _refuse(self, cells: list[str]) -> tuple[RejectReason, str] | None:
-        """Why the row is refused and for which field; a row that is not gets its values as they are written."""
-        for index, fit, filled, name in self._checks:
-            written = fit(cells[index])
+    def _convert(self, cells: list[str]) -> tuple[RejectReason, str] | None:
+        """Convert the values in place; if one does not fit, the reason and the field."""
+        for index, convert, required, name in self._checks:
+            written = convert(cells[index])
             if written is None:
                 return RejectReason.FIELD_TYPE, name
-            if filled and not written:
+            if required and not written:
                 return RejectReason.FIELD_MISSING, name
             cells[index] = written
         return None

@@ -1,4 +1,4 @@
-"""A staged list read again, row by row, as it was written for its route."""
+"""Reading a staged list, row by row, in the format of its route."""
 
 import csv
 import json
@@ -11,22 +11,22 @@ from shared.files.encodings import text_lines
 
 
 @dataclass(frozen=True, slots=True)
-class ListedRecipient:
+class StagedRow:
     """A row of a staged list."""
 
     address: str
     values: list[str]
 
 
-def csv_recipients(chunks: Iterable[bytes], layout: ListFileLayout, *, address: int) -> Iterator[ListedRecipient]:
+def read_csv_rows(chunks: Iterable[bytes], layout: ListFileLayout, *, address: int) -> Iterator[StagedRow]:
     """The rows that `CsvRows` wrote.
 
     Args:
         chunks: the staged list in pieces of any size.
-        layout: by which it was written.
+        layout: the layout in which it was written.
         address: position of the address.
     """
-    lines = text_lines(_unzipped(chunks) if layout.gzip else chunks, layout.encoding, errors="replace")
+    lines = text_lines(_gunzip(chunks) if layout.gzip else chunks, layout.encoding, errors="replace")
     rows = (
         csv.reader(lines, delimiter=layout.delimiter, quotechar=layout.quote)
         if layout.quote
@@ -34,17 +34,17 @@ def csv_recipients(chunks: Iterable[bytes], layout: ListFileLayout, *, address: 
     )
     next(rows, None)
     for row in rows:
-        yield ListedRecipient(row[address] if address < len(row) else "", row)
+        yield StagedRow(row[address] if address < len(row) else "", row)
 
 
-def json_recipients(chunks: Iterable[bytes]) -> Iterator[ListedRecipient]:
+def read_json_rows(chunks: Iterable[bytes]) -> Iterator[StagedRow]:
     """The rows that `JsonRows` wrote."""
     for line in text_lines(chunks, "utf-8"):
         recipient = json.loads(line)
-        yield ListedRecipient(recipient["id"], list(recipient["data"].values()))
+        yield StagedRow(recipient["id"], list(recipient["data"].values()))
 
 
-def _unzipped(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
     for chunk in chunks:
         yield inflater.decompress(chunk)

@@ -1,4 +1,4 @@
-"""Names are resolved to exactly one id, kept for a minute, and errors are never kept."""
+"""Names are resolved to exactly one id and cached for a minute; errors are not cached."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,14 +9,14 @@ from typing import Any, cast
 import pytest
 
 from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageUnknown
-from shared.optimizely.names import Names, Source
+from shared.optimizely.names import Names, SourceMessage
 from shared.optimizely.rest.answers import Message, RecipientList, SmartCampaign
 from shared.optimizely.rest.client import OptimizelyRest
 from tests.clocks import MovableClock
 
 
-class Played:
-    """Stands in for the REST API: what it lists changes between two questions, and these are counted."""
+class FakeRest:
+    """A fake REST API: its lists can change between two requests, and the requests are counted."""
 
     def __init__(self) -> None:
         self.lists: list[tuple[int, str]] = [(1, "Customers"), (2, "Twice"), (3, "Twice")]
@@ -27,16 +27,16 @@ class Played:
             (13, "B", [(103, "Same"), (104, "Other")]),
             (14, "Split", [(105, "Twins"), (106, "Twins")]),
         ]
-        self.asked = 0
+        self.requests = 0
         self.statuses: set[str | None] = set()
 
     def select_recipient_lists(self) -> Iterator[RecipientList]:
-        self.asked += 1
+        self.requests += 1
         return (RecipientList(id=number, name=name, recipients=0) for number, name in self.lists)
 
     def select_smart_campaigns(self, status: str | None = None, *, detailed: bool) -> Iterator[SmartCampaign]:
         assert detailed
-        self.asked += 1
+        self.requests += 1
         self.statuses.add(status)
         return (
             SmartCampaign(
@@ -50,8 +50,8 @@ class Played:
 
 
 @pytest.fixture
-def rest() -> Played:
-    return Played()
+def rest() -> FakeRest:
+    return FakeRest()
 
 
 @pytest.fixture
@@ -60,26 +60,28 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-def names(rest: Played, clock: MovableClock) -> Names:
+def names(rest: FakeRest, clock: MovableClock) -> Names:
     return Names(cast("OptimizelyRest", rest), clock=clock)
 
 
-def test_a_list_name_is_the_id_of_the_one_list_that_has_it(names: Names) -> None:
-    assert names.find_list("Customers") == 1
+def test_a_list_name_is_resolved_to_the_only_list_that_has_it(names: Names) -> None:
+    assert names.get_list_id("Customers") == 1
     with pytest.raises(ListUnknown, match="'customers'"):
-        names.find_list("customers")
+        names.get_list_id("customers")
     with pytest.raises(ListAmbiguous, match="2 recipient lists named 'Twice'"):
-        names.find_list("Twice")
+        names.get_list_id("Twice")
 
 
-def test_a_message_name_is_that_of_a_smart_campaign_that_can_be_sent_and_is_no_copy(names: Names, rest: Played) -> None:
-    found = names.find_message("Spring Newsletter")
-    assert found == Source(campaign_id=10, campaign_name="Spring", message_name="Spring Newsletter", mailing_id=100)
+def test_a_message_is_of_a_smart_campaign_that_can_be_sent_and_is_not_a_copy(names: Names, rest: FakeRest) -> None:
+    message = names.get_message("Spring Newsletter")
+    assert message == SourceMessage(
+        campaign_id=10, campaign_name="Spring", message_name="Spring Newsletter", mailing_id=100
+    )
     assert rest.statuses == {"activationRequired"}
 
 
 def test_the_message_is_found_in_a_smart_campaign_with_several(names: Names) -> None:
-    assert names.find_message("Other") == Source(
+    assert names.get_message("Other") == SourceMessage(
         campaign_id=13, campaign_name="B", message_name="Other", mailing_id=104
     )
 
@@ -87,50 +89,56 @@ def test_the_message_is_found_in_a_smart_campaign_with_several(names: Names) -> 
 @pytest.mark.parametrize(
     ("name", "error"), [("Nothing", MessageUnknown), ("Same", MessageAmbiguous), ("Twins", MessageAmbiguous)]
 )
-def test_a_message_name_that_means_none_or_several_is_an_error(names: Names, name: str, error: type[Exception]) -> None:
+def test_a_message_name_that_matches_none_or_several_is_an_error(
+    names: Names, name: str, error: type[Exception]
+) -> None:
     with pytest.raises(error, match=repr(name)):
-        names.find_message(name)
+        names.get_message(name)
 
 
-FINDS: list[tuple[Callable[[Names], Any], Callable[[Played], None]]] = [
-    (lambda names: names.find_list("Customers"), lambda rest: rest.lists.clear()),
-    (lambda names: names.find_message("Other"), lambda rest: rest.campaigns.clear()),
+type Lookup = Callable[[Names], Any]
+type Removal = Callable[[FakeRest], None]
+LOOKUPS: list[tuple[Lookup, Removal]] = [
+    (lambda names: names.get_list_id("Customers"), lambda rest: rest.lists.clear()),
+    (lambda names: names.get_message("Other"), lambda rest: rest.campaigns.clear()),
 ]
 
 
-@pytest.mark.parametrize(("find", "vanish"), FINDS, ids=["list", "message"])
-def test_a_name_is_kept_for_a_minute(
-    names: Names, rest: Played, clock: MovableClock, find: Callable[[Names], Any], vanish: Callable[[Played], None]
+@pytest.mark.parametrize(("lookup", "remove"), LOOKUPS, ids=["list", "message"])
+def test_a_name_is_cached_for_a_minute(
+    names: Names,
+    rest: FakeRest,
+    clock: MovableClock,
+    lookup: Lookup,
+    remove: Removal,
 ) -> None:
-    found = find(names)
-    vanish(rest)
+    value = lookup(names)
+    remove(rest)
     clock.advance(seconds=59.9)
-    assert find(names) == found
-    assert rest.asked == 1
+    assert lookup(names) == value
+    assert rest.requests == 1
     clock.advance(seconds=0.2)
     with pytest.raises((ListUnknown, MessageUnknown)):
-        find(names)
-    assert rest.asked == 2
+        lookup(names)
+    assert rest.requests == 2
 
 
-@pytest.mark.parametrize(("find", "vanish"), FINDS, ids=["list", "message"])
-def test_an_error_is_not_kept(
-    names: Names, rest: Played, find: Callable[[Names], Any], vanish: Callable[[Played], None]
-) -> None:
+@pytest.mark.parametrize(("lookup", "remove"), LOOKUPS, ids=["list", "message"])
+def test_an_error_is_not_cached(names: Names, rest: FakeRest, lookup: Lookup, remove: Removal) -> None:
     lists, campaigns = list(rest.lists), list(rest.campaigns)
-    vanish(rest)
+    remove(rest)
     with pytest.raises((ListUnknown, MessageUnknown)):
-        find(names)
+        lookup(names)
     rest.lists, rest.campaigns = lists, campaigns
-    assert find(names)
+    assert lookup(names)
 
 
-def test_threads_may_ask_at_once(names: Names) -> None:
+def test_threads_may_look_up_names_at_once(names: Names) -> None:
     together = threading.Barrier(8)
 
     def ask(_: int) -> tuple[int, int]:
         together.wait(30)
-        return names.find_list("Customers"), names.find_message("Other").mailing_id
+        return names.get_list_id("Customers"), names.get_message("Other").mailing_id
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(ask, range(8))) == {(1, 104)}

@@ -37,6 +37,6 @@ def plan(
 
 
 def plan_of_texts(width: int) -> ListPlan:
-    """A plan of the key columns and so many columns of any text, `F0`, `F1`, …"""
+    """A plan of the key columns and `width` columns of any text, `F0`, `F1`, …"""
     names = [f"F{number}" for number in range(width)]
     return plan(names, [Field(name) for name in names])

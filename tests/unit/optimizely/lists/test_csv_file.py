@@ -1,4 +1,4 @@
-"""List files: every value comes back in every layout, or its row is refused; and how the files are named."""
+"""List files: every value is readable in every layout, or its row is refused; and the names of the files."""
 
 import codecs
 import csv
@@ -22,7 +22,7 @@ type Encoding = Literal["utf-8", "utf-8-sig", "utf-16", "windows-1252", "iso-885
 
 KEYS_WRITTEN = ["anna@example.org", "1", "k1", "J1-ab"]
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]))
-#: Text in which what has a meaning in some layout is frequent.
+#: Text with many characters that are special in some layout.
 TEXT = st.one_of(st.text(st.sampled_from("a;,|\t'\"\r\n äß€Ж")), ANY_TEXT)
 
 
@@ -50,7 +50,7 @@ def line(value: str, layout: ListFileLayout, name: str = "F0") -> bytes | Reject
 
 
 def read_back(content: bytes, layout: ListFileLayout) -> list[list[str]]:
-    """What Python's csv module finds in a file of this layout."""
+    """The rows that Python's csv module reads from a file of this layout."""
     text = (gzip.decompress(content) if layout.gzip else content).decode(layout.encoding)
     lines = io.StringIO(text, newline="")
     if layout.quote:
@@ -59,7 +59,7 @@ def read_back(content: bytes, layout: ListFileLayout) -> list[list[str]]:
 
 
 def expressible(values: Sequence[str], layout: ListFileLayout) -> RejectReason | None:
-    """Why a layout cannot express these values, said as plainly as possible."""
+    """Why a layout cannot express these values, as simply as possible."""
     if not layout.quote and any(set(value) & {layout.delimiter, '"', "\r", "\n"} for value in values):
         return RejectReason.NEEDS_QUOTE
     try:
@@ -84,7 +84,7 @@ def test_the_default_layout_is_utf_8_with_semicolons() -> None:
     ("value", "written"),
     [("a;b", '"a;b"'), ('a"b', '"a""b"'), ("a\nb", '"a\nb"'), ("a\rb", '"a\rb"'), ("a,b c'", "a,b c'"), ("", "")],
 )
-def test_a_value_is_quoted_only_where_it_must_be(value: str, written: str) -> None:
+def test_a_value_is_quoted_only_where_needed(value: str, written: str) -> None:
     assert line(value, ListFileLayout()) == f"anna@example.org;1;k1;J1-ab;{written}\n".encode()
 
 
@@ -101,7 +101,7 @@ def test_without_quotes_a_value_that_needs_one_refuses_the_row(value: str) -> No
 
 
 @pytest.mark.parametrize("value", ["O'Hara", "a;b", ""])
-def test_without_quotes_every_other_value_is_written_as_it_is(value: str) -> None:
+def test_without_quotes_every_other_value_is_written_unchanged(value: str) -> None:
     assert line(value, ListFileLayout(quote="", delimiter="|")) == f"anna@example.org|1|k1|J1-ab|{value}\n".encode()
 
 
@@ -123,13 +123,13 @@ def test_a_character_that_the_encoding_lacks_refuses_the_row(encoding: Encoding,
         ("iso-8859-15", b"", "latin9"),
     ],
 )
-def test_the_mark_of_an_encoding_stands_once_at_the_head(encoding: Encoding, head: bytes, codec: str) -> None:
+def test_the_byte_order_mark_is_written_once_at_the_beginning(encoding: Encoding, head: bytes, codec: str) -> None:
     rows = CsvRows(plan(), ListFileLayout(encoding=encoding))
     assert rows.header() == head + "Email;Urn;CommunicationKey;BroadcastKey\n".encode(codec)
     assert rows.encode(KEY_VALUES) == "anna@example.org;1;k1;J1-ab\n".encode(codec)
 
 
-def test_a_row_that_does_not_fit_its_list_is_refused_before_its_layout_is_looked_at() -> None:
+def test_a_row_that_does_not_fit_its_list_is_refused_before_its_layout_is_checked() -> None:
     rows = CsvRows(plan(["Points"], [Field("Points", "LONG")]), ListFileLayout(quote=""))
     assert rows.encode([*KEY_VALUES, "a;b"]) is RejectReason.FIELD_TYPE
 
@@ -165,7 +165,7 @@ def test_gzip_does_not_keep_the_file_in_memory() -> None:
 
 
 @given(layouts(), st.integers(1, 4).flatmap(lambda width: st.lists(st.lists(TEXT, min_size=width, max_size=width))))
-def test_every_value_comes_back_or_its_row_is_refused(layout: ListFileLayout, recipients: list[list[str]]) -> None:
+def test_every_value_is_readable_or_its_row_is_refused(layout: ListFileLayout, recipients: list[list[str]]) -> None:
     rows = CsvRows(plan_of_texts(len(recipients[0]) if recipients else 1), layout)
     assume(layout.quote or layout.delimiter != "a")  # in the names of fields
     assume(layout.quote or layout.delimiter != "-")  # in the broadcast's key
@@ -188,7 +188,7 @@ def test_every_value_comes_back_or_its_row_is_refused(layout: ListFileLayout, re
 # Names
 
 
-def test_a_name_has_what_its_pattern_says() -> None:
+def test_a_name_follows_its_pattern() -> None:
     assert (
         list_file_name(
             "{list_id}_{broadcast}.csv", list_id=12, list_name="Kunden", broadcast_key="J1-ab", delivery_file="x.txt"

@@ -1,4 +1,4 @@
-"""Columns of an exported file: which of the delivery file's, under which names, in which order."""
+"""Columns of an exported file: which ones of the delivery file, under which names, in which order."""
 
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +16,7 @@ def plan(field_map: Mapping[str, str] | None = None, order: Sequence[str] = ()) 
     return plan_export(COLUMNS, email=1, name="x.txt", field_map=field_map or {}, order=order)
 
 
-def test_every_column_is_written_under_its_own_name_where_nothing_else_is_said() -> None:
+def test_by_default_every_column_is_written_under_its_own_name() -> None:
     made = plan()
     assert (made.columns, made.row(VALUES), made.left_out) == (COLUMNS, list(VALUES), ())
 
@@ -45,8 +45,6 @@ def test_a_column_that_the_map_names_must_be_there() -> None:
         ({"Email": "mail"}, ["Email"], "no column is named Email"),
     ],
 )
-def test_names_that_leave_a_choice_or_none_are_refused(
-    field_map: Mapping[str, str], order: Sequence[str], told: str
-) -> None:
+def test_ambiguous_or_missing_names_are_refused(field_map: Mapping[str, str], order: Sequence[str], told: str) -> None:
     with pytest.raises(ListFileColumnsWrong, match=told):
         plan(field_map, order)

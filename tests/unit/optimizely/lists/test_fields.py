@@ -1,4 +1,4 @@
-"""Fields of a list: which column goes to which of them, in which order they are written, and what fits."""
+"""Fields of a list: the column of each, their order, and the values that fit."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -24,7 +24,7 @@ KEY_FIELDS = ("Email", "Urn", "CommunicationKey", "BroadcastKey")
 
 
 def written(kind: str, value: str, *, required: bool = False) -> str | RejectReason:
-    """What becomes of a value in a field of this type."""
+    """The result for a value in a field of this type."""
     row = plan(["Field"], [Field("Field", kind, required)]).row([*KEY_VALUES, value])
     return row[-1] if isinstance(row, list) else row
 
@@ -32,7 +32,7 @@ def written(kind: str, value: str, *, required: bool = False) -> str | RejectRea
 # By name
 
 
-def test_keys_go_to_their_fields_and_the_broadcast_key_is_in_every_row() -> None:
+def test_keys_have_their_fields_and_the_broadcast_key_is_in_every_row() -> None:
     made = plan()
     assert made.columns == KEY_FIELDS
     assert made.row(KEY_VALUES) == ["anna@example.org", "1", "k1", "J1-ab"]
@@ -41,22 +41,22 @@ def test_keys_go_to_their_fields_and_the_broadcast_key_is_in_every_row() -> None
 
 @pytest.mark.parametrize("column", ["FirstName", "First Name", "first_name", " FIRST-NAME "])
 @pytest.mark.parametrize("field", [Field("FirstName"), Field("f1", display_name="First name")])
-def test_a_column_goes_to_the_field_of_its_name(column: str, field: Field) -> None:
+def test_a_column_is_matched_by_its_name(column: str, field: Field) -> None:
     made = plan([column], [field])
     assert made.columns[-1] == field.internal_name
     assert made.left_out == ()
 
 
-def test_an_internal_name_goes_before_a_display_name() -> None:
+def test_an_internal_name_has_precedence_over_a_display_name() -> None:
     assert plan(["City"], [Field("City"), Field("Town", display_name="City")]).columns[-1] == "City"
 
 
-def test_the_very_name_goes_before_one_that_is_alike() -> None:
+def test_an_exact_name_has_precedence_over_a_loose_one() -> None:
     fields = [Field("first_name"), Field("FirstName")]
     assert plan(["FirstName", "first_name"], fields).columns == (*KEY_FIELDS, "FirstName", "first_name")
 
 
-def test_columns_without_a_field_are_left_out_and_told() -> None:
+def test_columns_without_a_field_are_left_out_and_reported() -> None:
     made = plan(["Secret", "City"], [Field("City"), Field("Empty")])
     assert made.left_out == ("Secret",)
     assert made.row([*KEY_VALUES, "s", "Köln"]) == ["anna@example.org", "1", "k1", "J1-ab", "Köln"]
@@ -68,7 +68,7 @@ def test_a_second_column_of_a_field_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("name", ["created", "modified", "bmOptinFinishedDate"])
-def test_what_optimizely_fills_itself_is_not_written(name: str) -> None:
+def test_system_fields_are_not_written(name: str) -> None:
     made = plan([name], [Field(name, "TIMESTAMP", required=True)])
     assert made.left_out == (name,)
 
@@ -103,7 +103,7 @@ def test_a_required_field_without_a_column_is_refused() -> None:
 
 
 def test_a_fixed_field_must_be_able_to_hold_its_value() -> None:
-    with pytest.raises(ListFieldMissing, match="no field for BroadcastKey that takes 'J1-ab'"):
+    with pytest.raises(ListFieldMissing, match="no field for BroadcastKey that accepts 'J1-ab'"):
         plan(keys=[*KEYS[:3], Field("BroadcastKey", "LONG")])
 
 
@@ -113,7 +113,7 @@ def test_several_fields_can_be_fixed() -> None:
     assert made.row([*KEY_VALUES, "Köln"]) == ["anna@example.org", "1", "k1", "J1", "77", "Köln"]
 
 
-def test_an_extra_column_needs_no_field_and_stands_last() -> None:
+def test_an_extra_column_needs_no_field_and_is_the_last() -> None:
     made = plan(["City"], [Field("City")], extra={"MailingId": "4711"})
     assert made.columns == (*KEY_FIELDS, "City", "MailingId")
     assert made.row([*KEY_VALUES, "Köln"]) == ["anna@example.org", "1", "k1", "J1-ab", "Köln", "4711"]
@@ -127,7 +127,7 @@ def test_an_extra_column_fills_the_field_of_its_name() -> None:
 
 
 def test_an_extra_column_cannot_be_a_key() -> None:
-    with pytest.raises(ListFileColumnsWrong, match="urn is there twice"):
+    with pytest.raises(ListFileColumnsWrong, match="the column urn occurs twice"):
         plan(extra={"urn": "4711"})
 
 
@@ -141,13 +141,13 @@ def test_a_mapped_column_goes_to_the_field_of_the_map(column: str, field: str) -
     assert made.columns == (*KEY_FIELDS, "City")
 
 
-def test_a_mapped_column_goes_before_an_earlier_one_of_the_name() -> None:
+def test_a_mapped_column_has_precedence_over_one_with_the_name_of_the_field() -> None:
     made = plan(["City", "Ort"], [Field("City")], field_map={"Ort": "City"})
     assert made.left_out == ("City",)
     assert made.row([*KEY_VALUES, "Berlin", "Köln"]) == ["anna@example.org", "1", "k1", "J1-ab", "Köln"]
 
 
-def test_of_columns_alike_the_map_means_the_very_name() -> None:
+def test_the_map_prefers_the_column_with_the_exact_name() -> None:
     made = plan(["first_name", "First Name"], [Field("Vorname")], field_map={"First Name": "Vorname"})
     assert made.left_out == ("first_name",)
 
@@ -166,7 +166,7 @@ def test_the_address_is_known_where_it_goes_to_another_field() -> None:
     assert made.columns[made.address] == "mail"
 
 
-def test_the_field_of_a_key_is_free_when_its_column_goes_elsewhere() -> None:
+def test_the_field_of_a_key_is_free_when_its_column_is_mapped_elsewhere() -> None:
     made = plan(["Second"], [Field("mail")], field_map={"Email": "mail", "Second": "Email"})
     assert dict(zip(made.columns, made.row([*KEY_VALUES, "b@example.org"]), strict=True)) == {
         "mail": "anna@example.org",
@@ -216,7 +216,7 @@ def test_a_mapped_field_that_the_list_lacks_is_refused(field: str) -> None:
         ({"City": "Wave"}, "two columns for the field Wave"),
     ],
 )
-def test_a_map_that_leaves_two_choices_is_refused(field_map: Mapping[str, str], reason: str) -> None:
+def test_an_ambiguous_map_is_refused(field_map: Mapping[str, str], reason: str) -> None:
     with pytest.raises(FieldMapAmbiguous) as caught:
         plan(["City", "Ort"], [Field("Town"), Field("Wave")], field_map=field_map, extra={"Wave": "1"})
     assert caught.value.fields() == {"list": "Customers", "reason": reason}
@@ -248,13 +248,13 @@ def test_what_is_checked_follows_the_order() -> None:
 @pytest.mark.parametrize(
     ("order", "reason"),
     [
-        ([*KEY_FIELDS, "Wave", "City", "Nothing"], "nothing fills Nothing"),
-        ([*KEY_FIELDS, "Wave", "City", "Unfilled"], "nothing fills Unfilled"),
-        ([*KEY_FIELDS, "Wave", "City", "e-mail"], "e-mail is there twice"),
-        ([*KEY_FIELDS[:3], "Wave", "City"], "BroadcastKey must be there and is not"),
-        ([*KEY_FIELDS[1:], "Wave", "City"], "Email must be there and is not"),
-        ([*KEY_FIELDS, "City"], "Wave must be there and is not"),
-        ([*KEY_FIELDS, "Wave"], "City must be there and is not"),
+        ([*KEY_FIELDS, "Wave", "City", "Nothing"], "there is no value for the column Nothing"),
+        ([*KEY_FIELDS, "Wave", "City", "Unfilled"], "there is no value for the column Unfilled"),
+        ([*KEY_FIELDS, "Wave", "City", "e-mail"], "the column e-mail occurs twice"),
+        ([*KEY_FIELDS[:3], "Wave", "City"], "the mandatory column BroadcastKey is missing"),
+        ([*KEY_FIELDS[1:], "Wave", "City"], "the mandatory column Email is missing"),
+        ([*KEY_FIELDS, "City"], "the mandatory column Wave is missing"),
+        ([*KEY_FIELDS, "Wave"], "the mandatory column City is missing"),
     ],
 )
 def test_an_order_that_does_not_fit_the_list_is_refused(order: Sequence[str], reason: str) -> None:
@@ -265,7 +265,7 @@ def test_an_order_that_does_not_fit_the_list_is_refused(order: Sequence[str], re
 
 
 @given(st.permutations([*KEY_FIELDS, "A", "B", "C", "Wave"]), st.integers(0, 3))
-def test_every_value_stands_under_its_name_in_every_order(order: list[str], optional: int) -> None:
+def test_every_value_is_under_its_name_in_every_order(order: list[str], optional: int) -> None:
     kept = [name for name in order if name not in ["A", "B", "C"][:optional]]
     made = plan(["A", "B", "C"], [Field("A"), Field("B"), Field("C")], extra={"Wave": "w"}, order=kept)
     row = made.row([*KEY_VALUES, "a", "b", "c"])
@@ -363,7 +363,7 @@ def test_an_empty_value_of_a_required_field_refuses_the_row(kind: str) -> None:
     assert written("INTEGER", "", required=True) == "0"
 
 
-def test_it_is_known_which_field_refuses_a_row() -> None:
+def test_the_field_that_refuses_a_row_is_reported() -> None:
     made = plan(["Points", "Since"], [Field("Points", "INTEGER"), Field("Since", "DATE")])
     assert made.refused_field([*KEY_VALUES, "7", "yesterday"]) == "Since"
     assert made.refused_field([*KEY_VALUES, "many", "yesterday"]) == "Points"

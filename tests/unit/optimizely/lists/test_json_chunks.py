@@ -1,4 +1,4 @@
-"""The list of a sending batch: every recipient comes back from its JSON, and stands in one chunk."""
+"""The list of a sending batch: every recipient is readable from its JSON, and is in one chunk."""
 
 import json
 import re
@@ -33,7 +33,7 @@ def test_a_recipient_has_its_address_as_id_and_every_field_as_text() -> None:
     assert rows.header() + rows.pack(row) + rows.finish() == row
 
 
-def test_the_id_is_the_address_wherever_it_goes() -> None:
+def test_the_id_is_the_address_in_any_field() -> None:
     rows = JsonRows(
         plan(
             keys=[Field("mail"), *KEYS[1:]],
@@ -51,12 +51,12 @@ def test_a_row_that_does_not_fit_its_list_is_refused() -> None:
     assert rows.encode([*KEY_VALUES, "many"]) is RejectReason.FIELD_TYPE
 
 
-def test_what_is_no_unicode_text_refuses_the_row() -> None:
+def test_a_value_that_is_not_unicode_text_refuses_the_row() -> None:
     assert JsonRows(plan_of_texts(1)).encode([*KEY_VALUES, "\ud800"]) is RejectReason.NOT_ENCODABLE
 
 
 @given(st.lists(TEXT, min_size=1, max_size=5))
-def test_every_value_comes_back_and_a_recipient_is_one_line(values: list[str]) -> None:
+def test_every_value_is_readable_and_a_recipient_is_one_line(values: list[str]) -> None:
     row = JsonRows(plan_of_texts(len(values))).encode([*KEY_VALUES, *values])
     assert isinstance(row, bytes)
     assert row.count(b"\n") == 1
@@ -67,7 +67,7 @@ def test_every_value_comes_back_and_a_recipient_is_one_line(values: list[str]) -
 # Chunks
 
 
-def test_a_chunk_is_named_for_the_rows_in_it() -> None:
+def test_a_chunk_is_named_by_its_rows() -> None:
     chunks = list(batch_chunks([b"1\n2\n3\n", b"4\n5\n"], 2))
     assert chunks == [
         ("rows-00000001-00000002", [b"1", b"2"]),
@@ -85,7 +85,7 @@ def test_a_recipient_without_a_line_feed_at_the_end_is_one() -> None:
     assert list(batch_chunks([b"1\n", b"2"], 2)) == [("rows-00000001-00000002", [b"1", b"2"])]
 
 
-def test_chunks_are_given_out_while_the_file_is_read() -> None:
+def test_chunks_are_yielded_while_the_file_is_read() -> None:
     read = []
 
     def content() -> Iterator[bytes]:
@@ -102,7 +102,7 @@ def test_chunks_are_given_out_while_the_file_is_read() -> None:
     st.lists(st.integers(0, 300), max_size=20),
     st.integers(1, 20),
 )
-def test_every_recipient_stands_once_in_order_wherever_the_pieces_end(
+def test_every_recipient_is_in_one_chunk_in_order_for_any_pieces(
     rows: list[bytes], cuts: list[int], rows_per_chunk: int
 ) -> None:
     content = b"".join(row + b"\n" for row in rows)
