@@ -440,6 +440,7 @@ def test_a_layout_of_which_no_file_comes_for_longer_than_set_is_told_of_until_on
     flow.clock.ahead = timedelta(hours=1000)
     housekeeping(bridge)
     assert alerts(bridge, AlertKind.NO_RESPONSE_FILE) == []  # nothing was ever sent
+    flow.clock.ahead = timedelta()
     put(bridge, "tag.csv", ROWS)
     put(bridge, "tag.csv.done")
     gather_responses(bridge)
