@@ -16,11 +16,11 @@ from shared.bridge import Bridge
 from shared.config.channels import Channels
 from shared.config.response_layouts import layout_of
 from shared.errors import BridgeError, ResponseFileUnknown
-from shared.ledger.responses.files import ResponseFile
 from shared.operations.responses import load_again, take_in
 from shared.optimizely.responses.reader import ResponseReader
 from shared.rejects import RejectReason
 from shared.response import Response
+from shared.response_file import FileState, ResponseFile
 
 responses = typer.Typer(no_args_is_help=True, help="Look into response files, and load them by hand.")
 
@@ -122,12 +122,20 @@ def _wanted(bridge: Bridge, since: datetime | None, file: str | None) -> list[Re
     files = bridge.ledger.response_files
     if since is not None:
         return files.gathered_since(since.replace(tzinfo=UTC))
-    named = files.named(file or "")
-    if not named and file and file.isdecimal() and (numbered := files.get(int(file))):
-        named = [numbered]
-    if not named:
+    gathered = [one for one in _named(bridge, file or "") if one.state is not FileState.SEEN]
+    if not gathered:
         raise ResponseFileUnknown(file=file or "")
-    return named
+    return gathered
+
+
+def _named(bridge: Bridge, name: str) -> list[ResponseFile]:
+    """The response files with this name, or the one with this number."""
+    files = bridge.ledger.response_files.named(name)
+    if not files and name.isdecimal():
+        files = [bridge.ledger.response_files.get(int(name))]
+    if not files:
+        raise ResponseFileUnknown(file=name)
+    return files
 
 
 def _loaded(bridge: Bridge, file: ResponseFile) -> dict[str, Any]:

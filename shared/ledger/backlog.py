@@ -8,8 +8,8 @@ from sqlalchemy import func, select
 
 from shared.broadcast import ENDED, State
 from shared.database.connections import Database
-from shared.ledger.responses.files import FileState
 from shared.ledger.tables import broadcast, ferg_file, response_file
+from shared.response_file import FileState
 
 
 @dataclass(frozen=True, slots=True)

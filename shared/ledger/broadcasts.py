@@ -174,13 +174,13 @@ class Broadcasts:
             _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
 
     @retry_transaction
-    def remark(self, broadcast: Broadcast, note: str, *, owner: str) -> None:
+    def record(self, broadcast: Broadcast, note: str, *, owner: str) -> None:
         """Append to the history without a change of state."""
         with self._database.writing() as connection:
             _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, self._clock.now())
 
     @retry_transaction
-    def touch(self, broadcast: Broadcast, **columns: object) -> Broadcast:
+    def update(self, broadcast: Broadcast, **columns: object) -> Broadcast:
         """Change columns, not the state.
 
         Raises:

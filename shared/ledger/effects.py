@@ -87,7 +87,7 @@ class Effects:
         """Record that it is tried now, before it is tried."""
         return self._change(effect, tried_at=self._clock.now(), tries=effect.tries + 1)
 
-    def note(self, effect: Effect, evidence: Mapping[str, Any]) -> Effect:
+    def add_evidence(self, effect: Effect, evidence: Mapping[str, Any]) -> Effect:
         """Keep more evidence while it is under way."""
         return self._change(effect, evidence=self._with(effect, evidence))
 

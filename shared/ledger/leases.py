@@ -33,7 +33,7 @@ class HeldLease:
 
     def __init__(self, name: str, owner: str, expires_at: datetime, clock: Clock) -> None:
         self._name = name
-        self._owner = owner
+        self.owner = owner
         self._expires_at = expires_at
         self._clock = clock
         self.lost = threading.Event()
@@ -63,8 +63,8 @@ class HeldLease:
         Raises:
             LeaseLost: somebody took it; roll back.
         """
-        mine = (table.c.name == self._name, table.c.owner == self._owner)
-        if connection.execute(update(table).where(*mine).values(owner=self._owner)).rowcount == 0:
+        mine = (table.c.name == self._name, table.c.owner == self.owner)
+        if connection.execute(update(table).where(*mine).values(owner=self.owner)).rowcount == 0:
             self.lost.set()
             raise LeaseLost(lease=self._name)
 

@@ -161,6 +161,8 @@ response_file = Table(
     Column("size", BigInteger, nullable=False),
     Column("modified", UtcDateTime, nullable=False),
     Column("state", String(20), nullable=False),
+    #: Grows by one with every change. The default is for rows that code before migration 6 inserts.
+    Column("version", Integer, nullable=False, server_default="1"),
     Column("sha256", String(64)),
     Column("seen_at", UtcDateTime, nullable=False),
     Column("gathered_at", UtcDateTime),
@@ -187,6 +189,20 @@ response_file = Table(
     Column("removed_at", UtcDateTime),
     UniqueConstraint("name", "size", "modified"),
     Index(None, "state", "due_at"),
+)
+
+#: Every change of state of every response file; only ever appended to.
+response_file_history = Table(
+    "response_file_history",
+    metadata,
+    Column("id", _Id, primary_key=True),
+    #: A seen file that changes on the site is replaced by another row, and its history goes with it.
+    Column("response_file_id", ForeignKey(response_file.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("from_state", String(20)),
+    Column("to_state", String(20), nullable=False),
+    Column("owner", Unicode(100), nullable=False),
+    Column("note", Unicode(2000), nullable=False),
 )
 
 #: Rejected rows by reason, of a broadcast's delivery file or of a response file.

@@ -109,8 +109,8 @@ def broadcast(bridge: Bridge, call: BroadcastCall) -> dict[str, object]:
     """
     found = _going_on(bridge.ledger.broadcasts.get(call.transaction_id))
     if found.request.held and found.released_at is None:
-        found = bridge.ledger.broadcasts.touch(found, released_at=bridge.clock.now(), due_at=bridge.overdue_after())
-        bridge.ledger.broadcasts.remark(found, "released by PeopleStage", owner=new_owner())
+        found = bridge.ledger.broadcasts.update(found, released_at=bridge.clock.now(), due_at=bridge.overdue_after())
+        bridge.ledger.broadcasts.record(found, "released by PeopleStage", owner=new_owner())
         bridge.send_on(found)
     wait = call.wait and found.request.send_mode not in {SendMode.AT_TIME, SendMode.UPLOAD_ONLY}
     return broadcast_answer(found, wait=wait)

@@ -21,8 +21,10 @@ from shared.errors import (
     TerminalError,
 )
 from shared.ledger.responses import ferg_files
-from shared.ledger.responses.files import FileState, LoadCounts, ResponseFile, lease_name
-from shared.steps.load_responses import give_up, load
+from shared.ledger.responses.files import lease_name
+from shared.response_file import FileState, LoadCounts, ResponseFile
+from shared.steps.load_responses import fail, load
+from shared.storage import blob_names
 
 #: Bytes read at a time.
 _PIECE: Final = 1024 * 1024
@@ -50,13 +52,14 @@ def load_again(bridge: Bridge, file_id: int) -> LoadCounts:
     with bridge.ledger.leases.held(lease_name(file.name), new_owner()) as lease:
         if lease is None or ferg_files.is_waiting(bridge.rs_database, file.id):
             raise ResponseFileBusy(file=file.name)
-        if not bridge.ledger.response_files.load_anew(file, due_at=bridge.overdue_after()):
-            raise ResponseFileNotKept(file=file.name)
         file = _gathered(bridge, file_id)
+        if file.removed_at is not None:
+            raise ResponseFileNotKept(file=file.name)
+        file = bridge.ledger.response_files.load_again(file, due_at=bridge.overdue_after(), owner=lease.owner)
         try:
-            return load(bridge, file, lease)
+            return load(bridge, file, lease)[1]
         except TerminalError as error:
-            give_up(bridge, file, error)
+            fail(bridge, file, error, owner=lease.owner)
             raise
 
 
@@ -87,7 +90,8 @@ def take_in(bridge: Bridge, path: Path) -> ResponseFile:
         if lease is None:
             raise ResponseFileBusy(file=path.name)
         if files.find(*of_file) is None:
-            files.see(*of_file, layout=found[0])
+            note = "taken in by hand"
+            files.add(*of_file, layout=found[0], owner=lease.owner, note=note)
         file = files.find(*of_file)
         if file is None:
             raise ResponseFileBusy(file=path.name)
@@ -95,7 +99,7 @@ def take_in(bridge: Bridge, path: Path) -> ResponseFile:
         if file.sha256 not in {None, sha256}:
             raise ResponseFileDiffers(file=path.name)
         if file.state is FileState.SEEN or file.removed_at is not None:
-            with bridge.responses.writer(file.blob) as kept:
+            with bridge.responses.writer(blob_names.response_file(file)) as kept:
                 for piece in _pieces(path):
                     kept.write(piece)
                 # What an interrupted copy left gives way: it may be of another content.
@@ -103,15 +107,18 @@ def take_in(bridge: Bridge, path: Path) -> ResponseFile:
                 kept.commit({"sha256": sha256}, replace=True)
             lease.check()
             if file.state is FileState.SEEN:
-                files.gathered(file, sha256=sha256, due_at=bridge.overdue_after())
+                due_at, gathered_at = bridge.overdue_after(), bridge.clock.now()
+                kept_as = {"sha256": sha256, "gathered_at": gathered_at, "due_at": due_at, "left_rounds": 0}
+                files.advance(file, FileState.GATHERED, owner=lease.owner, note="taken in by hand", **kept_as)
             else:
-                files.kept_again(file)
+                again = {"gathered_at": bridge.clock.now(), "removed_at": None}
+                files.record(file, "taken in by hand; it is kept again", owner=lease.owner, **again)
     return _gathered(bridge, file.id)
 
 
 def _gathered(bridge: Bridge, file_id: int) -> ResponseFile:
     file = bridge.ledger.response_files.get(file_id)
-    if file is None or file.state is FileState.SEEN:
+    if file.state is FileState.SEEN:
         raise ResponseFileUnknown(file=file_id)
     return file
 

@@ -12,7 +12,8 @@ from shared.bridge import Bridge, new_owner
 from shared.config.response_layouts import AfterLoad, ResponseLayout
 from shared.errors import SftpRefused, SftpUnavailable
 from shared.ledger.alerts import AlertKind
-from shared.ledger.responses.files import ResponseFile, lease_name
+from shared.ledger.responses.files import lease_name
+from shared.response_file import ResponseFile
 from shared.sftp.session import RemoteFile, SftpSession
 from shared.telemetry import log
 
@@ -31,7 +32,7 @@ def put_away(bridge: Bridge) -> None:
     layouts = {
         name: layout for name, layout in bridge.channels.responses.items() if layout.after_load is not AfterLoad.LEAVE
     }
-    files = bridge.ledger.response_files.not_put_away(layouts, _MOST) if layouts else []
+    files = bridge.ledger.response_files.to_archive(layouts, _MOST) if layouts else []
     if not files:
         return
     try:
@@ -51,12 +52,19 @@ def _try(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: Respo
         try:
             _put_away(bridge, session, file, layout)
         except SftpRefused as error:
-            rounds = ledger.response_files.left(file, code=error.code)
+            rounds = ledger.response_files.count_left_round(file, code=error.code)
             if rounds >= bridge.settings.response_file_rounds:
                 text = f"The response file {file.name} is loaded, but could not be put away in {rounds} rounds. {error}"
                 ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, file.name, text)
             return
-        ledger.response_files.put_away(file)
+        ledger.response_files.record(
+            file,
+            "archived on the SFTP site" if layout.after_load is AfterLoad.ARCHIVE else "removed from the SFTP site",
+            owner=lease.owner,
+            put_away_at=bridge.clock.now(),
+            left_rounds=0,
+            left_code=None,
+        )
         ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name)
 
 

@@ -24,9 +24,11 @@ from shared.errors import (
 )
 from shared.ledger.alerts import AlertKind
 from shared.ledger.leases import HeldLease
-from shared.ledger.responses.files import FileState, ResponseFile, lease_name
+from shared.ledger.responses.files import lease_name
+from shared.response_file import FileState, ResponseFile
 from shared.sftp.session import RemoteFile, SftpSession, is_safe_name
 from shared.steps.archive_responses import put_away
+from shared.storage import blob_names
 from shared.telemetry import log
 
 _EVERY_NAME: Final = re.compile(".*", re.DOTALL)
@@ -69,13 +71,14 @@ def gather_responses(bridge: Bridge) -> int:
 def _look_for_vanished(bridge: Bridge, present: Collection[str]) -> None:
     """Give up files that were seen, but not gathered before they went away from the site."""
     files = bridge.ledger.response_files
-    for file in files.only_seen():
+    for file in files.seen():
         if file.name in present:
             continue
         error = ResponseFileVanished(file=file.name)
-        if files.left(file, code=error.code) >= bridge.settings.response_file_rounds:
-            log.error("%s", error, extra={"action": "fail", "file": file.name, "code": error.code})
-            files.vanished(file, code=error.code, sentence=error.sentence)
+        if files.count_left_round(file, code=error.code) >= bridge.settings.response_file_rounds:
+            log.error("%s", error, extra={"action": "fail", **file.log_context(), "code": error.code})
+            marks = {"error_code": error.code, "error": error.sentence}
+            files.advance(file, FileState.FAILED, owner=new_owner(), note=error.sentence, **marks)
             bridge.ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name)
 
 
@@ -108,13 +111,14 @@ def _seen(bridge: Bridge, remote: RemoteFile, layout: str, *, at_once: bool) -> 
     files = bridge.ledger.response_files
     seen = files.find(remote.name, remote.size, remote.modified)
     if seen is None:
-        rounds = files.see(remote.name, remote.size, remote.modified, layout=layout)
+        note = f"seen on the SFTP site: {remote.size} bytes"
+        rounds = files.add(remote.name, remote.size, remote.modified, layout=layout, owner=new_owner(), note=note)
         if rounds:
             _tell_when_left_often(bridge, remote.name, rounds, ResponseFileChanged(file=remote.name))
         seen = files.find(remote.name, remote.size, remote.modified) if at_once else None
-    elif seen.state is FileState.FAILED and seen.sha256 is None:
-        files.see_again(seen)
-        seen = files.get(seen.id)
+    elif seen.has_vanished:
+        reset = {"seen_at": bridge.clock.now(), "error_code": None, "error": None, "left_rounds": 0}
+        seen = files.advance(seen, FileState.SEEN, owner=new_owner(), note="on the SFTP site again", **reset)
     if seen is None or seen.state is not FileState.SEEN:
         return []
     settled = bridge.clock.now() - seen.seen_at >= timedelta(seconds=bridge.settings.response_file_settle_seconds)
@@ -141,13 +145,22 @@ def _take(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
     with ledger.leases.held(lease_name(file.name), new_owner()) as lease:
         if lease is None:
             return False  # another gatherer is at it
-        current = ledger.response_files.get(file.id)
+        current = ledger.response_files.find(file.name, file.size, file.modified)
         if current is None or current.state is not FileState.SEEN:
             return False  # another gatherer was faster
-        sha256 = _copy(bridge, session, file, lease)
+        sha256 = _copy(bridge, session, current, lease)
         lease.check()
-        if not ledger.response_files.gathered(file, sha256=sha256, due_at=bridge.overdue_after()):
-            return False
+        ledger.response_files.advance(
+            current,
+            FileState.GATHERED,
+            owner=lease.owner,
+            note="copied from the SFTP site",
+            sha256=sha256,
+            gathered_at=bridge.clock.now(),
+            due_at=bridge.overdue_after(),
+            left_rounds=0,
+            left_code=None,
+        )
     minutes = round((bridge.clock.now() - file.modified).total_seconds() / 60)
     extra = {"action": "gather", "file": file.name, "minutes": minutes}
     log.info("Response file %s is gathered, %d minutes after its last change.", file.name, minutes, extra=extra)
@@ -160,7 +173,7 @@ def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile, lease: HeldL
     """Stream the file into its container; its SHA-256."""
     path = posixpath.join(bridge.settings.sftp_response_folder, file.name)
     digest, size = hashlib.sha256(), 0
-    with bridge.responses.writer(file.blob) as kept:
+    with bridge.responses.writer(blob_names.response_file(file)) as kept:
         for piece in session.read(path):
             digest.update(piece)
             size += len(piece)
@@ -182,7 +195,9 @@ def _leave(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
         error,
         extra={"action": "gather-later", "file": file.name, "code": error.code},
     )
-    _tell_when_left_often(bridge, file.name, bridge.ledger.response_files.left(file, code=error.code), error)
+    _tell_when_left_often(
+        bridge, file.name, bridge.ledger.response_files.count_left_round(file, code=error.code), error
+    )
 
 
 def _tell_when_left_often(bridge: Bridge, name: str, rounds: int, error: BridgeError) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from shared.bridge import Bridge
-from shared.errors import BroadcastChangedMeanwhile
+from shared.errors import BroadcastChangedMeanwhile, LeaseLost
+from shared.steps.broadcast_step import report_end
 from shared.steps.chores.check_response_arrival import check_response_arrival
 from shared.steps.chores.compare_reports import compare_reports
 from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
@@ -15,7 +16,6 @@ from shared.steps.chores.find_broadcast_rows import find_broadcast_rows
 from shared.steps.chores.match_responses import match_responses
 from shared.steps.chores.remove_expired import remove_expired
 from shared.steps.chores.report_backlog import report_backlog
-from shared.steps.runner import report_end
 from shared.telemetry import fenced, log
 
 #: Most broadcasts or files that one sweep queues again.
@@ -43,7 +43,7 @@ def _sweep_broadcasts(bridge: Bridge) -> int:
     sent = 0
     for broadcast in bridge.ledger.broadcasts.forgotten(limit=_LIMIT):
         try:
-            swept = bridge.ledger.broadcasts.touch(broadcast, due_at=bridge.overdue_after())
+            swept = bridge.ledger.broadcasts.update(broadcast, due_at=bridge.overdue_after())
         except BroadcastChangedMeanwhile:
             continue  # a step works on it after all
         extra = {"action": "sweep", **broadcast.log_context()}
@@ -56,13 +56,17 @@ def _sweep_broadcasts(bridge: Bridge) -> int:
 
 
 def _sweep_response_files(bridge: Bridge) -> int:
-    files = bridge.ledger.response_files.forgotten(limit=_LIMIT)
-    for file in files:
-        bridge.ledger.response_files.put_off(file, due_at=bridge.overdue_after())
-        extra = {"action": "sweep", "file": file.name}
+    sent = 0
+    for file in bridge.ledger.response_files.forgotten(limit=_LIMIT):
+        try:
+            bridge.ledger.response_files.update(file, due_at=bridge.overdue_after())
+        except LeaseLost:
+            continue  # it is being loaded after all
+        extra = {"action": "sweep", **file.log_context()}
         log.warning("Response file %s was forgotten; it is queued again.", file.name, extra=extra)
         bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": file.id})
-    return len(files)
+        sent += 1
+    return sent
 
 
 def _report_ends(bridge: Bridge) -> None:

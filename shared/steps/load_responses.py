@@ -7,32 +7,31 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
-from shared.bridge import Bridge, new_owner
+from shared.bridge import Bridge
 from shared.config.response_layouts import layout_of
 from shared.database.locks import acquire_lock
 from shared.errors import (
     BridgeError,
     ResponseFileLayout,
     ResponseFileRows,
+    ResponseFileUnknown,
     RowsUnaccounted,
-    TerminalError,
-    TransientError,
-    UnexpectedError,
 )
 from shared.faststats.rs_db import RsDb
 from shared.ledger.leases import HeldLease
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import FileState, LoadCounts, ResponseFile, lease_name, record_load
+from shared.ledger.responses.files import lease_name, record_load
 from shared.ledger.responses.staging import NewOfType
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
+from shared.response_file import FileState, LoadCounts, ResponseFile
 from shared.steps.response_rejects import keeping_rejects
 from shared.steps.row_counts import load_figures, tell_rejects, tell_responses
-from shared.steps.runner import LONGEST_PAUSE
+from shared.steps.runner import Runner, Wait
 from shared.storage import blob_names
-from shared.telemetry import log, traceback_location
+from shared.telemetry import log
 
 
 def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
@@ -50,34 +49,62 @@ def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
         SchemaMapMismatch: RS_DB is not as the schema map says; the sweep queues the file again until it is.
     """
     bridge.rs_check.require()
-    file = bridge.ledger.response_files.get(file_id)
-    if file is None:
-        return None
-    with bridge.ledger.leases.held(lease_name(file.name), new_owner()) as lease:
+    try:
         file = bridge.ledger.response_files.get(file_id)
-        if lease is None or file is None or file.state is not FileState.GATHERED:
-            log.info("Response file %d needs no load now.", file_id, extra={"action": "aside"})
-            return None
-        bridge.ledger.response_files.try_load(file, due_at=bridge.overdue_after())
-        try:
-            return load(bridge, file, lease)
-        except TerminalError as error:
-            give_up(bridge, file, error)
-            return None
-        except TransientError as error:
-            later: BridgeError = error
-        except Exception as error:  # noqa: BLE001 - nothing may stop the other files; the log has type and place
-            log.error("Response file %s: %s", file.name, traceback_location(error), extra={"action": "unexpected"})
-            later = UnexpectedError(step="load_responses", kind=type(error).__name__)
-    _try_later(bridge, file, later)
-    return None
+    except ResponseFileUnknown:
+        return None  # the message is older than a restored ledger
+    runner = _LoadRunner(bridge, file)
+    runner.run()
+    return runner.counts
 
 
-def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
+class _LoadRunner(Runner[ResponseFile]):
+    """Loads one response file."""
+
+    def __init__(self, bridge: Bridge, file: ResponseFile) -> None:
+        super().__init__(bridge, lease_name(file.name), f"Response file {file.name}")
+        self._file = file
+        self._files = bridge.ledger.response_files
+        #: What became of the rows; None unless they were loaded.
+        self.counts: LoadCounts | None = None
+
+    def find(self) -> ResponseFile | None:
+        file = self._files.get(self._file.id)
+        return file if self.handles(file) else None
+
+    def find_again(self, item: ResponseFile) -> ResponseFile:
+        return self._files.get(item.id)
+
+    def handles(self, item: ResponseFile) -> bool:
+        return item.state is FileState.GATHERED
+
+    def handle(self, item: ResponseFile) -> ResponseFile:
+        loaded, self.counts = load(self.bridge, item, self.lease)
+        return loaded
+
+    def update(self, item: ResponseFile, **columns: object) -> ResponseFile:
+        return self._files.update(item, **columns)
+
+    def fail(self, item: ResponseFile, error: BridgeError) -> tuple[ResponseFile, Wait | None]:
+        return fail(self.bridge, item, error, owner=self.lease.owner), None
+
+    def send_on(self, item: ResponseFile, pause: timedelta) -> None:
+        if self.handles(item):
+            queue = self.bridge.settings.load_responses_queue
+            self.bridge.queues.send(queue, {"response_file": item.id}, delay=pause)
+
+    def context(self) -> dict[str, str]:
+        return self._file.log_context()
+
+    def report_progress(self, before: ResponseFile, after: ResponseFile) -> None:
+        """`load` has logged it."""
+
+
+def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[ResponseFile, LoadCounts]:
     """Load a gathered file whose lease is held.
 
     Returns:
-        What became of its rows.
+        The loaded file, and what became of its rows in this load.
 
     Raises:
         BridgeError: it is not loaded, and nothing of it is in RS_DB; whether a retry can help, its class says.
@@ -87,7 +114,7 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     found = layout_of(file.name, bridge.channels.responses)
     if found is None:
         raise ResponseFileLayout(file=file.name, reason="no layout of the channels file is for its name")
-    reader = ResponseReader(bridge.responses.chunks(file.blob), found[1], name=file.name)
+    reader = ResponseReader(bridge.responses.chunks(blob_names.response_file(file)), found[1], name=file.name)
     zone = ZoneInfo(bridge.settings.database_time_zone)
     columns: dict[str, None] = {}
     rows = keeping_rejects(bridge, file, reader)
@@ -112,8 +139,15 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
                 connection, file, load_id, columns=list(columns), rows=counts.loaded, now=bridge.clock.now()
             )
         refused = _refused(file, reader) if counts.rejected else None
-        record_load(
-            connection, file, counts, dict(reader.rejects), refused=refused, keep_new=to_file, now=bridge.clock.now()
+        loaded = record_load(
+            connection,
+            file,
+            counts,
+            dict(reader.rejects),
+            owner=lease.owner,
+            now=bridge.clock.now(),
+            refused=refused,
+            keep_new=to_file,
         )
         lease.confirm(connection)
     log.info(
@@ -130,7 +164,7 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> LoadCounts:
     if refused is not None and reader.rows_good == 0:
         # To whoever waits for its rows it has failed: a column or a date is written otherwise than its layout says.
         log.error("%s", refused, extra={"action": "fail", "file": file.name, "code": refused.code})
-    return counts
+    return loaded, counts
 
 
 def _refused(file: ResponseFile, reader: ResponseReader) -> ResponseFileRows:
@@ -185,19 +219,11 @@ def _noting_details(rows: Iterable[tuple[int, Response]], columns: dict[str, Non
         yield line, response
 
 
-def give_up(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
-    """Record that a gathered file cannot be loaded as it is."""
-    log.error("%s", error, extra={"action": "fail", "file": file.name, "code": error.code})
-    bridge.ledger.response_files.failed(file, code=error.code, sentence=error.sentence)
+def fail(bridge: Bridge, file: ResponseFile, error: BridgeError, *, owner: str) -> ResponseFile:
+    """Record that a gathered file cannot be loaded as it is.
 
-
-def _try_later(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
-    if file.attempts + 1 >= bridge.settings.max_attempts:
-        give_up(bridge, file, error)
-        return
-    log.warning(
-        "Response file %s: %s", file.name, error, extra={"action": "retry", "file": file.name, "code": error.code}
-    )
-    pause = min(timedelta(seconds=bridge.settings.retry_seconds * 2**file.attempts), LONGEST_PAUSE)
-    bridge.ledger.response_files.put_off(file, due_at=bridge.overdue_after(pause))
-    bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": file.id}, delay=pause)
+    Raises:
+        LeaseLost: somebody else changed the file first.
+    """
+    log.error("%s", error, extra={"action": "fail", **file.log_context(), "code": error.code})
+    return bridge.ledger.response_files.fail(file, error, owner=owner)

@@ -20,7 +20,8 @@ from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import release_all
 from shared.routes.evidence import StartEvidence
 from shared.routes.route import ImportStatus, SendState, SendStatus
-from shared.steps.runner import Later, Work, carry_on, end
+from shared.steps.broadcast_step import BroadcastStep, end, run_steps
+from shared.steps.runner import Wait
 
 #: Tries of a start, each after a look that showed it had not taken effect.
 _MOST_STARTS = 3
@@ -36,7 +37,7 @@ def monitor_import(bridge: Bridge, key: str, version: int) -> None:
         key: the broadcast's key, from the queue message.
         version: the version for which the message was sent.
     """
-    carry_on(
+    run_steps(
         bridge,
         key,
         version,
@@ -50,58 +51,58 @@ def monitor_import(bridge: Bridge, key: str, version: int) -> None:
     )
 
 
-def _follow_import(work: Work) -> Broadcast | Later:
-    bridge, broadcast = work.bridge, work.broadcast
-    upload = _effect(work, Kind.UPLOAD)
-    status = work.route.import_status(broadcast, work.route.transfer_evidence.from_json(upload.evidence))
+def _follow_import(step: BroadcastStep) -> Broadcast | Wait:
+    bridge, broadcast = step.bridge, step.broadcast
+    upload = _effect(step, Kind.UPLOAD)
+    status = step.route.import_status(broadcast, step.route.transfer_evidence.from_json(upload.evidence))
     if status.recipients is not None:
-        return _verified(work, upload, status, status.recipients)
+        return _verified(step, upload, status, status.recipients)
     if status.begun and broadcast.state is State.UPLOADED:
-        return work.advance(State.IMPORTING, "Optimizely works on the list")
+        return step.advance(State.IMPORTING, "Optimizely works on the list")
     limit = timedelta(minutes=bridge.settings.import_timeout_minutes)
-    if work.bridge.clock.now() - broadcast.changed_at > limit:
-        raise work.route.not_imported(broadcast, round(limit.total_seconds() / 60))
-    return work.soon()
+    if step.bridge.clock.now() - broadcast.changed_at > limit:
+        raise step.route.not_imported(broadcast, round(limit.total_seconds() / 60))
+    return step.wait()
 
 
-def _verified(work: Work, upload: Effect, status: ImportStatus, recipients: int) -> Broadcast:
+def _verified(step: BroadcastStep, upload: Effect, status: ImportStatus, recipients: int) -> Broadcast:
     """The list must hold what was transferred, less what Optimizely may leave out."""
-    bridge, broadcast = work.bridge, work.broadcast
+    bridge, broadcast = step.bridge, step.broadcast
     if status.columns:
         # Recorded whatever the count is: an operator has to know the Smart Campaign.
-        broadcast = bridge.ledger.broadcasts.touch(broadcast, **status.columns)
-        work = work.on(broadcast)
+        broadcast = bridge.ledger.broadcasts.update(broadcast, **status.columns)
+        step = step.on(broadcast)
     shortfall = bridge.channels[broadcast.request.channel].max_shortfall_percent
     if not status.transferred * (1 - shortfall / 100) <= recipients <= status.transferred:
         raise ImportCountWrong(imported=recipients, uploaded=status.transferred)
     if status.evidence is not None:
-        bridge.ledger.effects.note(upload, status.evidence.to_json())
+        bridge.ledger.effects.add_evidence(upload, status.evidence.to_json())
 
     def give_free(connection: Connection) -> None:
-        if not work.route.held_until_sent:
+        if not step.route.held_until_sent:
             release_all(connection, broadcast.key)
 
-    return work.advance(State.IMPORTED, f"{recipients} recipients have arrived", give_free, imported=recipients)
+    return step.advance(State.IMPORTED, f"{recipients} recipients have arrived", give_free, imported=recipients)
 
 
-def _send(work: Work) -> Broadcast | Later:
+def _send(step: BroadcastStep) -> Broadcast | Wait:
     """Start the Smart Campaign, unless Optimizely does so by itself or the broadcast is upload only."""
-    broadcast = work.broadcast
+    broadcast = step.broadcast
     if broadcast.request.send_mode is SendMode.UPLOAD_ONLY:
-        return end(work, State.CLOSED, "upload only: the list is ready")
-    effects = work.bridge.ledger.effects
+        return end(step, State.CLOSED, "upload only: the list is ready")
+    effects = step.bridge.ledger.effects
     effect = effects.intend(broadcast, Kind.START, str(broadcast.campaign_id))
-    send = work.route.send_status(broadcast)
+    send = step.route.send_status(broadcast)
     if send.status in _STARTED or (send.status is SendStatus.ARMED and not _cancellable(broadcast)):
         effects.done(effect, evidence=_evidence(send))
-        return work.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is {send.vendor_status}")
+        return step.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is {send.vendor_status}")
     if send.status is SendStatus.ARMED:
         if effect.done_at is None:
             effects.done(effect, evidence=_evidence(send))
-        return _wait_for_start(work, send)
+        return _wait_for_start(step, send)
     if send.status is not SendStatus.WAITING or broadcast.request.send_mode is SendMode.AFTER_IMPORT:
         raise CampaignNotStartable(campaign=broadcast.campaign_id, status=send.vendor_status)
-    return _start(work, effect, send)
+    return _start(step, effect, send)
 
 
 def _cancellable(broadcast: Broadcast) -> bool:
@@ -109,81 +110,81 @@ def _cancellable(broadcast: Broadcast) -> bool:
     return broadcast.request.send_mode in {SendMode.AFTER_IMPORT, SendMode.AT_TIME}
 
 
-def _start(work: Work, effect: Effect, send: SendState) -> Broadcast | Later:
+def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | Wait:
     """Start a Smart Campaign that has not started."""
-    bridge, broadcast = work.bridge, work.broadcast
+    bridge, broadcast = step.bridge, step.broadcast
     # An earlier try may still be under way at Optimizely: it gets time to show. After that the copy, which
     # sends once and answers a second start with 409, may be started again.
-    if effect.tried_at and work.bridge.clock.now() - effect.tried_at < timedelta(
+    if effect.tried_at and step.bridge.clock.now() - effect.tried_at < timedelta(
         seconds=bridge.settings.start_settle_seconds
     ):
-        return work.soon()
+        return step.wait()
     if effect.tries >= _MOST_STARTS:
         raise SendOutcomeUnknown(
             campaign=broadcast.campaign_id,
             broadcast=broadcast.key,
             reason=f"{effect.tries} starts were answered unclearly and the status is still {send.vendor_status}",
         )
-    upload = _effect(work, Kind.UPLOAD)
-    if not work.route.is_unchanged(broadcast, work.route.transfer_evidence.from_json(upload.evidence)):
+    upload = _effect(step, Kind.UPLOAD)
+    if not step.route.is_unchanged(broadcast, step.route.transfer_evidence.from_json(upload.evidence)):
         raise ListChangedMeanwhile(list=broadcast.request.list_name)
-    work.lease.check()
+    step.lease.check()
     effect = bridge.ledger.effects.trying(effect)
     try:
-        work.route.start(broadcast)
+        step.route.start(broadcast)
     except (OptimizelyUnavailable, OptimizelyConflict):
-        return work.soon()  # whether it took effect shows in the status
+        return step.wait()  # whether it took effect shows in the status
     bridge.ledger.effects.done(effect, evidence=StartEvidence(status="started").to_json())
     if broadcast.request.send_mode is SendMode.AT_TIME:
-        return work.soon()  # until its time it can be cancelled
-    return work.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is started")
+        return step.wait()  # until its time it can be cancelled
+    return step.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is started")
 
 
-def _wait_for_start(work: Work, send: SendState) -> Later:
+def _wait_for_start(step: BroadcastStep, send: SendState) -> Wait:
     """Optimizely starts by itself: after its import, or at its time."""
-    broadcast = work.broadcast
+    broadcast = step.broadcast
     due = max(filter(None, (broadcast.changed_at, broadcast.request.send_at)))
-    if _overdue(work, due):
+    if _overdue(step, due):
         raise SendNotSeen(campaign=broadcast.campaign_id, status=send.vendor_status)
-    return work.soon()
+    return step.wait()
 
 
-def _follow_send(work: Work) -> Broadcast | Later:
-    broadcast = work.broadcast
-    send = work.route.send_status(broadcast)
+def _follow_send(step: BroadcastStep) -> Broadcast | Wait:
+    broadcast = step.broadcast
+    send = step.route.send_status(broadcast)
     if send.status in {SendStatus.SENDING, SendStatus.PAUSED}:
-        return work.soon()
+        return step.wait()
     if send.status is SendStatus.ARMED:
-        return _wait_for_start(work, send)
+        return _wait_for_start(step, send)
     if send.status not in {SendStatus.FINISHED, SendStatus.STOPPED}:
         raise CampaignNotStartable(campaign=broadcast.campaign_id, status=send.vendor_status)
-    sent = work.bridge.campaign.count_sent(broadcast)
+    sent = step.bridge.campaign.count_sent(broadcast)
     if send.status is SendStatus.FINISHED:
-        return work.advance(State.SENT, f"Smart Campaign {broadcast.campaign_id} has finished", sent=sent)
+        return step.advance(State.SENT, f"Smart Campaign {broadcast.campaign_id} has finished", sent=sent)
     stopped = SendStopped(campaign=broadcast.campaign_id, sent=sent)
-    return work.advance(State.SENT, str(stopped), sent=sent, error_code=stopped.code, error=stopped.sentence)
+    return step.advance(State.SENT, str(stopped), sent=sent, error_code=stopped.code, error=stopped.sentence)
 
 
-def _close(work: Work) -> Broadcast:
+def _close(step: BroadcastStep) -> Broadcast:
     """Write the results to RS_DB and close, in one transaction; the list is free for the next broadcast."""
 
     def deliver(connection: Connection) -> None:
-        work.bridge.rs_db.record_delivered(connection, work.broadcast)
+        step.bridge.rs_db.record_delivered(connection, step.broadcast)
 
-    return end(work, State.CLOSED, f"{work.broadcast.sent} recipients were sent the message", also=deliver)
+    return end(step, State.CLOSED, f"{step.broadcast.sent} recipients were sent the message", also=deliver)
 
 
 def _evidence(send: SendState) -> dict[str, object]:
     return StartEvidence(status=send.vendor_status).to_json()
 
 
-def _effect(work: Work, kind: Kind) -> Effect:
-    effect = work.bridge.ledger.effects.find(work.broadcast, kind)
+def _effect(step: BroadcastStep, kind: Kind) -> Effect:
+    effect = step.bridge.ledger.effects.find(step.broadcast, kind)
     if effect is None:
-        msg = f"a broadcast that is {work.broadcast.state} has its {kind}"
+        msg = f"a broadcast that is {step.broadcast.state} has its {kind}"
         raise AssertionError(msg)
     return effect
 
 
-def _overdue(work: Work, since: datetime) -> bool:
-    return work.bridge.clock.now() - since > timedelta(minutes=work.bridge.settings.send_timeout_minutes)
+def _overdue(step: BroadcastStep, since: datetime) -> bool:
+    return step.bridge.clock.now() - since > timedelta(minutes=step.bridge.settings.send_timeout_minutes)

@@ -13,7 +13,7 @@ from shared.broadcast import RESTING
 from shared.errors import TerminalError
 from shared.faststats.job_command import Job, read_job_command
 from shared.faststats.ws_db import MAX_CLAIMED, WsDb
-from shared.steps.runner import report_end
+from shared.steps.broadcast_step import report_end
 from shared.steps.take_dropped_files import take_dropped_files
 from shared.telemetry import fenced, log
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 from shared.bridge import Bridge
 from shared.files.reject_file import RejectFile
-from shared.ledger.responses.files import ResponseFile
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
+from shared.response_file import ResponseFile
 from shared.storage import blob_names
 from shared.telemetry import log
 

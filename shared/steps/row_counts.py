@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 
 from shared.broadcast import Broadcast
-from shared.ledger.responses.files import LoadCounts
 from shared.response import MessageType
+from shared.response_file import LoadCounts
 from shared.telemetry import log
 
 _TYPES = frozenset(MessageType)

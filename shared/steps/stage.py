@@ -22,8 +22,8 @@ from shared.ledger import recipients
 from shared.ledger.suppressions import Suppressions
 from shared.optimizely.lists.csv_file import ListRows
 from shared.rejects import RejectReason
+from shared.steps.broadcast_step import BroadcastStep
 from shared.steps.delivery_source import open_delivery_file
-from shared.steps.runner import Work
 from shared.steps.staged_list import Staged, find_staged, list_rows, plan_list
 from shared.storage import blob_names
 from shared.storage.staging import StagedFileWriter
@@ -39,13 +39,13 @@ type Parsed = tuple[int, Sequence[str], RejectReason | None]
 type Encoded = tuple[int, Sequence[str], bytes | RejectReason]
 
 
-def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
+def stage(step: BroadcastStep, *, list_id: int | None, mailing_id: int | None) -> Staged:
     """Check the delivery file; write the staged list and the reject file.
 
     A broadcast that was staged before is staged anew: its delivery file must have the same rows as before.
 
     Args:
-        work: the broadcast.
+        step: the broadcast.
         list_id: the list whose fields the rows must fit; None if they go into no list.
         mailing_id: the mailing that holds the message; None for upload only.
 
@@ -56,7 +56,7 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
         RowsUnaccounted: the sums do not hold.
         TerminalError: delivery file and list do not fit; see `DeliveryFile` and `plan_columns`.
     """
-    bridge, broadcast, request = work.bridge, work.broadcast, work.broadcast.request
+    bridge, broadcast, request = step.bridge, step.broadcast, step.broadcast.request
     adopted = find_staged(bridge, broadcast)
     if adopted is not None:
         return adopted
@@ -74,13 +74,13 @@ def stage(work: Work, *, list_id: int | None, mailing_id: int | None) -> Staged:
         encoded = encode(parsed, listed)
         unique = deduplicate(encoded, delivery)
         accepted = suppress(unique, delivery, bridge.ledger.suppressions, list_id) if channel.suppress else unique
-        uploaded, reasons = write(accepted, work, delivery, listed, list_file, reject_file)
+        uploaded, reasons = write(accepted, step, delivery, listed, list_file, reject_file)
 
         staged = Staged.of(delivery.rows_read, uploaded, reasons, plan.left_out)
         counts = staged.counts
         if counts.accounted != counts.read:
             raise RowsUnaccounted(what=request.delivery_file, read=counts.read, accounted=counts.accounted)
-        work.lease.check()
+        step.lease.check()
         reject_file.commit({}, replace=True)
         if uploaded == 0:
             raise NoRecipients(file=request.delivery_file, rows=counts.read)
@@ -122,7 +122,7 @@ def suppress(
 
 def write(
     rows: Iterable[Encoded],
-    work: Work,
+    step: BroadcastStep,
     delivery: DeliveryFile,
     listed: ListRows,
     list_file: StagedFileWriter,
@@ -137,7 +137,7 @@ def write(
     rejects = RejectFile(delivery.columns)
     list_file.write(listed.pack(listed.header()))
     reject_file.write(rejects.header())
-    with recipients.remembering(work.bridge.bulk, work.broadcast.id) as remembered:
+    with recipients.remembering(step.bridge.bulk, step.broadcast.id) as remembered:
         for batch in batched(rows, _WRITE, strict=False):
             keys = []
             for line, values, outcome in batch:
@@ -148,7 +148,7 @@ def write(
                     uploaded += 1
                     list_file.write(listed.pack(outcome))
                     keys.append(recipients.row(line, values[delivery.communication_key], values[delivery.urn]))
-            work.lease.check()
+            step.lease.check()
             remembered.add(keys)
     list_file.write(listed.finish())
     return uploaded, reasons

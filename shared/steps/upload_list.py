@@ -14,8 +14,9 @@ from shared.ledger.broadcasts import record_rejects
 from shared.ledger.effects import Effect, Kind
 from shared.routes.evidence import Evidence, StartEvidence
 from shared.routes.route import SendStatus, StagedList
+from shared.steps.broadcast_step import BroadcastStep, run_steps
 from shared.steps.row_counts import tell_rejects
-from shared.steps.runner import Later, Work, carry_on
+from shared.steps.runner import Wait
 from shared.steps.stage import stage
 from shared.steps.staged_list import Staged
 from shared.storage import blob_names
@@ -33,29 +34,29 @@ def upload_list(bridge: Bridge, key: str, version: int) -> None:
         key: the broadcast's key, from the queue message.
         version: the version for which the message was sent.
     """
-    carry_on(bridge, key, version, {State.CLAIMED: _stage, State.STAGED: _prepare, State.PREPARED: _transfer})
+    run_steps(bridge, key, version, {State.CLAIMED: _stage, State.STAGED: _prepare, State.PREPARED: _transfer})
 
 
-def _stage(work: Work) -> Broadcast:
+def _stage(step: BroadcastStep) -> Broadcast:
     """Resolve the names, check the delivery file, and stage the list.
 
     A broadcast that was staged before keeps the list and the message for which it was prepared.
     """
-    bridge, broadcast, request = work.bridge, work.broadcast, work.broadcast.request
+    bridge, broadcast, request = step.bridge, step.broadcast, step.broadcast.request
     bridge.rs_check.require()  # fails now rather than after the upload
     if bridge.channels[request.channel].suppress and not bridge.ledger.suppressions.complete():
         raise SuppressionsIncomplete(channel=request.channel)
-    list_id = _get_list_id(work)
+    list_id = _get_list_id(step)
     first_time = broadcast.rows is None
     if first_time:
-        campaign_id, mailing_id = _find_source(work)
+        campaign_id, mailing_id = _find_source(step)
         broadcast = replace(broadcast, list_id=list_id, source_campaign_id=campaign_id, source_mailing_id=mailing_id)
-    staged = stage(work, list_id=list_id, mailing_id=broadcast.source_mailing_id)
+    staged = stage(step, list_id=list_id, mailing_id=broadcast.source_mailing_id)
 
     def record(connection: Connection) -> None:
         record_rejects(connection, broadcast, staged.reasons)
 
-    changed = work.advance(
+    changed = step.advance(
         State.STAGED,
         _history_note(staged),
         record,
@@ -69,18 +70,18 @@ def _stage(work: Work) -> Broadcast:
     return changed
 
 
-def _get_list_id(work: Work) -> int | None:
+def _get_list_id(step: BroadcastStep) -> int | None:
     """The list that the broadcast is for; an exported file goes into none."""
-    request = work.broadcast.request
-    return None if request.route is RouteKind.EXPORT_FILE else work.bridge.names.get_list_id(request.list_name)
+    request = step.broadcast.request
+    return None if request.route is RouteKind.EXPORT_FILE else step.bridge.names.get_list_id(request.list_name)
 
 
-def _find_source(work: Work) -> tuple[int, int] | tuple[None, None]:
+def _find_source(step: BroadcastStep) -> tuple[int, int] | tuple[None, None]:
     """The Smart Campaign that holds the message, and its mailing; none for upload only."""
-    request = work.broadcast.request
+    request = step.broadcast.request
     if request.send_mode is SendMode.UPLOAD_ONLY:
         return None, None
-    source = work.bridge.names.get_message(request.message_name)  # fails now rather than after the upload
+    source = step.bridge.names.get_message(request.message_name)  # fails now rather than after the upload
     return source.campaign_id, source.mailing_id
 
 
@@ -105,52 +106,52 @@ def _row_columns(counts: RowCounts) -> dict[str, int]:
     }
 
 
-def _prepare(work: Work) -> Broadcast | Later:
+def _prepare(step: BroadcastStep) -> Broadcast | Wait:
     """Take what only one broadcast may use, and prepare the Smart Campaign for this one."""
-    broadcast, route = work.broadcast, work.route
+    broadcast, route = step.broadcast, step.route
     if broadcast.request.held and broadcast.released_at is None:
-        return _wait_for_release(work)
-    if not _take_place(work):
-        return work.soon()
+        return _wait_for_release(step)
+    if not _take_place(step):
+        return step.wait()
     name = route.prepared_name(broadcast)
     if name is None:
-        return work.advance(State.PREPARED, "there is nothing to prepare")
-    prepared = work.once(
+        return step.advance(State.PREPARED, "there is nothing to prepare")
+    prepared = step.run_once(
         Kind.COPY,
         name,
-        look=lambda _effect: _to_json(route.find_prepared(broadcast)),
+        find=lambda _effect: _to_json(route.find_prepared(broadcast)),
         act=lambda _effect: route.prepare(broadcast).to_json(),
     )
     columns = route.apply_prepared(broadcast, route.prepared_evidence.from_json(prepared.evidence))
     note = f"Smart Campaign {columns['campaign_id']} is prepared"
-    return work.advance(State.PREPARED, note, lambda _connection: columns)
+    return step.advance(State.PREPARED, note, lambda _connection: columns)
 
 
-def _wait_for_release(work: Work) -> Later:
+def _wait_for_release(step: BroadcastStep) -> Wait:
     """The release comes with a message of its own; until then there is nothing to look at."""
-    if work.bridge.clock.now() - work.broadcast.changed_at > _LONGEST_HOLD:
+    if step.bridge.clock.now() - step.broadcast.changed_at > _LONGEST_HOLD:
         raise NeverReleased(hours=round(_LONGEST_HOLD / timedelta(hours=1)))
-    return Later(_HOLD_PAUSE)
+    return Wait(_HOLD_PAUSE)
 
 
-def _transfer(work: Work) -> Broadcast | Later:
+def _transfer(step: BroadcastStep) -> Broadcast | Wait:
     """Transfer the list, after arming the send where Optimizely starts it by itself."""
-    bridge, broadcast, route = work.bridge, work.broadcast, work.route
-    if not _take_place(work):
-        return work.soon()
+    bridge, broadcast, route = step.bridge, step.broadcast, step.route
+    if not _take_place(step):
+        return step.wait()
     if bridge.ledger.effects.find(broadcast, Kind.UPLOAD) is None and not route.upload_slot_free(broadcast):
-        return work.soon()
-    staged = _find_staged_list(work)
+        return step.wait()
+    staged = _find_staged_list(step)
     if staged is None:
-        return work.advance(State.CLAIMED, "the staged list is gone; the delivery file is staged again")
+        return step.advance(State.CLAIMED, "the staged list is gone; the delivery file is staged again")
 
     def find(effect: Effect) -> Mapping[str, Any] | None:
         return _to_json(route.find_transferred(broadcast, staged, route.transfer_evidence.from_json(effect.evidence)))
 
     def transfer(effect: Effect) -> Mapping[str, Any]:
         def record(evidence: Evidence) -> None:
-            work.lease.check()
-            bridge.ledger.effects.note(effect, evidence.to_json())
+            step.lease.check()
+            bridge.ledger.effects.add_evidence(effect, evidence.to_json())
 
         transferred: Evidence = route.transfer(
             broadcast, staged, route.transfer_evidence.from_json(effect.evidence), record
@@ -158,24 +159,24 @@ def _transfer(work: Work) -> Broadcast | Later:
         return transferred.to_json()
 
     if broadcast.request.send_mode is SendMode.AFTER_IMPORT:
-        _arm(work)
-    transferred = work.once(
+        _arm(step)
+    transferred = step.run_once(
         Kind.UPLOAD,
         route.destination(broadcast),
         before=lambda: route.before_transfer(broadcast).to_json(),
-        look=find,
+        find=find,
         act=transfer,
     )
 
     def record(connection: Connection) -> dict[str, object]:
         return {"rs_broadcast_id": bridge.rs_db.record_prepared(connection, broadcast)}
 
-    return work.advance(State.UPLOADED, f"the list is transferred: {transferred.natural_key}", record)
+    return step.advance(State.UPLOADED, f"the list is transferred: {transferred.natural_key}", record)
 
 
-def _arm(work: Work) -> None:
+def _arm(step: BroadcastStep) -> None:
     """Let Optimizely start by itself when the import has ended. From here on, it may."""
-    broadcast, route = work.broadcast, work.route
+    broadcast, route = step.broadcast, step.route
 
     def find(_effect: Effect) -> Mapping[str, Any] | None:
         if broadcast.campaign_id is None:
@@ -187,16 +188,16 @@ def _arm(work: Work) -> None:
         route.arm(broadcast)
         return StartEvidence(status="armed").to_json()
 
-    work.once(Kind.START, str(broadcast.campaign_id or broadcast.key), look=find, act=arm)
+    step.run_once(Kind.START, str(broadcast.campaign_id or broadcast.key), find=find, act=arm)
 
 
 def _to_json(evidence: Evidence | None) -> Mapping[str, Any] | None:
     return None if evidence is None else evidence.to_json()
 
 
-def _find_staged_list(work: Work) -> StagedList | None:
+def _find_staged_list(step: BroadcastStep) -> StagedList | None:
     """The staged list, unless it was removed."""
-    bridge, broadcast = work.bridge, work.broadcast
+    bridge, broadcast = step.bridge, step.broadcast
     blob = blob_names.staged_list(broadcast.key)
     file = bridge.lists.find(blob)
     if file is None or broadcast.rows is None:
@@ -209,7 +210,7 @@ def _find_staged_list(work: Work) -> StagedList | None:
     )
 
 
-def _take_place(work: Work) -> bool:
+def _take_place(step: BroadcastStep) -> bool:
     """Lease to this broadcast what only one may use at a time, such as the list that an import clears first."""
-    name = work.route.exclusive_resource(work.broadcast)
-    return name is None or work.bridge.ledger.leases.take_until_released(name, work.broadcast.key)
+    name = step.route.exclusive_resource(step.broadcast)
+    return name is None or step.bridge.ledger.leases.take_until_released(name, step.broadcast.key)

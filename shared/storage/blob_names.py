@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from shared.response_file import ResponseFile
+
 #: Prefix of the reject files of response files, beside those of broadcasts.
 _RESPONSES: Final = "responses/"
 
@@ -21,9 +23,9 @@ def reject_file(key: str) -> str:
     return f"{key}/rejects.csv"
 
 
-def response_file(file_id: int, name: str) -> str:
+def response_file(file: ResponseFile) -> str:
     """A response file as it was gathered, in the container of response files."""
-    return f"{file_id}/{name}"
+    return f"{file.id}/{file.name}"
 
 
 def response_reject_file(file_id: int) -> str:

@@ -8,8 +8,8 @@ from shared.config.version import version
 from shared.ledger.alerts import Alert
 from shared.ledger.removals import Removal, removals
 from shared.ledger.responses.counts import Comparison, of_broadcasts
-from shared.ledger.responses.files import ResponseFile
 from shared.ledger.suppressions import Source
+from shared.response_file import ResponseFile
 from shared.storage import blob_names
 
 #: Maximum number of broadcasts, and of response files.

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-import shared.steps.runner
+import shared.steps.broadcast_step
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.config.channels import SendingBatch
 from shared.errors import OptimizelyUnavailable
@@ -42,7 +42,7 @@ EFFECTS: list[tuple[Any, str, int]] = [
     (Queues, "send", 1),
     (Queues, "send", 2),
     # An import that is over at the first look makes no third message and skips a state.
-    *((shared.steps.runner, "advance", call) for call in range(1, 8)),
+    *((shared.steps.broadcast_step, "advance", call) for call in range(1, 8)),
 ]
 
 
@@ -56,7 +56,7 @@ OTHER_WAYS: list[tuple[RouteKind, SendMode | None, Any, str, int]] = [
             (ImportJobRoute, "transfer", 1),
             *((Effects, "intend", call) for call in range(1, 4)),
             *((Effects, "done", call) for call in range(1, 5)),
-            *((shared.steps.runner, "advance", call) for call in range(2, 7)),
+            *((shared.steps.broadcast_step, "advance", call) for call in range(2, 7)),
         ]
     ),
     *(
@@ -66,7 +66,7 @@ OTHER_WAYS: list[tuple[RouteKind, SendMode | None, Any, str, int]] = [
             *((Effects, "intend", call) for call in range(1, 3)),
             *((Effects, "note", call) for call in range(1, 2)),
             *((Effects, "done", call) for call in range(1, 4)),
-            *((shared.steps.runner, "advance", call) for call in range(2, 7)),
+            *((shared.steps.broadcast_step, "advance", call) for call in range(2, 7)),
         ]
     ),
     *(
@@ -78,7 +78,7 @@ OTHER_WAYS: list[tuple[RouteKind, SendMode | None, Any, str, int]] = [
             *((Effects, "intend", call) for call in range(1, 4)),
             *((Effects, "note", call) for call in range(1, 4)),
             *((Effects, "done", call) for call in range(1, 4)),
-            *((shared.steps.runner, "advance", call) for call in range(2, 8)),
+            *((shared.steps.broadcast_step, "advance", call) for call in range(2, 8)),
         ]
     ),
 ]

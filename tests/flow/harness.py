@@ -28,12 +28,12 @@ from shared.config.channels import DEFAULT, Channel
 from shared.config.settings import Settings
 from shared.database.connections import Database
 from shared.faststats.schema_map.names import WsDbSchema
+from shared.steps.broadcast_step import run_steps
 from shared.steps.gather_responses import gather_responses
 from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import load_responses
 from shared.steps.monitor_import import monitor_import
 from shared.steps.poll_jobs import poll_jobs
-from shared.steps.runner import carry_on
 from shared.steps.upload_list import _prepare, _stage, _transfer, upload_list
 from tests.clocks import MovableClock
 from tests.databases import ZONE, Databases
@@ -102,7 +102,7 @@ class Flow:
         broadcast = self.broadcast(job_id)
         before = {known: step for known, step in steps.items() if ORDER.index(known) < ORDER.index(state)}
         if before:
-            carry_on(self.bridge, broadcast.key, broadcast.version, before)
+            run_steps(self.bridge, broadcast.key, broadcast.version, before)
         assert self.broadcast(job_id).state is state
 
     def broadcast(self, job_id: int | None) -> Broadcast:

@@ -19,8 +19,8 @@ from shared.bridge import Bridge
 from shared.errors import TerminalError
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
-from shared.ledger.responses.files import FileState, LoadCounts, ResponseFile
 from shared.operations.responses import load_again, take_in
+from shared.response_file import FileState, LoadCounts, ResponseFile
 from shared.steps.load_responses import load_responses
 from shared.storage import blob_names
 from tests.corpus.case import Case, Reject
@@ -185,7 +185,7 @@ def check_refused(flow: Flow, case: Case, folder: Path) -> None:
     assert case.name in (found.error or "")
     assert (loaded_rows(bridge), events(bridge)) == ([], 0)
     assert told_rejects(bridge, file) is None
-    assert b"".join(bridge.responses.chunks(file.blob)) == case.content
+    assert b"".join(bridge.responses.chunks(blob_names.response_file(file))) == case.content
 
 
 #: Files whose layout is a table of the channels file, with the types of their good rows.

@@ -40,6 +40,7 @@ from shared.operations.responses import load_again, take_in
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
 from shared.steps.housekeeping import housekeeping
+from shared.storage import blob_names
 from shared.storage.staging import StagedFileWriter
 from tests.databases import ZONE, Databases
 from tests.flow.conftest import bridge_over, simulator
@@ -240,7 +241,7 @@ def loaded(flow: Flow, name: str, content: bytes) -> str:
     path.write_bytes(content)
     file = take_in(flow.bridge, path)
     load_again(flow.bridge, file.id)
-    return file.blob
+    return blob_names.response_file(file)
 
 
 HEAD = "Urn;CommunicationKey;Email;MessageType;EventTriggeredDate;Note\r\n"

@@ -18,12 +18,14 @@ from shared.config.channels import Channels
 from shared.config.response_layouts import AfterLoad, ResponseLayout
 from shared.errors import BridgeError, DatabaseUnavailable, LeaseLost, SftpRefused, SftpUnavailable
 from shared.ledger.alerts import Alert, AlertKind
-from shared.ledger.responses.files import FileState, ResponseFiles
+from shared.ledger.responses.files import ResponseFiles
+from shared.response_file import FileState
 from shared.sftp.session import SftpSession
 from shared.steps.chores.check_response_arrival import check_response_arrival
 from shared.steps.gather_responses import gather_responses
 from shared.steps.housekeeping import housekeeping
 from shared.steps.load_responses import load_responses
+from shared.storage import blob_names
 from tests.flow.harness import Flow
 
 
@@ -66,7 +68,8 @@ def gathered(bridge: Bridge, flow: Flow) -> list[tuple[str, bytes]]:
     ]
     assert len(files) == count
     return sorted(
-        (file.name.replace(tag, "tag"), b"".join(bridge.responses.chunks(file.blob))) for file in files if file
+        (file.name.replace(tag, "tag"), b"".join(bridge.responses.chunks(blob_names.response_file(file))))
+        for file in files
     )
 
 
@@ -278,7 +281,7 @@ def test_what_a_round_left_that_died_behind_its_copy_gives_way_to_what_is_there_
         raise DatabaseUnavailable(database="RS_DB", reason="it is gone")
 
     with monkeypatch.context() as patch:
-        patch.setattr(ResponseFiles, "gathered", dies)
+        patch.setattr(ResponseFiles, "advance", dies)
         with pytest.raises(DatabaseUnavailable):
             gather_responses(bridge)
     path = folder(flow) / f"{tag_of(bridge)}.csv"
@@ -339,10 +342,8 @@ def test_a_file_is_put_away_as_set_once_it_is_loaded_and_not_before(
     assert on_site(flow, bridge) == expected[after_load]
     (file,) = bridge.ledger.response_files.newest(9)
     assert file.state is FileState.LOADED
-    assert b"".join(bridge.responses.chunks(file.blob)) == ROWS
-    assert bridge.ledger.response_files.not_put_away(["default"], 9) == (
-        [file] if after_load is AfterLoad.LEAVE else []
-    )
+    assert b"".join(bridge.responses.chunks(blob_names.response_file(file))) == ROWS
+    assert bridge.ledger.response_files.to_archive(["default"], 9) == ([file] if after_load is AfterLoad.LEAVE else [])
 
 
 @pytest.mark.parametrize("marker", [None, "{name}.done"])
@@ -408,7 +409,7 @@ def test_a_round_that_breaks_off_while_it_puts_a_file_away_is_finished_by_the_ne
     assert on_site(flow, bridge)
     gather_responses(bridge)
     assert on_site(flow, bridge) == {}
-    assert bridge.ledger.response_files.not_put_away(["default"], 9) == []
+    assert bridge.ledger.response_files.to_archive(["default"], 9) == []
 
 
 def test_an_archive_folder_that_is_not_there_is_told_of_and_nothing_is_lost(

@@ -17,10 +17,12 @@ from shared.errors import DatabaseUnavailable, LeaseLost, ResponseFileBusy, Resp
 from shared.faststats.ferg_file import FergFiles
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
-from shared.ledger.responses.files import FileState, lease_name
+from shared.ledger.responses.files import lease_name
 from shared.operations.responses import load_again, take_in
+from shared.response_file import FileState
 from shared.steps import load_responses as step
 from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
+from shared.storage import blob_names
 from tests.databases import ZONE
 from tests.flow.harness import Flow
 
@@ -70,7 +72,7 @@ def test_a_file_is_loaded_by_hand_and_said_what_became_of_its_rows(
         "rows_unmatched": 4,
         "by_type": {"Bounce": 1, "Click": 1, "Open": 2},
     }
-    assert b"".join(flow.bridge.responses.chunks(file.blob)) == some_file.read_bytes()
+    assert b"".join(flow.bridge.responses.chunks(blob_names.response_file(file))) == some_file.read_bytes()
 
     before = rows_of(flow.bridge)
     counts = json.loads(command("responses", "load", some_file, "--json").stdout)
@@ -186,7 +188,7 @@ def test_a_file_that_was_loaded_stays_so_when_it_cannot_be_read_any_more(flow: F
     file = take_in(bridge, some_file)
     load_again(bridge, file.id)
     before = rows_of(bridge)
-    with bridge.responses.writer(file.blob) as kept:
+    with bridge.responses.writer(blob_names.response_file(file)) as kept:
         kept.write(b"something else")
         kept.commit({}, replace=True)
     with pytest.raises(ResponseFileLayout):
@@ -204,7 +206,7 @@ def test_a_file_that_was_removed_after_its_time_is_told_and_can_be_brought_back(
 ) -> None:
     command("responses", "load", some_file)
     (file,) = flow.bridge.ledger.response_files.named("Response1.csv")
-    flow.bridge.responses.remove(file.blob)
+    flow.bridge.responses.remove(blob_names.response_file(file))
     with flow.bridge.rs_database.writing() as connection:
         connection.execute(update(tables.response_file).values(removed_at=datetime.now(UTC)))
     told = command("responses", "replay", "--file", str(file.id), "--json")
@@ -251,7 +253,7 @@ def test_a_move_that_takes_longer_than_the_lease_counts_if_nobody_took_the_file_
             with pytest.raises(LeaseLost):
                 step.load(bridge, file, lease)
         else:
-            assert step.load(bridge, file, lease).loaded == 4
+            assert step.load(bridge, file, lease)[1].loaded == 4
     assert len(rows_of(bridge)) == (0 if taken else 4)
 
 

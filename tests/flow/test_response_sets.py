@@ -20,8 +20,8 @@ from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import LoadCounts
 from shared.operations.responses import load_again, take_in
+from shared.response_file import LoadCounts
 from shared.steps import load_responses as step
 from tests.databases import ZONE
 from tests.flow.harness import Flow, until

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import update
 
-import shared.steps.runner
+import shared.steps.broadcast_step
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.config.channels import SendingBatch
 from shared.ledger import tables
@@ -130,7 +130,7 @@ DEATHS: list[tuple[Any, str, int]] = [
     (StagedFileWriter, "commit", 1),
     (StagedFileWriter, "commit", 2),
     # prepared to claimed, to staged, to prepared
-    *((shared.steps.runner, "advance", call) for call in range(1, 4)),
+    *((shared.steps.broadcast_step, "advance", call) for call in range(1, 4)),
 ]
 
 

@@ -85,7 +85,6 @@ class Parts:
     channels: Channels
     ledger: Ledger
     rest: PlayedRest
-    clock: Clock = field(default_factory=SystemClock)
 
     def draw(self) -> dict[RejectReason, int]:
         return sync_suppressions(cast("Bridge", self))

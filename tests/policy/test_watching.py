@@ -18,7 +18,7 @@ from shared.config.settings import Settings
 from shared.errors import catalogue
 from shared.ledger.alerts import AlertKind
 from shared.ledger.backlog import Waiting
-from shared.ledger.responses.files import FileState
+from shared.response_file import FileState
 from shared.steps.chores.report_backlog import UNDER_WAY, backlog_fields
 
 QUERIES = PROJECT / "infra" / "watching"

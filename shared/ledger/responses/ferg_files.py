@@ -13,10 +13,10 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from shared.database.connections import Database
-from shared.ledger.responses.files import ResponseFile
 from shared.ledger.tables import broadcast, response_file
 from shared.ledger.tables import ferg_file as table
 from shared.ledger.tables import response_staging as staging
+from shared.response_file import ResponseFile
 
 #: Rows read by one query, and lines removed by one statement.
 _BATCH: Final = 5000

@@ -1,77 +1,26 @@
-"""Response files in the ledger: seen on the SFTP site, gathered into blob storage, loaded into RS_DB."""
+"""Response files in the ledger: every change is a compare-and-set, and a change of state appends to the history."""
 
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, case, delete, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.clock import Clock
-from shared.database.connections import Database
-from shared.errors import BridgeError, LeaseLost
+from shared.database.connections import Database, retry_transaction
+from shared.errors import BridgeError, LeaseLost, ResponseFileUnknown
 from shared.ledger import tables
 from shared.ledger.tables import response_file as table
+from shared.ledger.tables import response_file_history as history
 from shared.ledger.tables import response_staging as staging
 from shared.rejects import RejectReason
-from shared.storage import blob_names
+from shared.response_file import FileState, LoadCounts, ResponseFile
 
-
-class FileState(StrEnum):
-    """Where a response file stands."""
-
-    SEEN = "seen"  #: on the SFTP site; taken when the next look finds it unchanged
-    GATHERED = "gathered"  #: in blob storage
-    LOADED = "loaded"  #: its rows are in RS_DB
-    FAILED = "failed"  #: cannot be loaded as it is; it is kept and can be loaded again
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadCounts:
-    """Rows of a response file; read = loaded + known + rejected (rule 5)."""
-
-    read: int
-    loaded: int
-    known: int
-    rejected: int
-    #: Rows among the loaded that have not found their broadcast; it gets less when they find it later.
-    unmatched: int
-    by_type: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseFile:
-    """A response file as the ledger has it."""
-
-    id: int
-    name: str
-    size: int
-    modified: datetime
-    state: FileState
-    sha256: str | None
-    seen_at: datetime
-    gathered_at: datetime | None
-    loaded_at: datetime | None
-    due_at: datetime
-    attempts: int
-    counts: LoadCounts | None
-    error_code: str | None
-    error: str | None
-    #: The layout that it was seen under; None for files from before layouts were kept.
-    layout: str | None
-    #: Rounds in a row in which it could not be gathered, or put away.
-    left_rounds: int
-    #: When its kept file was removed after its time.
-    removed_at: datetime | None
-
-    @property
-    def blob(self) -> str:
-        """Name of the kept file in its container."""
-        return blob_names.response_file(self.id, self.name)
+_NOTE_LENGTH = 2000
+_NO_ROWS = LoadCounts(read=0, loaded=0, known=0, rejected=0, unmatched=0)
 
 
 class ResponseFiles:
@@ -81,229 +30,78 @@ class ResponseFiles:
         self._database = database
         self._clock = clock
 
-    def get(self, file_id: int) -> ResponseFile | None:
-        """The response file with this id."""
-        with self._database.reading() as connection:
-            row = connection.execute(select(table).where(table.c.id == file_id)).one_or_none()
-        return None if row is None else _from_row(row)
+    # Reading
+
+    def get(self, file_id: int) -> ResponseFile:
+        """The response file with this id.
+
+        Raises:
+            ResponseFileUnknown: there is none.
+        """
+        for file in self._select(table.c.id == file_id):
+            return file
+        raise ResponseFileUnknown(file=file_id)
 
     def find(self, name: str, size: int, modified: datetime) -> ResponseFile | None:
         """The response file with this name, size and time of change."""
-        wanted = select(table).where(table.c.name == name, table.c.size == size, table.c.modified == modified)
-        with self._database.reading() as connection:
-            row = connection.execute(wanted).one_or_none()
-        return None if row is None else _from_row(row)
+        files = self._select(table.c.name == name, table.c.size == size, table.c.modified == modified)
+        return files[0] if files else None
 
-    def see(self, name: str, size: int, modified: datetime, *, layout: str) -> int:
-        """Record a first look at a file, in place of an earlier look at the same name that it outgrew.
+    def newest(self, limit: int) -> list[ResponseFile]:
+        """The newest response files, newest first."""
+        return self._select(order_by=(table.c.id.desc(),), limit=limit)
 
-        Returns:
-            For how many rounds in a row the name was left, this one among them if it changed since the last.
-        """
-        now = self._clock.now()
-        try:
-            with self._database.writing() as connection:
-                changed = or_(table.c.size != size, table.c.modified != modified)
-                outgrown = and_(table.c.name == name, table.c.state == FileState.SEEN, changed)
-                rounds = connection.scalar(select(func.max(table.c.left_rounds)).where(outgrown))
-                left = 0 if rounds is None else rounds + 1
-                connection.execute(delete(table).where(outgrown))
-                connection.execute(
-                    insert(table).values(
-                        name=name,
-                        size=size,
-                        modified=modified,
-                        state=FileState.SEEN,
-                        seen_at=now,
-                        due_at=now,
-                        attempts=0,
-                        layout=layout,
-                        left_rounds=left,
-                    )
-                )
-        except IntegrityError:
-            return 0  # another gatherer saw it too
-        return left
-
-    def see_again(self, file: ResponseFile) -> None:
-        """Record that a file that had vanished before it was gathered is there again."""
-        with self._database.writing() as connection:
-            connection.execute(
-                update(table)
-                .where(table.c.id == file.id, table.c.state == FileState.FAILED, table.c.sha256.is_(None))
-                .values(state=FileState.SEEN, seen_at=self._clock.now(), error_code=None, error=None, left_rounds=0)
-            )
-
-    def left(self, file: ResponseFile, *, code: str) -> int:
-        """Record that a file could not be gathered, or put away, in this round; for how many rounds in a row now."""
-        with self._database.writing() as connection:
-            this = table.c.id == file.id
-            connection.execute(update(table).where(this).values(left_rounds=table.c.left_rounds + 1, left_code=code))
-            return connection.scalar(select(table.c.left_rounds).where(this)) or 0
+    def seen(self) -> list[ResponseFile]:
+        """Files that were seen on the SFTP site and are not gathered yet."""
+        return self._select(table.c.state == FileState.SEEN)
 
     def kept(self) -> list[ResponseFile]:
-        """The files that lie in blob storage, in the order in which they were first seen."""
-        wanted = (
-            select(table).where(table.c.gathered_at.is_not(None), table.c.removed_at.is_(None)).order_by(table.c.id)
+        """The files that are in blob storage, in the order in which they were first seen."""
+        return self._select(table.c.gathered_at.is_not(None), table.c.removed_at.is_(None))
+
+    def expired(self, *, before: datetime, limit: int) -> list[ResponseFile]:
+        """Kept files that were gathered before this time and do not wait for their load."""
+        ended = table.c.state.in_((FileState.LOADED, FileState.FAILED))
+        return self._select(table.c.gathered_at < before, table.c.removed_at.is_(None), ended, limit=limit)
+
+    def to_archive(self, layouts: Collection[str], limit: int) -> list[ResponseFile]:
+        """Loaded files of these layouts whose remote files are not archived yet, those left most often last."""
+        conditions = (
+            table.c.state == FileState.LOADED,
+            table.c.put_away_at.is_(None),
+            table.c.layout.in_(layouts),
         )
-        with self._database.reading() as connection:
-            return [_from_row(row) for row in connection.execute(wanted)]
-
-    def old(self, *, before: datetime, limit: int) -> list[ResponseFile]:
-        """Files that were kept before then and do not wait for their load, in the order in which they were seen."""
-        wanted = (
-            select(table)
-            .where(
-                table.c.gathered_at < before,
-                table.c.removed_at.is_(None),
-                table.c.state.in_((FileState.LOADED, FileState.FAILED)),
-            )
-            .order_by(table.c.id)
-            .limit(limit)
-        )
-        with self._database.reading() as connection:
-            return [_from_row(row) for row in connection.execute(wanted)]
-
-    def removed(self, file: ResponseFile) -> None:
-        """Record that a file is not kept any more."""
-        with self._database.writing() as connection:
-            connection.execute(update(table).where(table.c.id == file.id).values(removed_at=self._clock.now()))
-
-    def only_seen(self) -> list[ResponseFile]:
-        """Files that were seen and are not gathered yet."""
-        with self._database.reading() as connection:
-            seen = select(table).where(table.c.state == FileState.SEEN).order_by(table.c.id)
-            return [_from_row(row) for row in connection.execute(seen)]
-
-    def vanished(self, file: ResponseFile, *, code: str, sentence: str) -> None:
-        """Record that a file that was only seen will not be gathered."""
-        with self._database.writing() as connection:
-            connection.execute(
-                update(table)
-                .where(table.c.id == file.id, table.c.state == FileState.SEEN)
-                .values(state=FileState.FAILED, error_code=code, error=sentence[:2000])
-            )
-
-    def not_put_away(self, layouts: Collection[str], limit: int) -> list[ResponseFile]:
-        """Loaded files of these layouts whose remote files are not put away yet."""
-        wanted = (
-            select(table)
-            .where(table.c.state == FileState.LOADED, table.c.put_away_at.is_(None), table.c.layout.in_(layouts))
-            .order_by(table.c.left_rounds, table.c.id)
-            .limit(limit)
-        )
-        with self._database.reading() as connection:
-            return [_from_row(row) for row in connection.execute(wanted)]
-
-    def put_away(self, file: ResponseFile) -> None:
-        """Record that the remote file was moved or removed."""
-        with self._database.writing() as connection:
-            connection.execute(
-                update(table)
-                .where(table.c.id == file.id)
-                .values(put_away_at=self._clock.now(), left_rounds=0, left_code=None)
-            )
-
-    def last_gathered(self) -> dict[str | None, datetime]:
-        """When the last file of each layout was gathered; under None that of files whose layout is not known."""
-        wanted = select(table.c.layout, func.max(table.c.gathered_at)).group_by(table.c.layout)
-        with self._database.reading() as connection:
-            rows = connection.execute(wanted.where(table.c.gathered_at.is_not(None))).all()
-        return {layout: at for layout, at in rows}  # noqa: C416 - rows are no pairs to mypy
-
-    def gathered(self, file: ResponseFile, *, sha256: str, due_at: datetime) -> bool:
-        """Record that the file lies in blob storage; false when somebody else recorded it first."""
-        with self._database.writing() as connection:
-            changed = connection.execute(
-                update(table)
-                .where(table.c.id == file.id, table.c.state == FileState.SEEN)
-                .values(
-                    state=FileState.GATHERED,
-                    sha256=sha256,
-                    gathered_at=self._clock.now(),
-                    due_at=due_at,
-                    left_rounds=0,
-                    left_code=None,
-                )
-            )
-        return changed.rowcount == 1
-
-    def try_load(self, file: ResponseFile, *, due_at: datetime) -> None:
-        """Record that a load is tried now."""
-        with self._database.writing() as connection:
-            connection.execute(
-                update(table).where(table.c.id == file.id).values(attempts=table.c.attempts + 1, due_at=due_at)
-            )
-
-    def failed(self, file: ResponseFile, *, code: str, sentence: str) -> None:
-        """Record that a gathered file cannot be loaded as it is; one that was loaded before or meanwhile stays so."""
-        with self._database.writing() as connection:
-            connection.execute(delete(staging).where(staging.c.response_file_id == file.id, staging.c.place.is_(None)))
-            connection.execute(
-                update(table)
-                .where(table.c.id == file.id, table.c.state == FileState.GATHERED)
-                .values(
-                    state=case((table.c.rows_read.is_(None), FileState.FAILED), else_=FileState.LOADED),
-                    error_code=code,
-                    error=sentence[:2000],
-                )
-            )
-
-    def load_anew(self, file: ResponseFile, *, due_at: datetime) -> bool:
-        """Let a kept file be loaded once more, from the beginning; false when it is not kept any more."""
-        with self._database.writing() as connection:
-            changed = connection.execute(
-                update(table)
-                .where(table.c.id == file.id, table.c.state != FileState.SEEN, table.c.removed_at.is_(None))
-                .values(state=FileState.GATHERED, attempts=0, due_at=due_at)
-            )
-        return changed.rowcount == 1
-
-    def kept_again(self, file: ResponseFile) -> None:
-        """Record that a file that was removed after its time is kept once more."""
-        with self._database.writing() as connection:
-            connection.execute(
-                update(table).where(table.c.id == file.id).values(gathered_at=self._clock.now(), removed_at=None)
-            )
+        return self._select(*conditions, order_by=(table.c.left_rounds, table.c.id), limit=limit)
 
     def gathered_since(self, since: datetime) -> list[ResponseFile]:
         """The files that were gathered at this time or later, in the order in which they were first seen."""
-        wanted = select(table).where(table.c.gathered_at >= since, table.c.state != FileState.SEEN).order_by(table.c.id)
-        with self._database.reading() as connection:
-            return [_from_row(row) for row in connection.execute(wanted)]
+        return self._select(table.c.gathered_at >= since, table.c.state != FileState.SEEN)
 
     def named(self, name: str) -> list[ResponseFile]:
-        """The gathered files of this name, in the order in which they were first seen."""
-        wanted = select(table).where(table.c.name == name, table.c.state != FileState.SEEN).order_by(table.c.id)
-        with self._database.reading() as connection:
-            return [_from_row(row) for row in connection.execute(wanted)]
-
-    def put_off(self, file: ResponseFile, *, due_at: datetime) -> None:
-        """Record when the next message of the file is due."""
-        with self._database.writing() as connection:
-            connection.execute(update(table).where(table.c.id == file.id).values(due_at=due_at))
+        """The files of this name, in the order in which they were first seen."""
+        return self._select(table.c.name == name)
 
     def forgotten(self, limit: int) -> list[ResponseFile]:
-        """Gathered files whose load is overdue and not under way (rule 3)."""
+        """Gathered files whose load is overdue and not in progress (rule 3)."""
         now = self._clock.now()
         leased = select(tables.lease.c.name).where(
             tables.lease.c.name == "response-file:" + table.c.name, tables.lease.c.expires_at > now
         )
-        wanted = (
-            select(table)
-            .where(table.c.state == FileState.GATHERED, table.c.due_at < now, ~leased.exists())
-            .order_by(table.c.due_at)
-            .limit(limit)
-        )
-        with self._database.reading() as connection:
-            return [_from_row(row) for row in connection.execute(wanted)]
+        conditions = (table.c.state == FileState.GATHERED, table.c.due_at < now, ~leased.exists())
+        return self._select(*conditions, order_by=(table.c.due_at,), limit=limit)
 
-    def newest(self, limit: int) -> list[ResponseFile]:
-        """The newest response files, newest first."""
+    def history(self, file: ResponseFile) -> list[Row[Any]]:
+        """Every change of state, oldest first: `at, from_state, to_state, owner, note`."""
+        query = select(history).where(history.c.response_file_id == file.id).order_by(history.c.id)
         with self._database.reading() as connection:
-            return [
-                _from_row(row) for row in connection.execute(select(table).order_by(table.c.id.desc()).limit(limit))
-            ]
+            return list(connection.execute(query))
+
+    def last_gathered(self) -> dict[str | None, datetime]:
+        """When the last file of each layout was gathered; under None that of files whose layout is not known."""
+        query = select(table.c.layout, func.max(table.c.gathered_at)).group_by(table.c.layout)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.where(table.c.gathered_at.is_not(None))).all()
+        return {layout: at for layout, at in rows}  # noqa: C416 - rows are no pairs to mypy
 
     def totals(self) -> dict[str, int]:
         """Files by state, as `files_<state>`, and the sums of their rows, as `rows_<what>`."""
@@ -318,6 +116,120 @@ class ResponseFiles:
             **{f"rows_{name}": int(value) for name, value in zip(names, sums, strict=True)},
         }
 
+    def _select(
+        self,
+        *conditions: ColumnElement[bool],
+        order_by: tuple[ColumnElement[Any], ...] = (table.c.id,),
+        limit: int | None = None,
+    ) -> list[ResponseFile]:
+        query = select(table).where(*conditions).order_by(*order_by).limit(limit)
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(query)]
+
+    # Changing
+
+    def add(self, name: str, size: int, modified: datetime, *, layout: str, owner: str, note: str) -> int:
+        """Add a file in state `seen`, in place of a seen file of this name that has another size or time.
+
+        Returns:
+            In how many rounds in a row a file of this name was left: more than 0 where it replaces one.
+        """
+        now = self._clock.now()
+        changed = or_(table.c.size != size, table.c.modified != modified)
+        outgrown = and_(table.c.name == name, table.c.state == FileState.SEEN, changed)
+        try:
+            with self._database.writing() as connection:
+                rounds = connection.scalar(select(func.max(table.c.left_rounds)).where(outgrown))
+                left_rounds = 0 if rounds is None else rounds + 1
+                connection.execute(delete(table).where(outgrown))
+                file_id = connection.execute(
+                    insert(table)
+                    .values(
+                        name=name,
+                        size=size,
+                        modified=modified,
+                        state=FileState.SEEN,
+                        version=1,
+                        seen_at=now,
+                        due_at=now,
+                        attempts=0,
+                        layout=layout,
+                        left_rounds=left_rounds,
+                    )
+                    .returning(table.c.id)
+                ).scalar_one()
+                _append_history(connection, file_id, None, FileState.SEEN, owner, note, now)
+        except IntegrityError:
+            return 0  # another gatherer added it first
+        return left_rounds
+
+    @retry_transaction
+    def update(self, file: ResponseFile, **columns: object) -> ResponseFile:
+        """Change columns, not the state.
+
+        Raises:
+            LeaseLost: somebody else changed the file first; nothing was written.
+        """
+        with self._database.writing() as connection:
+            return _compare_and_set(connection, file, columns)
+
+    @retry_transaction
+    def record(self, file: ResponseFile, note: str, *, owner: str, **columns: object) -> ResponseFile:
+        """Change columns, not the state, and append to the history.
+
+        Raises:
+            LeaseLost: somebody else changed the file first; nothing was written.
+        """
+        with self._database.writing() as connection:
+            changed = _compare_and_set(connection, file, columns)
+            _append_history(connection, file.id, file.state, file.state, owner, note, self._clock.now())
+            return changed
+
+    @retry_transaction
+    def advance(self, file: ResponseFile, to: FileState, *, owner: str, note: str, **columns: object) -> ResponseFile:
+        """Change the state, and append to the history.
+
+        Raises:
+            LeaseLost: somebody else changed the file first; nothing was written.
+        """
+        with self._database.writing() as connection:
+            return _advance(connection, file, to, owner=owner, note=note, now=self._clock.now(), **columns)
+
+    @retry_transaction
+    def fail(self, file: ResponseFile, error: BridgeError, *, owner: str) -> ResponseFile:
+        """Record that a gathered file cannot be loaded as it is. A file that was loaded before is loaded still.
+
+        Raises:
+            LeaseLost: somebody else changed the file first; nothing was written.
+        """
+        to = FileState.FAILED if file.counts is None else FileState.LOADED
+        marks = {"error_code": error.code, "error": error.sentence[:2000]}
+        with self._database.writing() as connection:
+            connection.execute(delete(staging).where(staging.c.response_file_id == file.id, staging.c.place.is_(None)))
+            note = error.sentence
+            return _advance(connection, file, to, owner=owner, note=note, now=self._clock.now(), **marks)
+
+    def load_again(self, file: ResponseFile, *, due_at: datetime, owner: str) -> ResponseFile:
+        """Let a kept file be loaded once more, with all its attempts.
+
+        Raises:
+            LeaseLost: somebody else changed the file first; nothing was written.
+        """
+        if file.state is FileState.GATHERED:
+            return self.update(file, attempts=0, due_at=due_at)
+        note = "to be loaded again"
+        return self.advance(file, FileState.GATHERED, owner=owner, note=note, attempts=0, due_at=due_at)
+
+    def count_left_round(self, file: ResponseFile, *, code: str) -> int:
+        """Count a round in which the file could not be gathered, or archived; how many there are in a row now.
+
+        The count only grows by one, so it needs no version, and disturbs nobody who works on the file.
+        """
+        with self._database.writing() as connection:
+            this = table.c.id == file.id
+            connection.execute(update(table).where(this).values(left_rounds=table.c.left_rounds + 1, left_code=code))
+            return connection.scalar(select(table.c.left_rounds).where(this)) or 0
+
 
 def record_load(
     connection: Connection,
@@ -325,68 +237,123 @@ def record_load(
     counts: LoadCounts,
     rejects: Mapping[RejectReason, int],
     *,
+    owner: str,
+    now: datetime,
     refused: BridgeError | None = None,
     keep_new: bool = False,
-    now: datetime,
-) -> None:
+) -> ResponseFile:
     """Record, within the transaction that moved the rows, that the file is loaded.
 
-    Of a file that was loaded before, the rows that were loaded then are no longer counted as known.
+    If it was loaded before, the rows that were loaded then no longer count as known.
 
     Args:
         connection: the transaction.
         file: the response file.
         counts: what became of its rows in this load.
-        rejects: those that were refused, by reason.
-        refused: what the file is marked with where some were.
-        keep_new: leave the new rows staged, for a file that is made of them.
+        rejects: its rejected rows, by reason.
+        owner: who loads it.
         now: the time.
+        refused: the error that the file is marked with if rows were rejected.
+        keep_new: leave the new rows staged, for a file that is made of them.
+
+    Returns:
+        The loaded file.
 
     Raises:
-        LeaseLost: somebody else was at it: it is not waiting for its load any more, or its staged rows are not
-            those that were counted; roll back.
+        LeaseLost: somebody else changed the file, or its staged rows are not those that were counted; roll back.
     """
-    mine = staging.c.response_file_id == file.id
-    staged = connection.execute(delete(staging).where(mine, staging.c.place.is_(None) if keep_new else true())).rowcount
+    its_rows = staging.c.response_file_id == file.id
+    removed = delete(staging).where(its_rows, staging.c.place.is_(None) if keep_new else true())
+    staged = connection.execute(removed).rowcount
     if keep_new:
-        staged += connection.scalar(select(func.count()).select_from(staging).where(mine)) or 0
+        staged += connection.scalar(select(func.count()).select_from(staging).where(its_rows)) or 0
+    if staged != counts.loaded + counts.known or file.state is not FileState.GATHERED:
+        raise LeaseLost(lease=lease_name(file.name))
     connection.execute(delete(tables.reject_count).where(tables.reject_count.c.response_file_id == file.id))
     if rejects:
         connection.execute(
             insert(tables.reject_count),
             [{"response_file_id": file.id, "reason": reason, "rows": rows} for reason, rows in rejects.items()],
         )
-    before = file.counts or LoadCounts(read=0, loaded=0, known=0, rejected=0, unmatched=0)
-    changed = connection.execute(
-        update(table)
-        .where(table.c.id == file.id, table.c.state == FileState.GATHERED)
-        .values(
-            state=FileState.LOADED,
-            loaded_at=now,
-            rows_read=counts.read,
-            # Of a file from which a person was erased, fewer rows are known than were loaded.
-            rows_loaded=min(before.loaded, counts.known) + counts.loaded,
-            rows_known=counts.known - min(before.loaded, counts.known),
-            rows_rejected=counts.rejected,
-            # Others may have found their broadcast meanwhile.
-            rows_unmatched=func.coalesce(table.c.rows_unmatched, 0) + counts.unmatched,
-            by_type=json.dumps(dict(Counter(before.by_type) + Counter(counts.by_type))),
-            error_code=refused.code if refused else None,
-            error=refused.sentence[:2000] if refused else None,
-        )
+    before = file.counts or _NO_ROWS
+    # Of a file from which a person was erased, fewer rows are known than were loaded.
+    loaded_before = min(before.loaded, counts.known)
+    return _advance(
+        connection,
+        file,
+        FileState.LOADED,
+        owner=owner,
+        note=f"{counts.read} rows: {counts.loaded} loaded, {counts.known} known, {counts.rejected} rejected",
+        now=now,
+        loaded_at=now,
+        rows_read=counts.read,
+        rows_loaded=loaded_before + counts.loaded,
+        rows_known=counts.known - loaded_before,
+        rows_rejected=counts.rejected,
+        # Some of the rows loaded before may have found their broadcast meanwhile.
+        rows_unmatched=func.coalesce(table.c.rows_unmatched, 0) + counts.unmatched,
+        by_type=json.dumps(dict(Counter(before.by_type) + Counter(counts.by_type))),
+        error_code=refused.code if refused else None,
+        error=refused.sentence[:2000] if refused else None,
     )
-    if changed.rowcount == 0 or staged != counts.loaded + counts.known:
-        raise LeaseLost(lease=lease_name(file.name))
 
 
 def no_longer_unmatched(connection: Connection, file_id: int, rows: int) -> None:
-    """Record that so many rows of a file that had found no broadcast look for none any more."""
+    """Record that so many rows of a file that had found no broadcast look for none any more.
+
+    The count only changes by a difference, so it needs no version.
+    """
     connection.execute(update(table).where(table.c.id == file_id).values(rows_unmatched=table.c.rows_unmatched - rows))
 
 
 def lease_name(name: str) -> str:
     """Name of the lease under which a file of this name is gathered or loaded."""
     return f"response-file:{name}"
+
+
+def _advance(
+    connection: Connection,
+    file: ResponseFile,
+    to: FileState,
+    *,
+    owner: str,
+    note: str,
+    now: datetime,
+    **columns: object,
+) -> ResponseFile:
+    file.check_transition(to)
+    changed = _compare_and_set(connection, file, {"state": to, **columns})
+    _append_history(connection, file.id, file.state, to, owner, note, now)
+    return changed
+
+
+def _compare_and_set(connection: Connection, file: ResponseFile, columns: Mapping[str, object]) -> ResponseFile:
+    changed = connection.execute(
+        update(table)
+        # The state too: code from before versions changes it without a new version.
+        .where(table.c.id == file.id, table.c.version == file.version, table.c.state == file.state)
+        .values(version=file.version + 1, **columns)
+        .returning(*table.c)
+    ).one_or_none()
+    if changed is None:
+        raise LeaseLost(lease=lease_name(file.name))
+    return _from_row(changed)
+
+
+def _append_history(
+    connection: Connection,
+    file_id: int,
+    was: FileState | None,
+    to: FileState,
+    owner: str,
+    note: str,
+    now: datetime,
+) -> None:
+    connection.execute(
+        insert(history).values(
+            response_file_id=file_id, at=now, from_state=was, to_state=to, owner=owner, note=note[:_NOTE_LENGTH]
+        )
+    )
 
 
 def _from_row(row: Row[Any]) -> ResponseFile:
@@ -406,6 +373,7 @@ def _from_row(row: Row[Any]) -> ResponseFile:
         size=row.size,
         modified=row.modified,
         state=FileState(row.state),
+        version=row.version,
         sha256=row.sha256,
         seen_at=row.seen_at,
         gathered_at=row.gathered_at,

@@ -30,11 +30,11 @@ from shared.database.bulk.load import BulkLoad
 from shared.database.connections import Database
 from shared.database.types import UtcDateTime
 from shared.ledger.recipients import key_hash
-from shared.ledger.responses.files import ResponseFile
 from shared.ledger.responses.matching import WAYS, match
 from shared.ledger.tables import broadcast, response_event, unmatched_response
 from shared.ledger.tables import response_staging as staging
 from shared.response import Response, event_key
+from shared.response_file import ResponseFile
 
 #: Lines of a response file that are moved by one statement.
 _LINES: Final = 10_000

@@ -12,11 +12,13 @@ from shared.errors import ErasureBusy, ResponseFileError, ResponseFileLayout, St
 from shared.files.archives.pack import pack
 from shared.ledger.leases import HeldLease
 from shared.ledger.person import Person
-from shared.ledger.responses.files import ResponseFile, lease_name
+from shared.ledger.responses.files import lease_name
 from shared.optimizely.responses.reader import ResponseReader
 from shared.optimizely.responses.rows import RawLines, raw_lines
 from shared.rejects import RejectReason
 from shared.response import Response
+from shared.response_file import ResponseFile
+from shared.storage import blob_names
 
 #: What may stand around a value in a row that cannot be read.
 _AROUND = re.compile("[\\s;,|\"'\0]+")
@@ -62,7 +64,7 @@ class PersonInResponseFiles:
 
     def _files(self) -> Iterator[ResponseFile]:
         kept = self._bridge.ledger.response_files.kept()
-        return (file for file in kept if self._bridge.responses.find(file.blob) is not None)
+        return (file for file in kept if self._bridge.responses.find(blob_names.response_file(file)) is not None)
 
     def _look(self, file: ResponseFile, person: Person) -> list[range]:
         """The lines of each of their rows."""
@@ -90,7 +92,9 @@ class PersonInResponseFiles:
     def _read(self, file: ResponseFile, layout: ResponseLayout) -> Iterator[tuple[range, Response | RejectReason]]:
         """Every row with the lines that it stands in."""
         before: tuple[int, Response | RejectReason] | None = None
-        for line, row in ResponseReader(self._bridge.responses.chunks(file.blob), layout, name=file.name).rows():
+        for line, row in ResponseReader(
+            self._bridge.responses.chunks(blob_names.response_file(file)), layout, name=file.name
+        ).rows():
             if before is not None:
                 yield range(before[0], line), before[1]
             before = line, row
@@ -126,7 +130,7 @@ class PersonInResponseFiles:
             for number, line in enumerate(raw.lines, 1)
             if (place := bisect_right(starts, number) - 1) < 0 or number not in theirs[place]
         )
-        with self._bridge.responses.writer(file.blob) as kept:
+        with self._bridge.responses.writer(blob_names.response_file(file)) as kept:
             for piece in pack(left, raw.packed, name=file.name.removesuffix(".zip")):
                 digest.update(piece)
                 kept.write(piece)
@@ -135,4 +139,4 @@ class PersonInResponseFiles:
             kept.commit({"sha256": digest.hexdigest()}, replace=True)
 
     def _raw(self, file: ResponseFile, layout: ResponseLayout) -> RawLines:
-        return raw_lines(self._bridge.responses.chunks(file.blob), layout, name=file.name)
+        return raw_lines(self._bridge.responses.chunks(blob_names.response_file(file)), layout, name=file.name)

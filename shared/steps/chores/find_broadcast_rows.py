@@ -32,7 +32,7 @@ def find_broadcast_rows(bridge: Bridge) -> int:
         if row is None:
             continue
         try:
-            linked = bridge.ledger.broadcasts.touch(broadcast, rs_broadcast_id=row)
+            linked = bridge.ledger.broadcasts.update(broadcast, rs_broadcast_id=row)
         except BroadcastChangedMeanwhile:
             continue  # a step works on it; the next round tries again
         if linked.sent is not None:

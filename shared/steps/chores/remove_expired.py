@@ -101,15 +101,16 @@ def _expired_names(bridge: Bridge, container: Staging, before: datetime) -> Iter
 
 def _response_files(bridge: Bridge, before: datetime) -> tuple[int, bool]:
     files, removed = bridge.ledger.response_files, 0
-    expired = files.old(before=before, limit=_BLOBS)
+    expired = files.expired(before=before, limit=_BLOBS)
     for file in expired:
         with bridge.ledger.leases.held(file_lease_name(file.name), new_owner()) as lease:
             current = files.get(file.id)
-            if lease is None or current is None or current.state is not file.state:
+            if lease is None or current.state is not file.state:
                 continue  # it is being loaded again
             # The record comes last: until then the next round finds the file again.
-            bridge.responses.remove(file.blob)
-            files.removed(file)
+            bridge.responses.remove(blob_names.response_file(file))
+            note = "the kept file was removed at the end of its retention"
+            files.record(current, note, owner=lease.owner, removed_at=bridge.clock.now())
             removed += 1
     return removed, len(expired) == _BLOBS
 

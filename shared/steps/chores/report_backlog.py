@@ -11,7 +11,7 @@ from shared.bridge import Bridge
 from shared.broadcast import ENDED, State
 from shared.config.settings import Settings
 from shared.ledger.backlog import Waiting, broadcasts_under_way, ferg_files_under_way, response_files_under_way
-from shared.ledger.responses.files import FileState
+from shared.response_file import FileState
 from shared.telemetry import log
 
 #: States in which a broadcast waits for something.

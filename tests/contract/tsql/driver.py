@@ -24,7 +24,7 @@ from tests.contract.tsql.catalogue import reflect
 
 SHARED: Final = Path(__file__).parents[3] / "shared"
 #: What stands between a statement and the driver, whatever is sent.
-DIALECT: Final = SHARED / "sql_server_dialect.py"
+DIALECT: Final = SHARED / "database" / "mssql_dialect.py"
 
 #: What SQLAlchemy's dialect asks for when it first connects, by a part of its question.
 _FACTS: Final[Mapping[str, object]] = {

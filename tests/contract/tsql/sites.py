@@ -17,13 +17,13 @@ _SENDING: Final = frozenset(
 #: neither Babelfish nor sqlglot knows (a setting asks for it; `tests/unit/database/bulk` has its tests).
 _NOT_SENT: Final = frozenset(
     {
-        ("bulk/bulk_insert.py", None),
-        ("database.py", "_prepare_sqlite"),
-        ("database.py", "_write_ahead"),
-        ("database.py", "_begin_sqlite"),
-        ("faststats/delivery_file.py", None),
+        ("database/bulk/bulk_insert.py", None),
+        ("database/connections.py", "_prepare_sqlite"),
+        ("database/connections.py", "_write_ahead"),
+        ("database/connections.py", "_begin_sqlite"),
+        ("faststats/duplicates.py", None),
         ("ledger/schema.py", "_sql_server_plan"),
-        ("sql_server_dialect.py", None),
+        ("database/mssql_dialect.py", None),
     }
 )
 #: How a statement begins.

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from shared.broadcast import Broadcast, State
 from shared.database.bulk.load import BulkLoad
+from shared.errors import ResponseFileVanished
 from shared.faststats.ferg_file import FergFiles
 from shared.ledger import erasures, person_rows, recipients, removals
 from shared.ledger.alerts import AlertKind
@@ -20,7 +21,7 @@ from shared.ledger.person import GivenBy, Person
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import LoadCounts, ResponseFile, record_load
+from shared.ledger.responses.files import record_load
 from shared.ledger.schema import Schema
 from shared.ledger.suppressions import Entry, address_hash
 from shared.operations.broadcasts import cancel
@@ -28,6 +29,7 @@ from shared.operations.erasure.erase import erase
 from shared.operations.responses import load_again, take_in
 from shared.rejects import RejectReason
 from shared.response import Response
+from shared.response_file import FileState, LoadCounts, ResponseFile
 from shared.steps.chores.check_response_arrival import check_response_arrival
 from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
 from shared.steps.chores.match_responses import match_responses
@@ -37,6 +39,7 @@ from shared.steps.load_responses import move
 from shared.steps.sync_suppressions import sync_suppressions
 from shared.web.status import status
 from tests.flow.harness import Flow, change_job, channel, until
+from tests.response_files import OWNER, add_file, gather_file
 
 #: More than one statement takes.
 _MANY = 2_500
@@ -121,39 +124,40 @@ def _have_bad_days(flow: Flow) -> None:
         until(lambda: lease._expires_at > first, "a heartbeat")
         assert ledger.leases.owner("tour") == "tourist"
     file = _gathered(flow, "bad.csv")
-    ledger.response_files.put_off(file, due_at=flow.clock.now())
-    ledger.response_files.failed(file, code="some-code", sentence="Some sentence.")
+    files = ledger.response_files
+    file = files.update(file, due_at=flow.clock.now())
+    files.fail(file, ResponseFileVanished(file=file.name), owner=OWNER)
     none = LoadCounts(read=1, loaded=0, known=0, rejected=1, unmatched=0)
     gone = _seen(flow, "gone.csv")
-    assert ledger.response_files.left(gone, code="some-code") == 1
-    assert gone.id in {file.id for file in ledger.response_files.only_seen()}
-    ledger.response_files.vanished(gone, code="some-code", sentence="Some sentence.")
-    ledger.response_files.see_again(gone)
-    assert ledger.response_files.see(gone.name, 2, gone.modified, layout="default") == 1
+    assert files.count_left_round(gone, code="some-code") == 1
+    assert gone.id in {file.id for file in files.seen()}
+    gone = files.advance(gone, FileState.FAILED, owner=OWNER, note="vanished")
+    gone = files.advance(gone, FileState.SEEN, owner=OWNER, note="there again")
+    assert len(files.history(gone)) == 3
+    assert files.add(gone.name, 2, gone.modified, layout="default", owner=OWNER, note="grown") == 2
     with ledger.database.writing() as connection:
         record_load(
-            connection, _gathered(flow, "rejected.csv"), none, {RejectReason.EMAIL_INVALID: 1}, now=flow.clock.now()
+            connection,
+            _gathered(flow, "rejected.csv"),
+            none,
+            {RejectReason.EMAIL_INVALID: 1},
+            owner=OWNER,
+            now=flow.clock.now(),
         )
 
 
 def _seen(flow: Flow, name: str) -> ResponseFile:
-    files, moment = flow.bridge.ledger.response_files, flow.clock.now()
-    files.see(name, 1, moment, layout="default")
-    file = files.find(name, 1, moment)
-    assert file is not None
-    return file
+    return add_file(flow.bridge.ledger.response_files, name, 1, flow.clock.now())
 
 
 def _gathered(flow: Flow, name: str) -> ResponseFile:
-    file = _seen(flow, name)
-    assert flow.bridge.ledger.response_files.gathered(file, sha256="00", due_at=flow.clock.now())
-    return file
+    return gather_file(flow.bridge.ledger.response_files, _seen(flow, name), due_at=flow.clock.now())
 
 
 def _put_away(flow: Flow) -> None:
     files = flow.bridge.ledger.response_files
-    for file in files.not_put_away(["default"], 1):
-        files.put_away(file)
+    for file in files.to_archive(["default"], 1):
+        files.record(file, "archived", owner=OWNER, put_away_at=flow.clock.now())
     assert check_response_arrival(flow.bridge) == []
 
 
@@ -208,8 +212,8 @@ def _remove_expired(flow: Flow) -> None:
     removals.remove_unmatched(database, before=later)
     assert removals.remove_recipients(database, before=later, limit=100, rows=100) > (0, False)
     assert removals.remove_history(database, before=later, limit=100) > 0
-    for file in flow.bridge.ledger.response_files.old(before=later, limit=2):
-        flow.bridge.ledger.response_files.removed(file)
+    for file in flow.bridge.ledger.response_files.expired(before=later, limit=2):
+        flow.bridge.ledger.response_files.record(file, "removed", owner=OWNER, removed_at=flow.clock.now())
     for _ in range(2):
         removals.record(database, "some-kind", 1, looked_at=flow.clock.now())
     assert "some-kind" in {one.kind for one in removals.removals(database)}
@@ -241,7 +245,7 @@ def _match_later(flow: Flow) -> None:
     with database.writing() as connection:
         move(connection, "early", flow.bridge.rs_db, now=flow.clock.now())
         both = LoadCounts(read=2, loaded=2, known=0, rejected=0, unmatched=2)
-        record_load(connection, file, both, {}, now=flow.clock.now())
+        record_load(connection, file, both, {}, owner=OWNER, now=flow.clock.now())
     match_responses(flow.bridge.ledger, flow.bridge.rs_db)
     assert flow.run(job_id).state is State.CLOSED
     match_responses(flow.bridge.ledger, flow.bridge.rs_db)
@@ -259,7 +263,7 @@ def _leave_in_files(flow: Flow) -> None:
         move(connection, "ferg", None, now=flow.clock.now())
         ferg_files.make(connection, file, "ferg", columns=["BounceType"], rows=1, now=flow.clock.now())
         one = LoadCounts(read=1, loaded=1, known=0, rejected=0, unmatched=1)
-        record_load(connection, file, one, {}, keep_new=True, now=flow.clock.now())
+        record_load(connection, file, one, {}, owner=OWNER, keep_new=True, now=flow.clock.now())
     left: dict[str, bytes] = {}
     usual = {"delimiter": "TAB", "encloser": "DOUBLEQUOTE", "date_format": "dd.MM.yyyy HH:mm:ss", "zone": "UTC"}
     ferg = FergFiles.with_parameters(lambda name, chunks: left.update({name: b"".join(chunks)}), **usual)
@@ -298,7 +302,6 @@ def _load_again(flow: Flow) -> None:
     files, file = flow.bridge.ledger.response_files, take_in(flow.bridge, path)
     assert load_again(flow.bridge, file.id).loaded == 1
     assert load_again(flow.bridge, file.id).known == 1
-    files.kept_again(file)
     assert [one.id for one in files.named(path.name)] == [file.id]
     assert file.id in {one.id for one in files.gathered_since(flow.clock.now() - timedelta(hours=1))}
 

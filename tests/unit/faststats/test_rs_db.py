@@ -17,10 +17,10 @@ from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import FileState, ResponseFile
 from shared.ledger.schema import Schema
 from shared.response import Response
 from tests.databases import ZONE
+from tests.response_files import make_response_file
 
 from .conftest import NOW
 
@@ -50,28 +50,7 @@ BROADCAST = Broadcast(
     campaign_id=500,
     mailing_id=900,
 )
-FILES = (
-    ResponseFile(
-        id=number,
-        name="Response1.csv",
-        size=1,
-        modified=NOW,
-        state=FileState.GATHERED,
-        sha256="",
-        seen_at=NOW,
-        gathered_at=NOW,
-        loaded_at=None,
-        due_at=NOW,
-        attempts=0,
-        counts=None,
-        error_code=None,
-        error=None,
-        layout="default",
-        left_rounds=0,
-        removed_at=None,
-    )
-    for number in count(1)
-)
+FILES = (make_response_file(id=number) for number in count(1))
 OPEN = Response(message_type="Open", event_time=NOW, email="ann@example.com", urn="1", communication_key="K1")
 
 

@@ -11,7 +11,7 @@ from shared.broadcast import ENDED, Broadcast, BroadcastRequest, State
 from shared.database.connections import Database
 from shared.ledger import Ledger, tables
 from shared.ledger.backlog import Waiting, broadcasts_under_way, ferg_files_under_way, response_files_under_way
-from shared.ledger.responses.files import FileState
+from shared.response_file import FileState
 from shared.steps.chores.report_backlog import backlog_fields
 from tests.clocks import MovableClock
 

@@ -222,7 +222,7 @@ def test_touch_changes_columns_and_the_version_but_neither_state_nor_history(
     ledger: Ledger, take_in: TakeIn, clock: MovableClock
 ) -> None:
     seen = take_in()
-    touched = ledger.broadcasts.touch(seen, attempts=4, due_at=clock.advance(minutes=1))
+    touched = ledger.broadcasts.update(seen, attempts=4, due_at=clock.advance(minutes=1))
     assert (touched.state, touched.version, touched.attempts, touched.due_at) == (State.CLAIMED, 2, 4, clock.now())
     assert touched.changed_at == seen.changed_at
     assert len(ledger.broadcasts.history(seen)) == 1
@@ -232,7 +232,7 @@ def test_touch_of_an_older_version_is_refused(ledger: Ledger, take_in: TakeIn) -
     seen = take_in()
     changed = move(ledger, seen, State.STAGED)
     with pytest.raises(BroadcastChangedMeanwhile):
-        ledger.broadcasts.touch(seen, attempts=1)
+        ledger.broadcasts.update(seen, attempts=1)
     assert ledger.broadcasts.get(seen.key) == changed
 
 
@@ -264,7 +264,7 @@ def test_the_history_tells_every_change_in_order_without_a_gap(
     ]
     for number, state in enumerate(way):
         broadcast = move(ledger, broadcast, state, note=f"step {number}", now=clock.advance(seconds=1))
-        broadcast = ledger.broadcasts.touch(broadcast, attempts=1)
+        broadcast = ledger.broadcasts.update(broadcast, attempts=1)
     history = ledger.broadcasts.history(broadcast)
     assert [row.to_state for row in history] == [State.CLAIMED, *way]
     assert all(before.to_state == after.from_state for before, after in pairwise(history))
@@ -283,7 +283,7 @@ def test_the_history_is_only_ever_appended_to(ledger: Ledger, take_in: TakeIn) -
     broadcast = take_in()
     for state in ORDER[1:]:
         broadcast = move(ledger, broadcast, state)
-    broadcast = ledger.broadcasts.touch(broadcast, reported_at=broadcast.created_at)
+    broadcast = ledger.broadcasts.update(broadcast, reported_at=broadcast.created_at)
     ledger.broadcasts.history(broadcast)
     about_history = {statement.split()[0] for statement in statements if "history" in statement}
     assert about_history == {"INSERT", "SELECT"}
@@ -378,7 +378,7 @@ def test_an_end_is_unreported_until_it_is_recorded_as_reported(
 ) -> None:
     broadcast = take_in(1, state=state)
     assert ledger.broadcasts.unreported(10) == ([broadcast] if state in ENDED else [])
-    ledger.broadcasts.touch(broadcast, reported_at=clock.now())
+    ledger.broadcasts.update(broadcast, reported_at=clock.now())
     assert ledger.broadcasts.unreported(10) == []
 
 

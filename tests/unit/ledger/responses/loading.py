@@ -21,10 +21,12 @@ from shared.database.connections import Database
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import LoadCounts, ResponseFile, ResponseFiles, record_load
+from shared.ledger.responses.files import ResponseFiles, record_load
 from shared.response import Response
+from shared.response_file import LoadCounts, ResponseFile
 from shared.steps.load_responses import move
 from tests.clocks import MovableClock
+from tests.response_files import add_file, gather_file
 
 ZONE = ZoneInfo("Europe/Berlin")
 SCHEMA = RsDbSchema(ZONE.key)
@@ -37,10 +39,7 @@ def gathered(database: Database, name: str) -> ResponseFile:
     files = ResponseFiles(database, MovableClock(MOMENT))
     for size in count(1):
         if files.find(name, size, MOMENT) is None:
-            files.see(name, size, MOMENT, layout="default")
-            found = files.find(name, size, MOMENT)
-            if found is not None and files.gathered(found, sha256="", due_at=MOMENT):
-                return found
+            return gather_file(files, add_file(files, name, size, MOMENT), due_at=MOMENT)
     raise AssertionError
 
 
@@ -66,7 +65,7 @@ def load(
             unmatched=sum(one.unmatched for one in new),
             by_type={one.message_type: one.rows for one in new},
         )
-        record_load(connection, file, counts, {}, now=MOMENT)
+        record_load(connection, file, counts, {}, owner="loader", now=MOMENT)
         before_commit(connection)
     return counts
 

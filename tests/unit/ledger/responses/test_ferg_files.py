@@ -20,9 +20,10 @@ from shared.faststats.rs_db import RsDb
 from shared.ledger import Ledger, tables
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import LoadCounts, ResponseFile, lease_name, record_load
+from shared.ledger.responses.files import lease_name, record_load
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
+from shared.response_file import LoadCounts, ResponseFile
 from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
 from shared.steps.load_responses import move
 
@@ -73,7 +74,7 @@ def load(
         counts = LoadCounts(read=len(rows), loaded=new, known=len(rows) - new, rejected=0, unmatched=0)
         if new:
             ferg_files.make(connection, file, load_id, columns=columns, rows=new, now=AT)
-        record_load(connection, file, counts, {}, keep_new=new > 0, now=AT)
+        record_load(connection, file, counts, {}, owner="loader", keep_new=new > 0, now=AT)
         before_commit()
 
 

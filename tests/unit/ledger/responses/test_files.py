@@ -1,6 +1,6 @@
 """Response files in the ledger: each look, each copy and each load counts once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from uuid import uuid4
@@ -11,36 +11,32 @@ from sqlalchemy import insert, select, update
 
 from shared.database.bulk.load import BulkLoad
 from shared.database.connections import Database
-from shared.errors import LeaseLost
+from shared.errors import LeaseLost, ResponseFileLayout, ResponseFileUnknown
 from shared.ledger import Ledger, tables
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import FileState, LoadCounts, ResponseFile, lease_name, record_load
+from shared.ledger.responses.files import lease_name, record_load
 from shared.rejects import RejectReason
 from shared.response import Response
+from shared.response_file import FileState, LoadCounts, ResponseFile
 from tests.clocks import MovableClock
+from tests.response_files import OWNER, add_file, gather_file
 
 UTC_ZONE = ZoneInfo("UTC")
 MODIFIED = datetime(2026, 2, 28, 23, 59, 59, tzinfo=UTC)
+ERROR = ResponseFileLayout(file="Response1.csv", reason="of a test")
 COUNTS = LoadCounts(read=10, loaded=5, known=3, rejected=2, unmatched=1, by_type={"Open": 4, "Click": 1})
 
 
 def see(ledger: Ledger, name: str = "Response1.csv", *, size: int = 100) -> ResponseFile:
-    ledger.response_files.see(name, size, MODIFIED, layout="default")
-    found = ledger.response_files.find(name, size, MODIFIED)
-    assert found is not None
-    return found
+    return add_file(ledger.response_files, name, size, MODIFIED)
 
 
 def gather(ledger: Ledger, clock: MovableClock, name: str = "Response1.csv", *, size: int = 100) -> ResponseFile:
-    seen = see(ledger, name, size=size)
-    assert ledger.response_files.gathered(seen, sha256="00", due_at=clock.now())
-    return again(ledger, seen)
+    return gather_file(ledger.response_files, see(ledger, name, size=size), due_at=clock.now())
 
 
 def again(ledger: Ledger, file: ResponseFile) -> ResponseFile:
-    found = ledger.response_files.get(file.id)
-    assert found is not None
-    return found
+    return ledger.response_files.get(file.id)
 
 
 def stage(ledger: Ledger, clock: MovableClock, file: ResponseFile, rows: int) -> None:
@@ -59,7 +55,7 @@ def load(
 ) -> None:
     stage(ledger, clock, file, counts.loaded + counts.known)
     with ledger.database.writing() as connection:
-        record_load(connection, file, counts, rejects, now=clock.now())
+        record_load(connection, file, counts, rejects, owner=OWNER, now=clock.now())
 
 
 def test_a_file_is_known_by_its_name_its_size_and_its_time(ledger: Ledger, clock: MovableClock) -> None:
@@ -71,8 +67,9 @@ def test_a_file_is_known_by_its_name_its_size_and_its_time(ledger: Ledger, clock
     assert ledger.response_files.find("Response2.csv", 100, MODIFIED) is None
 
 
-def test_an_unknown_file_is_none(ledger: Ledger) -> None:
-    assert ledger.response_files.get(99) is None
+def test_an_unknown_file_is_an_error(ledger: Ledger) -> None:
+    with pytest.raises(ResponseFileUnknown, match="99"):
+        ledger.response_files.get(99)
 
 
 def test_seeing_the_same_file_again_keeps_the_first_look(ledger: Ledger, clock: MovableClock) -> None:
@@ -92,7 +89,7 @@ def test_a_file_that_changed_after_it_was_gathered_is_another_file(ledger: Ledge
     gathered = gather(ledger, clock)
     changed = see(ledger, size=200)
     assert again(ledger, gathered) == gathered
-    assert changed.blob != gathered.blob
+    assert changed.id != gathered.id
 
 
 def test_seeing_a_file_that_was_gathered_already_changes_nothing(ledger: Ledger, clock: MovableClock) -> None:
@@ -103,19 +100,12 @@ def test_seeing_a_file_that_was_gathered_already_changes_nothing(ledger: Ledger,
 def test_a_file_is_gathered_once(ledger: Ledger, clock: MovableClock) -> None:
     seen = see(ledger)
     due = clock.now() + timedelta(minutes=1)
-    assert ledger.response_files.gathered(seen, sha256="11", due_at=due)
+    file = gather_file(ledger.response_files, seen, due_at=due)
     clock.advance(hours=1)
-    assert not ledger.response_files.gathered(seen, sha256="22", due_at=due)
-    file = again(ledger, seen)
-    assert (file.state, file.sha256, file.due_at) == (FileState.GATHERED, "11", due)
-
-
-def test_every_try_of_a_load_is_counted(ledger: Ledger, clock: MovableClock) -> None:
-    file = gather(ledger, clock)
-    due = clock.advance(minutes=1)
-    ledger.response_files.try_load(file, due_at=due)
-    ledger.response_files.try_load(file, due_at=due)
-    assert (again(ledger, file).attempts, again(ledger, file).due_at) == (2, due)
+    with pytest.raises(LeaseLost):
+        gather_file(ledger.response_files, seen, due_at=clock.now())
+    assert again(ledger, seen) == file
+    assert (file.state, file.sha256, file.due_at) == (FileState.GATHERED, "00", due)
 
 
 def test_a_load_is_recorded_with_its_rows(ledger: Ledger, clock: MovableClock) -> None:
@@ -142,7 +132,7 @@ def test_a_load_whose_staged_rows_are_not_those_that_were_counted_leaves_nothing
     file = gather(ledger, clock)
     stage(ledger, clock, file, rows)
     with pytest.raises(LeaseLost), ledger.database.writing() as connection:
-        record_load(connection, file, COUNTS, {}, now=clock.now())
+        record_load(connection, file, COUNTS, {}, owner=OWNER, now=clock.now())
     assert again(ledger, file) == file
 
 
@@ -166,7 +156,7 @@ def test_a_load_of_a_file_that_does_not_wait_for_it_any_more_leaves_nothing(
     if end == "loaded":
         load(ledger, clock, file)
     else:
-        ledger.response_files.failed(file, code="x", sentence="y")
+        ledger.response_files.fail(file, ERROR, owner=OWNER)
     before = again(ledger, file)
     with pytest.raises(LeaseLost, match=r"Response1\.csv"):
         load(
@@ -183,15 +173,18 @@ def test_a_load_of_a_file_that_does_not_wait_for_it_any_more_leaves_nothing(
 
 def test_a_failed_file_keeps_its_error_and_loses_its_staged_rows(ledger: Ledger, clock: MovableClock) -> None:
     file = gather(ledger, clock)
-    ledger.response_files.failed(file, code="response-file-layout", sentence="x" * 5000)
-    failed = again(ledger, file)
-    assert (failed.state, failed.error_code, failed.error) == (FileState.FAILED, "response-file-layout", "x" * 2000)
+    failed = ledger.response_files.fail(file, ResponseFileLayout(file=file.name, reason="x" * 5000), owner=OWNER)
+    assert failed == again(ledger, file)
+    assert (failed.state, failed.error_code) == (FileState.FAILED, "response-file-layout")
+    assert failed.error is not None
+    assert (len(failed.error), "x" * 1000 in failed.error) == (2000, True)
 
 
 def test_a_file_that_was_loaded_meanwhile_does_not_fail_any_more(ledger: Ledger, clock: MovableClock) -> None:
     file = gather(ledger, clock)
     load(ledger, clock, file)
-    ledger.response_files.failed(file, code="x", sentence="y")
+    with pytest.raises(LeaseLost):
+        ledger.response_files.fail(file, ERROR, owner=OWNER)
     assert again(ledger, file).state is FileState.LOADED
 
 
@@ -202,8 +195,9 @@ def test_rows_that_leave_in_a_file_stay_staged_whatever_happens_to_their_respons
     stage(ledger, clock, file, 8)
     with ledger.database.writing() as connection:
         connection.execute(update(staging).where(staging.c.line < 5).values(place=staging.c.line + 1))
-        record_load(connection, file, COUNTS, {}, keep_new=True, now=clock.now())
-    ledger.response_files.failed(file, code="x", sentence="y")
+        loaded = record_load(connection, file, COUNTS, {}, owner=OWNER, keep_new=True, now=clock.now())
+    file = ledger.response_files.load_again(loaded, due_at=clock.now(), owner=OWNER)
+    ledger.response_files.fail(file, ERROR, owner=OWNER)
     responses.clear(ledger.database, file)
     with ledger.database.reading() as connection:
         assert sorted(connection.scalars(select(staging.c.place))) == [1, 2, 3, 4, 5]
@@ -217,7 +211,7 @@ def test_the_sweep_finds_overdue_files_that_are_gathered_and_not_loaded(
     if state is FileState.LOADED:
         load(ledger, clock, file)
     if state is FileState.FAILED:
-        ledger.response_files.failed(file, code="x", sentence="y")
+        ledger.response_files.fail(file, ERROR, owner=OWNER)
     clock.advance(seconds=1)
     found = ledger.response_files.forgotten(limit=10)
     assert [one.id for one in found] == ([file.id] if state is FileState.GATHERED else [])
@@ -226,7 +220,7 @@ def test_the_sweep_finds_overdue_files_that_are_gathered_and_not_loaded(
 def test_the_sweep_leaves_a_file_that_is_not_due(ledger: Ledger, clock: MovableClock) -> None:
     file = gather(ledger, clock)
     assert ledger.response_files.forgotten(limit=10) == []
-    ledger.response_files.put_off(file, due_at=clock.now() + timedelta(minutes=5))
+    ledger.response_files.update(file, due_at=clock.now() + timedelta(minutes=5))
     clock.advance(minutes=4)
     assert ledger.response_files.forgotten(limit=10) == []
     clock.advance(minutes=2)
@@ -255,7 +249,7 @@ def test_the_sweep_leaves_a_file_that_is_being_loaded_until_its_lease_has_run_ou
 def test_the_sweep_takes_the_longest_overdue_first_and_no_more_than_asked(ledger: Ledger, clock: MovableClock) -> None:
     for number, minutes in ((1, 1), (2, 3), (3, 2)):
         file = gather(ledger, clock, f"Response{number}.csv")
-        ledger.response_files.put_off(file, due_at=clock.now() - timedelta(minutes=minutes))
+        ledger.response_files.update(file, due_at=clock.now() - timedelta(minutes=minutes))
     found = ledger.response_files.forgotten(limit=2)
     assert [one.name for one in found] == ["Response2.csv", "Response3.csv"]
 
@@ -277,3 +271,77 @@ def test_totals_count_files_by_state_and_add_up_their_rows(ledger: Ledger, clock
         "rows_rejected": 4,
         "rows_unmatched": 2,
     }
+
+
+# Versions and history
+
+
+def test_every_change_makes_a_new_version_and_one_of_an_old_version_is_refused(
+    ledger: Ledger, clock: MovableClock
+) -> None:
+    files, seen = ledger.response_files, see(ledger)
+    gathered = gather_file(files, seen, due_at=clock.now())
+    tried = files.update(gathered, attempts=1)
+    assert (seen.version, gathered.version, tried.version, tried.attempts) == (1, 2, 3, 1)
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: files.update(gathered, attempts=9),
+        lambda: files.record(gathered, "a note", owner=OWNER),
+        lambda: files.advance(gathered, FileState.LOADED, owner=OWNER, note="loaded"),
+        lambda: files.fail(gathered, ERROR, owner=OWNER),
+        lambda: files.load_again(gathered, due_at=clock.now(), owner=OWNER),
+    )
+    for change in changes:
+        with pytest.raises(LeaseLost, match=r"Response1\.csv"):
+            change()
+    assert again(ledger, tried) == tried
+    assert len(files.history(tried)) == 2
+
+
+def test_a_change_by_code_that_knows_no_versions_is_seen_by_the_state(ledger: Ledger, clock: MovableClock) -> None:
+    file = gather(ledger, clock)
+    table = tables.response_file
+    with ledger.database.writing() as connection:
+        connection.execute(update(table).where(table.c.id == file.id).values(state=FileState.LOADED))
+    with pytest.raises(LeaseLost):
+        ledger.response_files.update(file, attempts=1)
+
+
+@pytest.mark.parametrize("to", [FileState.SEEN, FileState.GATHERED])
+def test_an_illegal_change_of_state_writes_nothing(ledger: Ledger, clock: MovableClock, to: FileState) -> None:
+    file = gather(ledger, clock)
+    with pytest.raises(ValueError, match=f"gathered cannot become {to}"):
+        ledger.response_files.advance(file, to, owner=OWNER, note="")
+    assert again(ledger, file) == file
+
+
+def test_the_history_has_every_change_of_state_and_what_was_recorded(ledger: Ledger, clock: MovableClock) -> None:
+    files, began = ledger.response_files, clock.now()
+    file = gather(ledger, clock)
+    clock.advance(minutes=1)
+    load(ledger, clock, file)
+    file = files.record(again(ledger, file), "archived", owner="archiver", put_away_at=clock.now())
+    file = files.load_again(file, due_at=clock.now(), owner="operator")
+    file = files.load_again(file, due_at=clock.now(), owner="operator")
+    files.fail(file, ERROR, owner="step")
+    changes = [(row.at, row.from_state, row.to_state, row.owner, row.note) for row in files.history(file)]
+    assert changes == [
+        (began, None, "seen", OWNER, "seen"),
+        (began, "seen", "gathered", OWNER, "gathered"),
+        (clock.now(), "gathered", "loaded", OWNER, "10 rows: 5 loaded, 3 known, 2 rejected"),
+        (clock.now(), "loaded", "loaded", "archiver", "archived"),
+        (clock.now(), "loaded", "gathered", "operator", "to be loaded again"),
+        (clock.now(), "gathered", "loaded", "step", ERROR.sentence),
+    ]
+
+
+def test_the_history_of_a_file_that_grew_before_it_was_gathered_goes_with_it(ledger: Ledger) -> None:
+    see(ledger)
+    grown = see(ledger, size=200)
+    assert [row.to_state for row in ledger.response_files.history(grown)] == ["seen"]
+
+
+def test_rounds_in_which_a_file_was_left_disturb_nobody_who_works_on_it(ledger: Ledger, clock: MovableClock) -> None:
+    seen = see(ledger)
+    assert [ledger.response_files.count_left_round(seen, code="x") for _ in range(2)] == [1, 2]
+    gathered = gather_file(ledger.response_files, seen, due_at=clock.now())
+    assert gathered.left_rounds == 2

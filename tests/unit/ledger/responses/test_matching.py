@@ -22,8 +22,8 @@ from shared.ledger import Ledger, recipients, tables
 from shared.ledger.effects import Kind
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import unmatched
-from shared.ledger.responses.files import ResponseFile
 from shared.response import Response
+from shared.response_file import ResponseFile
 from shared.steps.chores.match_responses import match_responses
 from tests.clocks import MovableClock
 
@@ -58,7 +58,7 @@ def upload(ledger: Ledger, rs_db: RsDb, take_in: TakeIn) -> Callable[..., Broadc
         with ledger.database.writing() as connection:
             rs_id = rs_db.record_prepared(connection, broadcast)
         remember(ledger.database, broadcast.id, [(line, *one) for line, one in enumerate(people, start=2)])
-        return ledger.broadcasts.touch(broadcast, rs_broadcast_id=rs_id)
+        return ledger.broadcasts.update(broadcast, rs_broadcast_id=rs_id)
 
     return make
 
@@ -337,7 +337,7 @@ def test_whatever_comes_first_every_response_ends_with_its_broadcast_and_is_coun
     }
     assert counted == {(kind, number): rows for (kind, number), rows in happened.items() if number != 3}
     records = [ledger.response_files.get(file.id) for file in loads]
-    unmatched_now = sum(one.counts.unmatched for one in records if one and one.counts)
+    unmatched_now = sum(one.counts.unmatched for one in records if one.counts)
     assert unmatched_now == sum(rows for (_, number), rows in happened.items() if number == 3)
 
 

@@ -29,8 +29,8 @@ from shared.errors import LeaseLost
 from shared.faststats.rs_db import RsDb
 from shared.ledger import Ledger, tables
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import FileState
 from shared.response import Response, event_key
+from shared.response_file import FileState
 from shared.steps.load_responses import move
 
 from .loading import MOMENT, SCHEMA, ZONE, gathered, load, numbered
@@ -391,7 +391,7 @@ def sent(ledger: Ledger, take_in: TakeIn) -> Broadcast:
     broadcast = take_in(1)
     with ledger.database.writing() as connection:
         rs_id = RsDb(SCHEMA).record_prepared(connection, broadcast)
-    return ledger.broadcasts.touch(broadcast, rs_broadcast_id=rs_id)
+    return ledger.broadcasts.update(broadcast, rs_broadcast_id=rs_id)
 
 
 def test_a_response_is_tied_to_its_broadcast_and_message(database: Database, sent: Broadcast, take_in: TakeIn) -> None:

@@ -1,0 +1,258 @@
+"""How a step works on a broadcast: what `Runner` does not know of broadcasts.
+
+The rules that only broadcasts need are kept here once for every step: intent before effect (rule 1), parking when an
+outcome cannot be known (rule 2), cancelling, and the report of the end.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Connection
+
+from shared.bridge import Bridge
+from shared.broadcast import ENDED, RESTING, TRANSITIONS, Broadcast, State
+from shared.database.connections import retry_transaction
+from shared.errors import BridgeError, BroadcastChangedMeanwhile, LeaseLost, TransientError, UnexpectedError
+from shared.ledger.broadcasts import advance, lease_name
+from shared.ledger.effects import Effect, Kind
+from shared.ledger.leases import HeldLease, release_all
+from shared.routes.route import Route
+from shared.steps.row_counts import broadcast_figures
+from shared.steps.runner import Runner, Wait
+from shared.telemetry import log, traceback_location
+
+
+@dataclass(frozen=True, slots=True)
+class BroadcastStep:
+    """One attempt at one broadcast, under its lease."""
+
+    bridge: Bridge
+    lease: HeldLease
+    broadcast: Broadcast
+
+    @property
+    def route(self) -> Route[Any, Any]:
+        """How the broadcast's list gets in and its message out."""
+        return self.bridge.routes[self.broadcast.request.route]
+
+    def on(self, broadcast: Broadcast) -> "BroadcastStep":
+        """The same attempt, at the broadcast as it is now."""
+        return replace(self, broadcast=broadcast)
+
+    def wait(self) -> Wait:
+        """Check again after the usual pause."""
+        return Wait(timedelta(seconds=self.bridge.settings.monitor_interval_seconds))
+
+    @retry_transaction
+    def advance(
+        self,
+        to: State,
+        note: str,
+        also: Callable[[Connection], Mapping[str, object] | None] | None = None,
+        **columns: object,
+    ) -> Broadcast:
+        """Change the state; what `also` writes, and the columns it returns, commit in the same transaction."""
+        self.lease.check()
+        with self.bridge.rs_database.writing() as connection:
+            more = (also(connection) if also else None) or {}
+            return advance(
+                connection,
+                self.broadcast,
+                to,
+                owner=self.lease.owner,
+                note=note,
+                now=self.bridge.clock.now(),
+                due_at=self.bridge.overdue_after(),
+                **columns,
+                **more,
+            )
+
+    def run_once(
+        self,
+        kind: Kind,
+        natural_key: str,
+        *,
+        find: Callable[[Effect], Mapping[str, Any] | None],
+        act: Callable[[Effect], Mapping[str, Any]],
+        before: Callable[[], Mapping[str, Any]] = dict,
+    ) -> Effect:
+        """Do one thing that must not happen twice: write the intent, look, then act (rule 1).
+
+        Args:
+            kind: what it is.
+            natural_key: its deterministic name in the outside world.
+            find: the evidence that it has happened already; None when it has not.
+            act: does it, and returns the evidence.
+            before: what must be known of the time before it; kept with the first intent.
+        """
+        effects = self.bridge.ledger.effects
+        effect = effects.find(self.broadcast, kind) or effects.intend(
+            self.broadcast, kind, natural_key, evidence=before()
+        )
+        if effect.done_at is not None:
+            return effect
+        evidence = find(effect)
+        if evidence is None:
+            self.lease.check()
+            effect = effects.trying(effect)
+            evidence = act(effect)
+        return effects.done(effect, evidence=evidence)
+
+
+#: Works on one state: the changed broadcast, or when to check again.
+Handler = Callable[[BroadcastStep], Broadcast | Wait]
+
+
+def run_steps(bridge: Bridge, key: str, version: int, handlers: Mapping[State, Handler]) -> None:
+    """Take a broadcast as far as these handlers can.
+
+    At the end the broadcast is at rest, or one message for its next step is on the queue.
+
+    Args:
+        bridge: the bridge.
+        key: the broadcast's key.
+        version: the version for which the message was sent.
+        handlers: what to do in which state.
+
+    Raises:
+        BroadcastUnknown: the ledger has no such broadcast.
+        DatabaseUnavailable: the ledger could not be written; the message comes again.
+        StorageUnavailable: the next message could not be sent; the sweep sends it.
+    """
+    _BroadcastRunner(bridge, key, version, handlers).run()
+
+
+def end(
+    step: BroadcastStep,
+    to: State,
+    note: str,
+    *,
+    error: BridgeError | None = None,
+    also: Callable[[Connection], None] | None = None,
+) -> Broadcast:
+    """End or park a broadcast. An ended one releases its list; a parked one keeps it."""
+
+    def release_leases(connection: Connection) -> None:
+        if also is not None:
+            also(connection)
+        if to in ENDED:
+            release_all(connection, step.broadcast.key)
+
+    marks = {"error_code": error.code, "error": error.sentence[:2000]} if error else {}
+    return step.advance(to, note, release_leases, ended_in=step.broadcast.state, reported_at=None, **marks)
+
+
+def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
+    """Write the end of a broadcast back to its job in WS_DB; doing it twice is harmless.
+
+    PeopleStage asks for the end itself, and nobody waits for the end of a dropped file.
+    """
+    if broadcast.request.job_id is not None and bridge.ws_db is not None:
+        bridge.ws_db.report(broadcast, bridge.ledger.broadcasts.rejects(broadcast))
+        if broadcast.state is State.NEEDS_OPERATOR:
+            return
+    if broadcast.state in ENDED:
+        bridge.ledger.broadcasts.update(broadcast, reported_at=bridge.clock.now())
+    extra = {"action": "end", **broadcast.log_context(), **broadcast_figures(broadcast)}
+    log.info("Broadcast %s is %s.", broadcast.key, broadcast.state, extra=extra)
+
+
+class _BroadcastRunner(Runner[Broadcast]):
+    def __init__(self, bridge: Bridge, key: str, version: int, handlers: Mapping[State, Handler]) -> None:
+        super().__init__(bridge, lease_name(key), f"Broadcast {key}")
+        self._key = key
+        self._version = version
+        self._handlers = handlers
+
+    def find(self) -> Broadcast | None:
+        broadcast = self.bridge.ledger.broadcasts.get(self._key)
+        return broadcast if broadcast.version == self._version else None
+
+    def find_again(self, item: Broadcast) -> Broadcast:
+        return self.bridge.ledger.broadcasts.get(item.key)
+
+    def handles(self, item: Broadcast) -> bool:
+        return item.state in self._handlers
+
+    def handle(self, item: Broadcast) -> Broadcast | Wait:
+        step = self._step(item)
+        if self._is_cancel_requested(item) and _recall(step):
+            return end(step, State.CANCELLED, "it was asked to be cancelled")
+        return self._handlers[item.state](step)
+
+    def update(self, item: Broadcast, **columns: object) -> Broadcast:
+        return self.bridge.ledger.broadcasts.update(item, **columns)
+
+    def send_on(self, item: Broadcast, pause: timedelta) -> None:
+        if item.state in RESTING:
+            report_end(self.bridge, item)
+        else:
+            self.bridge.send_on(item, pause)
+
+    def context(self) -> dict[str, str]:
+        return {"broadcast": self._key}
+
+    def report_progress(self, before: Broadcast, after: Broadcast) -> None:
+        if after.state is State.CANCELLED:
+            return
+        extra = {"action": "advance", **self.context(), "state": after.state}
+        log.info("Broadcast %s: %s, now %s.", self._key, before.state, after.state, extra=extra)
+        job_id, ws_db = after.request.job_id, self.bridge.ws_db
+        # Of an ended broadcast, its end is written in place of its progress.
+        if job_id is None or ws_db is None or after.state in RESTING:
+            return
+        try:
+            ws_db.report_progress(job_id, after)
+        except BridgeError as error:
+            extra = {"action": "note", **self.context(), "code": error.code}
+            log.warning("The progress of job %d is not written: %s", job_id, error, extra=extra)
+
+    def fail(self, item: Broadcast, error: BridgeError) -> tuple[Broadcast, Wait | None]:
+        step = self._step(item)
+        try:
+            # `failed` promises that nobody was mailed. Without that somebody has to check; what only one
+            # broadcast may use stays with this one until then.
+            to = State.FAILED if _recall(step) else State.NEEDS_OPERATOR
+        except (LeaseLost, BroadcastChangedMeanwhile):
+            raise
+        except TransientError as obstacle:
+            if item.attempts < self.bridge.settings.max_attempts:
+                return self.pause_after(item, obstacle)
+            to = State.NEEDS_OPERATOR
+        except Exception as obstacle:  # noqa: BLE001 - whatever it is, nobody knows whether it is recalled
+            extra = {"action": "recall-failed", **self.context(), "code": UnexpectedError.code}
+            log.error("Broadcast %s is not recalled: %s", self._key, traceback_location(obstacle), extra=extra)
+            to = State.NEEDS_OPERATOR
+        extra = {"action": "fail", **self.context(), "state": to, "code": error.code}
+        log.error("Broadcast %s is %s: %s", self._key, to, error, extra=extra)
+        return end(step, to, str(error), error=error), None
+
+    def _step(self, broadcast: Broadcast) -> BroadcastStep:
+        return BroadcastStep(self.bridge, self.lease, broadcast)
+
+    def _is_cancel_requested(self, broadcast: Broadcast) -> bool:
+        if State.CANCELLED not in TRANSITIONS[broadcast.state]:
+            return False
+        if broadcast.cancel_requested_at is not None:
+            return True
+        job_id, ws_db = broadcast.request.job_id, self.bridge.ws_db
+        return job_id is not None and ws_db is not None and ws_db.cancel_requested(job_id)
+
+
+def _recall(step: BroadcastStep) -> bool:
+    """Make sure that nothing of this broadcast is sent, not even by an import that comes late.
+
+    Returns:
+        Whether it is certain that the message was and will be sent to nobody; otherwise only an operator can say.
+    """
+    effects = step.bridge.ledger.effects
+    upload, start = effects.find(step.broadcast, Kind.UPLOAD), effects.find(step.broadcast, Kind.START)
+    transferred = None
+    if upload is not None and upload.tries > 0:
+        transferred = step.route.transfer_evidence.from_json(upload.evidence)
+    started = start is not None and (start.tries > 0 or start.done_at is not None)
+    if transferred is None and not started:
+        return True
+    return step.route.withdraw(step.broadcast, transferred=transferred, started=started)
