@@ -12,12 +12,12 @@ from pydantic import SecretStr
 
 from shared.broadcast import BEFORE_UPLOAD, Broadcast, RouteKind
 from shared.clock import Clock, SystemClock
-from shared.config.channels import Channels, SftpSiteLogin
-from shared.config.settings import REFERENCE_NOT_RESOLVED, Settings, is_reference
+from shared.config.channels import Channels
+from shared.config.settings import Settings
 from shared.database.bulk.bulk_insert import BulkInsertSource
 from shared.database.bulk.load import BulkLoad
 from shared.database.connections import Database
-from shared.errors import BridgeError, SettingsInvalid
+from shared.errors import BridgeError
 from shared.faststats.ferg_file import FergFiles
 from shared.faststats.ps_db import PsDb
 from shared.faststats.rs_db import RsDb
@@ -38,6 +38,7 @@ from shared.routes.import_job import ImportJobRoute
 from shared.routes.route import Route
 from shared.routes.sending_batch import SendingBatchRoute
 from shared.sftp.site import SftpSite
+from shared.sftp.sites import export_sites, optimizely_site
 from shared.storage.account import blob_service, queue_service
 from shared.storage.queues import Queues
 from shared.storage.staging import Staging
@@ -50,64 +51,69 @@ class Bridge:
     settings: Settings
     clock: Clock
     channels: Channels
-    #: None where the setting WS_DB is left out; likewise `ws_db`.
+
+    # FastStats; what belongs to a database that the settings leave out is None
     ws_database: Database | None
+    ws_db: WsDb | None
+    ps_db: PsDb | None
     rs_database: Database
+    rs_db: RsDb
+    #: Compares RS_DB with the schema map; `ws_db` and `ps_db` have a check of their own.
+    rs_check: SchemaCheck
+    #: Loads rows into RS_DB.
     bulk: BulkLoad
     ledger: Ledger
-    ws_db: WsDb | None
-    rs_db: RsDb
-    #: None where FERG_FILES is left out.
+
+    # Files; None where FERG_FILES is left out
     ferg_files: FergFiles | None
-    #: Whether RS_DB is as the schema map says; `ws_db` and `ps_db` have a check of their own.
-    rs_check: SchemaCheck
-    #: None where the setting PS_DB is left out.
-    ps_db: PsDb | None
-    rest: OptimizelyRest
-    names: Names
-    campaign: BroadcastCampaign
-    routes: Mapping[RouteKind, Route[Any, Any]]
-    site: SftpSite
     locations: Locations
-    #: Of dropped delivery files, by which one that is whole is told from one that somebody still writes.
+    #: Which dropped delivery files are complete.
     settled_files: SettledFiles
     #: Where FastStats writes.
     delivery_files: Location
+
+    # The storage account
     lists: Staging
     rejects: Staging
     responses: Staging
     queues: Queues
 
+    # Optimizely, and the ways there
+    rest: OptimizelyRest
+    names: Names
+    site: SftpSite
+    campaign: BroadcastCampaign
+    routes: Mapping[RouteKind, Route[Any, Any]]
+
     @classmethod
     def from_settings(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
-        """Wire the bridge; nothing is connected to yet. Without a clock it goes by that of the machine."""
+        """Wire the bridge; nothing is connected to yet.
+
+        Args:
+            settings: the settings.
+            clock: the clock; without one, the clock of this machine.
+
+        Raises:
+            SettingsInvalid: a setting, or a file that the settings name, cannot be used.
+        """
         clock = clock or SystemClock()
-        ws_database = None if settings.ws_db is None else Database(settings.ws_db.get_secret_value(), "WS_DB")
-        rs_database = Database(settings.rs_db.get_secret_value(), "RS_DB")
-        ps_database = None if settings.ps_db is None else Database(settings.ps_db.get_secret_value(), "PS_DB")
+        channels = Channels.load(settings.channels_file)
         zone, schema_map = settings.database_time_zone, SchemaMap.load(settings.schema_map_file)
+        rs_database = Database(settings.rs_db.get_secret_value(), "RS_DB")
         rs_schema = RsDbSchema(zone, schema_map)
+        ws_database = _find_database(settings.ws_db, "WS_DB")
+        ps_database = _find_database(settings.ps_db, "PS_DB")
         blobs = blob_service(settings)
         lists = Staging(blobs, settings.staging_container)
-        data_source = settings.bulk_insert_data_source
-        site = optimizely_site(settings)
-        channels = Channels.load(settings.channels_file)
-        rest = optimizely_rest(settings)
-        names = Names(rest, clock)
         sites = export_sites(channels)
         locations = Locations(blobs, sites)
+        rest, site = optimizely_rest(settings), optimizely_site(settings)
+        names = Names(rest, clock)
         return cls(
             settings=settings,
             clock=clock,
             channels=channels,
             ws_database=ws_database,
-            rs_database=rs_database,
-            bulk=BulkLoad(
-                rs_database,
-                settings.bulk_load,
-                None if data_source is None else BulkInsertSource(lists, data_source),
-            ),
-            ledger=Ledger.over(rs_database, lease_seconds=settings.lease_seconds, clock=clock),
             ws_db=None
             if ws_database is None
             else WsDb(
@@ -117,20 +123,13 @@ class Bridge:
                 system=settings.system_name,
                 clock=clock,
             ),
+            ps_db=None if ps_database is None else PsDb(ps_database, PsDbSchema(zone, schema_map), clock=clock),
+            rs_database=rs_database,
             rs_db=RsDb(rs_schema),
             rs_check=SchemaCheck(rs_database, rs_schema),
-            ps_db=None if ps_database is None else PsDb(ps_database, PsDbSchema(zone, schema_map), clock=clock),
-            ferg_files=_ferg_files(settings, locations),
-            rest=rest,
-            names=names,
-            campaign=BroadcastCampaign(rest),
-            routes={
-                RouteKind.IMPORT_JOB: ImportJobRoute(rest, site, names, channels),
-                RouteKind.CLOSED_LOOP: ClosedLoopRoute(rest, site, channels),
-                RouteKind.SENDING_BATCH: SendingBatchRoute(rest, names, channels),
-                RouteKind.EXPORT_FILE: ExportFileRoute(sites, channels),
-            },
-            site=site,
+            bulk=_bulk_load(settings, rs_database, lists),
+            ledger=Ledger.over(rs_database, lease_seconds=settings.lease_seconds, clock=clock),
+            ferg_files=_find_ferg_files(settings, locations),
             locations=locations,
             settled_files=SettledFiles(clock),
             delivery_files=locations.get(settings.delivery_files),
@@ -138,15 +137,25 @@ class Bridge:
             rejects=Staging(blobs, settings.rejects_container),
             responses=Staging(blobs, settings.responses_container),
             queues=Queues(queue_service(settings)),
+            rest=rest,
+            names=names,
+            site=site,
+            campaign=BroadcastCampaign(rest),
+            routes={
+                RouteKind.IMPORT_JOB: ImportJobRoute(rest, site, names, channels),
+                RouteKind.CLOSED_LOOP: ClosedLoopRoute(rest, site, channels),
+                RouteKind.SENDING_BATCH: SendingBatchRoute(rest, names, channels),
+                RouteKind.EXPORT_FILE: ExportFileRoute(sites, channels),
+            },
         )
 
     @classmethod
     def started(cls, settings: Settings) -> Self:
-        """Wire the bridge for work, once in a process, and make sure that the tables of the ledger are this code's.
+        """Wire the bridge for work, once in a process, and check that the ledger has the tables that this code needs.
 
         Raises:
-            SchemaOutOfDate: they lack a migration.
-            SchemaTooNew: they have one that this code cannot work with.
+            SchemaOutOfDate: the ledger lacks a migration.
+            SchemaTooNew: the ledger has a migration that this code does not support.
         """
         bridge = cls.from_settings(settings)
         try:
@@ -157,19 +166,19 @@ class Bridge:
         return bridge
 
     def set_up(self) -> None:
-        """Create what the bridge itself owns and what is not there yet: containers and the tables of the ledger.
+        """Create the containers and the tables of the ledger that do not exist yet.
 
-        The login needs the right to change the tables only where a migration is pending.
+        The login needs the permission to change tables only if a migration is pending.
         """
         for container in (self.lists, self.rejects, self.responses):
             container.create_container()
         Schema(self.rs_database).migrate()
 
     def send_on(self, broadcast: Broadcast, delay: timedelta = timedelta()) -> None:
-        """Put the broadcast on the queue of the step that its state needs.
+        """Queue the broadcast for the step that its state needs.
 
-        The message names the version it was sent for: once the broadcast has changed, it is worth nothing,
-        so that of several messages of one broadcast only the last goes on.
+        The message names the version of the broadcast. Once the broadcast has changed, the message has no effect: of
+        several messages, only the last one counts.
         """
         queue = (
             self.settings.upload_list_queue if broadcast.state in BEFORE_UPLOAD else self.settings.monitor_import_queue
@@ -177,7 +186,7 @@ class Bridge:
         self.queues.send(queue, {"broadcast": broadcast.key, "version": broadcast.version}, delay=delay)
 
     def overdue_after(self, delay: timedelta = timedelta()) -> datetime:
-        """When a message sent now with this delay counts as lost, so that the sweep sends another."""
+        """When a message that is sent now with this delay counts as lost, so that the sweep sends another."""
         return self.clock.now() + delay + timedelta(seconds=self.settings.lease_seconds)
 
     def close(self) -> None:
@@ -187,23 +196,6 @@ class Bridge:
         self.rs_database.close()
         if self.ps_db is not None:
             self.ps_db.database.close()
-
-
-def optimizely_site(settings: Settings) -> SftpSite:
-    """Optimizely's SFTP site; nothing is connected to yet.
-
-    Raises:
-        SettingsInvalid: the private key or the host keys cannot be read.
-    """
-    return SftpSite(
-        host=settings.sftp_host,
-        port=settings.sftp_port,
-        user=settings.sftp_user,
-        private_key=_secret(settings.sftp_private_key),
-        passphrase=_secret(settings.sftp_private_key_passphrase),
-        password=_secret(settings.sftp_password),
-        host_keys=settings.sftp_host_keys,
-    )
 
 
 def optimizely_rest(settings: Settings) -> OptimizelyRest:
@@ -218,16 +210,17 @@ def optimizely_rest(settings: Settings) -> OptimizelyRest:
     return OptimizelyRest(transport)
 
 
-def export_sites(channels: Channels) -> dict[str, SftpSite]:
-    """The SFTP sites of the channels file by name; nothing is connected to yet.
-
-    Raises:
-        SettingsInvalid: a secret that one needs is not there or cannot be read.
-    """
-    return {name: _site(name, login) for name, login in channels.sftp_sites.items()}
+def _find_database(connection_string: SecretStr | None, name: str) -> Database | None:
+    return None if connection_string is None else Database(connection_string.get_secret_value(), name)
 
 
-def _ferg_files(settings: Settings, locations: Locations) -> FergFiles | None:
+def _bulk_load(settings: Settings, database: Database, container: Staging) -> BulkLoad:
+    data_source = settings.bulk_insert_data_source
+    source = None if data_source is None else BulkInsertSource(container, data_source)
+    return BulkLoad(database, settings.bulk_load, source)
+
+
+def _find_ferg_files(settings: Settings, locations: Locations) -> FergFiles | None:
     if settings.ferg_files is None:
         return None
     return FergFiles.with_parameters(
@@ -237,31 +230,6 @@ def _ferg_files(settings: Settings, locations: Locations) -> FergFiles | None:
         date_format=settings.ferg_date_format,
         zone=settings.database_time_zone,
     )
-
-
-def _site(name: str, login: SftpSiteLogin) -> SftpSite:
-    """An SFTP site of the channels file, with the secrets that stand in the app settings which it names."""
-
-    def secret(setting: str | None) -> str | None:
-        if setting is not None and not os.environ.get(setting):
-            raise SettingsInvalid(reason=f"[sftp_sites.{name}] names the app setting {setting}, which is not there")
-        if setting is not None and is_reference(os.environ[setting]):
-            raise SettingsInvalid(reason=f"{setting}: {REFERENCE_NOT_RESOLVED}")
-        return setting and os.environ[setting]
-
-    return SftpSite(
-        host=login.host,
-        port=login.port,
-        user=login.user,
-        private_key=secret(login.private_key),
-        passphrase=secret(login.passphrase),
-        password=secret(login.password),
-        host_keys="\n".join(login.host_keys),
-    )
-
-
-def _secret(value: SecretStr | None) -> str | None:
-    return None if value is None else value.get_secret_value()
 
 
 def new_owner() -> str:

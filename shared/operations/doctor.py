@@ -11,7 +11,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from shared.bridge import export_sites, optimizely_rest, optimizely_site
+from shared.bridge import optimizely_rest
 from shared.config.channels import Channels
 from shared.config.settings import Settings
 from shared.database.connections import Database
@@ -22,6 +22,7 @@ from shared.faststats.ws_db import longest_written
 from shared.files.locations import Locations
 from shared.ledger.schema import Schema
 from shared.sftp.site import SftpSite
+from shared.sftp.sites import export_sites, optimizely_site
 from shared.storage.account import blob_service
 from shared.storage.staging import Staging
 

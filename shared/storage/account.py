@@ -12,11 +12,11 @@ from azure.storage.queue import QueueServiceClient
 from shared.config.settings import Settings
 from shared.errors import SettingsInvalid, StorageUnavailable
 
-#: Bytes that are in memory at a time while a blob is read or written.
+#: Bytes in memory while a blob is read or written.
 BLOCK_SIZE = 1024 * 1024
-#: Four tries with pauses of about 1, 3 and 5 seconds. The libraries' own patience outlasts a lease; longer pauses are
-#: the business of the steps.
-_PATIENCE: Final[dict[str, Any]] = {
+#: Four attempts with pauses of about 1, 3 and 5 seconds. By default, the libraries try for longer than a lease lasts;
+#: the steps make longer pauses.
+_RETRIES: Final[dict[str, Any]] = {
     "retry_total": 3,
     "initial_backoff": 1,
     "increment_base": 2,
@@ -32,7 +32,7 @@ def blob_service(settings: Settings) -> BlobServiceClient:
     Raises:
         SettingsInvalid: the connection string cannot be read.
     """
-    options = {**_PATIENCE, "max_single_get_size": BLOCK_SIZE, "max_chunk_get_size": BLOCK_SIZE}
+    options = {**_RETRIES, "max_single_get_size": BLOCK_SIZE, "max_chunk_get_size": BLOCK_SIZE}
     if settings.storage_connection is None:
         return BlobServiceClient(str(settings.blob_service_uri), credential=_identity(settings), **options)
     with _readable_connection_string():
@@ -46,9 +46,9 @@ def queue_service(settings: Settings) -> QueueServiceClient:
         SettingsInvalid: the connection string cannot be read.
     """
     if settings.storage_connection is None:
-        return QueueServiceClient(str(settings.queue_service_uri), credential=_identity(settings), **_PATIENCE)
+        return QueueServiceClient(str(settings.queue_service_uri), credential=_identity(settings), **_RETRIES)
     with _readable_connection_string():
-        return QueueServiceClient.from_connection_string(settings.storage_connection.get_secret_value(), **_PATIENCE)
+        return QueueServiceClient.from_connection_string(settings.storage_connection.get_secret_value(), **_RETRIES)
 
 
 def _identity(settings: Settings) -> ManagedIdentityCredential:
@@ -65,10 +65,10 @@ def _readable_connection_string() -> Iterator[None]:
 
 @contextmanager
 def mapped_errors(operation: str) -> Iterator[None]:
-    """Turn errors of the storage libraries into those of the catalogue.
+    """Map errors of the storage libraries to the catalogue.
 
     Raises:
-        StorageUnavailable: the storage account did not do it.
+        StorageUnavailable: the operation failed.
     """
     try:
         yield

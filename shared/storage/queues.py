@@ -1,4 +1,4 @@
-"""Queues: messages carry ids only (claim check); the truth is in the ledger."""
+"""Queues. Messages carry ids only (claim check); the ledger has the data."""
 
 import json
 from collections.abc import Mapping
@@ -17,15 +17,15 @@ class Queues:
         self._service = service
 
     def send(self, queue: str, message: Mapping[str, str | int], *, delay: timedelta = timedelta()) -> None:
-        """Put a message on a queue.
+        """Send a message.
 
         Args:
-            queue: name of the queue; it is created if it is not there.
-            message: ids, nothing else.
+            queue: name of the queue; it is created if it does not exist.
+            message: ids only.
             delay: how long it stays invisible, up to seven days.
 
         Raises:
-            StorageUnavailable: the message was not taken, or it is not known whether it was.
+            StorageUnavailable: the message was not accepted, or it is not known whether it was.
         """
         # Queue triggers expect base64 (host.json, messageEncoding).
         client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
@@ -38,7 +38,7 @@ class Queues:
                 _send(client, text, delay)
 
     def length(self, queue: str) -> int:
-        """About how many messages a queue holds; 0 for one that is not there.
+        """Approximate number of messages in a queue; 0 for a queue that does not exist.
 
         Raises:
             StorageUnavailable: the storage account did not answer.

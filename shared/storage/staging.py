@@ -1,7 +1,7 @@
 """Staged files: list files on their way to Optimizely, reject files, response files as they came.
 
-A staged file appears whole or not at all, with metadata that tells what is in it, and is never
-changed afterwards. Reading and writing stream: one block of it is in memory at a time.
+A staged file appears complete or not at all, with metadata about its content, and is never changed. Reads and writes
+stream, with one block in memory at a time.
 """
 
 import io
@@ -24,24 +24,24 @@ from shared.storage.account import BLOCK_SIZE, mapped_errors
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
 
-#: A signature that begins now would not yet be valid where the clock is behind.
+#: A signature that begins now would not be valid yet on a server whose clock is behind.
 _CLOCKS_DIFFER: Final = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedFile:
-    """What is known of a staged file."""
+    """Properties of a staged file."""
 
     #: In bytes.
     size: int
-    #: Tells this content from any other under this name.
+    #: Identifies this content among all with this name.
     tag: str
-    #: What its writer said about it.
+    #: From its writer.
     metadata: Mapping[str, str]
 
 
 class StagedFileWriter(AbstractContextManager["StagedFileWriter"]):
-    """Writes one staged file. Without `commit` nothing of it remains."""
+    """Writes a staged file. Without `commit`, nothing of it remains."""
 
     def __init__(self, blob: BlobClient) -> None:
         self._blob = blob
@@ -51,14 +51,14 @@ class StagedFileWriter(AbstractContextManager["StagedFileWriter"]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Blocks that were not committed vanish by themselves."""
+        """Discard what was not committed; the storage account removes its blocks."""
         self._buffer.clear()
 
     def write(self, data: bytes) -> None:
         """Append.
 
         Raises:
-            StorageUnavailable: the storage account did not take it.
+            StorageUnavailable: the storage account did not accept it.
         """
         self._buffer += data
         while len(self._buffer) >= BLOCK_SIZE:
@@ -66,14 +66,14 @@ class StagedFileWriter(AbstractContextManager["StagedFileWriter"]):
             del self._buffer[:BLOCK_SIZE]
 
     def commit(self, metadata: Mapping[str, str], *, replace: bool = False) -> bool:
-        """Let the file appear, unless one of this name is there already.
+        """Let the file appear, unless its name is taken.
 
         Args:
-            metadata: what an adopter must know about the content; names of letters, digits and `_`.
-            replace: take the place of one that is there already.
+            metadata: what a later reader must know about the content; names of letters, digits and `_`.
+            replace: replace an existing file.
 
         Returns:
-            False when there was one and it is left as it is.
+            Whether the file appeared; an existing file is left as it is.
         """
         if self._buffer:
             self._send(bytes(self._buffer))
@@ -90,7 +90,7 @@ class StagedFileWriter(AbstractContextManager["StagedFileWriter"]):
         return True
 
     def _send(self, data: bytes) -> None:
-        # Ids of one blob have equal length, and those of two writers must not meet.
+        # All ids of a blob have the same length; ids of two writers must differ.
         block_id = uuid.uuid4().hex
         with mapped_errors("write a staged file"):
             self._blob.stage_block(block_id, data)
@@ -106,7 +106,7 @@ class Staging:
         self._container = service.get_container_client(container)
 
     def create_container(self) -> None:
-        """Create the container if it is not there."""
+        """Create the container if it does not exist."""
         with mapped_errors("create a container"):
             try:
                 self._container.create_container()
@@ -114,22 +114,22 @@ class Staging:
                 return
 
     def exists(self) -> bool:
-        """Whether the container is there."""
-        with mapped_errors("look at a container"):
+        """Whether the container exists."""
+        with mapped_errors("check a container"):
             return self._container.exists()
 
     def writer(self, name: str) -> StagedFileWriter:
         """A writer of the staged file `name`."""
         return StagedFileWriter(self._container.get_blob_client(name))
 
-    def find(self, name: str) -> "StagedFile | None":
-        """What is known of the staged file `name`; None when there is no such file."""
-        with mapped_errors("look at a staged file"):
+    def find(self, name: str) -> StagedFile | None:
+        """The staged file `name`, if it exists."""
+        with mapped_errors("check a staged file"):
             try:
-                found = self._container.get_blob_client(name).get_blob_properties()
+                blob = self._container.get_blob_client(name).get_blob_properties()
             except ResourceNotFoundError:
                 return None
-        return StagedFile(size=found.size, tag=found.etag.strip('"'), metadata=dict(found.metadata or {}))
+        return StagedFile(size=blob.size, tag=blob.etag.strip('"'), metadata=dict(blob.metadata or {}))
 
     def open(self, name: str, offset: int = 0) -> "SupportsRead[bytes]":
         """Read a staged file from its beginning, or from an offset in bytes.
@@ -144,7 +144,7 @@ class Staging:
                 raise StagedFileMissing(blob=name) from None
             except HttpResponseError as error:
                 if offset and error.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-                    return io.BytesIO()  # nothing lies behind the offset
+                    return io.BytesIO()  # the file ends before the offset
                 raise
 
     def chunks(self, name: str) -> Iterator[bytes]:
@@ -158,7 +158,7 @@ class Staging:
             yield piece
 
     def remove(self, name: str) -> None:
-        """Remove the staged file `name`; nothing happens where there is none."""
+        """Remove the staged file `name` if it exists."""
         with mapped_errors("remove a staged file"):
             try:
                 self._container.get_blob_client(name).delete_blob()
@@ -166,22 +166,22 @@ class Staging:
                 return
 
     def names(self) -> Iterator[str]:
-        """Names of all staged files, in their order."""
+        """Names of all staged files, sorted."""
         with mapped_errors("list staged files"):
             yield from self._container.list_blob_names()
 
     def older_than(self, before: datetime) -> Iterator[str]:
-        """Names of the staged files that were last written before then."""
+        """Names of the staged files that were last written before a time."""
         with mapped_errors("list staged files"):
             for blob in self._container.list_blobs():
                 if blob.last_modified < before:
                     yield blob.name
 
     def upload_url(self, name: str, *, expires_at: datetime) -> str:
-        """Where somebody without any other right can write the staged file `name`, until then.
+        """A URL at which a caller without any other permission can write the staged file `name`.
 
-        Signed with the app's identity (a user-delegation SAS), or with the account key where the storage account is
-        reached by connection string. It allows to write this one file, not to read it.
+        It is signed with the app's identity (a user-delegation SAS), or with the account key if the storage account is
+        accessed by connection string. It allows writing this one file until it expires, and no reading.
         """
         blob = self._container.get_blob_client(name)
         begins = datetime.now(UTC) - _CLOCKS_DIFFER

@@ -175,7 +175,7 @@ def test_a_secret_that_is_not_there_is_named_at_the_start(
     channels = write_channels(tmp_path, receiver, HOST_KEY.get_fingerprint())
     monkeypatch.delenv("PARTNER_KEY")
     settings = make_settings(tmp_path, azurite.connection_string, shared_simulator, databases, CHANNELS_FILE=channels)
-    with pytest.raises(SettingsInvalid, match="app setting PARTNER_KEY, which is not there"):
+    with pytest.raises(SettingsInvalid, match="app setting PARTNER_KEY, which does not exist"):
         Bridge.from_settings(settings)
     monkeypatch.setenv("PARTNER_KEY", "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/partner-key)")
     with pytest.raises(SettingsInvalid, match="PARTNER_KEY: its key vault reference was not resolved"):
