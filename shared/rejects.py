@@ -1,6 +1,6 @@
-"""Reasons for which a row of a delivery file or of a response file is not taken. Pure: no I/O.
+"""Reasons for which a row of a delivery file or of a response file is rejected. Pure: no I/O.
 
-The words are stored in the ledger and written to reject files: they are never changed.
+The values are stored in the ledger and written to reject files: they never change.
 """
 
 from enum import StrEnum
@@ -15,38 +15,38 @@ LONGEST_VALUE: Final = 4_000
 
 
 class RejectReason(StrEnum):
-    """Why a row is not taken; what an operator reads in the reject file."""
+    """Why a row is rejected, as an operator reads it in the reject file."""
 
     # Of both kinds of file
-    WRONG_FIELD_COUNT = "wrong-field-count"  #: more or fewer fields than the header has
-    CONTROL_CHARACTER = "control-character"  #: a character that no text has, such as ESC or a lone carriage return
-    VALUE_TOO_LONG = "value-too-long"  #: a value, or a whole row, beyond every sensible length
-    BROKEN_QUOTE = "broken-quote"  #: a quote that is opened and not closed, or stands within a value
+    WRONG_FIELD_COUNT = "wrong-field-count"  #: more or fewer fields than the header
+    CONTROL_CHARACTER = "control-character"  #: a control character, such as ESC or a lone carriage return
+    VALUE_TOO_LONG = "value-too-long"  #: a value or row that is too long
+    BROKEN_QUOTE = "broken-quote"  #: a quote that is not closed, or is within a value
 
     # Of delivery files
     URN_MISSING = "urn-missing"  #: no URN
     COMMUNICATION_KEY_MISSING = "communication-key-missing"  #: no Communication Key
     EMAIL_MISSING = "email-missing"  #: no address
-    EMAIL_INVALID = "email-invalid"  #: not the syntax of an address
+    EMAIL_INVALID = "email-invalid"  #: not a valid address
     DUPLICATE_EMAIL = "duplicate-email"  #: an earlier row has the address
     DUPLICATE_COMMUNICATION_KEY = "duplicate-communication-key"  #: an earlier row has the Communication Key
-    FIELD_TYPE = "field-type"  #: a value that does not fit the type of its list field
-    FIELD_MISSING = "field-missing"  #: no value for a list field that must have one
-    NOT_ENCODABLE = "not-encodable"  #: a character that the encoding of the list file does not have
+    FIELD_TYPE = "field-type"  #: a value of another type than its list field
+    FIELD_MISSING = "field-missing"  #: no value for a required list field
+    NOT_ENCODABLE = "not-encodable"  #: a character that the encoding of the list file lacks
     NEEDS_QUOTE = "needs-quote"  #: a delimiter or quote in a value, in a layout without quotes
-    UNSUBSCRIBED = "unsubscribed"  #: taken out before the upload: unsubscribed at Optimizely
-    BOUNCED_OUT = "bounced-out"  #: taken out before the upload: hard-bounced too often
-    BLOCKLISTED = "blocklisted"  #: taken out before the upload: on Optimizely's blocklist
+    UNSUBSCRIBED = "unsubscribed"  #: removed before the upload: unsubscribed at Optimizely
+    BOUNCED_OUT = "bounced-out"  #: removed before the upload: hard-bounced too often
+    BLOCKLISTED = "blocklisted"  #: removed before the upload: on Optimizely's blocklist
 
     # Of response files
-    TYPE_MISSING = "type-missing"  #: a response without message type
-    RECIPIENT_MISSING = "recipient-missing"  #: a response of nobody
-    DATE_INVALID = "date-invalid"  #: a date that does not fit the format, or an event without a date
-    NOT_TEXT = "not-text"  #: bytes that are no text in the encoding of the file
+    TYPE_MISSING = "type-missing"  #: a response without a message type
+    RECIPIENT_MISSING = "recipient-missing"  #: a response without a recipient
+    DATE_INVALID = "date-invalid"  #: a date that does not match the format, or an event without a date
+    NOT_TEXT = "not-text"  #: bytes that are not text in the encoding of the file
 
 
-#: Rows that are left out because an earlier row says the same; counted apart from rejects.
+#: Reasons for rows that repeat an earlier row; counted apart from rejects.
 DUPLICATES: Final = frozenset({RejectReason.DUPLICATE_EMAIL, RejectReason.DUPLICATE_COMMUNICATION_KEY})
 
-#: Rows that are taken out before the upload because Optimizely would not mail them; counted apart from rejects.
+#: Reasons for rows that Optimizely would not mail; counted apart from rejects.
 SUPPRESSED: Final = frozenset({RejectReason.UNSUBSCRIBED, RejectReason.BOUNCED_OUT, RejectReason.BLOCKLISTED})

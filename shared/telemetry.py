@@ -1,10 +1,10 @@
-"""Logs: sentences with an `action`, and nothing of a person in them (rule 14).
+"""Logs: sentences with an `action`, without personal data (rule 14).
 
 A log line is a sentence for people; its `extra` fields (`action`, `broadcast`, …) are for queries.
 
-In Azure the Python worker hands the host a line's text, level and category only (`on_logging` of its dispatcher): the
-fields would be lost. So where Application Insights listens they stand at the end of the text, as an object of JSON
-that nothing else in a line can be taken for (docs/how-to/watch.md).
+In Azure the Python worker passes only the text, level and category of a line to the host (`on_logging` of its
+dispatcher): the fields would be lost. So where Application Insights is configured they are appended to the text, as a
+JSON object that cannot be confused with anything else in the line (docs/how-to/watch.md).
 """
 
 import copy
@@ -20,12 +20,12 @@ from typing import Final
 
 from shared.errors import BridgeError, UnexpectedError
 
-#: Libraries that log addresses of blobs, headers or key exchanges when asked for more than warnings.
+#: Libraries that log addresses of blobs, headers or key exchanges below the level of warnings.
 _QUIET = ("azure", "paramiko", "urllib3", "sqlalchemy")
-#: The host has Application Insights by this setting.
-_LISTENER: Final = "APPLICATIONINSIGHTS_CONNECTION_STRING"
-#: What every record has; whatever else is there came as `extra`.
-_OF_EVERY_RECORD: Final = frozenset({*logging.makeLogRecord({}).__dict__, "message", "asctime"})
+#: The setting that configures Application Insights.
+_APPLICATION_INSIGHTS: Final = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+#: Attributes of every log record; all others were given as `extra`.
+_RECORD_ATTRIBUTES: Final = frozenset({*logging.makeLogRecord({}).__dict__, "message", "asctime"})
 
 type Field = str | int | float | bool | None
 
@@ -33,18 +33,18 @@ log = logging.getLogger("bridge")
 
 
 def configure() -> None:
-    """Set the levels of the loggers, and write fields where they are read; handlers are the host's business."""
+    """Set the levels of the loggers, and append the fields where they are queried. Handlers are the host's."""
     log.setLevel(logging.INFO)
     log.removeFilter(with_fields)
-    if os.environ.get(_LISTENER):
+    if os.environ.get(_APPLICATION_INSIGHTS):
         log.addFilter(with_fields)
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
 def with_fields(record: logging.LogRecord) -> logging.LogRecord:
-    """The record with its fields written at the end of its text. The record itself stays as it is."""
-    fields = {name: value for name, value in record.__dict__.items() if name not in _OF_EVERY_RECORD}
+    """A copy of the record with its fields appended to its text."""
+    fields = {name: value for name, value in record.__dict__.items() if name not in _RECORD_ATTRIBUTES}
     if not fields:
         return record
     written = copy.copy(record)
@@ -53,32 +53,32 @@ def with_fields(record: logging.LogRecord) -> logging.LogRecord:
 
 
 def fields_text(fields: Mapping[str, Field]) -> str:
-    """Fields as JSON in one line and ASCII, with one brace at its beginning, one at its end and none between.
+    """Fields as JSON in one line of ASCII, with one brace at its beginning, one at its end and none between.
 
-    So the last brace that opens in a line begins it, whatever the sentence before quotes.
+    So the last opening brace of a line begins it, whatever the sentence before it quotes.
     """
     inner = json.dumps(dict(fields), separators=(",", ":"))[1:-1]
     return "{" + inner.replace("{", "\\u007b").replace("}", "\\u007d") + "}"
 
 
-def log_errors[**Given, Returned](function: Callable[Given, Returned]) -> Callable[Given, Returned]:
-    """Log what ends an invocation with its code, which the host's own record of it has nowhere to be asked for by.
+def log_errors[**Params, Result](function: Callable[Params, Result]) -> Callable[Params, Result]:
+    """Log the error that ends an invocation with its code, which the host's own record of it lacks.
 
-    The host writes the text of whatever is raised to Application Insights. So an error that the catalogue does not
-    know, whose text may carry anything, is raised as one that it knows; the log has type and place.
+    The host writes the text of every exception to Application Insights. An error outside the catalogue, whose text may
+    carry anything, is therefore raised as `UnexpectedError`; the log has its type and traceback.
     """
 
     @wraps(function)
-    def logging_errors(*args: Given.args, **kwargs: Given.kwargs) -> Returned:
+    def logging_errors(*args: Params.args, **kwargs: Params.kwargs) -> Result:
         name = function.__name__
         try:
             return function(*args, **kwargs)
         except BridgeError as error:
-            ended, said = error, str(error)
-        except Exception as error:  # noqa: BLE001 - it goes on, as an entry of the catalogue
-            ended, said = UnexpectedError(step=name, kind=type(error).__name__), traceback_location(error)
-        log.error("%s: %s", name, said, extra={"action": "failed", "function": name, "code": ended.code})
-        raise ended
+            failure, text = error, str(error)
+        except Exception as error:  # noqa: BLE001 - it is raised again, as an entry of the catalogue
+            failure, text = UnexpectedError(step=name, kind=type(error).__name__), traceback_location(error)
+        log.error("%s: %s", name, text, extra={"action": "failed", "function": name, **failure.log_context()})
+        raise failure
 
     return logging_errors
 
@@ -87,7 +87,7 @@ def log_errors[**Given, Returned](function: Callable[Given, Returned]) -> Callab
 class Fence:
     """How a fenced block ended."""
 
-    #: What ended the block; None when nothing did.
+    #: The error that ended the block, if any.
     error: BridgeError | None = None
 
 
@@ -108,7 +108,7 @@ def fenced(subject: str, *let_through: type[BridgeError], action: str, **context
         raise
     except BridgeError as error:
         fence.error = error
-        log.warning("%s: %s", subject, error, extra={"action": action, **context, "code": error.code})
+        log.warning("%s: %s", subject, error, extra={"action": action, **context, **error.log_context()})
     except Exception as error:  # noqa: BLE001 - its text may carry anything: the log has type and traceback
         fence.error = UnexpectedError(step=action, kind=type(error).__name__)
         extra = {"action": "unexpected", **context, "code": UnexpectedError.code}
@@ -116,7 +116,7 @@ def fenced(subject: str, *let_through: type[BridgeError], action: str, **context
 
 
 def traceback_location(error: BaseException) -> str:
-    """Type and place of an unexpected error, without its message: a message can carry a row's values."""
+    """Type and traceback of an unexpected error, without its message, which can carry a row's values."""
     frames = traceback.extract_tb(error.__traceback__)
-    places = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames[-4:]))
-    return f"{type(error).__name__} at {places or 'unknown'}"
+    locations = " < ".join(f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in reversed(frames[-4:]))
+    return f"{type(error).__name__} at {locations or 'unknown'}"

@@ -1,7 +1,7 @@
-"""Channels: how broadcasts of one kind are carried, and their responses. Pure but for the reading of the file.
+"""Channels: how broadcasts of one kind are carried, and their responses. Pure, except for reading the file.
 
 A channel is named after the PeopleStage or FastStats channel that it serves. The file `CHANNELS_FILE`
-(TOML, `docs/how-to/channels.md`) gives each its settings; what it leaves out has the default that is written
+(TOML, `docs/how-to/channels.md`) has the settings of each; what it leaves out has the default that is written
 here. Without a file there is one channel, `default`, which also serves jobs that name none.
 """
 
@@ -20,10 +20,10 @@ from shared.config.location_text import LocationText
 from shared.config.response_layouts import ResponseLayout
 from shared.errors import ChannelUnknown, SettingsInvalid
 
-#: Name of the channel of jobs that name none.
+#: Name of the channel for jobs that name none.
 DEFAULT = "default"
 
-#: What the name of a list file can carry: ids of list and source mailing, names of list and delivery file, the
+#: What the name of a list file may contain: ids of list and source mailing, names of list and delivery file, the
 #: broadcast's key.
 _IN_FILE_NAMES = frozenset({"list_id", "list", "broadcast", "mailing", "delivery_file"})
 _ONLY_AT_OPTIMIZELY = ("{list_id}", "{mailing}")
@@ -36,7 +36,7 @@ def _template(text: str, allowed: frozenset[str]) -> str:
     except ValueError:
         used = {""}
     if not used <= allowed or "{" in text.format_map(dict.fromkeys(allowed, "")):
-        msg = "only these may stand in braces: " + ", ".join(sorted(allowed))
+        msg = "only these placeholders are allowed: " + ", ".join(sorted(allowed))
         raise ValueError(msg)
     return text
 
@@ -44,10 +44,10 @@ def _template(text: str, allowed: frozenset[str]) -> str:
 def _file_name(text: str) -> str:
     _template(text, _IN_FILE_NAMES)
     if not _SAFE_IN_FILE_NAMES.fullmatch(text.format_map(dict.fromkeys(_IN_FILE_NAMES, ""))):
-        msg = "a file name has letters, digits, dots, hyphens and underscores"
+        msg = "a file name may contain only letters, digits, dots, hyphens and underscores"
         raise ValueError(msg)
     if "{broadcast}" not in text:
-        msg = "{broadcast} is missing: by it the file of a broadcast is found again"
+        msg = "{broadcast} is missing: it identifies the file of a broadcast"
         raise ValueError(msg)
     return text
 
@@ -65,22 +65,22 @@ class _Part(BaseModel):
 
 
 class DeliveryFileLayout(_Part):
-    """How a delivery file is written, as the File Settings of the PeopleStage channel say."""
+    """The layout of a delivery file, as in the File Settings of the PeopleStage channel."""
 
     delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"[^\x00-\x08\n-\x1f\x7f-\x9f\"']")] = "\t"
-    #: Quote around values; empty: a quotation mark is data.
+    #: Quote around values; empty: quotation marks are data.
     quote: Literal['"', ""] = ""
-    #: A BOM in the file wins. `utf-16` without one is little-endian, as Windows writes it.
+    #: A BOM in the file takes precedence. `utf-16` without one is little-endian, as Windows writes it.
     encoding: Literal["utf-8", "utf-16", "windows-1252"] = "utf-8"
 
 
 class ListFileLayout(_Part):
-    """How a list file is written. Agreed with Optimizely support, who set the import up."""
+    """The layout of a list file, as agreed with Optimizely support, who set up the import."""
 
     #: Its name; `{list_id}`, `{list}`, `{broadcast}`, `{mailing}` and `{delivery_file}` are filled in.
     name: Annotated[str, AfterValidator(_file_name)] = "{list_id}_{broadcast}.csv"
     delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"[^\r\n\"']")] = ";"
-    #: Quote around values; empty: values that would need one are rejects.
+    #: Quote around values; empty: values that need one are rejected.
     quote: Literal['"', "'", ""] = '"'
     #: Whether every value is quoted, or only those that need it.
     quote_all: bool = False
@@ -93,10 +93,10 @@ class ListFileLayout(_Part):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.quote_all and not self.quote:
-            msg = "quote_all needs a quote"
+            msg = "quote_all requires a quote"
             raise ValueError(msg)
         if self.gzip != self.name.endswith(".gz"):
-            msg = "the name of a gzipped list file ends with .gz, and no other does"
+            msg = "the name of a list file ends with .gz if it is gzipped, and only then"
             raise ValueError(msg)
         if len(set(self.columns)) < len(self.columns):
             msg = "a column is named twice"
@@ -127,7 +127,7 @@ class ClosedLoop(_Part):
 class SendingBatch(_Part):
     """The route `sending batch`."""
 
-    #: Recipients in one request. The vendor names no limit; its SOAP sibling takes 1,000.
+    #: Recipients in one request. The vendor documents no limit; its SOAP API accepts 1,000.
     chunk_rows: Annotated[int, Field(ge=1, le=10_000)] = 1000
 
 
@@ -136,12 +136,12 @@ class ExportFile(_Part):
 
     #: Name of the SFTP site, one of `[sftp_sites]`.
     site: str = ""
-    #: Folder on it. A file appears there when it is whole.
+    #: Folder on it. A file appears there when it is complete.
     folder: str = "/"
 
 
 class Drop(_Part):
-    """The folder from which the channel takes delivery files by itself, and what a broadcast of such a file is."""
+    """The folder that the channel watches for delivery files, and the broadcast that each of them becomes."""
 
     #: Where the files are dropped; a location, as for DELIVERY_FILES.
     place: LocationText
@@ -152,14 +152,14 @@ class Drop(_Part):
     urn_column: Annotated[str, Field(min_length=1, max_length=255)] = "Urn"
     email_column: Annotated[str, Field(min_length=1, max_length=255)] = "Email"
     communication_key_column: Annotated[str, Field(min_length=1, max_length=255)] = "Communication Key"
-    #: A file is whole when it did not change for so long.
+    #: A file is complete when it has not changed for so long.
     settle_seconds: Annotated[float, Field(gt=0)] = 60
-    #: Older files are left alone: a folder full of them must not be mailed when it is watched for the first time.
+    #: Older files are ignored: a full folder must not be mailed when it is watched for the first time.
     newest_hours: Annotated[float, Field(gt=0)] = 24
 
 
 class SftpSiteLogin(_Part):
-    """An SFTP site other than Optimizely's. Secrets stand in app settings, which are named here."""
+    """An SFTP site other than Optimizely's. Its secrets are in app settings, which are named here."""
 
     host: Annotated[str, Field(min_length=1)]
     port: Annotated[int, Field(ge=1, le=65535)] = 22
@@ -174,7 +174,7 @@ class SftpSiteLogin(_Part):
     @model_validator(mode="after")
     def _login_is_possible(self) -> Self:
         if self.private_key is None and self.password is None:
-            msg = "give private_key or password, the name of the app setting that holds it"
+            msg = "set private_key or password to the name of the app setting that holds it"
             raise ValueError(msg)
         return self
 
@@ -183,9 +183,9 @@ class Channel(_Part):
     """How broadcasts of one channel are carried."""
 
     route: RouteKind = RouteKind.IMPORT_JOB
-    #: What makes Optimizely send, where the job does not say (upload only, or a time).
+    #: What makes Optimizely send, unless the job says (upload only, or a time).
     send: SendMode | None = None
-    #: List field by column of the delivery file, for columns that are named otherwise than their field.
+    #: List field by column of the delivery file, where the two have different names.
     fields: Mapping[str, str] = Field(default_factory=dict)
     delivery_file: DeliveryFileLayout = DeliveryFileLayout()
     list_file: ListFileLayout = ListFileLayout()
@@ -193,18 +193,18 @@ class Channel(_Part):
     closed_loop: ClosedLoop = ClosedLoop()
     sending_batch: SendingBatch = SendingBatch()
     export_file: ExportFile = ExportFile()
-    #: The folder that is watched for delivery files, if there is one.
+    #: The folder that is watched for delivery files, if any.
     drop: Drop | None = None
-    #: Whether unsubscribed, bounced-out and blocklisted recipients are taken out before the upload.
+    #: Whether unsubscribed, bounced-out and blocklisted recipients are removed before the upload.
     suppress: bool = False
-    #: How many per cent of the uploaded recipients may be missing after the import (blocklisted, unsubscribed).
+    #: Percentage of the uploaded recipients that may be missing after the import (blocklisted, unsubscribed).
     max_shortfall_percent: Annotated[float, Field(ge=0, le=100)] = 10
     #: Recipient list to which test messages go.
     seed_list: str = ""
 
     @property
     def default_send_mode(self) -> SendMode:
-        """What makes Optimizely send, where neither job nor channel says."""
+        """What makes Optimizely send, unless job or channel says."""
         if self.send is not None:
             return self.send
         return default_send_mode(self.route)
@@ -213,17 +213,17 @@ class Channel(_Part):
     def _possible(self) -> Self:
         if self.send is not None and self.send not in SEND_MODES[self.route]:
             modes = ", ".join(sorted(SEND_MODES[self.route]))
-            msg = f"the route '{self.route}' cannot send '{self.send}'; it can: {modes}"
+            msg = f"the route '{self.route}' does not support send = '{self.send}'; it supports {modes}"
             raise ValueError(msg)
         if self.send is SendMode.AT_TIME:
-            msg = "the time is the job's: a channel cannot send 'at a time' by itself"
+            msg = "send = 'at a time' is not possible for a channel, because the time comes from the job"
             raise ValueError(msg)
         if (
             self.route is RouteKind.CLOSED_LOOP
             and not self.closed_loop.mailing_column
             and "{mailing}" not in self.list_file.name
         ):
-            msg = "a closed loop needs the mailing id: in a mailing_column, or as {mailing} in the list file's name"
+            msg = "a closed loop requires the mailing id: in a mailing_column, or as {mailing} in the list file's name"
             raise ValueError(msg)
         return self
 
@@ -232,13 +232,13 @@ class Channel(_Part):
         if self.route is not RouteKind.EXPORT_FILE:
             return self
         if not self.export_file.site:
-            msg = "the route 'export file' needs export_file.site, the name of one of the sftp_sites"
+            msg = "the route 'export file' requires export_file.site, the name of one of the sftp_sites"
             raise ValueError(msg)
         if any(name in self.list_file.name for name in _ONLY_AT_OPTIMIZELY):
-            msg = "the route 'export file' knows no list: give list_file.name without {list_id} and {mailing}"
+            msg = "the route 'export file' has no list: set list_file.name without {list_id} and {mailing}"
             raise ValueError(msg)
         if self.suppress:
-            msg = "the route 'export file' asks Optimizely nothing: suppress is not possible"
+            msg = "suppress is not possible with the route 'export file', which does not use Optimizely"
             raise ValueError(msg)
         return self
 
@@ -247,7 +247,7 @@ class Channel(_Part):
         if self.drop is None or self.route is RouteKind.EXPORT_FILE:
             return self
         if not self.drop.list_name:
-            msg = "drop.list_name is missing: whom a dropped file is for"
+            msg = "drop.list_name is missing: the list that a dropped file is for"
             raise ValueError(msg)
         if not self.drop.message_name and self.default_send_mode is not SendMode.UPLOAD_ONLY:
             msg = "drop.message_name is missing; or set send = 'upload only'"
@@ -256,9 +256,9 @@ class Channel(_Part):
 
 
 def default_send_mode(route: RouteKind) -> SendMode:
-    """What makes Optimizely send on this route, where nobody says."""
-    usual = (SendMode.VERIFY_THEN_START, SendMode.AFTER_IMPORT, SendMode.UPLOAD_ONLY)
-    return next(mode for mode in usual if mode in SEND_MODES[route])
+    """What makes Optimizely send on this route by default."""
+    preferred = (SendMode.VERIFY_THEN_START, SendMode.AFTER_IMPORT, SendMode.UPLOAD_ONLY)
+    return next(mode for mode in preferred if mode in SEND_MODES[route])
 
 
 class _File(_Part):
@@ -284,9 +284,9 @@ class Channels:
     """The channels by name.
 
     Args:
-        channels: the channels; `default` is added when it is missing.
+        channels: the channels; `default` is added if it is missing.
         sftp_sites: the SFTP sites that they name, other than Optimizely's.
-        responses: layouts of response files by name; without any there is one, `default`.
+        responses: layouts of response files by name; the default is one, `default`.
     """
 
     def __init__(
@@ -304,7 +304,7 @@ class Channels:
         """The channels of a file.
 
         Raises:
-            SettingsInvalid: the file cannot be read, or says something that no channel has.
+            SettingsInvalid: the file cannot be read or is invalid.
         """
         if file is None:
             return cls()
@@ -320,7 +320,7 @@ class Channels:
             )
             raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name}: {reasons}") from None
         except ValueError as error:  # not TOML, or not UTF-8
-            raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name} is no TOML: {error}") from None
+            raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name} is not valid TOML: {error}") from None
 
     def __getitem__(self, name: str) -> Channel:
         """The channel of this name.

@@ -1,10 +1,11 @@
-"""What WS_DB and RS_DB may be set to, read into one typed object. Pure: nothing is connected to.
+"""The connection settings of databases, parsed into one typed object. Pure: no connection is made.
 
 Three forms name a SQL Server or an Azure SQL database:
 
-- as the integration guide writes it: `<Server>;Initial Catalog=RS_<System>;User Id=…;Password=…;`
-- a full ADO.NET connection string, with that standard's quoting: a value with `;`, quotes or outer spaces stands in
-  single or double quotes, and the same quote inside is doubled; `==` in a keyword is one `=`; the last of equals wins
+- the form of the integration guide: `<Server>;Initial Catalog=RS_<System>;User Id=…;Password=…;`
+- a full ADO.NET connection string, with that standard's quoting: a value with `;`, quotes or outer spaces is in
+  single or double quotes, and the same quote inside is doubled; `==` in a keyword is one `=`; the last of equal
+  keywords wins
 - a SQLAlchemy URL, `mssql+pyodbc://user:password@server:1433/database?…`, or one with a whole ODBC string in
   `odbc_connect`
 
@@ -21,12 +22,12 @@ from typing import Final
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-#: Seconds that opening a connection may take. Apteco's strings ask for many minutes; a step tries again by itself.
+#: Seconds that opening a connection may take. Apteco's strings allow many minutes; a step retries by itself.
 _CONNECT_SECONDS: Final = 15
-_LONGEST_CONNECT_SECONDS: Final = 30
-_LAST_PORT: Final = 65535
+_MAX_CONNECT_SECONDS: Final = 30
+_MAX_PORT: Final = 65535
 
-#: Keywords of ADO.NET and of ODBC, without spaces and underscores, and what is meant.
+#: Keywords of ADO.NET and of ODBC, without spaces and underscores, by their name here.
 _KEYWORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("server", "datasource", "address", "addr", "networkaddress"), "Server"),
     **dict.fromkeys(("database", "initialcatalog"), "Database"),
@@ -41,7 +42,7 @@ _KEYWORDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("connecttimeout", "connectiontimeout", "timeout"), "Connect Timeout"),
     "multisubnetfailover": "MultiSubnetFailover",
 }
-#: Keywords that change nothing here: the bridge has its own pool, driver and name, and always writes.
+#: Keywords without effect here: the bridge has its own pool, driver and name, and always writes.
 _WITHOUT_EFFECT: Final = frozenset(
     {
         *("app", "applicationname", "workstationid", "wsid", "driver", "persistsecurityinfo", "applicationintent"),
@@ -74,9 +75,9 @@ _ODBC_PAIR: Final = re.compile(
 class EntraIdentity(StrEnum):
     """Whose Entra token opens the connection."""
 
-    #: The app's managed identity: what Azure gives to a function app.
+    #: The app's managed identity, assigned by Azure.
     MANAGED_IDENTITY = "managed identity"
-    #: The first that there is: environment, managed identity, the developer's login.
+    #: The first available: environment, managed identity, the developer's login.
     DEFAULT = "default"
 
 
@@ -117,7 +118,7 @@ class SqlServer:
 
     Attributes:
         connect_seconds: how long opening a connection may take, at most 30.
-        certificate_host: the name that the server's certificate carries, where it is not `host`.
+        certificate_host: the name in the server's certificate, if it is not `host`.
         certificate_file: the server's certificate itself, for `Encryption.STRICT`.
     """
 
@@ -134,16 +135,16 @@ class SqlServer:
     multi_subnet_failover: bool = False
 
     def odbc_string(self, driver: str) -> str:
-        """The string that the ODBC driver takes, without what a token says.
+        """The string for the ODBC driver; a token is passed beside it.
 
         Args:
             driver: the driver's name or the path of its library.
         """
-        # Long texts go as NVARCHAR(MAX), not as NTEXT, which cannot be compared with a column.
+        # Long texts are sent as NVARCHAR(MAX), not as NTEXT, which cannot be compared with a column.
         return _joined({"Driver": driver, **self._keywords(), "APP": "Broadcast Bridge", "LongAsMax": "yes"})
 
     def mssql_python_string(self) -> str:
-        """The string that mssql-python takes, which sets the driver and the program's name itself."""
+        """The string for mssql-python, which sets the driver and the program's name itself."""
         return _joined(self._keywords())
 
     def _keywords(self) -> dict[str, str]:
@@ -170,7 +171,7 @@ class SqlServer:
             case IntegratedLogin():
                 values["Trusted_Connection"] = "yes"
             case EntraLogin():
-                pass  # the token goes beside the string: with a login in it the driver refuses the token
+                pass  # the token is passed beside the string: the driver refuses it together with a login
         return values
 
 
@@ -185,7 +186,7 @@ def parse_connection(text: str) -> SqlServer | SqliteFile:
     """The database that a setting names.
 
     Raises:
-        ValueError: it names none that can be used; the message shows no value.
+        ValueError: it is invalid or not supported; the message shows no value.
     """
     if re.match(r"[A-Za-z][\w+.-]*://", text):
         return _from_url(text)
@@ -196,12 +197,12 @@ def parse_connection(text: str) -> SqlServer | SqliteFile:
             "expected <Server>;Initial Catalog=<Database>;…, an ADO.NET connection string, "
             "or a SQLAlchemy URL: mssql+pyodbc://… or sqlite:///<file>"
         )
-    as_in_guide = "=" not in text.partition(";")[0]
-    return _from_keywords(_meanings(_pairs(f"Server={text}" if as_in_guide else text, _ADO_PAIR)))
+    guide_form = "=" not in text.partition(";")[0]
+    return _from_keywords(_by_name(_pairs(f"Server={text}" if guide_form else text, _ADO_PAIR)))
 
 
 def is_loopback(host: str) -> bool:
-    """Whether this is the present machine, so that nothing crosses a network."""
+    """Whether this is the present machine, so that no network is used."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -217,7 +218,7 @@ def _from_url(text: str) -> SqlServer | SqliteFile:
         return SqliteFile(text)
     if url.drivername not in {"mssql", "mssql+pyodbc"}:
         raise ValueError("a SQLAlchemy URL begins with mssql+pyodbc:// or is sqlite:///<file>")
-    return _from_keywords(_meanings(_pairs_of_url(url)))
+    return _from_keywords(_by_name(_pairs_of_url(url)))
 
 
 def _pairs_of_url(url: URL) -> Iterator[tuple[str, str]]:
@@ -238,52 +239,54 @@ def _pairs(text: str, pair: re.Pattern[str]) -> Iterator[tuple[str, str]]:
     """Keywords and values of a connection string."""
     at, number = 0, 0
     while text[at:].strip("; \t\r\n"):
-        if text[at] in "; \t\r\n":  # a semicolon too many is allowed
+        if text[at] in "; \t\r\n":  # an extra semicolon is allowed
             at += 1
             continue
         number += 1
         found = pair.match(text, at)
         if found is None:
-            # Neither the keyword is shown: what follows an unquoted ';' in a password looks like one.
-            raise ValueError(f"part {number} of the connection string is no keyword=value; a value with ; is quoted")
+            # The keyword is not shown either: what follows an unquoted ';' in a password looks like one.
+            raise ValueError(
+                f"part {number} of the connection string is not keyword=value; a value with ; must be quoted"
+            )
         yield found["keyword"].strip().replace("==", "="), _value(found.groupdict())
         at = found.end()
 
 
-def _value(found: Mapping[str, str | None]) -> str:
+def _value(match: Mapping[str, str | None]) -> str:
     """The value of a pair, without its quotes."""
     for name, quote in (("double", '"'), ("single", "'"), ("braced", "}")):
-        if (quoted := found.get(name)) is not None:
+        if (quoted := match.get(name)) is not None:
             return quoted.replace(quote * 2, quote)
-    return (found["plain"] or "").rstrip()
+    return (match["plain"] or "").rstrip()
 
 
-def _meanings(pairs: Iterator[tuple[str, str]]) -> dict[str, str]:
-    """The values by what they mean; empty ones are as if they were not there."""
-    meant: dict[str, str] = {}
+def _by_name(pairs: Iterator[tuple[str, str]]) -> dict[str, str]:
+    """The values by the names of their keywords, without empty ones."""
+    named: dict[str, str] = {}
     for number, (keyword, value) in enumerate(pairs, 1):
         name = re.sub(r"[\s_]", "", keyword).lower()
         if name in _WITHOUT_EFFECT:
             continue
         if name not in _KEYWORDS:
-            raise ValueError(f"keyword {number} of the connection string is not known; a value with ; is quoted")
+            raise ValueError(f"keyword {number} of the connection string is unknown; a value with ; must be quoted")
         if any(character < " " for character in value):
             raise ValueError(f"{_KEYWORDS[name]} has a control character")
-        meant[_KEYWORDS[name]] = value
-    return {name: value for name, value in meant.items() if value}
+        named[_KEYWORDS[name]] = value
+    return {name: value for name, value in named.items() if value}
 
 
 def _from_keywords(values: Mapping[str, str]) -> SqlServer:
-    for needed in ("Server", "Database"):
-        if needed not in values:
-            raise ValueError(f"the connection string has no {needed}")
+    for required in ("Server", "Database"):
+        if required not in values:
+            raise ValueError(f"the connection string has no {required}")
     host, instance, port = _server(values["Server"])
     encryption = _encryption(values.get("Encrypt", "true"))
     trust = _flag(values, "TrustServerCertificate")
     if not is_loopback(host) and (encryption is Encryption.NO or trust):
         raise ValueError(
-            "connections are encrypted and the server's certificate is verified: leave out Encrypt and "
-            "TrustServerCertificate; where the certificate carries another name, give HostNameInCertificate"
+            "connections must be encrypted and the server's certificate verified: leave out Encrypt and "
+            "TrustServerCertificate; if the certificate has another name, set HostNameInCertificate"
         )
     return SqlServer(
         host=host,
@@ -303,16 +306,16 @@ def _from_keywords(values: Mapping[str, str]) -> SqlServer:
 def _server(value: str) -> tuple[str, str | None, int | None]:
     r"""Host, instance and port of `[tcp:]host[\instance][,port]`."""
     if _OTHER_PROTOCOL.match(value):
-        raise ValueError("Server is reached by TCP only: [tcp:]host[\\instance][,port]")
+        raise ValueError("Server must be reached by TCP: [tcp:]host[\\instance][,port]")
     rest, comma, digits = re.sub(r"^tcp:", "", value, flags=re.IGNORECASE).partition(",")
     name, backslash, instance = rest.strip().partition("\\")
     port = int(digits) if re.fullmatch(r"\s*[0-9]{1,5}\s*", digits) else None
     if (
-        (comma and (port is None or not 0 < port <= _LAST_PORT))
+        (comma and (port is None or not 0 < port <= _MAX_PORT))
         or (backslash and not _INSTANCE.fullmatch(instance))
         or not (host := _host(name))
     ):
-        raise ValueError("Server is written [tcp:]host[\\instance][,port]")
+        raise ValueError("Server must have the form [tcp:]host[\\instance][,port]")
     return host, instance or None, port
 
 
@@ -326,18 +329,18 @@ def _host(name: str) -> str | None:
 
 
 def _login(values: Mapping[str, str]) -> SqlLogin | EntraLogin | IntegratedLogin:
-    way = re.sub(r"[\s_]", "", values.get("Authentication", "sqlpassword")).lower()
+    method = re.sub(r"[\s_]", "", values.get("Authentication", "sqlpassword")).lower()
     user, password = values.get("User Id"), values.get("Password")
     integrated = values.get("Integrated Security", "false").lower()
     if integrated == "sspi" or _flag(values, "Integrated Security"):
         if "Authentication" in values:
             raise ValueError("Integrated Security and Authentication exclude each other")
         return IntegratedLogin()
-    match way:
+    match method:
         case "sqlpassword":
             if user is None or password is None:
                 raise ValueError(
-                    "no login is given: User Id and Password, or Authentication=Active Directory Managed Identity, "
+                    "the login is missing: User Id and Password, or Authentication=Active Directory Managed Identity, "
                     "or Authentication=Active Directory Default"
                 )
             return SqlLogin(user=user, password=password)
@@ -347,8 +350,8 @@ def _login(values: Mapping[str, str]) -> SqlLogin | EntraLogin | IntegratedLogin
             identity = EntraIdentity.DEFAULT
         case _:
             raise ValueError(
-                "Authentication is Sql Password, Active Directory Managed Identity or Active Directory Default; the "
-                "last also takes a service principal, from AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
+                "Authentication must be Sql Password, Active Directory Managed Identity or Active Directory Default, "
+                "which also uses a service principal from AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET"
             )
     if password is not None:
         raise ValueError("a managed identity has no Password")
@@ -363,13 +366,13 @@ def _encryption(value: str) -> Encryption:
             return Encryption.YES
         case "optional" | "false" | "no" | "0":
             return Encryption.NO
-    raise ValueError("Encrypt is true, false or strict")
+    raise ValueError("Encrypt must be true, false or strict")
 
 
 def _flag(values: Mapping[str, str], name: str) -> bool:
     value = values.get(name, "false").lower()
     if value not in _TRUE | _FALSE | ({"sspi"} if name == "Integrated Security" else set()):
-        raise ValueError(f"{name} is true or false")
+        raise ValueError(f"{name} must be true or false")
     return value in _TRUE
 
 
@@ -377,9 +380,9 @@ def _connect_seconds(value: str | None) -> int:
     if value is None:
         return _CONNECT_SECONDS
     if not re.fullmatch(r"[0-9]{1,6}", value):
-        raise ValueError("Connect Timeout is a number of seconds")
-    # 0 asks to wait for ever.
-    return min(int(value) or _LONGEST_CONNECT_SECONDS, _LONGEST_CONNECT_SECONDS)
+        raise ValueError("Connect Timeout must be a number of seconds")
+    # 0 means no limit.
+    return min(int(value) or _MAX_CONNECT_SECONDS, _MAX_CONNECT_SECONDS)
 
 
 def _joined(values: Mapping[str, str]) -> str:
@@ -387,7 +390,7 @@ def _joined(values: Mapping[str, str]) -> str:
 
 
 def _braced(value: str) -> str:
-    """A value of an ODBC string. Words go as they are: not every reader takes them in braces."""
+    """A value of an ODBC string. Words are not braced, because not every parser accepts braces around them."""
     if re.fullmatch(r"[A-Za-z0-9_.:,/\\-]+", value):
         return value
     return "{" + value.replace("}", "}}") + "}"

@@ -19,12 +19,12 @@ from shared.config.header_names import loose_name
 
 
 class ResponseField(StrEnum):
-    """What a column of a response file can be; the value is its documented header name."""
+    """The meaning of a column of a response file; the value is its documented header name."""
 
     EMAIL = "Email"
     URN = "Urn"
     COMMUNICATION_KEY = "CommunicationKey"
-    BROADCAST_KEY = "BroadcastKey"  #: the list field of the bridge that comes back with every response
+    BROADCAST_KEY = "BroadcastKey"  #: the list field of the bridge that returns with every response
     MAILING_ID = "MailingId"
     MESSAGE_TYPE = "MessageType"
     CLICK_URL = "ClickUrl"
@@ -34,14 +34,14 @@ class ResponseField(StrEnum):
 
 
 class AfterLoad(StrEnum):
-    """What becomes of a response file on the SFTP site when it is loaded."""
+    """What happens to a response file on the SFTP site after it is loaded."""
 
     LEAVE = "leave"
     ARCHIVE = "archive"  #: it is moved to another folder
     REMOVE = "remove"
 
 
-#: FERG's parameters that name a column.
+#: FERG's parameters for names of columns.
 _FERG_COLUMNS: Final[Mapping[str, ResponseField]] = {
     "EMAILCOLUMNNAME": ResponseField.EMAIL,
     "URNCOLUMNNAME": ResponseField.URN,
@@ -53,14 +53,14 @@ _FERG_COLUMNS: Final[Mapping[str, ResponseField]] = {
     "DELIVERYDATECOLUMNNAME": ResponseField.DELIVERY_DATE,
     "CLICKDATECOLUMNNAME": ResponseField.CLICK_DATE,
 }
-#: Parameters that change nothing here: every type and column is kept, files are looked for by a schedule.
+#: Parameters without effect here: every type and column is kept, and a schedule gathers files.
 _FERG_WITHOUT_EFFECT: Final = frozenset(
     {
         *("TYPE", "RUNCOLUMNNAME", "MESSAGENAMECOLUMNNAME", "ADDITIONALFIELDS"),
         *("MAXRETRIES", "READACCESSRETRIES", "LOOKUPBROADCASTIDSONTHEFLY", "EXECUTIONBUFFER", "EXECUTIONTAG"),
     }
 )
-#: Parameters that hold or name a secret, and the settings in their place.
+#: Parameters that hold or name a secret, and the settings that replace them.
 _FERG_SECRETS: Final[Mapping[str, str]] = {
     "FTPURL": "SFTP_HOST, SFTP_USER and SFTP_RESPONSE_FOLDER",
     "PEMPRIVATEKEY": "SFTP_PRIVATE_KEY",
@@ -68,23 +68,23 @@ _FERG_SECRETS: Final[Mapping[str, str]] = {
 _FERG_DELIMITERS: Final = {"TAB": "\t", "COMMA": ",", "SEMICOLON": ";", "PIPE": "|", "SPACE": " "}
 _FERG_ENCLOSERS: Final = {"DOUBLEQUOTE": '"', "SINGLEQUOTE": "'", "NONE": ""}
 
-#: Words that stand for a whole date format.
+#: Words that name a date format.
 UNIX_SECONDS, UNIX_MILLISECONDS, ISO_8601 = "UnixTimeStamp", "UnixTimeStampMilliseconds", "ISO8601"
 _WORDS: Final = frozenset({UNIX_SECONDS, UNIX_MILLISECONDS, ISO_8601})
-#: Parts of a date format as FERG writes it, the greatest first.
+#: Parts of a date format as FERG writes it, the largest first.
 DATE_PARTS: Final = ("yyyy", "MM", "dd", "HH", "mm", "ss")
 DATE_PART: Final = re.compile("(yyyy|MM|dd|HH|mm|ss|[A-Za-z])")
-#: A date, a minute, a second: how many of the parts a format may have.
+#: Number of parts that a format may have: up to the day, the minute, the second.
 _DATE_LENGTHS: Final = (3, 5, 6)
-#: What a local time of ISO 8601 looks like, and how it is read.
-_ISO_SHAPES: Final[Mapping[str, str]] = {
+#: Patterns of local times in ISO 8601, and the format of each.
+_ISO_PATTERNS: Final[Mapping[str, str]] = {
     "0000-00-00": "yyyy-MM-dd",
     "0000-00-00 00:00": "yyyy-MM-dd HH:mm",
     "0000-00-00 00:00:00": "yyyy-MM-dd HH:mm:ss",
 }
-_LONGEST_TYPE: Final = 50
+_MAX_TYPE: Final = 50
 #: No zone is farther from UTC.
-_MOST_HOURS: Final = 26
+_MAX_HOURS: Final = 26
 
 
 def _date_format(text: str) -> str:
@@ -100,7 +100,7 @@ def _time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ValueError, LookupError, OSError):
-        msg = "there is no time zone of this name"
+        msg = "there is no time zone with this name"
         raise ValueError(msg) from None
     return name
 
@@ -110,41 +110,41 @@ def _character(value: object, words: Mapping[str, str]) -> object:
 
 
 class ResponseLayout(BaseModel):
-    """How the response files of one kind are written."""
+    """The layout of the response files of one kind."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    #: Patterns of their names (`*` and `?`).
+    #: Patterns of file names (`*` and `?`).
     names: Annotated[tuple[Annotated[str, Field(min_length=1)], ...], Field(min_length=1)] = ("Response*",)
     delimiter: Annotated[str, Field(min_length=1, max_length=1, pattern=r"[^\r\n\"']")] = ";"
-    #: Quote around values; empty: a quotation mark is data.
+    #: Quote around values; empty: quotation marks are data.
     quote: Literal['"', "'", ""] = '"'
-    #: UTF-8 and UTF-16 may begin with a BOM, which says of a file that it is the one or the other.
+    #: A BOM at the beginning of a file takes precedence for UTF-8 and UTF-16.
     encoding: Literal["utf-8", "utf-16", "utf-16-be", "windows-1252", "iso-8859-1", "iso-8859-15"] = "utf-8"
     #: Names of the columns of files without a header, in their order; empty: the first line has them.
     columns: tuple[Annotated[str, Field(min_length=1, max_length=255)], ...] = ()
-    #: Names that a column may have, by what it is. Case, spaces, `_` and `-` do not count.
+    #: Names that a column may have, by its meaning. Case, spaces, `_` and `-` are ignored.
     fields: Mapping[ResponseField, tuple[str, ...]] = Field(default_factory=dict)
-    #: The message type of all rows, for files that hold one type only.
-    message_type: Annotated[str, Field(max_length=_LONGEST_TYPE)] = ""
-    #: Message type by the word that the files have for it. Case does not count.
-    types: Mapping[str, Annotated[str, Field(min_length=1, max_length=_LONGEST_TYPE)]] = Field(default_factory=dict)
+    #: The message type of all rows, for files with only one type.
+    message_type: Annotated[str, Field(max_length=_MAX_TYPE)] = ""
+    #: Message type by the word that the files use for it. Case is ignored.
+    types: Mapping[str, Annotated[str, Field(min_length=1, max_length=_MAX_TYPE)]] = Field(default_factory=dict)
     #: Formats of dates, tried in this order: as FERG writes them, or `UnixTimeStamp` (seconds),
     #: `UnixTimeStampMilliseconds`, `ISO8601`.
     date_formats: Annotated[tuple[Annotated[str, AfterValidator(_date_format)], ...], Field(min_length=1)] = (
         "dd.MM.yyyy HH:mm",
         "dd.MM.yyyy HH:mm:ss",
     )
-    #: Zone of the local times, as far as they tell none.
+    #: Time zone of times that name none.
     time_zone: Annotated[str, AfterValidator(_time_zone)] = "Europe/Berlin"
-    #: Hours that are added to local times before they are taken for times of the zone.
-    date_offset: Annotated[float, Field(ge=-_MOST_HOURS, le=_MOST_HOURS)] = 0
-    #: What becomes of a file on the SFTP site when it is loaded.
+    #: Hours added to local times before they are read as times of the zone.
+    date_offset: Annotated[float, Field(ge=-_MAX_HOURS, le=_MAX_HOURS)] = 0
+    #: What happens to a file on the SFTP site after it is loaded.
     after_load: AfterLoad = AfterLoad.LEAVE
-    #: Where `archive` moves it: a folder on the SFTP site, which is there.
+    #: Where `archive` moves it: an existing folder on the SFTP site.
     archive_folder: str = ""
-    #: Hours after the last file, or without any after the first broadcast was sent, until an alert tells that none
-    #: comes; 0: never.
+    #: Hours without a new file, counted from the last file or else from the first broadcast sent, until an alert is
+    #: raised; 0: never.
     alert_after_hours: Annotated[float, Field(ge=0)] = 48
 
     def aliases(self, field: ResponseField) -> tuple[str, ...]:
@@ -154,7 +154,7 @@ class ResponseLayout(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _from_ferg(cls, given: Any) -> Any:  # noqa: ANN401 - whatever the file says
-        """Translate FERG's parameters; ours win over them."""
+        """Translate FERG's parameters; ours take precedence."""
         if not isinstance(given, Mapping):
             return given
         ours: dict[str, Any] = {}
@@ -162,7 +162,7 @@ class ResponseLayout(BaseModel):
         for name, value in given.items():
             parameter = str(name).upper()
             if parameter in _FERG_SECRETS:
-                msg = f"{name} is given by the app settings {_FERG_SECRETS[parameter]}"
+                msg = f"{name} is not allowed here; use the app settings {_FERG_SECRETS[parameter]}"
                 raise ValueError(msg)
             if parameter in _FERG_COLUMNS:
                 fields[_FERG_COLUMNS[parameter]] = (value,)
@@ -181,20 +181,20 @@ class ResponseLayout(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.delimiter == self.quote:
-            msg = "delimiter and quote are the same"
+            msg = "delimiter and quote must differ"
             raise ValueError(msg)
         if (self.after_load is AfterLoad.ARCHIVE) != bool(self.archive_folder):
-            msg = "archive_folder and after_load = 'archive' go together"
+            msg = "archive_folder and after_load = 'archive' require each other"
             raise ValueError(msg)
         loose_names = {loose_name(name) for name in self.columns}
         if len(loose_names) < len(self.columns):
-            msg = "columns: a name stands there twice"
+            msg = "columns: a name occurs twice"
             raise ValueError(msg)
-        shapes = dict(_ISO_SHAPES) if ISO_8601 in self.date_formats else {}
+        patterns = dict(_ISO_PATTERNS) if ISO_8601 in self.date_formats else {}
         for date_format in self.date_formats:
-            shape = DATE_PART.sub(lambda part: "0" * len(part[0]), date_format)
-            if shapes.setdefault(shape, date_format) != date_format:
-                msg = f"date_formats: a date could be read as {shapes[shape]} and as {date_format}"
+            pattern = DATE_PART.sub(lambda part: "0" * len(part[0]), date_format)
+            if patterns.setdefault(pattern, date_format) != date_format:
+                msg = f"date_formats: a date could be read as {patterns[pattern]} and as {date_format}"
                 raise ValueError(msg)
         if {UNIX_SECONDS, UNIX_MILLISECONDS} <= set(self.date_formats):
             msg = f"date_formats: a number could be {UNIX_SECONDS} and {UNIX_MILLISECONDS}"
@@ -216,8 +216,8 @@ _FERG_TRANSLATIONS: Final[Mapping[str, Callable[[Any], Mapping[str, Any]]]] = {
 
 
 def layout_of(name: str, layouts: Mapping[str, ResponseLayout]) -> tuple[str, ResponseLayout] | None:
-    """The layout of a file, and what it is called: the first one a pattern of which the file's name has."""
-    for called, layout in layouts.items():
+    """The first layout that has a pattern for the file's name, with the name of the layout."""
+    for layout_name, layout in layouts.items():
         if any(fnmatchcase(name, pattern) for pattern in layout.names):
-            return called, layout
+            return layout_name, layout
     return None

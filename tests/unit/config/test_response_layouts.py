@@ -55,7 +55,7 @@ def test_formats_that_mean_the_same_go_together() -> None:
         ({"delimiter": "'", "quote": "'"}, "delimiter"),
         ({"columns": ["Urn", "URN"]}, "twice"),
         ({"encoding": "qqq"}, "encoding"),
-        ({"time_zone": "Mars"}, "no time zone of this name"),
+        ({"time_zone": "Mars"}, "no time zone with this name"),
         ({"date_offset": 100}, "date_offset"),
         ({"fields": {"Surname": ["x"]}}, "fields"),
     ],

@@ -100,7 +100,7 @@ def test_a_file_that_the_server_cannot_read_is_removed_and_nothing_stays(
 
 def test_rows_that_the_server_left_out_are_missed(bulk: BulkLoad, server: TableServer) -> None:
     server.follow(replace(server.table.plan, loses=1))
-    with pytest.raises(BulkLoadIncomplete, match="Of 10 rows"):
+    with pytest.raises(BulkLoadIncomplete, match="of 10 rows arrived"):
         bulk.load(every_type, NAMES, rows(10), stamp=("load_id", LOAD))
     assert server.table.rows == []
 

@@ -254,7 +254,7 @@ def test_rows_that_the_server_lost_without_a_word_are_missed(
     on_server: Database, server: TableServer, method: BulkMethod
 ) -> None:
     server.follow(Plan(loses=3))
-    with pytest.raises(BulkLoadIncomplete, match=r"Only 17 of 20 rows arrived"):
+    with pytest.raises(BulkLoadIncomplete, match="Only 17 of 20 rows arrived"):
         load(on_server, method)
     assert server.table.rows == []
 
@@ -270,7 +270,7 @@ def test_a_report_of_fewer_rows_fails_the_load(
         return {**report, "rows_copied": report["rows_copied"] - 1}
 
     monkeypatch.setattr(cursor, "bulkcopy", one_less)
-    with pytest.raises(BulkLoadIncomplete, match=r"Only 19 of 20 rows arrived"):
+    with pytest.raises(BulkLoadIncomplete, match="Only 19 of 20 rows arrived"):
         load(on_server)
     assert server.table.rows == []
 
