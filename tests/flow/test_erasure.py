@@ -589,7 +589,7 @@ def test_an_optimizely_that_does_not_answer_lets_nothing_else_happen(
         with pytest.raises(OptimizelyUnavailable):
             erase(flow.bridge, GivenBy.URN, "u1", operator="operator test")
     assert responses_of(flow, Somebody("u1", "", "")) == 1
-    assert "stops at optimizely; the same command goes on with it." in caplog.text
+    assert "stopped at optimizely; the same command continues it." in caplog.text
     assert "u1" not in caplog.text
     assert erased(flow, Somebody("u1", "", ""))["responses"] == (1, 1)
 

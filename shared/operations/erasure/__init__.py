@@ -1,1 +1,1 @@
-"""Erasure: a person is removed from everything that the bridge keeps."""
+"""Erasure: removes a person from everything that the bridge keeps."""

@@ -1,8 +1,8 @@
-"""erase: a person is removed from everything that the bridge keeps, and Optimizely is asked to wipe their history.
+"""erase: removes a person from everything that the bridge keeps, and has Optimizely wipe their history.
 
-What is found leads to what else the person is known by (`shared.ledger.person`), so everything is looked through until
-nothing new turns up; only then the first thing is changed. Every step can be done again: an erasure that was
-interrupted goes on when the same command is given.
+A row of the person can show by what else they are known (`shared.ledger.person`), so everything is searched until a
+search shows nothing new; only then is anything changed. Every step can be repeated: the same command continues an
+erasure that was interrupted.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,11 +24,10 @@ from shared.telemetry import log
 
 #: One erasure at a time.
 _LEASE: Final = "erase"
-#: How often an erasure whose lease ran out takes it anew.
-_TRIES: Final = 5
-#: Where a person is looked for, in the order in which they are erased. Histories are wiped while there is still what
-#: tells the addresses. Files come before responses: what is loaded from then on has the person no more. Recipients are
-#: last: these lead from one key to the other.
+#: How often an erasure that lost its lease starts in all.
+_ATTEMPTS: Final = 5
+#: What is erased, in order. Histories are wiped while the addresses are still known. Files come before responses, so
+#: that no later load brings the person back. Recipients come last, because they lead from one key to the other.
 STEPS: Final = (WIPE, "response-files", "responses", "lists", "recipients")
 
 
@@ -37,27 +36,27 @@ class Plan:
     """What an erasure would do."""
 
     person: Person
-    #: How much is found, by step; of `optimizely`: addresses whose history is to be wiped.
+    #: How much was found, by step; for `optimizely`, the addresses whose history is to be wiped.
     found: dict[str, int]
-    #: What ERASE_RESPONSES says is done with responses.
+    #: What becomes of responses: the app setting ERASE_RESPONSES.
     responses: str
-    #: Broadcasts and files for FERG that have the person and are under way: nothing is erased before they end.
+    #: Broadcasts and files for FERG that contain the person and are under way: nothing is erased before they end.
     under_way: list[str]
-    #: Files and broadcasts of which nobody knows whether the person is in them.
+    #: Files and broadcasts that could not be read, so that the person may be in them.
     unread: list[str]
-    #: Broadcasts that are not staged yet, and so not looked at.
+    #: Broadcasts that are not staged yet, and so not searched.
     not_staged: int
     #: Whether an erasure of this person was interrupted.
     goes_on: bool
 
 
 def plan(bridge: Bridge, given_by: GivenBy, given: str) -> Plan:
-    """Look for a person everywhere. Nothing is changed.
+    """Search for a person everywhere. Nothing is changed.
 
     Args:
         bridge: the bridge.
-        given_by: what was given.
-        given: an address, a URN or a Communication Key.
+        given_by: what kind of value identifies the person.
+        given: the address, URN or Communication Key.
 
     Raises:
         ErasureUnclear: it leads to so much that it cannot be one person.
@@ -68,26 +67,29 @@ def plan(bridge: Bridge, given_by: GivenBy, given: str) -> Plan:
     in_files, in_lists = PersonInResponseFiles(bridge), PersonInLists(bridge)
     while True:
         known = person.size
-        listed = in_lists.look(person)
-        responses = len(_responses(bridge, person))
-        rows = in_files.look(person)
+        broadcasts = in_lists.search(person)
+        with bridge.rs_database.reading() as connection:
+            responses = len(_find_responses(connection, bridge, person))
+        rows = in_files.search(person)
         if person.size == known:
             break
     database = bridge.ledger.database
     waiting = person_rows.files_waiting_with(database, person)
-    moving = [f"broadcast {one.broadcast.key}" for one in listed if one.broadcast.state not in ENDED]
+    under_way = [f"broadcast {hit.broadcast.key}" for hit in broadcasts if hit.broadcast.state not in ENDED]
+    if waiting:
+        under_way.append(f"{waiting} files for FERG that are not delivered yet")
     found = {
         WIPE: len(person.mailed_at),
         "responses": responses,
         "response-files": rows,
-        "lists": sum(one.listed + one.rejected + one.delivered for one in listed),
+        "lists": sum(hit.rows for hit in broadcasts),
         "recipients": person_rows.count_recipients(database, person),
     }
     return Plan(
         person=person,
         found=found,
         responses=bridge.settings.erase_responses,
-        under_way=moving + [f"{waiting} files for FERG that are still to be put"] * bool(waiting),
+        under_way=under_way,
         unread=sorted(in_files.unread) + sorted(f"broadcast {key}" for key in in_lists.unread),
         not_staged=bridge.ledger.broadcasts.count(State.CLAIMED),
         goes_on=goes_on,
@@ -95,27 +97,27 @@ def plan(bridge: Bridge, given_by: GivenBy, given: str) -> Plan:
 
 
 def erase(bridge: Bridge, given_by: GivenBy, given: str, *, operator: str) -> Receipt:
-    """Erase a person. What was erased already stays so when it is interrupted; the same call goes on.
+    """Erase a person. An interrupted erasure keeps what it did, and the same call continues it.
 
-    Where its lease runs out, on a machine that is too busy, it goes on by itself unless somebody else erases by then.
+    An erasure that loses its lease on a busy machine continues by itself, unless another one has started by then.
 
     Args:
         bridge: the bridge.
-        given_by: what was given.
-        given: an address, a URN or a Communication Key.
+        given_by: what kind of value identifies the person.
+        given: the address, URN or Communication Key.
         operator: who erases.
 
     Raises:
         ErasureUnderWay: the person is in something that is under way; nothing was changed.
-        ErasureBusy: somebody else erases, or works on a file; give the command again.
+        ErasureBusy: another erasure runs, or a file is in use; repeat the command.
         ErasureUnclear: what was given leads to so much that it cannot be one person; nothing was changed.
-        BridgeError: something could not be read or changed; give the command again.
+        BridgeError: something could not be read or changed; repeat the command.
     """
-    for _ in range(_TRIES - 1):
+    for _ in range(_ATTEMPTS - 1):
         try:
             return _erase(bridge, given_by, given, operator)
         except LeaseLost as error:
-            log.warning("The erasure goes on: %s", error, extra={"action": "erase-again", "code": error.code})
+            log.warning("The erasure continues: %s", error, extra={"action": "erase-again", "code": error.code})
     return _erase(bridge, given_by, given, operator)
 
 
@@ -131,7 +133,7 @@ def _erase(bridge: Bridge, given_by: GivenBy, given: str, operator: str) -> Rece
         erasure_id = erasures.begin(database, person, found, operator=operator, now=bridge.clock.now())
         if planned.unread:
             extra = {"action": "erase-unread", "erasure": erasure_id, "unread": len(planned.unread)}
-            log.warning("Erasure %s: %d files cannot be read.", erasure_id, len(planned.unread), extra=extra)
+            log.warning("Erasure %s: %d files could not be read.", erasure_id, len(planned.unread), extra=extra)
         steps: dict[str, Callable[[], int]] = {
             WIPE: lambda: _wipe(bridge, person, erasure_id),
             "response-files": lambda: PersonInResponseFiles(bridge).erase(person),
@@ -144,9 +146,9 @@ def _erase(bridge: Bridge, given_by: GivenBy, given: str, operator: str) -> Rece
                 lease.check()
                 erased = steps[step]()
             except BridgeError as error:
-                # The error's own words may promise that somebody tries again. Nobody else does.
+                # The error may promise that it is tried again by itself, which does not hold here.
                 extra = {"action": "erase-unfinished", "erasure": erasure_id, "step": step, "code": error.code}
-                log.warning("Erasure %s stops at %s; the same command goes on with it.", erasure_id, step, extra=extra)
+                log.warning("Erasure %s stopped at %s; the same command continues it.", erasure_id, step, extra=extra)
                 raise
             erasures.done(database, erasure_id, step, erased, now=bridge.clock.now())
             extra = {"action": "erase", "erasure": erasure_id, "step": step, "erased": erased}
@@ -155,19 +157,14 @@ def _erase(bridge: Bridge, given_by: GivenBy, given: str, operator: str) -> Rece
 
 
 def _wipe(bridge: Bridge, person: Person, erasure_id: str) -> int:
-    """Ask Optimizely to wipe the history of each address, which is the id of the recipient there."""
+    """Ask Optimizely to wipe the history of each address, which is the recipient id there."""
     for address in person.mailed_at:
         bridge.rest.wipe_recipient_history(address, reason=f"erasure {erasure_id}")
     return len(person.mailed_at)
 
 
-def _responses(bridge: Bridge, person: Person) -> list[int]:
-    with bridge.rs_database.reading() as connection:
-        return _responses_within(connection, bridge, person)
-
-
-def _responses_within(connection: Connection, bridge: Bridge, person: Person) -> list[int]:
-    """Ids of their responses in RS_DB; what else they are known by is learnt."""
+def _find_responses(connection: Connection, bridge: Bridge, person: Person) -> list[int]:
+    """The ids of the person's responses in RS_DB; `person` learns by what else they are known."""
     if person.is_clear:
         rows: Iterable[tuple[int, str, str, str]] = bridge.rs_db.responses_of(
             connection,
@@ -181,19 +178,19 @@ def _responses_within(connection: Connection, bridge: Bridge, person: Person) ->
 
 
 def _erase_responses(bridge: Bridge, person: Person) -> int:
-    """Erase their responses in RS_DB as ERASE_RESPONSES says, and what the ledger has of them, at once."""
+    """Erase their responses in RS_DB as ERASE_RESPONSES says, and the ledger's rows about them, in one transaction."""
     how = bridge.settings.erase_responses
     with bridge.rs_database.writing() as connection:
-        # Loads write the same rows.
+        # A load writes the same rows.
         acquire_lock(connection, "bridge.responses")
-        found = _responses_within(connection, bridge, person)
+        response_ids = _find_responses(connection, bridge, person)
         person_rows.remove_unmatched(connection, person)
         person_rows.remove_staged(connection, person)
         match how:
             case "keep":
                 return 0
             case "anonymise":
-                bridge.rs_db.anonymise(connection, found)
+                bridge.rs_db.anonymise(connection, response_ids)
             case "delete":
-                bridge.rs_db.remove_responses(connection, found)
-    return len(found)
+                bridge.rs_db.remove_responses(connection, response_ids)
+    return len(response_ids)

@@ -1,15 +1,15 @@
-"""A person in what broadcasts left in blob storage: staged lists, copies of delivery files, reject files.
+"""A person in the blobs of broadcasts: staged lists, copies of delivery files, reject files.
 
-The list of a broadcast that has ended is not needed any more, but for a retry, which stages it again from the delivery
-file. So it is removed as a whole, and the copy of the delivery file with it; of a reject file only the person's rows.
+Only a retry needs the list of a broadcast that has ended, and it stages the list again from the delivery file. So the
+whole list is removed together with the copy of the delivery file; from a reject file only the person's rows are.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from shared.bridge import Bridge, new_owner
-from shared.broadcast import ENDED, Broadcast
+from shared.broadcast import ENDED, Broadcast, BroadcastRequest
 from shared.config.header_names import key_column_name
 from shared.errors import BroadcastUnknown, ChannelUnknown, DeliveryFileError, ErasureBusy, StagedFileMissing
 from shared.faststats.delivery_file_text import utf8_text
@@ -25,84 +25,90 @@ from shared.optimizely.lists.reader import StagedRow
 from shared.steps.staged_list import listed_recipients
 from shared.storage import blob_names
 
-_AROUND = re.compile("[\\t\\r\\n;,|\"'\0]+")
+#: What can separate values in a line of a delivery file.
+_SEPARATORS = re.compile("[\\t\\r\\n;,|\"'\0]+")
 
 
 @dataclass(frozen=True, slots=True)
-class InBroadcast:
-    """Where a person is in the files of a broadcast: rows."""
+class BroadcastHit:
+    """A broadcast with a person in its files, and their number of rows in each."""
 
     broadcast: Broadcast
     listed: int
     rejected: int
-    #: Only looked at where there is neither a list nor a reject file.
+    #: The copy of the delivery file is only searched where there is neither a list nor a reject file.
     delivered: int
+
+    @property
+    def rows(self) -> int:
+        """The number of rows in all files."""
+        return self.listed + self.rejected + self.delivered
 
 
 class PersonInLists:
-    """Looks for a person in the files of broadcasts, and removes them there.
+    """Searches the files of broadcasts for a person, and removes them there.
 
     Attributes:
-        unread: keys of the broadcasts whose files cannot be read: nobody knows whether the person is in them.
+        unread: keys of the broadcasts whose files cannot be read, so that the person may be in them.
     """
 
     def __init__(self, bridge: Bridge) -> None:
         self._bridge = bridge
         self.unread: set[str] = set()
 
-    def look(self, person: Person) -> list[InBroadcast]:
-        """The broadcasts that have them in a file; what else they are known by is learnt.
+    def search(self, person: Person) -> list[BroadcastHit]:
+        """The broadcasts with the person in a file; `person` learns by what else they are known.
 
         Raises:
             ErasureUnclear: what is known leads to too much.
         """
-        remembered = person_rows.broadcasts_of(self._bridge.ledger.database, person)
-        found = []
+        sent_to = person_rows.broadcasts_of(self._bridge.ledger.database, person)
+        hits = []
         for broadcast in self._broadcasts():
             try:
-                one = self._look(broadcast, person, remembered=broadcast.id in remembered)
+                hit = self._search(broadcast, person, is_recipient=broadcast.id in sent_to)
             except StagedFileMissing:
-                continue  # its time was over meanwhile
-            # Without its channel nobody knows how a list is written. That stops no other.
+                continue  # it has expired meanwhile
+            # Without its channel the format of a list is unknown. That stops no other.
             except (DeliveryFileError, ChannelUnknown, KeyError, ValueError):
                 self.unread.add(broadcast.key)
                 continue
-            if one.listed or one.rejected or one.delivered:
-                found.append(one)
-        return found
+            if hit.rows:
+                hits.append(hit)
+        return hits
 
     def erase(self, person: Person) -> int:
-        """Remove the lists with them, and their rows of reject files; returns how many rows of theirs are gone.
+        """Remove the lists with the person, and their rows of reject files; returns how many of their rows are gone.
 
         Raises:
-            ErasureBusy: a step works on a broadcast, or an operator lets it go on meanwhile; others are done.
-            LeaseLost: somebody else may work on a broadcast by now; its files are as they were.
+            ErasureBusy: a step works on a broadcast, or an operator has restarted it; those before it are done.
+            LeaseLost: another process may work on a broadcast by now; its files are unchanged.
         """
         erased = 0
-        for one in self.look(person):
-            key = one.broadcast.key
+        for hit in self.search(person):
+            key = hit.broadcast.key
             with self._bridge.ledger.leases.held(lease_name(key), new_owner()) as lease:
                 if lease is None or self._bridge.ledger.broadcasts.get(key).state not in ENDED:
                     raise ErasureBusy(what=f"broadcast {key}")
-                if one.rejected:
-                    self._rewrite_rejects(one.broadcast, person, lease)
+                if hit.rejected:
+                    self._rewrite_rejects(hit.broadcast, person, lease)
                 lease.check()
                 self._bridge.lists.remove(blob_names.delivery_file(key))
-                if one.listed:
+                if hit.listed:
                     self._bridge.lists.remove(blob_names.staged_list(key))
-            erased += one.listed + one.rejected + one.delivered
+            erased += hit.rows
         return erased
 
     def _broadcasts(self) -> Iterator[Broadcast]:
-        """Those that have a file, oldest name first."""
+        """The broadcasts with a blob, in the order of their keys."""
         names = (*self._bridge.lists.names(), *self._bridge.rejects.names())
         for key in sorted({blob_names.broadcast_key(name) for name in names}):
             try:
                 yield self._bridge.ledger.broadcasts.get(key)
             except BroadcastUnknown:
-                continue  # a reject file of response files, which names nobody
+                continue  # a reject file of response files, which contains no person
 
-    def _look(self, broadcast: Broadcast, person: Person, *, remembered: bool) -> InBroadcast:
+    def _search(self, broadcast: Broadcast, person: Person, *, is_recipient: bool) -> BroadcastHit:
         has_list = self._bridge.lists.find(blob_names.staged_list(broadcast.key)) is not None
         has_rejects = self._bridge.rejects.find(blob_names.reject_file(broadcast.key)) is not None
         delivered = 0
@@ -110,86 +116,83 @@ class PersonInLists:
             not (has_list or has_rejects)
             and self._bridge.lists.find(blob_names.delivery_file(broadcast.key)) is not None
         ):
-            delivered = self._look_in_delivery(broadcast, person)
-        return InBroadcast(
+            delivered = self._count_in_delivery(broadcast, person)
+        return BroadcastHit(
             broadcast,
-            listed=self._look_in_list(broadcast, person, remembered=remembered) if has_list else 0,
-            rejected=self._look_in_rejects(broadcast, person) if has_rejects else 0,
+            listed=self._count_in_list(broadcast, person, is_recipient=is_recipient) if has_list else 0,
+            rejected=self._count_in_rejects(broadcast, person) if has_rejects else 0,
             delivered=delivered,
         )
 
-    def _look_in_list(self, broadcast: Broadcast, person: Person, *, remembered: bool) -> int:
-        """In how many rows they are. The n-th row is that of the n-th recipient whom the ledger remembers."""
+    def _count_in_list(self, broadcast: Broadcast, person: Person, *, is_recipient: bool) -> int:
+        """The number of their rows. The n-th row belongs to the n-th recipient in the ledger."""
         recipients = person_rows.recipients_of(self._bridge.ledger.database, broadcast.id)
-        first = next(recipients, None)
-        if first is not None and not remembered and person.given_by is not GivenBy.ADDRESS:
+        recipient = next(recipients, None)
+        if recipient is not None and not is_recipient and person.given_by is not GivenBy.ADDRESS:
             return 0
-        found, one = 0, first
+        count = 0
         for row in listed_recipients(self._bridge, broadcast):
-            if one is None:
-                # It was never uploaded, or its recipients were removed after their time.
-                found += person.named_in(row.values)
+            if recipient is None:
+                # The list was never uploaded, or its recipients have expired.
+                count += person.named_in(row.values)
                 continue
-            if person.owns_hashes(
-                address_hash(row.address) if row.address.strip() else None, one.urn, one.communication_key
-            ):
-                found += 1
-                person.learn_hashes(one.urn, one.communication_key)
-                urn, key = _value(row, one.urn), _value(row, one.communication_key)
+            address = address_hash(row.address) if row.address.strip() else None
+            if person.owns_hashes(address, recipient.urn, recipient.communication_key):
+                count += 1
+                person.learn_hashes(recipient.urn, recipient.communication_key)
+                urn, key = _value(row, recipient.urn), _value(row, recipient.communication_key)
                 person.take(address=row.address, urn=urn, communication_key=key)
-            one = next(recipients, None)
-        return found
+            recipient = next(recipients, None)
+        return count
 
-    def _look_in_rejects(self, broadcast: Broadcast, person: Person) -> int:
-        found = 0
-        leave_out = _Theirs(broadcast, person)
+    def _count_in_rejects(self, broadcast: Broadcast, person: Person) -> int:
+        count = 0
+        belongs = _belongs_to(person, broadcast.request)
 
-        def count(columns: Sequence[str], values: Sequence[str]) -> bool:
-            nonlocal found
-            theirs = leave_out(columns, values)
-            found += theirs
-            return theirs
+        def count_row(columns: Sequence[str], values: Sequence[str]) -> bool:
+            nonlocal count
+            count += belongs(columns, values)
+            return False
 
-        for _ in remove_rows(self._bridge.rejects.chunks(blob_names.reject_file(broadcast.key)), count):
+        for _ in remove_rows(self._bridge.rejects.chunks(blob_names.reject_file(broadcast.key)), count_row):
             pass
-        return found
+        return count
 
-    def _look_in_delivery(self, broadcast: Broadcast, person: Person) -> int:
+    def _count_in_delivery(self, broadcast: Broadcast, person: Person) -> int:
         layout = self._bridge.channels[broadcast.request.channel].delivery_file
         stream = self._bridge.lists.open(blob_names.delivery_file(broadcast.key))
         _, pieces = utf8_text(stream, layout, name=broadcast.request.delivery_file)
-        found, begun = 0, b""
+        count, unfinished = 0, b""
         for piece in pieces:
-            *lines, begun = (begun + piece).split(b"\n")
-            found += sum(person.named_in(_AROUND.split(line.decode(errors="replace"))) for line in lines)
-        return found + person.named_in(_AROUND.split(begun.decode(errors="replace")))
+            *lines, unfinished = (unfinished + piece).split(b"\n")
+            count += sum(person.named_in(_SEPARATORS.split(line.decode(errors="replace"))) for line in lines)
+        return count + person.named_in(_SEPARATORS.split(unfinished.decode(errors="replace")))
 
     def _rewrite_rejects(self, broadcast: Broadcast, person: Person, lease: HeldLease) -> None:
         blob = blob_names.reject_file(broadcast.key)
         with self._bridge.rejects.writer(blob) as kept:
-            for piece in remove_rows(self._bridge.rejects.chunks(blob), _Theirs(broadcast, person)):
+            for piece in remove_rows(self._bridge.rejects.chunks(blob), _belongs_to(person, broadcast.request)):
                 kept.write(piece)
             lease.check()
             kept.commit({}, replace=True)
 
 
-class _Theirs:
-    """Whether a row of a reject file is the person's."""
+def _belongs_to(person: Person, request: BroadcastRequest) -> Callable[[Sequence[str], Sequence[str]], bool]:
+    """A predicate on the columns and values of a row in a reject file: whether the row is the person's."""
+    key_columns = [
+        key_column_name(name) for name in (request.email_column, request.urn_column, request.communication_key_column)
+    ]
 
-    def __init__(self, broadcast: Broadcast, person: Person) -> None:
-        request = broadcast.request
-        self._person = person
-        self._names = (request.email_column, request.urn_column, request.communication_key_column)
+    def belongs(columns: Sequence[str], values: Sequence[str]) -> bool:
+        names = [key_column_name(column) for column in columns]
+        if len(values) != len(columns) or not set(key_columns) <= set(names):
+            return person.named_in(values)
+        address, urn, key = (values[names.index(name)] for name in key_columns)
+        return person.learn(deliverable(address) or address, urn, key)
 
-    def __call__(self, columns: Sequence[str], values: Sequence[str]) -> bool:
-        here = [key_column_name(column) for column in columns]
-        wanted = [key_column_name(name) for name in self._names]
-        if len(values) != len(columns) or not set(wanted) <= set(here):
-            return self._person.named_in(values)
-        address, urn, key = (values[here.index(name)] for name in wanted)
-        return self._person.learn(deliverable(address) or address, urn, key)
+    return belongs
 
 
 def _value(row: StagedRow, hashed: bytes | None) -> str:
-    """The value of a row that has this hash; empty where the list does not carry it."""
+    """The value of the row with this hash; empty where the list does not contain it."""
     return next((value for value in row.values if hashed is not None and key_hash(value) == hashed), "")
