@@ -57,7 +57,7 @@ def inspect(
         console.print(f"{file.name} is read by the layout “{found[0]}”.", highlight=False, markup=False)
         reader = ResponseReader(_pieces(file), found[1], name=file.name)
         packed = f"packed by {reader.packed}" if reader.packed else "not packed"
-        says = "its BOM" if reader.marked else "the layout"
+        says = "its BOM" if reader.has_mark else "the layout"
         console.print(f"It is {packed}; its text is {reader.encoding}, as {says} says.", **_PLAIN)
         _show_columns(reader)
         _show_rows(reader, refused)

@@ -1,10 +1,10 @@
-"""Headers, delimiters and numbers of fields; columns with other names, columns too many, columns that are not there."""
+"""Headers, delimiters and field counts; columns with other names, extra columns, missing columns."""
 
-from tests.corpus.case import ANNA, BERT, CLEO, HEADER, SHORT_HEADER, Case, refused, wholly, written
+from tests.corpus.case import ANNA, BERT, CLEO, HEADER, SHORT_HEADER, Case, loaded, refused, written
 
 LAYOUT_CODE = "response-file-layout"
 ROW = "1;Open;01.03.2026 12:30"
-#: As a list of FERG's parameters for another client has them.
+#: As in a list of FERG's parameters for another client.
 FERG = """
 FILEPATTERN = "Response*"
 DELIMITER = "TAB"
@@ -55,10 +55,10 @@ COLUMNS: dict[str, Case] = {
         rows_good=2,
         rejects=((4, "date-invalid", "EventTriggeredDate"),),
     ),
-    "the header is in other case, with spaces, underscores and hyphens": wholly(
+    "the header is in other case, with spaces, underscores and hyphens": loaded(
         written(ANNA, BERT, header=" URN ; communication key;MESSAGE_TYPE;event-Triggered-date;Browser"), 2
     ),
-    "the header is quoted and the rows are not": wholly(
+    "the header is quoted and the rows are not": loaded(
         written(ANNA, header='"Urn";"CommunicationKey";"MessageType";"EventTriggeredDate";"Browser"'), 1
     ),
     "no column but those that are needed": Case(
@@ -123,9 +123,9 @@ COLUMNS: dict[str, Case] = {
         rejects=((2, "wrong-field-count", ""),),
         values=({"details": {"Agent": "curl"}},),
     ),
-    "tabs between values": wholly(delimited("\t"), 3, layout='delimiter = "TAB"'),
-    "commas between values": wholly(delimited(","), 3, layout='delimiter = "COMMA"'),
-    "pipes between values": wholly(delimited("|"), 3, layout='delimiter = "|"'),
+    "tabs between values": loaded(delimited("\t"), 3, layout='delimiter = "TAB"'),
+    "commas between values": loaded(delimited(","), 3, layout='delimiter = "COMMA"'),
+    "pipes between values": loaded(delimited("|"), 3, layout='delimiter = "|"'),
     "commas where the layout says semicolons": refused(LAYOUT_CODE, delimited(",")),
     "a header with semicolons and rows with commas": Case(
         content=written(BERT.replace(";", ","), ANNA),
@@ -134,7 +134,7 @@ COLUMNS: dict[str, Case] = {
         rejects=((2, "wrong-field-count", ""),),
     ),
     "a first line for Excel that names the delimiter": refused(LAYOUT_CODE, b"sep=;\n" + written(ANNA)),
-    "a file without a header": wholly(
+    "a file without a header": loaded(
         f"{ANNA}\n{BERT}\n".encode(),
         2,
         layout='columns = ["Urn", "CommunicationKey", "MessageType", "EventTriggeredDate", "Browser"]',

@@ -1,10 +1,10 @@
-"""Dates: every format, the hours in which the clock changes, dates that are none, dates in which nothing can happen."""
+"""Dates: every format, the hours in which the clock changes, invalid dates, dates outside the valid years."""
 
 from tests.corpus.case import SHORT_HEADER, Case, written
 
 
 def dates(*texts_and_times: tuple[str, str], layout: str = "") -> Case:
-    """A row for each text. It is the event's time, in UTC; or it is no date, where there is no time."""
+    """A row for each text, with the event's time in UTC; without a time, the text is not a date."""
     rows = [f"{number};Open;{text}" for number, (text, _) in enumerate(texts_and_times)]
     good = tuple({"event_time": time} for _, time in texts_and_times if time)
     return Case(

@@ -1,8 +1,8 @@
-"""Encodings: each that can be set, BOMs, bytes that are no text, files put one behind the other."""
+"""Encodings: each that can be set, byte order marks, undecodable bytes, concatenated files."""
 
 import codecs
 
-from tests.corpus.case import ANNA, BERT, CLEO, HEADER, SHORT_HEADER, Case, refused, wholly, written
+from tests.corpus.case import ANNA, BERT, CLEO, HEADER, SHORT_HEADER, Case, loaded, refused, written
 
 #: Its detail has umlauts and the euro sign.
 EURO = "1;Open;01.03.2026 12:30;Jörg süß 5 €"
@@ -113,12 +113,12 @@ ENCODINGS: dict[str, Case] = {
         rejects=((3, "date-invalid", "EventTriggeredDate"),),
         values=({"urn": "1"}, {"urn": "2"}),
     ),
-    "three files with a BOM and without a header, one behind the other": wholly(
+    "three files with a BOM and without a header, one behind the other": loaded(
         b"".join(codecs.BOM_UTF8 + f"{row}\n".encode() for row in (ANNA, BERT, CLEO)),
         3,
         layout='columns = ["Urn", "CommunicationKey", "MessageType", "EventTriggeredDate", "Browser"]',
     ),
-    "a quoted first column behind a BOM": wholly(
+    "a quoted first column behind a BOM": loaded(
         codecs.BOM_UTF8
         + written('"1";"K1";"Open";"01.03.2026 12:30";""', header=f'"{HEADER.replace(";", chr(34) + ";" + chr(34))}"'),
         1,

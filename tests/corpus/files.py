@@ -1,4 +1,4 @@
-"""The corpus: odd and bad response files by a sentence that says what is odd about each."""
+"""The corpus: unusual and invalid response files, each with a sentence that says what is special about it."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ from tests.corpus.packed import PACKED
 from tests.corpus.quotes import QUOTES
 from tests.corpus.values import VALUES
 
-#: The corpus by what it is about.
+#: The corpus by topic.
 ROOMS: Final[dict[str, dict[str, Case]]] = {
     "lines": LINES,
     "encodings": ENCODINGS,

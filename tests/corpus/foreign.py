@@ -1,4 +1,4 @@
-"""Files of another kind under the name of a response file."""
+"""Files of other formats with the name of a response file."""
 
 import bz2
 import codecs
@@ -13,7 +13,7 @@ LAYOUT_CODE = "response-file-layout"
 
 
 def png() -> bytes:
-    """A picture of one dot."""
+    """A picture of one pixel."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

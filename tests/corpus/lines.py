@@ -1,6 +1,6 @@
-"""Lines: their ends, files that are cut off, blank ones, ones that never end, characters that no text has."""
+"""Lines: line ends, truncated files, blank lines, lines without end, control characters."""
 
-from tests.corpus.case import ANNA, BERT, CLEO, HEADER, SHORT_HEADER, Case, refused, wholly, written
+from tests.corpus.case import ANNA, BERT, CLEO, HEADER, SHORT_HEADER, Case, loaded, refused, written
 
 #: A megabyte and no line end.
 LONG = "M" * 1_000_000
@@ -11,7 +11,7 @@ MANY_BEGIN = "1;Open;01.03.2026 12:30;"
 
 
 def many(length: int) -> str:
-    """A row of so many characters, none of whose values is too long."""
+    """A row of this length in which no value is too long."""
     values = ["x" * 4000] * 16 + ["x" * (length - 64_000 - 24 - 19)] + [""] * 3
     return MANY_BEGIN + ";".join(values)
 
@@ -39,10 +39,10 @@ LINES: dict[str, Case] = {
         rows_good=1,
         rejects=((3, "date-invalid", "EventTriggeredDate"),),
     ),
-    "the last line has no end": wholly(written(ANNA, BERT, CLEO)[:-1], 3),
-    "line ends of Windows": wholly(written(ANNA, BERT, CLEO, end="\r\n"), 3),
-    "the last line ends in a carriage return only": wholly(written(ANNA, BERT, CLEO)[:-1] + b"\r", 3),
-    "line ends of Windows and of Unix mixed": wholly(f"{HEADER}\r\n{ANNA}\n{BERT}\r\n{CLEO}".encode(), 3),
+    "the last line has no end": loaded(written(ANNA, BERT, CLEO)[:-1], 3),
+    "line ends of Windows": loaded(written(ANNA, BERT, CLEO, end="\r\n"), 3),
+    "the last line ends in a carriage return only": loaded(written(ANNA, BERT, CLEO)[:-1] + b"\r", 3),
+    "line ends of Windows and of Unix mixed": loaded(f"{HEADER}\r\n{ANNA}\n{BERT}\r\n{CLEO}".encode(), 3),
     "line ends of old Macintoshes": refused(LAYOUT_CODE, written(ANNA, BERT, end="\r")),
     "one line ends in a bare carriage return": Case(
         content=f"{HEADER}\n{ANNA}\r{BERT}\n{CLEO}\n".encode(),
@@ -99,7 +99,7 @@ LINES: dict[str, Case] = {
     "blank lines of Windows in the middle": Case(
         content=written(ANNA, "", BERT, end="\r\n"), rows_read=3, rows_good=2, rejects=((3, "wrong-field-count", ""),)
     ),
-    "blank lines at the end": wholly(written(ANNA, BERT, "", "", ""), 2),
+    "blank lines at the end": loaded(written(ANNA, BERT, "", "", ""), 2),
     "a line of spaces in the middle": Case(
         content=written(ANNA, "   ", BERT), rows_read=3, rows_good=2, rejects=((3, "wrong-field-count", ""),)
     ),

@@ -1,4 +1,4 @@
-"""Packed files: whole ones, ones that are cut off or damaged, bombs, archives of several files or of none."""
+"""Packed files: complete, truncated or damaged ones, bombs, archives of several files or of none."""
 
 import gzip
 import io
@@ -7,12 +7,12 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 
-from tests.corpus.case import ANNA, BERT, CLEO, Case, refused, wholly, written
+from tests.corpus.case import ANNA, BERT, CLEO, Case, loaded, refused, written
 
 PLAIN = written(ANNA, BERT, CLEO)
-#: So many rows that the first of them are read before a damage at the end is found.
+#: Enough rows to read the first of them before damage at the end is found.
 MANY = written(*(f"{number};K{number};Open;01.03.2026 12:30;" for number in range(20_000)))
-#: So wide that they come out in several pieces.
+#: Wide enough to be unpacked in several pieces.
 WIDE = written(*(f"{number};K{number};Open;01.03.2026 12:30;{'Firefox ' * 80}" for number in range(1000)))
 BROKEN, SEVERAL, TOO_LARGE = "response-file-packed-broken", "response-file-several", "response-file-too-large"
 ENCRYPTED, OTHERWISE, LAYOUT_CODE = (
@@ -20,7 +20,7 @@ ENCRYPTED, OTHERWISE, LAYOUT_CODE = (
     "response-file-packed-otherwise",
     "response-file-layout",
 )
-#: A time within every zip file, so that it has the same bytes each day.
+#: The time within every zip file, so that its bytes do not change.
 _DAY = (2026, 3, 1, 0, 0, 0)
 
 
@@ -48,7 +48,7 @@ def bomb(container: str) -> bytes:
     packed = b"".join((packer.compress(begin), *(packer.compress(b"M" * 2**20) for _ in range(64)), packer.flush()))
     if container == "gzip":
         return packed
-    # The size that it claims is a small one.
+    # The stated size is small.
     return struct.pack("<4s5H3I2H", b"PK\3\4", 20, 0, 8, 0, 0, 0, len(packed), 100, 1, 0) + b"x" + packed
 
 
@@ -57,15 +57,15 @@ DIRECTORY = ONE.rindex(b"PK\1\2")
 GZIP = gzipped(PLAIN)
 
 PACKED: dict[str, Case] = {
-    "a gzip file": wholly(GZIP, 3, name="Response1.csv.gz"),
-    "a zip file": wholly(ONE, 3, name="Response1.zip"),
-    "a gzip file under the name of a plain one": wholly(GZIP, 3),
-    "a plain file under the name of a zip file": wholly(PLAIN, 3, name="Response1.zip"),
-    "a zip file that compresses nothing": wholly(zipped({"x.csv": PLAIN}, zipfile.ZIP_STORED), 3),
-    "a zip file with a comment and a name with umlauts": wholly(zipped({"Übung/ä.csv": PLAIN}, comment=b"ours"), 3),
-    "a zip file with padding": wholly(ONE + bytes(512), 3),
-    "a gzip file with padding": wholly(GZIP + bytes(512), 3),
-    "two gzip members, one behind the other, cut within a row": wholly(gzipped(PLAIN[:80]) + gzipped(PLAIN[80:]), 3),
+    "a gzip file": loaded(GZIP, 3, name="Response1.csv.gz"),
+    "a zip file": loaded(ONE, 3, name="Response1.zip"),
+    "a gzip file under the name of a plain one": loaded(GZIP, 3),
+    "a plain file under the name of a zip file": loaded(PLAIN, 3, name="Response1.zip"),
+    "a zip file that compresses nothing": loaded(zipped({"x.csv": PLAIN}, zipfile.ZIP_STORED), 3),
+    "a zip file with a comment and a name with umlauts": loaded(zipped({"Übung/ä.csv": PLAIN}, comment=b"ours"), 3),
+    "a zip file with padding": loaded(ONE + bytes(512), 3),
+    "a gzip file with padding": loaded(GZIP + bytes(512), 3),
+    "two gzip members, one behind the other, cut within a row": loaded(gzipped(PLAIN[:80]) + gzipped(PLAIN[80:]), 3),
     "a zip file that comes out in several pieces": Case(
         content=zipped({"Response1.csv": WIDE}), rows_read=1000, rows_good=1000
     ),
@@ -79,7 +79,7 @@ PACKED: dict[str, Case] = {
         rejects=((3, "date-invalid", "EventTriggeredDate"),),
         values=({"urn": "1"}, {"urn": "2"}),
     ),
-    "a gzip file of UTF-16": wholly(gzipped("\ufeff".encode("utf-16-le") + PLAIN.decode().encode("utf-16-le")), 3),
+    "a gzip file of UTF-16": loaded(gzipped("\ufeff".encode("utf-16-le") + PLAIN.decode().encode("utf-16-le")), 3),
     "a zip file whose content has rows that are refused": Case(
         content=zipped({"x.csv": written(ANNA, "2;K2", CLEO)}),
         rows_read=3,

@@ -1,13 +1,13 @@
-"""Quotes: values that hold delimiters, line ends and quotes; quotes that are never closed, or much later."""
+"""Quotes: values with delimiters, line ends and quotes; quotes that are never closed, or much later."""
 
-from tests.corpus.case import ANNA, BERT, CLEO, HEADER, SHORT_HEADER, Case, refused, wholly, written
+from tests.corpus.case import ANNA, BERT, CLEO, HEADER, SHORT_HEADER, Case, loaded, refused, written
 
-#: A row whose detail begins a quoted value, and leaves it open.
+#: A row whose detail begins a quoted value and does not close it.
 OPEN_QUOTE = '1;K1;Open;01.03.2026 12:30;"Fire'
 
 
 def detail(text: str, value: str, layout: str = "") -> Case:
-    """A row with such a text as its last cell, then one more: the value is what it means."""
+    """A row with this text as its last cell and its value, then another row."""
     return Case(
         content=written(f"1;K1;Open;01.03.2026 12:30;{text}", BERT),
         layout=layout,
@@ -23,7 +23,7 @@ def broken(*rows: str, line: int) -> Case:
 
 
 QUOTES: dict[str, Case] = {
-    "every value is quoted": wholly(written(*('"' + row.replace(";", '";"') + '"' for row in (ANNA, BERT, CLEO))), 3),
+    "every value is quoted": loaded(written(*('"' + row.replace(";", '";"') + '"' for row in (ANNA, BERT, CLEO))), 3),
     "doubled quotes": detail('"the ""best"" one"', 'the "best" one'),
     "a delimiter in quotes": detail('"Mozilla/5.0 (X11; Linux; U)"', "Mozilla/5.0 (X11; Linux; U)"),
     "a line end in quotes": Case(

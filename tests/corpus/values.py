@@ -1,9 +1,9 @@
-"""Values: missing ones, ones for which there is no room, types, events that are equal, values that look like code."""
+"""Values: missing and too long ones, types, equal events, values that look like code."""
 
 from tests.corpus.case import ANNA, BERT, HEADER, SHORT_HEADER, Case, written
 
 TIME = "01.03.2026 12:30"
-#: Every column that has a longest value.
+#: Every column with a maximum length.
 WIDE = "Urn;CommunicationKey;MessageType;EventTriggeredDate;Email;ClickUrl;BroadcastKey;MailingId;Text"
 EMOJI = "\N{GRINNING FACE}"
 

@@ -1,4 +1,4 @@
-"""Dates of response files: local times without a zone, as FERG knows them; Unix time; ISO 8601."""
+"""Dates of response files: local times without a zone, as in FERG; Unix time; ISO 8601."""
 
 import re
 from collections.abc import Callable
@@ -16,13 +16,13 @@ from shared.config.response_layouts import (
     ResponseLayout,
 )
 
-#: Years in which an event can happen: Optimizely Campaign is not older. So seconds that are read as milliseconds, which
-#: are of 1970, and milliseconds that are read as seconds are no dates.
+#: Years in which an event can happen; Optimizely Campaign is not older. They exclude seconds read as milliseconds,
+#: which are in 1970, and milliseconds read as seconds.
 _YEARS: Final = range(2000, 2100)
-#: Moments that are remembered: those of some days, minute by minute.
-_MOMENTS: Final = 16_384
+#: Number of cached moments: the minutes of several days.
+_CACHED_MOMENTS: Final = 16_384
 _NUMBER: Final = re.compile(r"[0-9]{1,14}(?:\.[0-9]{1,9})?")
-#: Python reads more forms than anybody writes.
+#: Stricter than `fromisoformat`, which accepts unusual forms.
 _ISO: Final = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]{1,9})?)?"
     r"(?P<zone>Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?"
@@ -33,23 +33,23 @@ type Moment = Callable[[str], datetime | None]
 
 
 def moment_reader(layout: ResponseLayout) -> Moment:
-    """What reads a date of a file in this layout, as UTC; None for a text that fits none of its formats.
+    """A function that reads a date of a file in this layout, as UTC; it returns None if no format fits.
 
-    Where the clock is put forward, a local time in the gap does not exist and is moved on by the gap, as the clock was.
-    Where it is put back, a time exists twice and is taken for the first. Both are `fold=0` of PEP 495. So a text always
-    means the same moment, and an event that two files tell of has the same key in both.
+    When the clock is put forward, a local time in the gap does not exist and is moved by the length of the gap. When it
+    is put back, a time exists twice and is read as the first one. Both are `fold=0` of PEP 495. So a text always has
+    the same meaning, and an event in two files has the same key in both.
     """
     zone, offset = ZoneInfo(layout.time_zone), timedelta(hours=layout.date_offset)
     readers = [_reader(date_format, zone, offset) for date_format in layout.date_formats]
 
-    @lru_cache(maxsize=_MOMENTS)  # the events of a file crowd in few minutes, and asking a zone is slow
+    @lru_cache(maxsize=_CACHED_MOMENTS)  # the events of a file are within few minutes, and time zones are slow
     def read(text: str) -> datetime | None:
         for reader in readers:
             try:
                 moment = reader(text)
             except (ValueError, OverflowError):
                 continue
-            # Digits that are of 1970 as Unix time may be a date in the next format.
+            # Digits that are in 1970 as Unix time may be a date in the next format.
             if moment is not None and moment.year in _YEARS:
                 return moment
         return None
@@ -63,7 +63,7 @@ def _reader(date_format: str, zone: ZoneInfo, offset: timedelta) -> Moment:
         UNIX_MILLISECONDS: lambda text: _unix(text, timedelta(milliseconds=1)),
         ISO_8601: lambda text: _iso(text, zone, offset),
     }
-    return known.get(date_format) or _written_as(date_format, zone, offset)
+    return known.get(date_format) or _pattern_reader(date_format, zone, offset)
 
 
 def _unix(text: str, unit: timedelta) -> datetime | None:
@@ -71,14 +71,14 @@ def _unix(text: str, unit: timedelta) -> datetime | None:
 
 
 def _iso(text: str, zone: ZoneInfo, offset: timedelta) -> datetime | None:
-    found = _ISO.fullmatch(text)
-    if found is None:
+    match = _ISO.fullmatch(text)
+    if match is None:
         return None
     moment = datetime.fromisoformat(text)
-    return moment.astimezone(UTC) if found["zone"] else _local(moment, zone, offset)
+    return moment.astimezone(UTC) if match["zone"] else _local(moment, zone, offset)
 
 
-def _written_as(date_format: str, zone: ZoneInfo, offset: timedelta) -> Moment:
+def _pattern_reader(date_format: str, zone: ZoneInfo, offset: timedelta) -> Moment:
     parts = DATE_PART.findall(date_format)
     pattern = re.compile(
         "".join(
@@ -88,10 +88,10 @@ def _written_as(date_format: str, zone: ZoneInfo, offset: timedelta) -> Moment:
     )
 
     def read(text: str) -> datetime | None:
-        found = pattern.fullmatch(text)
-        if found is None:
+        match = pattern.fullmatch(text)
+        if match is None:
             return None
-        year, month, day, hour, minute, second = (int(found[part]) if part in parts else 0 for part in DATE_PARTS)
+        year, month, day, hour, minute, second = (int(match[part]) if part in parts else 0 for part in DATE_PARTS)
         return _local(datetime(year, month, day, hour, minute, second), zone, offset)  # noqa: DTZ001 - made aware next
 
     return read

@@ -1,7 +1,7 @@
-"""The response file: one event of one recipient a row. Every row is accounted for.
+"""The response file: each row is one event of one recipient, and every row is accounted for.
 
-How a file is written is agreed with Optimizely support: `ResponseLayout`. Nothing is guessed: a row that does not fit
-is refused with a reason. A file is read a piece at a time.
+The layout of a file is agreed with Optimizely support: `ResponseLayout`. Nothing is guessed: a row that does not fit
+is refused with a reason. Files are read in pieces.
 """
 
 import operator
@@ -19,10 +19,10 @@ from shared.optimizely.responses.rows import ResponseRows
 from shared.rejects import LONGEST_COMMUNICATION_KEY, LONGEST_URN, LONGEST_VALUE, RejectReason
 from shared.response import MessageType, Response
 
-#: Longest name of a detail: `ResponseDetails` has no room for more.
-_LONGEST_NAME: Final = 255
-#: Most characters: the ledger and `Response` have no room for more. In the order in which a row is looked at.
-_LONGEST: Final[Mapping[ResponseField, int]] = {
+#: Maximum characters of the name of a detail, as in `ResponseDetails`.
+_MAX_NAME: Final = 255
+#: Maximum characters, as in the ledger and in `Response`. In the order in which the values are checked.
+_MAX_LENGTHS: Final[Mapping[ResponseField, int]] = {
     ResponseField.EMAIL: 320,
     ResponseField.URN: LONGEST_URN,
     ResponseField.COMMUNICATION_KEY: LONGEST_COMMUNICATION_KEY,
@@ -32,10 +32,10 @@ _LONGEST: Final[Mapping[ResponseField, int]] = {
     ResponseField.CLICK_URL: 2000,
 }
 _RECIPIENT: Final = (ResponseField.COMMUNICATION_KEY, ResponseField.URN, ResponseField.EMAIL)
-#: Values of so many characters are looked at: each may be two in UTF-16.
-_HALVES: Final = tuple(longest // 2 for longest in _LONGEST.values())
-#: Detail that keeps the word of a file for a type which has another name here. A column of this name, which would be
-#: in its way, is kept under its number, as one without a name is.
+#: Values with more characters than this are counted exactly: each character may be two units in UTF-16.
+_HALVES: Final = tuple(length // 2 for length in _MAX_LENGTHS.values())
+#: Detail with the word of the file for a type that has another name here. A column with this name is kept under its
+#: number, like one without a name.
 TYPE_IN_FILE: Final = "MessageTypeInFile"
 #: Other words for the known types: those of Apteco's API (docs/why/sources.md, Apteco 4.4) and of the vendor's
 #: webhooks and response categories (docs/why/sources.md, Optimizely 3.3).
@@ -53,30 +53,30 @@ _WORDS: Final[Mapping[str, MessageType]] = {
 
 
 class ResponseReader:
-    """A response file being read: the header at once, then the rows, once.
+    """Reads a response file: the header at once, then the rows. Iterate once.
 
-    Iterating gives the good rows as `(line, Response)`; `rows` gives the refused ones too. A row begins at `line`, the
-    first line being 1. Afterwards `rows_read == rows_good + rejects.total()`.
+    Iteration yields the valid rows as `(line, Response)`; `rows` yields the refused ones too. A row begins at `line`,
+    counted from 1. At the end, `rows_read == rows_good + rejects.total()`.
 
     Args:
         chunks: the file in pieces of any size.
-        layout: how it is written.
+        layout: the layout of the file.
         name: its name, for errors.
 
     Attributes:
-        packed: `zip` or `gzip`, or nothing for a file that is not packed.
-        encoding: what it is read in.
-        marked: whether it says so itself, by a BOM.
-        fields: header names of the columns that `Response` has a place for, by what they are.
+        packed: `zip` or `gzip`, or empty for a file that is not packed.
+        encoding: the encoding in which it is read.
+        has_mark: whether the file states its encoding by a byte order mark.
+        fields: header names of the columns with a field in `Response`, by field.
         details: header names of the other columns, which are kept as details.
-        rows_read: rows so far. Blank lines at the very end are none.
-        rows_good: good ones among them.
-        rejects: the others by reason.
-        refused_field: what refused the last row that was refused: the header name of a column, or nothing where it was
-            the row itself.
+        rows_read: rows so far. Blank lines at the end of the file do not count.
+        rows_good: the valid ones among them.
+        rejects: the refused ones by reason.
+        refused_field: the header name of the column for which the last refused row was refused; empty if it was
+            refused as a whole.
 
     Raises:
-        ResponseFileLayout: there is no header, or it lacks what every response needs.
+        ResponseFileLayout: there is no header, or it lacks a column that every response needs.
         TerminalError: a packed file cannot be unpacked: one of the errors `response-file-packed-…`, `-encrypted`,
             `-several`, `-too-large`; also while rows are read.
     """
@@ -90,74 +90,74 @@ class ResponseReader:
         self.rows_good = 0
         self.rejects: Counter[RejectReason] = Counter()
         self.refused_field = ""
-        reading = ResponseRows(chunks, layout, name=name)
-        self.packed, self.encoding, self.marked = reading.packed, reading.encoding, reading.marked
-        self._rows = iter(reading)
+        rows = ResponseRows(chunks, layout, name=name)
+        self.packed, self.encoding, self.has_mark = rows.packed, rows.encoding, rows.has_mark
+        self._rows = iter(rows)
         names = list(layout.columns) or self._header()
-        reading.width = self._width = len(names)
+        rows.width = self._width = len(names)
         self._find_columns(names, layout)
 
     def __iter__(self) -> Iterator[tuple[int, Response]]:
-        """The good rows; raises what `rows` raises."""
+        """The valid rows; raises what `rows` raises."""
         for line, row in self.rows():
             if isinstance(row, Response):
                 yield line, row
 
     def rows(self) -> Iterator[tuple[int, Response | RejectReason]]:
-        """Every row: the line it begins at, and the response or why there is none.
+        """Every row: its first line, and the response or the reason why it is refused.
 
         Raises:
             TerminalError: a packed file cannot be unpacked to its end.
         """
         for line, cells in self._rows:
             self.refused_field = ""
-            outcome = cells if isinstance(cells, RejectReason) else self._outcome(cells)
+            row = cells if isinstance(cells, RejectReason) else self._parse(cells)
             self.rows_read += 1
-            if isinstance(outcome, RejectReason):
-                self.rejects[outcome] += 1
+            if isinstance(row, RejectReason):
+                self.rejects[row] += 1
             else:
                 self.rows_good += 1
-            yield line, outcome
+            yield line, row
 
-    # The header. No name that was found is ever told: without a header they are somebody's data.
+    # The header. Errors never contain its names: without a header they are personal data.
 
     def _header(self) -> list[str]:
         line, cells = next(self._rows, (1, []))
         if isinstance(cells, RejectReason):
-            raise self._wrong_layout(f"its first line is no header ({cells})")
+            raise self._wrong_layout(f"its first line is not a header ({cells})")
         if line != 1 or not cells:
             raise self._wrong_layout("it is empty, or begins with a blank line")
         return [name.strip() or f"Column {number}" for number, name in enumerate(cells, 1)]
 
     def _find_columns(self, names: list[str], layout: ResponseLayout) -> None:
-        found: dict[str, int] = {}
+        by_name: dict[str, int] = {}
         for position, name in enumerate(names):
-            found.setdefault(loose_name(name), position)
+            by_name.setdefault(loose_name(name), position)
         positions = {
-            field: next((found[key] for key in map(loose_name, layout.aliases(field)) if key in found), None)
+            field: next((by_name[key] for key in map(loose_name, layout.aliases(field)) if key in by_name), None)
             for field in ResponseField
         }
         for field in (ResponseField.MESSAGE_TYPE, ResponseField.EVENT_TIME):
             if positions[field] is None and not (field is ResponseField.MESSAGE_TYPE and self._message_type):
                 raise self._wrong_layout(f"its header has no column {' or '.join(layout.aliases(field))}")
         if all(positions[field] is None for field in _RECIPIENT):
-            wanted = ", ".join(name for field in _RECIPIENT for name in layout.aliases(field))
-            raise self._wrong_layout(f"its header has none of the columns {wanted}")
-        if len(found) < len(names):
+            aliases = ", ".join(name for field in _RECIPIENT for name in layout.aliases(field))
+            raise self._wrong_layout(f"its header has none of the columns {aliases}")
+        if len(by_name) < len(names):
             raise self._wrong_layout("its header has a column twice")
-        if any(len(name) > _LONGEST_NAME for name in names):
-            raise self._wrong_layout(f"its header has a name of more than {_LONGEST_NAME} characters")
+        if any(len(name) > _MAX_NAME for name in names):
+            raise self._wrong_layout(f"its header has a name of more than {_MAX_NAME} characters")
         if self._message_type:
             positions[ResponseField.MESSAGE_TYPE] = None
-        # Where a column is not there, the empty text that is put behind the cells of a row.
+        # For a missing column, the position of the empty text that is appended to the cells of a row.
         self._pick = operator.itemgetter(
             *(len(names) if position is None else position for position in positions.values())
         )
-        taken = set(positions.values())
+        used = set(positions.values())
         self._details = [
             (position, name if loose_name(name) != loose_name(TYPE_IN_FILE) else f"Column {position + 1}")
             for position, name in enumerate(names)
-            if position not in taken
+            if position not in used
         ]
         self.fields = MappingProxyType(
             {field: names[position] for field, position in positions.items() if position is not None}
@@ -169,7 +169,7 @@ class ResponseReader:
 
     # Rows
 
-    def _outcome(self, cells: list[str]) -> Response | RejectReason:
+    def _parse(self, cells: list[str]) -> Response | RejectReason:
         try:
             return self._response(cells)
         except _Refusal as refusal:
@@ -222,8 +222,8 @@ class ResponseReader:
 
     def _check_lengths(self, values: Sequence[str], details: Mapping[str, str]) -> None:
         if True in map(operator.gt, map(len, values), _HALVES):
-            for (field, longest), value in zip(_LONGEST.items(), values, strict=False):
-                if _is_longer(value, longest):
+            for (field, length), value in zip(_MAX_LENGTHS.items(), values, strict=False):
+                if _is_longer(value, length):
                     raise self._refusal(RejectReason.VALUE_TOO_LONG, field)
         for name, value in details.items():
             if _is_longer(value, LONGEST_VALUE):
@@ -234,7 +234,7 @@ class ResponseReader:
 
 
 class _Refusal(Exception):
-    """Why a row is no response, and the header name of the column that says so, if one does."""
+    """The reason why a row is refused, and the header name of the column, if one is the reason."""
 
     def __init__(self, reason: RejectReason, column: str = "") -> None:
         self.reason = reason
@@ -242,12 +242,12 @@ class _Refusal(Exception):
         super().__init__(reason)
 
 
-def _is_longer(text: str, longest: int) -> bool:
-    """Whether a column of so many characters has no room for it: SQL Server counts in UTF-16."""
-    return len(text) > longest // 2 and len(text.encode("utf-16-le")) // 2 > longest
+def _is_longer(text: str, length: int) -> bool:
+    """Whether the text exceeds a column of this length: SQL Server counts UTF-16 units."""
+    return len(text) > length // 2 and len(text.encode("utf-16-le")) // 2 > length
 
 
 def _types(layout: ResponseLayout) -> Mapping[str, str]:
-    """The message type by the word of a file, in whatever case; words that are not here are kept as they come."""
+    """The message types by the words of files, casefolded; other words are kept unchanged."""
     known = {known.value: known.value for known in MessageType}
     return {word.casefold(): str(message_type) for word, message_type in ({**_WORDS, **known, **layout.types}).items()}

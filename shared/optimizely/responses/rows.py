@@ -1,7 +1,7 @@
-"""The rows of a response file as cells, a piece of the file at a time: packing, encodings, lines, quotes.
+"""The rows of a response file as cells, read in pieces: packing, encodings, lines, quotes.
 
-Nothing swallows a row: a quote that is never closed, bytes that are no text and a line without end refuse the row that
-they are in, and the next one is read.
+No row is lost: a quote that is never closed, undecodable bytes and a line without end refuse only their own row, and
+reading continues with the next one.
 """
 
 import codecs
@@ -26,13 +26,14 @@ from shared.rejects import RejectReason
 
 #: Bytes decoded at a time.
 _PIECE: Final = 256 * 1024
-#: Longest line, and longest row of several lines, in characters.
-_LONGEST_ROW: Final = 64 * 1024
-#: Most characters of a line that is kept: a BOM before it and a carriage return behind it are none of its own.
-_LONGEST_KEPT: Final = _LONGEST_ROW + 2
+#: Maximum characters of a line, and of a row of several lines.
+_MAX_ROW: Final = 64 * 1024
+#: Maximum characters of a line that is buffered, with a byte order mark before it and a carriage return after it.
+_MAX_BUFFERED: Final = _MAX_ROW + 2
 
-#: C0, DEL and C1, but for tab and line feed, and what stands for bytes that could not be decoded.
+#: Surrogates, which replace undecodable bytes.
 _UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
+#: C0, DEL and C1 except tab and line feed, and surrogates.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _MARK: Final = "\ufeff"
 _ARCHIVES: Final = ArchiveRules(
@@ -44,12 +45,10 @@ _ARCHIVES: Final = ArchiveRules(
     # Files of 200,000 events make 8 to 25, the opens of one recipient through a proxy 90, equal rows up to 400.
     max_ratio=500,
 )
-#: Name of what makes a lone surrogate, which no text has, of bytes that are no text: their line alone is refused.
+#: Name of the error handler that replaces undecodable bytes by a lone surrogate, so that only their line is refused.
 _UNDECODABLE: Final = "shared.optimizely.responses.rows"
-
-
-#: Longest line, in bytes, that `raw_lines` gives out.
-_LONGEST_RAW: Final = 16 * 1024 * 1024
+#: Maximum bytes of a line of `raw_lines`.
+_MAX_RAW: Final = 16 * 1024 * 1024
 
 
 def _lone_surrogate(error: UnicodeError) -> tuple[str, int]:
@@ -62,17 +61,17 @@ codecs.register_error(_UNDECODABLE, _lone_surrogate)
 
 
 class ResponseRows(QuotedRows):
-    """The rows of a response file, once: each with the number of the line it begins at, the first line being 1.
+    """The rows of a response file, each with the number of its first line, from 1. Iterate once.
 
     Args:
         chunks: the file in pieces of any size.
-        layout: how it is written.
+        layout: the layout of the file.
         name: its name, for errors.
 
     Attributes:
-        packed: `zip` or `gzip`, or nothing for a file that is not packed.
-        encoding: what it is read in.
-        marked: whether it says so itself, by a BOM.
+        packed: `zip` or `gzip`, or empty for a file that is not packed.
+        encoding: the encoding in which it is read.
+        has_mark: whether the file states its encoding by a byte order mark.
 
     Raises:
         TerminalError: a packed file cannot be unpacked (section "Response files" of the catalogue); also while the rows
@@ -83,31 +82,31 @@ class ResponseRows(QuotedRows):
         self.packed, pieces = unpack(chunks, _ARCHIVES, name=name)
         first = next(pieces, b"")
         mark, self.encoding = detect_encoding(first, layout.encoding)
-        self.marked = bool(mark)
+        self.has_mark = bool(mark)
         lines = self._read_lines(self._decoded(chain((first.removeprefix(mark),), pieces)))
-        super().__init__(lines, delimiter=layout.delimiter, quote=layout.quote, max_row=_LONGEST_ROW)
+        super().__init__(lines, delimiter=layout.delimiter, quote=layout.quote, max_row=_MAX_ROW)
 
     def _read_lines(self, pieces: Iterable[str]) -> Iterator[tuple[int, str | RejectReason]]:
-        """Every line with its number, without its end; or why it is not kept."""
-        number, kept, dropping = 1, "", False
+        """Every line with its number, without its end; or the reason why it is refused."""
+        number, buffer, skipping = 1, "", False
         for piece in pieces:
             text = piece
             head, end, tail = text.partition("\n")
-            if dropping or len(kept) + len(head) > _LONGEST_KEPT:
-                kept, dropping = "", not end
-                if dropping:
+            if skipping or len(buffer) + len(head) > _MAX_BUFFERED:
+                buffer, skipping = "", not end
+                if skipping:
                     continue
                 yield number, RejectReason.VALUE_TOO_LONG
                 number, text = number + 1, tail
-            block, end, begun = text.rpartition("\n")
+            block, end, rest = text.rpartition("\n")
             if end:
-                yield from enumerate(_checked(kept + block), number)
-                number, kept = number + block.count("\n") + 1, ""
-            kept += begun
-        if dropping:
+                yield from enumerate(_checked(buffer + block), number)
+                number, buffer = number + block.count("\n") + 1, ""
+            buffer += rest
+        if skipping:
             yield number, RejectReason.VALUE_TOO_LONG
-        elif kept:
-            yield from enumerate(_checked(kept), number)
+        elif buffer:
+            yield from enumerate(_checked(buffer), number)
 
     def _decoded(self, chunks: Iterable[bytes]) -> Iterator[str]:
         decode = codecs.getincrementaldecoder(self.encoding)(_UNDECODABLE).decode
@@ -118,22 +117,22 @@ class ResponseRows(QuotedRows):
 
 
 def _checked(block: str) -> Iterator[str | RejectReason]:
-    """The lines of a block, but for those that are too long, or hold what no text has.
+    """The lines of a block, or the reason why one is refused: too long, or characters that no text has.
 
-    Where files were put one behind the other, a line begins with a BOM: it is none of the first value.
+    Where files were concatenated, a line begins with a byte order mark, which is not part of its first value.
     """
     if "\r" in block:
         block = block.replace("\r\n", "\n").removesuffix("\r")
     if _MARK in block:
         block = block.replace(f"\n{_MARK}", "\n").removeprefix(_MARK)
     lines = block.split("\n")
-    good = _CONTROL.search(block) is None and max(map(len, lines)) <= _LONGEST_ROW
-    return iter(lines) if good else map(_checked_line, lines)
+    valid = _CONTROL.search(block) is None and max(map(len, lines)) <= _MAX_ROW
+    return iter(lines) if valid else map(_checked_line, lines)
 
 
 def _checked_line(line: str) -> str | RejectReason:
-    # First: a line of several pieces is too long before all of it is seen.
-    if len(line) > _LONGEST_ROW:
+    # First, because a line of several pieces is refused for its length before all of it is read.
+    if len(line) > _MAX_ROW:
         return RejectReason.VALUE_TOO_LONG
     if _CONTROL.search(line) is None:
         return line
@@ -142,12 +141,12 @@ def _checked_line(line: str) -> str | RejectReason:
 
 @dataclass(frozen=True, slots=True)
 class RawLines:
-    """A response file as it came but for its packing: what `ResponseRows` reads its rows out of."""
+    """The unpacked bytes of a response file, line by line; `ResponseRows` reads the same lines."""
 
-    #: `zip` or `gzip`, or nothing for a file that is not packed.
+    #: `zip` or `gzip`, or empty for a file that is not packed.
     packed: str
     encoding: str
-    #: Each with its end, the first one with the BOM; they are numbered as those of `ResponseRows` are.
+    #: Each with its line end, the first one with the byte order mark; the numbers are those of `ResponseRows`.
     lines: Iterator[bytes]
 
 
@@ -156,12 +155,12 @@ def raw_lines(chunks: Iterable[bytes], layout: ResponseLayout, *, name: str) -> 
 
     Args:
         chunks: the file in pieces of any size.
-        layout: how it is written.
+        layout: the layout of the file.
         name: its name, for errors.
 
     Raises:
         ResponseFileTooLarge: a line has more than 16 MiB; while the lines are read.
-        TerminalError: it cannot be unpacked, as `ResponseRows`.
+        TerminalError: it cannot be unpacked, as for `ResponseRows`.
     """
     packed, pieces = unpack(chunks, _ARCHIVES, name=name)
     first = next(pieces, b"")
@@ -170,20 +169,21 @@ def raw_lines(chunks: Iterable[bytes], layout: ResponseLayout, *, name: str) -> 
 
 
 def _split(pieces: Iterable[bytes], end: bytes, name: str) -> Iterator[bytes]:
-    """The lines; in UTF-16 a line end stands at even places only."""
-    begun = bytearray()
-    looked = 0
+    """The lines; in UTF-16 a line end is at an even offset only."""
+    buffer = bytearray()
+    searched = 0
     for piece in pieces:
-        begun += piece
+        buffer += piece
         start = 0
-        while (found := begun.find(end, looked)) >= 0:
-            looked = found + 1 if (found - start) % len(end) else found + len(end)
-            if (found - start) % len(end) == 0:
-                yield bytes(begun[start:looked])
-                start = looked
-        del begun[:start]
-        looked = max(len(begun) - len(end) + 1, 0)
-        if len(begun) > _LONGEST_RAW:
-            raise ResponseFileTooLarge(file=name, reason="a line of it has more than 16 MiB")
-    if begun:
-        yield bytes(begun)
+        while (index := buffer.find(end, searched)) >= 0:
+            aligned = (index - start) % len(end) == 0
+            searched = index + (len(end) if aligned else 1)
+            if aligned:
+                yield bytes(buffer[start:searched])
+                start = searched
+        del buffer[:start]
+        searched = max(len(buffer) - len(end) + 1, 0)
+        if len(buffer) > _MAX_RAW:
+            raise ResponseFileTooLarge(file=name, reason="a line has more than 16 MiB")
+    if buffer:
+        yield bytes(buffer)

@@ -14,9 +14,9 @@ from shared.response import Response
 from tests.corpus.case import Case, Reject
 from tests.corpus.files import FILES, ROOMS
 
-#: The fewest files that the corpus may have.
+#: Minimum number of files in the corpus.
 FEWEST = 60
-#: So small that quotes, characters of several bytes and line ends are cut, and so large that none is.
+#: Small enough to cut quotes, characters of several bytes and line ends; and large enough to cut none.
 SIZES = (7, 1 << 20)
 
 
@@ -27,7 +27,7 @@ def reader_of(case: Case, size: int) -> ResponseReader:
 
 
 def as_objects(values: dict[str, Any]) -> dict[str, Any]:
-    """The same, its times as times."""
+    """The same values with times as `datetime`."""
     times = {"event_time", "delivery_date", "click_date"}
     return {
         name: datetime.fromisoformat(value) if name in times and value is not None else value
@@ -40,7 +40,7 @@ def test_the_corpus_has_its_size_and_no_two_files_have_one_name() -> None:
     assert len(FILES) == sum(map(len, ROOMS.values()))
 
 
-def test_what_is_expected_of_every_file_adds_up() -> None:
+def test_the_expected_counts_of_every_file_add_up() -> None:
     for name, case in FILES.items():
         assert case.rows_read == case.rows_good + len(case.rejects), name
         assert len(case.values) in {0, case.rows_good}, name

@@ -1,4 +1,4 @@
-"""Dates of response files: what they mean, hours in which the clock changes, what fits no format."""
+"""Dates of response files: their meaning, the hours in which the clock changes, invalid dates."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ def test_the_hours_in_which_the_clock_changes(local: str, utc: str) -> None:
     st.datetimes(datetime(2000, 1, 2), datetime(2099, 12, 30)),  # noqa: DTZ001 - local times
     st.sampled_from(["Europe/Berlin", "UTC", "Asia/Kolkata", "America/New_York"]),
 )
-def test_a_time_means_the_same_moment_every_time(local: datetime, zone: str) -> None:
+def test_a_time_always_has_the_same_meaning(local: datetime, zone: str) -> None:
     local = local.replace(second=0, microsecond=0)
     moment = read(f"{local:%d.%m.%Y %H:%M}", time_zone=zone)
     assert moment is not None
@@ -68,12 +68,12 @@ def test_every_format_gives_the_same_moment(date_format: str, text: str) -> None
     assert read(text, date_format, time_zone="UTC") == datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 
 
-def test_the_usual_layout_takes_dates_with_and_without_seconds() -> None:
+def test_the_default_layout_accepts_dates_with_and_without_seconds() -> None:
     assert read("01.03.2026 12:30") == datetime(2026, 3, 1, 11, 30, tzinfo=UTC)
     assert read("01.03.2026 12:30:15") == datetime(2026, 3, 1, 11, 30, 15, tzinfo=UTC)
 
 
-def test_digits_that_are_no_unix_time_may_be_a_date_in_the_next_format() -> None:
+def test_digits_outside_the_range_of_unix_time_may_be_a_date_in_the_next_format() -> None:
     day = datetime(2026, 3, 1, tzinfo=UTC)
     assert read("20260301", "UnixTimeStamp", "yyyyMMdd", time_zone="UTC") == day
     assert read("20260301000000", "UnixTimeStampMilliseconds", "yyyyMMddHHmmss", time_zone="UTC") == day
@@ -111,7 +111,7 @@ def test_the_offset_moves_local_times_only() -> None:
         ("0001-01-01T00:00:00+01:00", ("ISO8601",)),
     ],
 )
-def test_a_text_that_fits_no_format_is_no_date(text: str, formats: tuple[str, ...]) -> None:
+def test_a_text_that_fits_no_format_is_not_a_date(text: str, formats: tuple[str, ...]) -> None:
     assert read(text, *formats) is None
 
 

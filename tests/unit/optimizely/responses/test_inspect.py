@@ -13,7 +13,7 @@ def inspect(file: Path, *arguments: str) -> Result:
     return CliRunner().invoke(app, ["responses", "inspect", str(file), *arguments])
 
 
-def test_it_tells_layout_columns_types_and_every_refused_row(tmp_path: Path) -> None:
+def test_it_shows_layout_columns_types_and_every_refused_row(tmp_path: Path) -> None:
     channels = tmp_path / "channels.toml"
     channels.write_text('[responses.bounces]\nnames = ["B*"]\nDELIMITER = "TAB"\nmessage_type = "Bounce"\n')
     file = tmp_path / "B1.csv"
@@ -42,7 +42,7 @@ def test_a_good_file_ends_with_success_and_only_so_many_refused_rows_are_listed(
     assert (told.exit_code, told.stdout.count("  line "), "and 3 more" in told.stdout) == (1, 2, True)
 
 
-def test_a_packed_file_is_looked_into(tmp_path: Path) -> None:
+def test_a_packed_file_is_inspected(tmp_path: Path) -> None:
     rows = "\ufeffUrn;MessageType;Zeit\n7;Open;01.03.2026 12:30\n8;Open;soon\n".encode("utf-16-le")
     channels = tmp_path / "channels.toml"
     channels.write_text('[responses.default.fields]\nEventTriggeredDate = ["Zeit"]\n')

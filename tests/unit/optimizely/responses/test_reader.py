@@ -1,4 +1,4 @@
-"""Response files: columns, every reason to refuse a row, quotes, clock changes, memory; every row accounted for."""
+"""Response files: columns, every reason to refuse a row, quotes, memory; every row is accounted for."""
 
 import csv
 import gzip
@@ -79,7 +79,7 @@ def test_a_row_becomes_a_response() -> None:
     )
 
 
-def test_iterating_gives_the_good_rows_with_their_lines() -> None:
+def test_iteration_yields_the_valid_rows_with_their_lines() -> None:
     source = reader(lines(OPEN, "too;few", OPEN))
     assert [line for line, _ in source] == [2, 4]
     assert (source.rows_read, source.rows_good, source.rejects) == (3, 2, {RejectReason.WRONG_FIELD_COUNT: 1})
@@ -110,7 +110,7 @@ def test_only_type_time_and_one_key_are_needed() -> None:
     ("written", "kept"),
     [("HardBounce", "Bounce"), ("broadcastoptout", "Unsubscription"), ("gelesen", "Open"), ("Click", "Klick")],
 )
-def test_a_type_by_another_name_gets_ours_and_its_word_is_kept(written: str, kept: str) -> None:
+def test_a_known_type_by_another_name_is_renamed_and_its_word_kept(written: str, kept: str) -> None:
     row = only(lines(OPEN.replace("Open", written)), types={"Gelesen": "Open", "CLICK": "Klick"})
     assert (row.message_type, row.details) == (kept, {"MessageTypeInFile": written})
 
@@ -119,7 +119,7 @@ def test_a_type_by_another_name_gets_ours_and_its_word_is_kept(written: str, kep
     ("written", "kept"),
     [("OPEN", "Open"), ("unsubscription", "Unsubscription"), ("Blocked", "Blocked"), ("ÖFF", "ÖFF")],
 )
-def test_known_types_get_their_spelling_and_others_are_kept(written: str, kept: str) -> None:
+def test_known_types_are_normalized_and_others_are_kept(written: str, kept: str) -> None:
     assert only(lines(OPEN.replace("Open", written))).message_type == kept
 
 
@@ -138,7 +138,7 @@ def test_line_ends_encodings_and_a_missing_last_end_make_no_difference(end: str,
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1252", "utf-16"])
 @pytest.mark.parametrize("written", ["utf-8-sig", "utf-16", "utf-16-be"])
 @pytest.mark.parametrize("size", [1, 1000])
-def test_a_bom_says_what_a_file_is_whatever_its_layout_says(encoding: str, written: str, size: int) -> None:
+def test_a_byte_order_mark_overrides_the_layout(encoding: str, written: str, size: int) -> None:
     text = lines(OPEN.replace("anna", "änna"))
     content = ("\ufeff" + text).encode(written) if written == "utf-16-be" else text.encode(written)
     ((_, row),) = reader(content, size=size, encoding=encoding).rows()
@@ -146,7 +146,7 @@ def test_a_bom_says_what_a_file_is_whatever_its_layout_says(encoding: str, writt
     assert row.email == "änna@example.org"
 
 
-def test_a_bom_between_files_that_were_put_one_behind_the_other_belongs_to_no_value() -> None:
+def test_a_byte_order_mark_between_concatenated_files_is_not_part_of_a_value() -> None:
     columns = ("Urn", "MessageType", "EventTriggeredDate")
     part = "\ufeff7;Open;01.03.2026 12:30\n"
     rows = [row for _, row in read(part * 3, columns=columns)]
@@ -155,20 +155,20 @@ def test_a_bom_between_files_that_were_put_one_behind_the_other_belongs_to_no_va
 
 @pytest.mark.parametrize(("packed", "pack"), [("", bytes), ("gzip", gzip.compress)])
 @pytest.mark.parametrize(("encoding", "mark"), [("utf-8", ""), ("utf-8", "\ufeff"), ("utf-16-be", "\ufeff")])
-def test_it_is_told_how_a_file_is_packed_and_encoded(
+def test_packing_and_encoding_are_reported(
     packed: str, pack: Callable[[bytes], bytes], encoding: str, mark: str
 ) -> None:
     source = reader(pack((mark + lines(OPEN)).encode(encoding)))
-    assert (source.packed, source.encoding, source.marked) == (packed, encoding, bool(mark))
+    assert (source.packed, source.encoding, source.has_mark) == (packed, encoding, bool(mark))
     assert len(list(source)) == 1
 
 
-def test_utf_16_without_a_bom_is_as_windows_writes_it() -> None:
+def test_utf_16_without_a_byte_order_mark_is_little_endian() -> None:
     assert only(lines(OPEN).encode("utf-16-le"), encoding="utf-16").email == "anna@example.org"
     assert only(lines(OPEN).encode("utf-16-be"), encoding="utf-16-be").email == "anna@example.org"
 
 
-def test_columns_are_found_by_the_names_of_the_layout_and_the_first_of_several_counts() -> None:
+def test_columns_are_matched_by_the_names_of_the_layout_in_their_order() -> None:
     fields = {
         "MailingId": ("MAILING_ID", "SendId"),
         "EventTriggeredDate": ("TIMESTAMP",),
@@ -244,7 +244,7 @@ def test_a_file_of_another_layout_is_refused(content: str, reason: str) -> None:
     assert caught.value.file == "Responses.csv"
 
 
-def test_a_header_that_is_no_text_is_refused() -> None:
+def test_an_undecodable_header_is_refused() -> None:
     with pytest.raises(ResponseFileLayout, match="not-text"):
         read(bytes(range(128, 256)))
 
@@ -259,7 +259,7 @@ def test_half_a_character_of_utf_16_refuses_its_row_only(encoding: str) -> None:
     assert found == [None, RejectReason.NOT_TEXT, None, RejectReason.NOT_TEXT]
 
 
-def test_an_error_tells_nothing_of_the_file() -> None:
+def test_an_error_contains_nothing_of_the_file() -> None:
     with pytest.raises(ResponseFileLayout) as caught:
         read(f"{OPEN}\r\n{OPEN}\r\n")
     assert "anna" not in f"{caught.value} {caught.value.fields()}"
@@ -326,19 +326,19 @@ def test_a_row_that_does_not_fit_is_refused_and_the_next_is_read(row: str, reaso
         (OPEN + ";", ""),
     ],
 )
-def test_it_is_told_which_column_refuses_a_row_by_its_name_in_the_file(row: str, column: str) -> None:
+def test_the_column_that_refuses_a_row_is_reported_by_its_header_name(row: str, column: str) -> None:
     content = lines(row, OPEN + ";").replace("DeliveryDate", "Sent")
     source = reader(content, fields={"DeliveryDate": ("Sent",)})
     told = [source.refused_field for _ in source.rows()]
     assert told == [column, ""]
 
 
-def test_values_may_be_as_long_as_is_said() -> None:
+def test_values_may_have_their_maximum_length() -> None:
     long = OPEN.replace("k1", "k" * 64).replace("Open", "O" * 50).replace("09:00;", "09:00;" + "u" * 2000)
     assert reasons(long + "M" * 4000) == [None]
 
 
-def test_bytes_that_are_no_text_refuse_their_row_only() -> None:
+def test_undecodable_bytes_refuse_only_their_row() -> None:
     content = lines(OPEN, OPEN + "caf", OPEN).encode().replace(b"caf", b"caf\xe9")
     assert [row if isinstance(row, RejectReason) else None for _, row in read(content)] == [
         None,
@@ -368,27 +368,27 @@ def test_a_quote_within_a_value_is_data() -> None:
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_quoted_detail_can_go_over_lines(end: str) -> None:
+def test_a_quoted_detail_can_span_lines(end: str) -> None:
     rows = read(lines(OPEN + f'"550 no{end}{end}such ""user""; sorry"', OPEN, end=end))
     assert [line for line, _ in rows] == [2, 5]
     assert isinstance(rows[0][1], Response)
     assert rows[0][1].details == {"UserAgent": '550 no\n\nsuch "user"; sorry'}
 
 
-def test_two_quoted_details_can_go_over_lines() -> None:
+def test_two_quoted_details_can_span_lines() -> None:
     row = OPEN.removesuffix(";;") + ';"Hard\n";"Bounce";"a\nb"'
     header = HEADER + ";Reason"
     assert only(f"{header}\n{row}\n").details == {"BounceType": "Hard", "UserAgent": "Bounce", "Reason": "a\nb"}
 
 
 @pytest.mark.parametrize("between", [0, 1, 500])
-def test_a_quote_that_is_never_closed_swallows_no_other_row(between: int) -> None:
+def test_an_unclosed_quote_loses_no_other_row(between: int) -> None:
     broken = OPEN + '"Mozilla'
     found = reasons(broken, *[OPEN] * between, broken, OPEN)
     assert found == [RejectReason.BROKEN_QUOTE, *[None] * between, RejectReason.BROKEN_QUOTE, None]
 
 
-def test_a_quote_that_is_never_closed_swallows_no_blank_or_short_line() -> None:
+def test_an_unclosed_quote_loses_no_blank_or_short_line() -> None:
     assert reasons(OPEN + '"Mozilla', "", "a;b", 'a;"b', OPEN) == [
         RejectReason.BROKEN_QUOTE,
         RejectReason.WRONG_FIELD_COUNT,
@@ -408,7 +408,7 @@ def test_a_quoted_value_over_more_lines_than_a_row_may_have_is_refused_line_by_l
     assert set(found[1:-1]) == {RejectReason.WRONG_FIELD_COUNT}
 
 
-def test_a_line_of_a_quoted_value_that_is_no_text_ends_it() -> None:
+def test_an_undecodable_line_ends_a_quoted_value() -> None:
     content = lines(OPEN + '"Mozilla', "@", OPEN).encode().replace(b"\r\n@", b"\r\n\xff")
     assert [row if isinstance(row, RejectReason) else None for _, row in read(content)] == [
         RejectReason.BROKEN_QUOTE,
@@ -425,7 +425,7 @@ DETAIL = st.text(st.characters(exclude_categories=["Cs", "Cc"]) | st.just("\n"),
     quoting=st.sampled_from([csv.QUOTE_ALL, csv.QUOTE_MINIMAL]),
     size=st.integers(1, 99),
 )
-def test_what_csv_writes_is_read_back(details: list[str], quoting: int, size: int) -> None:
+def test_rows_written_by_csv_are_read(details: list[str], quoting: int, size: int) -> None:
     details = ["\n".join(part.replace(";", ",") for part in one.split("\n")) for one in details]
     file = io.StringIO()
     writer = csv.writer(file, delimiter=";", lineterminator="\r\n", quoting=quoting)  # type: ignore[arg-type]
@@ -437,7 +437,7 @@ def test_what_csv_writes_is_read_back(details: list[str], quoting: int, size: in
 
 
 @given(st.text(st.sampled_from('a";\n\r\x00\xff'), max_size=60), st.integers(1, 20))
-def test_every_row_is_accounted_for_whatever_is_in_it(text: str, size: int) -> None:
+def test_every_row_is_accounted_for(text: str, size: int) -> None:
     rows = read(lines(OPEN) + text + "\n" + OPEN + "\n", size=size)
     assert isinstance(rows[0][1], Response)
     assert [line for line, _ in rows] == sorted({line for line, _ in rows})
@@ -468,7 +468,7 @@ def test_memory_does_not_grow_with_rows() -> None:
 
 
 @pytest.mark.parametrize("begin", ["", '"'])
-def test_a_line_without_end_needs_no_memory(begin: str) -> None:
+def test_memory_does_not_grow_with_a_line_without_end(begin: str) -> None:
     def chunks() -> Iterator[bytes]:
         yield (HEADER + "\r\n" + begin).encode()
         for _ in range(64):
