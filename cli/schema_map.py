@@ -63,5 +63,5 @@ def _comment(entry: Entry, value: str | int) -> str:
     known = "published" if entry.published else "assumption"
     if value != entry.default:
         known = f"changed from {_toml(entry.default)} ({known})"
-    without = f'may be "": {entry.without}' if entry.without else ""
+    without = f'may be "": {entry.consequence}' if entry.consequence else ""
     return "; ".join(filter(None, (known, entry.note, without)))

@@ -100,7 +100,7 @@ class SchemaCheck:
             name = names.name(f"{section}.table")
             columns = catalogue.get(table.key)
             if columns is None:
-                also = ', or leave it out with ""' if table.without else ""
+                also = ', or leave it out with ""' if table.consequence else ""
                 found.append(f"there is no table {name}: name the right one as {section}.table{also}")
             else:
                 found += _Comparison(section, name, names, columns, self._longest).differences(table)
@@ -130,7 +130,7 @@ class _Comparison:
             if real is None:
                 yield (
                     f"{self._name} has no column {name}: name the right one as {self._section}.{column.key}"
-                    + (', or leave it out with ""' if column.without else "")
+                    + (', or leave it out with ""' if column.consequence else "")
                 )
             else:
                 yield from self._unfit(table, column, real)
@@ -145,7 +145,7 @@ class _Comparison:
     def _unfit(self, table: Table, column: Column, real: ReflectedColumn) -> Iterator[str]:
         where = f"{self._name}.{real['name']}"
         remedy = f"name another as {self._section}.{column.key}" + (
-            ', or leave it out with ""' if column.without else ""
+            ', or leave it out with ""' if column.consequence else ""
         )
         number = self._is_number(column)
         kind = Kind.NUMBER if number else Kind.TIME if column.kind is Kind.TIME else Kind.TEXT

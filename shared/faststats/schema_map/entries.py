@@ -9,7 +9,7 @@ page that `bridge schema-map show` prints.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 from typing import Final
 
@@ -24,24 +24,26 @@ class Kind(Enum):
     VALUE = "a value of the schema map"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the schema map."""
 
     key: str
     default: str | int
+    _: KW_ONLY
     published: bool = False
     #: What else is to be said of it.
     note: str = ""
     #: What is lost where it is mapped to nothing; empty: the bridge cannot do without it.
-    without: str = ""
+    consequence: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Column(Entry):
     """A column. `default` is its name."""
 
     kind: Kind
+    _: KW_ONLY
     #: Most characters that the bridge writes; None: any number.
     length: int | None = None
     #: For `Kind.VALUE`: the section and the keys of the values that it can have.
@@ -88,11 +90,11 @@ class DatabaseSpec:
         yield self.key, (SCHEMA,)
         for table in self.tables:
             own = Entry(
-                key="table",
-                default=table.default,
+                "table",
+                table.default,
                 published=table.published,
                 note=table.note,
-                without=table.without,
+                consequence=table.consequence,
             )
             yield f"{self.key}.{table.key}", (own, *table.columns)
         for group in self.groups:
@@ -100,8 +102,8 @@ class DatabaseSpec:
 
 
 SCHEMA: Final = Entry(
-    key="schema",
-    default="",
+    "schema",
+    "",
     published=True,
-    without="the server looks in the login's own schema, then in dbo",
+    consequence="the server looks in the login's own schema, then in dbo",
 )

@@ -164,7 +164,7 @@ def _path_objection(value: str) -> str | None:
 
 def _name_objection(value: str, entry: entries.Entry) -> str | None:
     if not value:
-        return None if entry.without else "cannot be left out: the bridge needs it"
+        return None if entry.consequence else "cannot be left out: the bridge needs it"
     if not _IDENTIFIER.fullmatch(value) or len(value) > _LONGEST_IDENTIFIER:
         return (
             f"is no name that the bridge uses: letters, digits, spaces and _ - $ @ #, a letter or _ first, "

@@ -303,7 +303,7 @@ def leavable() -> list[str]:
         f"{section}.{entry.key}"
         for section, entries in SECTIONS.items()
         for entry in entries
-        if entry.without and entry.key != "schema"
+        if entry.consequence and entry.key != "schema"
     ]
 
 
