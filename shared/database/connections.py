@@ -22,7 +22,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from shared.config.connection_string import EntraLogin, SqliteFile, SqlServer, parse_connection
 from shared.database.entra_token import ACCESS_TOKEN_ATTRIBUTE, EntraTokens
 from shared.database.mssql_dialect import DIALECT
-from shared.database.mssql_errors import meaning, passes_soon, sqlstate, without_text
+from shared.database.mssql_errors import map_error, passes_soon, sqlstate, without_text
 from shared.database.odbc_driver import find_driver, load_pyodbc
 from shared.errors import BridgeError, DatabaseUnavailable, SettingsInvalid
 
@@ -179,7 +179,7 @@ def _sql_server_engine(server: SqlServer, name: str, tokens: EntraTokens) -> Eng
         connecting = context.connection is None
         # For an execute or a fetch the statement is known; COMMIT and ROLLBACK are sent by the driver.
         committing = not connecting and context.statement is None and context.execution_context is None
-        explained = meaning(error, database=name, connecting=connecting, committing=committing)
+        explained = map_error(error, database=name, connecting=connecting, committing=committing)
         # The driver's text can quote values of a row, and logging an exception logs its causes as well.
         error.args = (sqlstate(error), without_text(error))
         if explained is not None or not isinstance(context.sqlalchemy_exception, exc.DBAPIError):

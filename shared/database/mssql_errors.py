@@ -52,7 +52,7 @@ _ROLLED_BACK: Final = frozenset({1205, 1222, 3935, 3960, 3966, 41301, 41302, 413
 _PASSING_AT_FIRST: Final = frozenset({4060})
 
 #: In the order in which they are looked for: a login that fails for lack of the database gives both numbers.
-_MEANINGS: Final[Mapping[type[_Numbered], frozenset[int]]] = {
+_BY_NUMBERS: Final[Mapping[type[_Numbered], frozenset[int]]] = {
     DatabaseMissing: frozenset({911, 4060, 4063, 4064}),
     DatabaseAddressRefused: frozenset({40615, 40914, 47073}),
     DatabaseLoginRefused: frozenset({916, 18450, 18451, 18452, 18456, 18470, 18486, 18487, 18488, 33134, 40532}),
@@ -91,7 +91,7 @@ def without_text(error: Exception) -> str:
     return ", ".join([f"SQLSTATE {sqlstate(error)}", *(f"error {number}" for number in numbers(error))])
 
 
-def meaning(error: Exception, *, database: str, connecting: bool, committing: bool) -> BridgeError | None:
+def map_error(error: Exception, *, database: str, connecting: bool, committing: bool) -> BridgeError | None:
     """The entry of the catalogue for an error of pyodbc, or None where there is none.
 
     Args:
@@ -103,7 +103,7 @@ def meaning(error: Exception, *, database: str, connecting: bool, committing: bo
     if sqlstate(error) == _CONSTRAINT:
         return None
     found = numbers(error)
-    if explained := meaning_of(found, database=database):
+    if explained := map_numbers(found, database=database):
         return explained
     passing = next((number for number in found if number in PASSING), None)
     unavailable = DatabaseUnavailable(
@@ -130,9 +130,9 @@ def _missing_for_connection(error: Exception, *, database: str) -> BridgeError |
     return None if number is None else DatabaseTlsFailed(database=database, number=number)
 
 
-def meaning_of(found: Sequence[int], *, database: str) -> BridgeError | None:
+def map_numbers(found: Sequence[int], *, database: str) -> BridgeError | None:
     """The entry of the catalogue for native numbers that last, or None where there is none."""
-    for kind, known in _MEANINGS.items():
+    for kind, known in _BY_NUMBERS.items():
         if number := next((number for number in found if number in known), None):
             return kind(database=database, number=number)
     if number := next((number for number in found if number in _TOO_LONG), None):

@@ -22,6 +22,7 @@ from shared.sftp.transfer import (
     PipelinedClient,
     PipelinedWriter,
     Refusal,
+    mapped_errors,
 )
 
 if TYPE_CHECKING:
@@ -233,15 +234,13 @@ class SftpSession:
 
     @contextmanager
     def _mapped(self, operation: str) -> Iterator[None]:
-        """Map the library's errors to those of the catalogue, without their text: the server writes it."""
-        try:
-            yield
-        except Refusal as refusal:
-            raise SftpRefused(operation=operation, reason=refusal.reason) from None
-        except CONNECTION_ERRORS as error:
-            # A late answer would be taken for the answer to the next request.
-            self._transport.close()
-            raise SftpUnavailable(host=self._host, operation=operation, reason=type(error).__name__) from None
+        with mapped_errors(self._host, operation):
+            try:
+                yield
+            except CONNECTION_ERRORS:
+                # A late answer would be taken for the answer to the next request.
+                self._transport.close()
+                raise
 
 
 def _is_file(attributes: SFTPAttributes) -> bool:

@@ -4,7 +4,6 @@ The host key is agreed with Optimizely support and checked before the login, by 
 public keys only (docs/why/sources.md, Optimizely 3.1), other sites passwords too.
 """
 
-import re
 import socket
 import threading
 import time
@@ -13,14 +12,13 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Final
 
 from paramiko import Transport
-from paramiko.ssh_exception import IncompatiblePeer
 
-from shared.errors import SftpAlgorithmsRefused, SftpUnavailable
+from shared.errors import SftpUnavailable
 from shared.sftp.host_keys import HostKeyCheck, PinnedHostKeys
 from shared.sftp.login import Credentials, log_in
 from shared.sftp.private_key import load_private_key
 from shared.sftp.session import SftpSession, is_safe_name
-from shared.sftp.transfer import CONNECTION_ERRORS, PipelinedClient
+from shared.sftp.transfer import PipelinedClient, mapped_errors
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
@@ -94,12 +92,8 @@ class SftpSite:
             SftpUnavailable: the site did not answer.
         """
         with ExitStack() as stack:
-            try:
+            with mapped_errors(self._host, "connect"):
                 session = self._open(stack)
-            except IncompatiblePeer as error:
-                raise SftpAlgorithmsRefused(host=self._host, what=_unmatched_algorithm(error)) from None
-            except CONNECTION_ERRORS as error:
-                raise SftpUnavailable(host=self._host, operation="connect", reason=type(error).__name__) from None
             yield session
 
     def upload(
@@ -189,9 +183,3 @@ class SftpSite:
         stack.callback(transport.close)
         transport.banner_timeout = transport.channel_timeout = self._timeout
         return transport
-
-
-def _unmatched_algorithm(error: IncompatiblePeer) -> str:
-    """The kind of algorithm without a common one, from paramiko's text: "… (no acceptable ciphers)"."""
-    match = re.search(r"no acceptable (kex algorithm|host key|ciphers|macs|compression)", str(error))
-    return match[1] if match else "the protocol itself"

@@ -1,8 +1,9 @@
-"""SFTP requests that paramiko lacks or sends one at a time: pipelined reading and writing, plain listings."""
+"""SFTP requests that paramiko lacks or sends one at a time, and the mapping of its errors."""
 
+import re
 from collections import deque
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from paramiko import Message, SFTPAttributes, SFTPClient, SFTPError, SFTPFile, SSHException
@@ -30,6 +31,9 @@ from paramiko.sftp import (
     SFTP_PERMISSION_DENIED,
     int64,
 )
+from paramiko.ssh_exception import IncompatiblePeer
+
+from shared.errors import SftpAlgorithmsRefused, SftpRefused, SftpUnavailable
 
 #: Maximum bytes of one request: servers need not accept more (paramiko's own limit).
 BLOCK: Final = SFTPFile.MAX_REQUEST_SIZE
@@ -66,6 +70,31 @@ class Refusal(Exception):
 
 class NoSuchFile(Refusal):
     """There is no such file or folder."""
+
+
+@contextmanager
+def mapped_errors(host: str, operation: str) -> Iterator[None]:
+    """Map paramiko's errors to those of the catalogue, without their text: the server writes it.
+
+    Raises:
+        SftpRefused: the site answered with an error status.
+        SftpAlgorithmsRefused: the site supports only algorithms that are weak or unknown.
+        SftpUnavailable: the connection broke, or the site violates the protocol.
+    """
+    try:
+        yield
+    except Refusal as refusal:
+        raise SftpRefused(operation=operation, reason=refusal.reason) from None
+    except IncompatiblePeer as error:
+        raise SftpAlgorithmsRefused(host=host, what=_unmatched_algorithm(error)) from None
+    except CONNECTION_ERRORS as error:
+        raise SftpUnavailable(host=host, operation=operation, reason=type(error).__name__) from None
+
+
+def _unmatched_algorithm(error: IncompatiblePeer) -> str:
+    """The kind of algorithm without a common one, from paramiko's text: "… (no acceptable ciphers)"."""
+    match = re.search(r"no acceptable (kex algorithm|host key|ciphers|macs|compression)", str(error))
+    return match[1] if match else "the protocol itself"
 
 
 class PipelinedClient(SFTPClient):

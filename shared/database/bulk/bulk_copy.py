@@ -18,7 +18,7 @@ from typing import Any, Final
 from shared.config.connection_string import EntraLogin
 from shared.config.settings import BulkMethod
 from shared.database.bulk.target import Row, Target
-from shared.database.mssql_errors import PASSING, meaning_of
+from shared.database.mssql_errors import PASSING, map_numbers
 from shared.errors import BridgeError, BulkLoadClosed, BulkLoadIncomplete, DatabaseUnavailable
 
 #: Rows of one call.
@@ -106,6 +106,6 @@ def _map_error(error: BaseException, target: Target) -> BridgeError:
     number = int(match[1])
     if number in PASSING:
         return DatabaseUnavailable(database=name, reason=f"bulk copy: error {number}", number=number)
-    return meaning_of([number], database=name) or BulkLoadClosed(
+    return map_numbers([number], database=name) or BulkLoadClosed(
         database=name, method=BulkMethod.BULK_COPY, reason=f"error {number}"
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.database.mssql_errors import PASSING, meaning, numbers, passes_soon, sqlstate, without_text
+from shared.database.mssql_errors import PASSING, map_error, numbers, passes_soon, sqlstate, without_text
 from shared.errors import (
     BridgeError,
     DatabaseLoginRefused,
@@ -31,7 +31,7 @@ def error(arguments: tuple[str, ...]) -> Exception:
 
 
 def explained(arguments: tuple[str, ...], *, connecting: bool = False, committing: bool = False) -> BridgeError | None:
-    return meaning(error(arguments), database="RS_DB", connecting=connecting, committing=committing)
+    return map_error(error(arguments), database="RS_DB", connecting=connecting, committing=committing)
 
 
 def with_number(number: int) -> tuple[str, str]:
