@@ -16,7 +16,7 @@ from shared.bridge import Bridge
 from shared.config.channels import Channels
 from shared.config.response_layouts import layout_of
 from shared.errors import BridgeError, ResponseFileUnknown
-from shared.operations.responses import load_again, take_in
+from shared.operations.responses import add_file, load_again
 from shared.optimizely.responses.reader import ResponseReader
 from shared.rejects import RejectReason
 from shared.response import Response
@@ -80,7 +80,7 @@ def load(
     """
     with open_bridge(settings) as bridge:
         try:
-            told = _loaded(bridge, take_in(bridge, file))
+            told = _loaded(bridge, add_file(bridge, file))
         except BridgeError as error:
             told = _refused(file.name, error)
     _print([told], as_json=as_json, one=True)

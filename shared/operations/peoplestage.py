@@ -1,7 +1,7 @@
 """The slots of PeopleStage's script broadcaster: what each does when its script calls.
 
-Upload and broadcast are called again and again until their answer is `Done`, and again from the beginning when
-PeopleStage repeats a delivery. So each call looks at where the broadcast stands, does what is missing, and says so.
+The upload and the broadcast script call until the answer is `Done`, and start again when PeopleStage repeats a
+delivery. So each call checks the state of the broadcast, does what is missing, and answers how far it is.
 """
 
 from datetime import timedelta
@@ -25,7 +25,7 @@ from shared.steps.delivery_command import with_step_and_run
 from shared.storage import blob_names
 from shared.telemetry import log
 
-#: How long an upload may take that is given a place.
+#: How long an upload URL is valid.
 _UPLOAD_TIME: Final = timedelta(minutes=60)
 
 
@@ -51,35 +51,35 @@ def lists(bridge: Bridge) -> list[dict[str, str]]:
 
 
 def upload(bridge: Bridge, call: UploadCall) -> dict[str, object]:
-    """Take a delivery file in: first say where it is put, then, when it is there, check and stage it.
+    """Accept a delivery file: first answer with the URL to upload it to; once it is uploaded, check and stage it.
 
     Returns:
-        Before the file is there, `UploadUrl` and until when; then what `upload_answer` tells.
+        Before the upload, `UploadUrl` and when it expires; then what `upload_answer` returns.
 
     Raises:
         ChannelCallInvalid, ChannelUnknown, SendModeImpossible: the call cannot be used.
-        DeliveryDiffers: the delivery was uploaded before, and something else was asked for.
+        DeliveryDiffers: the delivery was uploaded before with a different request.
         DeliveryEnded: it was cancelled, or waits for an operator.
     """
     request = call.request(bridge.channels, system=bridge.settings.system_name, zone=bridge.settings.database_time_zone)
-    broadcast = _known(bridge, request.key)
+    broadcast = _find_broadcast(bridge, request.key)
     if broadcast is None:
-        return _take_in(bridge, call, request)
-    if different := find_difference(broadcast.request, request):
-        raise DeliveryDiffers(broadcast=request.key, what=different)
+        return _accept_file(bridge, call, request)
+    if difference := find_difference(broadcast.request, request):
+        raise DeliveryDiffers(broadcast=request.key, what=difference)
     if broadcast.state is State.FAILED:
-        # PeopleStage repeats the delivery. `failed` promises that nobody was mailed.
+        # PeopleStage repeats the delivery. Nobody was mailed by a broadcast that failed.
         broadcast = retry(bridge, request.key, owner=new_owner(), hold=request.held)
-    return upload_answer(_going_on(broadcast))
+    return upload_answer(_require_live(broadcast))
 
 
-def _take_in(bridge: Bridge, call: UploadCall, request: BroadcastRequest) -> dict[str, object]:
+def _accept_file(bridge: Bridge, call: UploadCall, request: BroadcastRequest) -> dict[str, object]:
     blob = blob_names.delivery_file(request.key)
-    found = bridge.lists.find(blob)
-    if found is not None and found.size != call.size:
-        bridge.lists.remove(blob)  # an upload that was given up
-        found = None
-    if found is None:
+    uploaded = bridge.lists.find(blob)
+    if uploaded is not None and uploaded.size != call.size:
+        bridge.lists.remove(blob)  # an upload that was abandoned
+        uploaded = None
+    if uploaded is None:
         expires_at = bridge.clock.now() + _UPLOAD_TIME
         return {
             "Done": False,
@@ -91,33 +91,31 @@ def _take_in(bridge: Bridge, call: UploadCall, request: BroadcastRequest) -> dic
     broadcast = bridge.ledger.broadcasts.add(request, owner=new_owner())
     if broadcast is None:
         return upload_answer(bridge.ledger.broadcasts.get(request.key))
-    log.info(
-        "A delivery of PeopleStage is broadcast %s.",
-        broadcast.key,
-        extra={"action": "claim", "broadcast": broadcast.key},
-    )
+    extra = {"action": "claim", **broadcast.log_context()}
+    log.info("A delivery of PeopleStage is broadcast %s.", broadcast.key, extra=extra)
     bridge.send_on(broadcast)
     return upload_answer(broadcast)
 
 
 def broadcast(bridge: Bridge, call: BroadcastCall) -> dict[str, object]:
-    """Release what was uploaded, and say how far it is.
+    """Release an uploaded delivery, and answer how far it is.
 
     Raises:
         BroadcastUnknown: nothing was uploaded under this transaction id.
         DeliveryEnded: it failed, was cancelled, or waits for an operator.
     """
-    found = _going_on(bridge.ledger.broadcasts.get(call.transaction_id))
-    if found.request.held and found.released_at is None:
-        found = bridge.ledger.broadcasts.update(found, released_at=bridge.clock.now(), due_at=bridge.overdue_after())
-        bridge.ledger.broadcasts.record(found, "released by PeopleStage", owner=new_owner())
-        bridge.send_on(found)
-    wait = call.wait and found.request.send_mode not in {SendMode.AT_TIME, SendMode.UPLOAD_ONLY}
-    return broadcast_answer(found, wait=wait)
+    released = _require_live(bridge.ledger.broadcasts.get(call.transaction_id))
+    if released.request.held and released.released_at is None:
+        times = {"released_at": bridge.clock.now(), "due_at": bridge.overdue_after()}
+        released = bridge.ledger.broadcasts.update(released, **times)
+        bridge.ledger.broadcasts.record(released, "released by PeopleStage", owner=new_owner())
+        bridge.send_on(released)
+    wait = call.wait and released.request.send_mode not in {SendMode.AT_TIME, SendMode.UPLOAD_ONLY}
+    return broadcast_answer(released, wait=wait)
 
 
 def preview(bridge: Bridge, call: MessageCall) -> dict[str, object]:
-    """The message as it stands at Optimizely, with its placeholders.
+    """The message as stored at Optimizely, with its placeholders.
 
     Raises:
         MessageUnknown, MessageAmbiguous: the name names none or several.
@@ -149,14 +147,14 @@ def send_test(bridge: Bridge, call: MessageCall) -> dict[str, object]:
     }
 
 
-def _known(bridge: Bridge, key: str) -> Broadcast | None:
+def _find_broadcast(bridge: Bridge, key: str) -> Broadcast | None:
     try:
         return bridge.ledger.broadcasts.get(key)
     except BroadcastUnknown:
         return None
 
 
-def _going_on(broadcast: Broadcast) -> Broadcast:
+def _require_live(broadcast: Broadcast) -> Broadcast:
     if broadcast.state in {State.FAILED, State.CANCELLED, State.NEEDS_OPERATOR}:
         reason = broadcast.error_code or "on request"
         raise DeliveryEnded(broadcast=broadcast.key, state=str(broadcast.state), reason=reason)

@@ -1,7 +1,7 @@
-"""replay_responses: kept response files are loaded again, and files from elsewhere are taken in and loaded.
+"""Loads kept response files again, and adds response files from elsewhere.
 
-Loading a file again changes nothing that is there already (rule 6). It brings in what an earlier load refused, once the
-layout is mended, and what is missing in RS_DB after the ledger and RS_DB were restored from a backup.
+Loading a file again changes nothing that is loaded already (rule 6). It loads what an earlier load refused, once the
+layout is fixed, and what is missing in RS_DB after the ledger and RS_DB were restored from a backup.
 """
 
 import hashlib
@@ -31,21 +31,21 @@ _PIECE: Final = 1024 * 1024
 
 
 def load_again(bridge: Bridge, file_id: int) -> LoadCounts:
-    """Load a kept response file now, whether it was loaded before or not.
+    """Load a kept response file now, whether or not it was loaded before.
 
     Args:
         bridge: the bridge.
         file_id: the file's id.
 
     Returns:
-        What became of its rows in this load; those that were there already are known.
+        The outcome of each row in this load; rows that were loaded before count as known.
 
     Raises:
         ResponseFileUnknown: there is no such file, or it is not gathered yet.
         ResponseFileNotKept: it was removed after its time.
-        ResponseFileBusy: somebody else works on it, or its new rows are still to be put for FERG.
-        BridgeError: it could not be loaded; what was there before is as it was. Where a retry can help, `housekeeping`
-            sees to it.
+        ResponseFileBusy: another process works on it, or its new rows are not delivered to FERG yet.
+        BridgeError: it could not be loaded; what was loaded before is unchanged. Where a retry can help, `housekeeping`
+            tries it again.
     """
     bridge.rs_check.require()
     file = _gathered(bridge, file_id)
@@ -63,56 +63,55 @@ def load_again(bridge: Bridge, file_id: int) -> LoadCounts:
             raise
 
 
-def take_in(bridge: Bridge, path: Path) -> ResponseFile:
-    """Keep a response file of this machine as if it had been gathered.
+def add_file(bridge: Bridge, path: Path) -> ResponseFile:
+    """Add a response file of this machine as if it had been gathered.
 
-    A file that is known by name, size and time of change stays as it is; if it was removed after its time it is kept
-    once more.
+    A file that is known by name, size and time of change is left as it is; if it has expired, it is kept again.
 
     Args:
         bridge: the bridge.
         path: the file.
 
     Returns:
-        The file as the ledger has it.
+        The file as recorded in the ledger.
 
     Raises:
-        ResponseFileLayout: no layout of the channels file is for its name.
+        ResponseFileLayout: its name matches no layout of the channels file.
         ResponseFileDiffers: the known file of this name, size and time has another content.
-        ResponseFileBusy: somebody else works on it.
+        ResponseFileBusy: another process works on it.
     """
-    found = layout_of(path.name, bridge.channels.responses)
-    if found is None:
+    named_layout = layout_of(path.name, bridge.channels.responses)
+    if named_layout is None:
         raise ResponseFileLayout(file=path.name, reason="no layout of the channels file is for its name")
-    files, about = bridge.ledger.response_files, path.stat()
-    of_file = (path.name, about.st_size, datetime.fromtimestamp(about.st_mtime, UTC))
+    files, stat = bridge.ledger.response_files, path.stat()
+    identity = (path.name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
     with bridge.ledger.leases.held(lease_name(path.name), new_owner()) as lease:
         if lease is None:
             raise ResponseFileBusy(file=path.name)
-        if files.find(*of_file) is None:
-            note = "taken in by hand"
-            files.add(*of_file, layout=found[0], owner=lease.owner, note=note)
-        file = files.find(*of_file)
+        if files.find(*identity) is None:
+            note = "added by hand"
+            files.add(*identity, layout=named_layout[0], owner=lease.owner, note=note)
+        file = files.find(*identity)
         if file is None:
             raise ResponseFileBusy(file=path.name)
         sha256 = _sha256(path)
         if file.sha256 not in {None, sha256}:
             raise ResponseFileDiffers(file=path.name)
         if file.state is FileState.SEEN or file.removed_at is not None:
-            with bridge.responses.writer(blob_names.response_file(file)) as kept:
+            with bridge.responses.writer(blob_names.response_file(file)) as blob:
                 for piece in _pieces(path):
-                    kept.write(piece)
-                # What an interrupted copy left gives way: it may be of another content.
+                    blob.write(piece)
+                # Replaces what an interrupted copy left, which may have another content.
                 lease.check()
-                kept.commit({"sha256": sha256}, replace=True)
+                blob.commit({"sha256": sha256}, replace=True)
             lease.check()
             if file.state is FileState.SEEN:
                 due_at, gathered_at = bridge.overdue_after(), bridge.clock.now()
                 kept_as = {"sha256": sha256, "gathered_at": gathered_at, "due_at": due_at, "left_rounds": 0}
-                files.advance(file, FileState.GATHERED, owner=lease.owner, note="taken in by hand", **kept_as)
+                files.advance(file, FileState.GATHERED, owner=lease.owner, note="added by hand", **kept_as)
             else:
                 again = {"gathered_at": bridge.clock.now(), "removed_at": None}
-                files.record(file, "taken in by hand; it is kept again", owner=lease.owner, **again)
+                files.record(file, "added by hand; it is kept again", owner=lease.owner, **again)
     return _gathered(bridge, file.id)
 
 

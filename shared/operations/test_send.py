@@ -1,4 +1,4 @@
-"""A test send: a message goes to a seed list, to be looked at before anybody else gets it."""
+"""A test send: sends a message to a seed list, so that it can be checked before anybody else gets it."""
 
 from dataclasses import dataclass
 
@@ -6,18 +6,18 @@ from shared.bridge import Bridge
 from shared.errors import MessageNotTestable, SeedListMissing, SeedListUnfit
 from shared.optimizely.rest.answers import TestMailingReport, TestMailingStarted
 
-#: A list with more recipients is hardly one of seeds: somebody would mail customers.
-_MOST_SEEDS = 100
+#: A longer list is hardly a seed list: the test would mail customers.
+_SEED_LIMIT = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TestSend:
-    """A test send that was ordered."""
+    """A test send that was started."""
 
-    __test__ = False  # no test, for pytest
+    __test__ = False  # for pytest, which takes the name for a test class
 
     campaign_id: int
-    #: The message, and the test mailing made of it.
+    #: The message; the test mailing made from it is in `started`.
     mailing_id: int
     started: TestMailingStarted
 
@@ -25,18 +25,18 @@ class TestSend:
 def for_broadcast(bridge: Bridge, key: str, *, seed_list: str | None = None) -> TestSend:
     """Send the message of a broadcast to a seed list.
 
-    Before the Smart Campaign is copied for it, the message is taken from where it will be copied.
+    Before the broadcast has a Smart Campaign of its own, the message comes from the one that will be copied.
 
     Args:
         bridge: the bridge.
         key: the broadcast's key.
-        seed_list: list name; without it the channel's.
+        seed_list: list name of the seed list; None for the channel's.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
-        MessageNotTestable: it has no message, or several.
-        SeedListMissing: neither caller nor channel names one.
-        SeedListUnfit: the list is empty, or too long to be one of seeds.
+        MessageNotTestable: it has no message of its own.
+        SeedListMissing: neither `seed_list` nor the channel names one.
+        SeedListUnfit: the list is empty, or too long for a seed list.
         TerminalError, TransientError: as the REST API and `Names` raise.
     """
     broadcast = bridge.ledger.broadcasts.get(key)
@@ -56,7 +56,7 @@ def for_message(bridge: Bridge, message_name: str, *, channel: str, seed_list: s
 
 
 def report(bridge: Bridge, sent: TestSend) -> TestMailingReport:
-    """How far a test send is, by recipient status: enqueued, sending, sent or failed."""
+    """The recipients of a test send by status: enqueued, sending, sent or failed."""
     return bridge.rest.get_test_mailing_report(sent.campaign_id, sent.mailing_id, sent.started.mailing_id)
 
 
@@ -66,8 +66,8 @@ def _send(bridge: Bridge, campaign_id: int, mailing_id: int, channel: str, seed_
         raise SeedListMissing(channel=channel)
     list_id = bridge.names.get_list_id(name)
     count = bridge.rest.count_recipients(list_id)
-    if not 0 < count <= _MOST_SEEDS:
-        raise SeedListUnfit(list=name, count=count, most=_MOST_SEEDS)
+    if not 0 < count <= _SEED_LIMIT:
+        raise SeedListUnfit(list=name, count=count, most=_SEED_LIMIT)
     seeds = list(bridge.rest.select_recipients(list_id))
     started = bridge.rest.start_test_mailing(campaign_id, mailing_id, recipient_list_id=list_id, recipient_ids=seeds)
     return TestSend(campaign_id=campaign_id, mailing_id=mailing_id, started=started)

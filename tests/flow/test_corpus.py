@@ -19,7 +19,7 @@ from shared.bridge import Bridge
 from shared.errors import TerminalError
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
-from shared.operations.responses import load_again, take_in
+from shared.operations.responses import add_file, load_again
 from shared.response_file import FileState, LoadCounts, ResponseFile
 from shared.steps.load_responses import load_responses
 from shared.storage import blob_names
@@ -96,7 +96,7 @@ def taken_in(flow: Flow, case: Case, folder: Path) -> ResponseFile:
     flow.bridge.channels.responses = MappingProxyType({"default": case.response_layout})
     path = folder / case.name
     path.write_bytes(case.content)
-    return take_in(flow.bridge, path)
+    return add_file(flow.bridge, path)
 
 
 def forget(bridge: Bridge) -> None:

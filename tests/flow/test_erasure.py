@@ -36,7 +36,7 @@ from shared.ledger.responses.files import lease_name
 from shared.operations.erasure.erase import STEPS, erase, plan
 from shared.operations.erasure.response_files import PersonInResponseFiles
 from shared.operations.erasure.staged_lists import PersonInLists
-from shared.operations.responses import load_again, take_in
+from shared.operations.responses import add_file, load_again
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
 from shared.steps.housekeeping import housekeeping
@@ -239,7 +239,7 @@ def kept(flow: Flow, name: str, *rows: str, header: str = "Urn;CommunicationKey;
 def loaded(flow: Flow, name: str, content: bytes) -> str:
     path = Path(flow.folder, name)
     path.write_bytes(content)
-    file = take_in(flow.bridge, path)
+    file = add_file(flow.bridge, path)
     load_again(flow.bridge, file.id)
     return blob_names.response_file(file)
 
@@ -294,7 +294,7 @@ def test_a_kept_file_loses_their_rows_and_nothing_else_and_a_replay_brings_nobod
     assert again.counts is not None
     assert again.counts.read == again.counts.loaded + again.counts.known + again.counts.rejected
     # The file as it came is known again, and what is kept of it stays as it is; so are its events.
-    assert take_in(flow.bridge, Path(flow.folder, "Response-1.csv")).id == file.id
+    assert add_file(flow.bridge, Path(flow.folder, "Response-1.csv")).id == file.id
     assert load_again(flow.bridge, file.id).loaded == 0
     loaded(flow, "Response-2.csv", content)
     assert [one for one in cells(flow) if one[0] == "Response"] == before
@@ -377,7 +377,7 @@ def test_a_file_that_cannot_be_read_is_told_of(flow: Flow) -> None:
     kept(flow, "Response-1.csv", "u1;k1;Open;1")
     path = Path(flow.folder, "Response-2.csv")
     path.write_text("no header for responses\nu1;k1\n")
-    take_in(flow.bridge, path)
+    add_file(flow.bridge, path)
     assert plan(flow.bridge, GivenBy.URN, "u1").unread == ["Response-2.csv"]
     receipt = erase(flow.bridge, GivenBy.URN, "u1", operator="operator test")
     assert [one.found for one in receipt.steps if one.step == UNREAD] == [1]
@@ -450,7 +450,7 @@ def test_a_load_that_ends_while_the_person_is_erased_brings_nobody_back(
     kept(flow, "Response-1.csv", "u1;k1;ann@example.org;Open;1", header=header)
     path = Path(flow.folder, "Response-2.csv")
     path.write_text("Urn;MessageType;EventTriggeredDate\nu1;Open;01.03.2026 12:05\nu2;Open;01.03.2026 12:05\n")
-    waiting = take_in(flow.bridge, path)
+    waiting = add_file(flow.bridge, path)
     done = erasures.done
 
     def load_in_between(database: Database, erasure_id: str, step: str, rows: int, *, now: datetime) -> None:
@@ -494,7 +494,7 @@ def test_rows_by_address_alone_go_too_when_only_its_hash_is_left(flow: Flow, mon
     # URN and address meet in this file only, which is not loaded yet.
     path = Path(flow.folder, "Response-2.csv")
     path.write_text("Urn;Email;MessageType;EventTriggeredDate\nu1;ann@example.org;Open;01.03.2026 12:00\n")
-    take_in(flow.bridge, path)
+    add_file(flow.bridge, path)
     somebody = Somebody("u1", "ann@example.org", "k1")
 
     def die(*_: Any, **__: Any) -> None:

@@ -18,7 +18,7 @@ from shared.faststats.ferg_file import FergFiles
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
 from shared.ledger.responses.files import lease_name
-from shared.operations.responses import load_again, take_in
+from shared.operations.responses import add_file, load_again
 from shared.response_file import FileState
 from shared.steps import load_responses as step
 from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
@@ -185,7 +185,7 @@ def test_a_replay_takes_every_file_since_a_time_and_changes_nothing(
 
 def test_a_file_that_was_loaded_stays_so_when_it_cannot_be_read_any_more(flow: Flow, some_file: Path) -> None:
     bridge = flow.bridge
-    file = take_in(bridge, some_file)
+    file = add_file(bridge, some_file)
     load_again(bridge, file.id)
     before = rows_of(bridge)
     with bridge.responses.writer(blob_names.response_file(file)) as kept:
@@ -220,13 +220,13 @@ def test_a_file_that_was_removed_after_its_time_is_told_and_can_be_brought_back(
 
 
 def test_one_that_somebody_else_works_on_is_left_alone(flow: Flow, some_file: Path) -> None:
-    file = take_in(flow.bridge, some_file)
+    file = add_file(flow.bridge, some_file)
     with flow.bridge.ledger.leases.held(lease_name(file.name), "somebody") as lease:
         assert lease is not None
         with pytest.raises(ResponseFileBusy):
             load_again(flow.bridge, file.id)
         with pytest.raises(ResponseFileBusy):
-            take_in(flow.bridge, some_file)
+            add_file(flow.bridge, some_file)
     assert load_again(flow.bridge, file.id).loaded == 4
 
 
@@ -236,7 +236,7 @@ def test_a_move_that_takes_longer_than_the_lease_counts_if_nobody_took_the_file_
 ) -> None:
     """On SQLite no heartbeat is written while the rows are moved, however long that takes."""
     bridge = flow.bridge
-    file = take_in(bridge, some_file)
+    file = add_file(bridge, some_file)
     move = step.move
     with bridge.ledger.leases.held(lease_name(file.name), "this load") as lease:
         assert lease is not None
@@ -261,7 +261,7 @@ def test_a_replay_that_is_interrupted_is_finished_by_the_next_load(
     flow: Flow, some_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bridge = flow.bridge
-    file = take_in(bridge, some_file)
+    file = add_file(bridge, some_file)
     load_again(bridge, file.id)
     before = rows_of(bridge)
     with monkeypatch.context() as patch:
@@ -290,7 +290,7 @@ def test_rows_of_a_replay_leave_in_a_file_of_their_own_for_ferg(flow: Flow, tmp_
         date_format="dd.MM.yyyy HH:mm",
         zone=ZONE,
     )
-    file = take_in(bridge, written(tmp_path, "Response1.csv", "1;K1;Open;01.03.2026 12:30"))
+    file = add_file(bridge, written(tmp_path, "Response1.csv", "1;K1;Open;01.03.2026 12:30"))
     assert load_again(bridge, file.id).loaded == 1
     with pytest.raises(ResponseFileBusy):  # its row is still to be put
         load_again(bridge, file.id)

@@ -12,7 +12,7 @@ from typer.testing import Result
 from shared.errors import BridgeError, OptimizelyRefused, OptimizelyUnavailable
 from shared.ledger.alerts import AlertKind
 from shared.ledger.responses import counts as response_counts
-from shared.operations.responses import load_again, take_in
+from shared.operations.responses import add_file, load_again
 from shared.optimizely.rest.answers import SmartCampaignReport
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.steps.chores.compare_reports import DAYS, compare_reports
@@ -31,7 +31,7 @@ def load_one_more(flow: Flow, key: str, number: int) -> None:
     file.write_text(
         f"Urn;BroadcastKey;MessageType;EventTriggeredDate\n1;{key};Complaint;01.03.2026 12:{number:02}\n", "utf-8"
     )
-    assert load_again(flow.bridge, take_in(flow.bridge, file).id) is not None
+    assert load_again(flow.bridge, add_file(flow.bridge, file).id) is not None
 
 
 def test_every_load_is_compared_with_the_report_and_the_two_agree(alone: Flow) -> None:

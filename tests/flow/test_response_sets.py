@@ -20,7 +20,7 @@ from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import staging as responses
-from shared.operations.responses import load_again, take_in
+from shared.operations.responses import add_file, load_again
 from shared.response_file import LoadCounts
 from shared.steps import load_responses as step
 from tests.databases import ZONE
@@ -108,7 +108,7 @@ def loaded(flow: Flow, path: Path) -> LoadCounts:
 
     def load() -> bool:
         try:
-            counts.append(load_again(flow.bridge, take_in(flow.bridge, path).id))
+            counts.append(load_again(flow.bridge, add_file(flow.bridge, path).id))
         except ResponseFileBusy:
             return False
         return True

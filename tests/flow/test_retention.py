@@ -17,7 +17,7 @@ from shared.errors import ResponseFileNotKept, StorageUnavailable
 from shared.ledger import person_rows, removals, tables
 from shared.ledger.broadcasts import lease_name
 from shared.operations.broadcasts import retry
-from shared.operations.responses import load_again, take_in
+from shared.operations.responses import add_file, load_again
 from shared.steps.chores import remove_expired as step
 from shared.steps.chores.remove_expired import EVERY, KINDS, remove_expired
 from shared.steps.housekeeping import housekeeping
@@ -48,7 +48,7 @@ def response_file(flow: Flow, number: int = 1, row: str = "1;K1;Open;01.03.2026 
     path = Path(flow.folder, f"Response-{number}.csv")
     path.write_text(f"Urn;CommunicationKey;MessageType;EventTriggeredDate\n{row}\nrefused\n")
     os.utime(path, (1_770_000_000, 1_770_000_000))  # by name, size and time of change it is the same file again
-    file = take_in(flow.bridge, path)
+    file = add_file(flow.bridge, path)
     load_again(flow.bridge, file.id)
     return file.id
 

@@ -16,7 +16,7 @@ from shared.broadcast import State
 from shared.config.version import version
 from shared.errors import SettingsInvalid, StorageUnavailable
 from shared.ledger.alerts import AlertKind
-from shared.operations.responses import load_again, take_in
+from shared.operations.responses import add_file, load_again
 from shared.steps.chores.report_backlog import queues
 from shared.steps.housekeeping import CHORES, housekeeping
 from shared.telemetry import log
@@ -67,7 +67,7 @@ def test_a_response_file_of_which_no_row_can_be_read_is_told_as_one_that_failed(
     }.items():
         path = tmp_path / name
         path.write_text("Urn;MessageType;EventTriggeredDate\n" + "".join(f"1;Open;{date}\n" for date in dates))
-        load_again(flow.bridge, take_in(flow.bridge, path).id)
+        load_again(flow.bridge, add_file(flow.bridge, path).id)
     (failed,) = told("fail")
     assert (failed["file"], failed["code"]) == ("Response_none.csv", "response-file-rows")
 

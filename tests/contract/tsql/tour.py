@@ -24,9 +24,10 @@ from shared.ledger.responses import staging as responses
 from shared.ledger.responses.files import record_load
 from shared.ledger.schema import Schema
 from shared.ledger.suppressions import Entry, address_hash
+from shared.operations import responses as operations
 from shared.operations.broadcasts import cancel
 from shared.operations.erasure.erase import erase
-from shared.operations.responses import load_again, take_in
+from shared.operations.responses import load_again
 from shared.rejects import RejectReason
 from shared.response import Response
 from shared.response_file import FileState, LoadCounts, ResponseFile
@@ -182,7 +183,7 @@ def _erase(flow: Flow) -> None:
         path = Path(flow.folder, f"Response-{how}.csv")
         row = f"E1;e1@example.org;{how};01.03.2026 12:00\n"
         path.write_text(f"Urn;Email;MessageType;EventTriggeredDate\n{row}", "utf-8")
-        load_again(flow.bridge, take_in(flow.bridge, path).id)
+        load_again(flow.bridge, operations.add_file(flow.bridge, path).id)
         flow.set(erase_responses=how)
         for by, given in zip(GivenBy, ("e1@example.org", "E1", "K1"), strict=True):
             receipt = erase(flow.bridge, by, given, operator="operator")
@@ -299,7 +300,7 @@ def _alert(flow: Flow) -> None:
 def _load_again(flow: Flow) -> None:
     path = flow.folder / "Response-tour.csv"
     path.write_text("Urn;MessageType;EventTriggeredDate\n1;Open;01.03.2026 12:30\n")
-    files, file = flow.bridge.ledger.response_files, take_in(flow.bridge, path)
+    files, file = flow.bridge.ledger.response_files, operations.add_file(flow.bridge, path)
     assert load_again(flow.bridge, file.id).loaded == 1
     assert load_again(flow.bridge, file.id).known == 1
     assert [one.id for one in files.named(path.name)] == [file.id]
