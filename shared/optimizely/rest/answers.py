@@ -312,14 +312,6 @@ class Page[Element](Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Count(Answer):
-    """A number."""
+    """A number: of a count, or of the valid recipients of a chunk, as far as Optimizely knows at this time."""
 
-    count: _Count
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chunk(Answer):
-    """A chunk that a sending batch accepted."""
-
-    #: Recipients that are valid, as far as Optimizely knows at this time.
     count: _Count

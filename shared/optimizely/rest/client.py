@@ -10,13 +10,10 @@ from threading import BoundedSemaphore
 from typing import Final, Literal
 from urllib.parse import quote
 
-from pydantic import TypeAdapter
-
 from shared.errors import OptimizelyConflict
 from shared.optimizely.rest.answers import (
     AuthenticatedUser,
     BlacklistEntry,
-    Chunk,
     ConfiguredJob,
     Count,
     Message,
@@ -49,32 +46,6 @@ _recipient_slots = BoundedSemaphore(10)
 
 ResponseCategory = Literal["hardbounce", "softbounce", "autoresponder", "unknown"]
 
-_USER = TypeAdapter(AuthenticatedUser)
-_LIST = TypeAdapter(RecipientList)
-_LISTS = TypeAdapter(Page[RecipientList])
-_FIELDS = TypeAdapter(Page[RecipientListField])
-_COUNT = TypeAdapter(Count)
-_RECIPIENTS = TypeAdapter(Page[RecipientId])
-_CAMPAIGN = TypeAdapter(SmartCampaign)
-_CAMPAIGNS = TypeAdapter(Page[SmartCampaign])
-_REPORT = TypeAdapter(SmartCampaignReport)
-_LISTS_NODE = TypeAdapter(RecipientListsNode)
-_WAIT_NODE = TypeAdapter(WaitNode)
-_WAIT_NODES = TypeAdapter(tuple[WaitNode, ...])
-_MESSAGE = TypeAdapter(MessageContent)
-_MESSAGES = TypeAdapter(tuple[Message, ...])
-_TEST_STARTED = TypeAdapter(TestMailingStarted)
-_TEST_REPORT = TypeAdapter(TestMailingReport)
-_CONFIGURED_JOBS = TypeAdapter(Page[ConfiguredJob])
-_RUNNING_JOBS = TypeAdapter(Page[RunningJob])
-_BATCH = TypeAdapter(SendingBatch)
-_BATCHES = TypeAdapter(Page[SendingBatch])
-_CHUNK = TypeAdapter(Chunk)
-_UNSUBSCRIBES = TypeAdapter(Page[Unsubscribe])
-_RESPONSES = TypeAdapter(Page[ResponseItem])
-_EXCEEDED = TypeAdapter(ThresholdExceeded)
-_BLOCKLIST = TypeAdapter(Page[BlacklistEntry])
-
 
 class OptimizelyRest:
     """The REST API, for one client ID. Safe to use from several threads.
@@ -106,34 +77,36 @@ class OptimizelyRest:
 
     def get_authenticated_user(self) -> AuthenticatedUser:
         """The API user itself: succeeds when user, password and client ID are right."""
-        return self._transport.get("getAuthenticatedUser", "users/authenticated", _USER)
+        return self._transport.get("getAuthenticatedUser", "users/authenticated", AuthenticatedUser)
 
     # Recipient lists
 
     def select_recipient_lists(self) -> Iterator[RecipientList]:
         """Every recipient list, test lists included; requested page by page."""
-        return self._transport.select("selectRecipientLists", "recipientlists", _LISTS, {"limit": _PAGE_SIZE})
+        return self._transport.select(
+            "selectRecipientLists", "recipientlists", Page[RecipientList], {"limit": _PAGE_SIZE}
+        )
 
     def get_recipient_list(self, recipient_list_id: int) -> RecipientList:
         """One recipient list."""
-        return self._transport.get("getRecipientList", f"recipientlists/{recipient_list_id}", _LIST)
+        return self._transport.get("getRecipientList", f"recipientlists/{recipient_list_id}", RecipientList)
 
     def get_recipient_list_fields(self, recipient_list_id: int) -> tuple[RecipientListField, ...]:
         """The fields of a recipient list."""
         path = f"recipientlists/{recipient_list_id}/fields"
-        return tuple(self._transport.select("getRecipientListFields", path, _FIELDS))
+        return tuple(self._transport.select("getRecipientListFields", path, Page[RecipientListField]))
 
     # Recipients
 
     def count_recipients(self, recipient_list_id: int) -> int:
         """Number of recipients on a list, counted now."""
         path = f"recipients/{recipient_list_id}/count"
-        return self._transport.get("countRecipients", path, _COUNT, slots=_recipient_slots).count
+        return self._transport.get("countRecipients", path, Count, slots=_recipient_slots).count
 
     def select_recipients(self, recipient_list_id: int) -> Iterator[str]:
         """Ids of every recipient on a list; requested page by page."""
         path, params = f"recipients/{recipient_list_id}", {"limit": _PAGE_SIZE}
-        recipients = self._transport.select("selectRecipients", path, _RECIPIENTS, params, _recipient_slots)
+        recipients = self._transport.select("selectRecipients", path, Page[RecipientId], params, _recipient_slots)
         return (recipient.id for recipient in recipients)
 
     def wipe_recipient_history(self, recipient_id: str, *, reason: str) -> None:
@@ -160,11 +133,11 @@ class OptimizelyRest:
             params["status"] = status
         if newest_first:
             params |= {"sort": "created", "direction": "DESC"}
-        return self._transport.select("selectSmartCampaigns", "smartcampaigns", _CAMPAIGNS, params)
+        return self._transport.select("selectSmartCampaigns", "smartcampaigns", Page[SmartCampaign], params)
 
     def get_smart_campaign(self, campaign_id: int) -> SmartCampaign:
         """One Smart Campaign."""
-        return self._transport.get("getSmartCampaign", f"smartcampaigns/{campaign_id}", _CAMPAIGN)
+        return self._transport.get("getSmartCampaign", f"smartcampaigns/{campaign_id}", SmartCampaign)
 
     def copy_smart_campaign(
         self, source_campaign_id: int, name: str, recipient_list_ids: Sequence[int]
@@ -180,7 +153,7 @@ class OptimizelyRest:
             "recipientListIds": ",".join(map(str, recipient_list_ids)),
         }
         answer = self._transport.send("POST", operation, "smartcampaigns", body=Body(form=form))
-        return parse_answer(operation, _CAMPAIGN, answer)
+        return parse_answer(operation, SmartCampaign, answer)
 
     def activate_smart_campaign(self, campaign_id: int) -> None:
         """Activate a Smart Campaign: it starts when its Wait node lets it. Not retried."""
@@ -217,16 +190,16 @@ class OptimizelyRest:
 
     def get_report(self, campaign_id: int) -> SmartCampaignReport:
         """The totals of a Smart Campaign (operation getReport_1)."""
-        return self._transport.get("getReport_1", f"smartcampaigns/{campaign_id}/report", _REPORT)
+        return self._transport.get("getReport_1", f"smartcampaigns/{campaign_id}/report", SmartCampaignReport)
 
     def get_recipient_lists_node(self, campaign_id: int) -> RecipientListsNode:
         """The node of a Smart Campaign that holds its recipient lists (getRecipientListsNodeForSCMailing_1)."""
         path = f"smartcampaigns/{campaign_id}/recipientLists"
-        return self._transport.get("getRecipientListsNodeForSCMailing_1", path, _LISTS_NODE)
+        return self._transport.get("getRecipientListsNodeForSCMailing_1", path, RecipientListsNode)
 
     def find_wait_nodes(self, campaign_id: int) -> tuple[WaitNode, ...]:
         """The Wait nodes of a Smart Campaign."""
-        return self._transport.get("findWaitNodes", f"smartcampaigns/{campaign_id}/schedules", _WAIT_NODES)
+        return self._transport.get("findWaitNodes", f"smartcampaigns/{campaign_id}/schedules", tuple[WaitNode, ...])
 
     def create_wait_node(
         self,
@@ -252,7 +225,7 @@ class OptimizelyRest:
         }
         path = f"smartcampaigns/{campaign_id}/schedules"
         answer = self._transport.send("POST", "createWaitNode", path, body=Body(form=form))
-        return parse_answer("createWaitNode", _WAIT_NODE, answer)
+        return parse_answer("createWaitNode", WaitNode, answer)
 
     def update_wait_node(
         self,
@@ -271,12 +244,12 @@ class OptimizelyRest:
 
     def get_messages(self, campaign_id: int) -> tuple[Message, ...]:
         """The messages of a Smart Campaign."""
-        return self._transport.get("getMessages", f"smartcampaigns/{campaign_id}/messages", _MESSAGES)
+        return self._transport.get("getMessages", f"smartcampaigns/{campaign_id}/messages", tuple[Message, ...])
 
     def get_smart_campaign_message(self, campaign_id: int, mailing_id: int) -> MessageContent:
         """One message of a Smart Campaign (getSmartCampaignMessage_1)."""
         path = f"smartcampaigns/{campaign_id}/messages/{mailing_id}"
-        return self._transport.get("getSmartCampaignMessage_1", path, _MESSAGE)
+        return self._transport.get("getSmartCampaignMessage_1", path, MessageContent)
 
     def start_test_mailing(
         self, campaign_id: int, mailing_id: int, *, recipient_list_id: int, recipient_ids: Sequence[str]
@@ -285,12 +258,12 @@ class OptimizelyRest:
         form: Params = {"recipientListId": recipient_list_id, "recipientIds": ",".join(recipient_ids)}
         path = f"smartcampaigns/{campaign_id}/messages/{mailing_id}/test"
         answer = self._transport.send("POST", "startTestMailing_2", path, body=Body(form=form))
-        return parse_answer("startTestMailing_2", _TEST_STARTED, answer)
+        return parse_answer("startTestMailing_2", TestMailingStarted, answer)
 
     def get_test_mailing_report(self, campaign_id: int, mailing_id: int, test_mailing_id: int) -> TestMailingReport:
         """Progress of a test mailing (getTestMailingReport_2)."""
         path = f"smartcampaigns/{campaign_id}/messages/{mailing_id}/test/{test_mailing_id}"
-        return self._transport.get("getTestMailingReport_2", path, _TEST_REPORT)
+        return self._transport.get("getTestMailingReport_2", path, TestMailingReport)
 
     # Scheduled jobs
 
@@ -298,11 +271,11 @@ class OptimizelyRest:
         """Every scheduled job."""
         # This operation has a limit, but no offset: one page has to hold them all.
         params: Params = {"limit": _MAX_PAGE_SIZE}
-        return self._transport.select("selectAllConfiguredJobs", "customerjobs/configured", _CONFIGURED_JOBS, params)
+        return self._transport.select("selectAllConfiguredJobs", "customerjobs/configured", Page[ConfiguredJob], params)
 
     def select_all_running_jobs(self) -> Iterator[RunningJob]:
         """The scheduled jobs that are running now."""
-        return self._transport.select("selectAllRunningJobs", "customerjobs/running", _RUNNING_JOBS)
+        return self._transport.select("selectAllRunningJobs", "customerjobs/running", Page[RunningJob])
 
     # Sending batches
 
@@ -314,15 +287,17 @@ class OptimizelyRest:
         """
         parts = {"campaign": str(campaign_id), "campaignAction": "copy", "tag": tag}
         answer = self._transport.send("POST", "prepareNewBatch", "sending/batches", body=Body(multipart=parts))
-        return parse_answer("prepareNewBatch", _BATCH, answer)
+        return parse_answer("prepareNewBatch", SendingBatch, answer)
 
     def select_sending_batches(self) -> Iterator[SendingBatch]:
         """Every sending batch; requested page by page."""
-        return self._transport.select("selectSendingBatches", "sending/batches", _BATCHES, {"limit": _PAGE_SIZE})
+        return self._transport.select(
+            "selectSendingBatches", "sending/batches", Page[SendingBatch], {"limit": _PAGE_SIZE}
+        )
 
     def get_sending_batch(self, batch_id: int) -> SendingBatch:
         """One sending batch."""
-        return self._transport.get("getSendingBatch", f"sending/batches/{batch_id}", _BATCH)
+        return self._transport.get("getSendingBatch", f"sending/batches/{batch_id}", SendingBatch)
 
     def add_recipients_to_batch(self, batch_id: int, chunk: str, recipients: Sequence[bytes]) -> int:
         """Add a chunk of recipients to a sending batch (addRecipients_1). Not retried.
@@ -342,7 +317,7 @@ class OptimizelyRest:
         except OptimizelyConflict:
             state = self.get_sending_batch(batch_id).state
             raise OptimizelyConflict(operation="addRecipients_1", state=state) from None
-        return parse_answer("addRecipients_1", _CHUNK, answer).count
+        return parse_answer("addRecipients_1", Count, answer).count
 
     def send_batch(self, batch_id: int) -> None:
         """Send a batch: starts its import, then its Smart Campaign (importRecipientsAndSendBatch). Not retried."""
@@ -359,14 +334,14 @@ class OptimizelyRest:
     def select_responses(self, category: ResponseCategory, *, mailing_id: int) -> ResponseItems:
         """The replies of a category to a mailing. Status 404: the mailing is not known."""
         params: Params = {"category": category, "mailingId": mailing_id, "limit": _MAX_PAGE_SIZE}
-        items = self._transport.get("selectResponses", "responses", _RESPONSES, params).elements
+        items = self._transport.get("selectResponses", "responses", Page[ResponseItem], params).elements
         return ResponseItems(items=items, complete=len(items) < _MAX_PAGE_SIZE)
 
     def is_bounce_counter_threshold_exceeded(self, recipient_id: str) -> bool:
         """Whether a recipient has bounced so often, hard or soft, that it is sent no email any more."""
         path = f"responses/bounces/{_quoted(recipient_id)}/thresholdExceeded"
         params: Params = {"mediaType": "EMAIL"}
-        return self._transport.get("isBounceCounterThresholdExceeded", path, _EXCEEDED, params).exceeded
+        return self._transport.get("isBounceCounterThresholdExceeded", path, ThresholdExceeded, params).exceeded
 
     def select_unsubscribes(self, *, newest_first: bool = False) -> Iterator[Unsubscribe]:
         """Every unsubscribed recipient, sorted by the time of the unsubscription; requested page by page.
@@ -375,13 +350,13 @@ class OptimizelyRest:
         channel, or only those from all channels at once, is not documented.
         """
         return self._transport.select(
-            "selectUnsubscribes", "unsubscribes", _UNSUBSCRIBES, _by_created(newest_first=newest_first)
+            "selectUnsubscribes", "unsubscribes", Page[Unsubscribe], _by_created(newest_first=newest_first)
         )
 
     def find_all_blacklist_entries(self, *, newest_first: bool = False) -> Iterator[BlacklistEntry]:
         """Every entry of the blocklist, sorted by creation time; requested page by page."""
         params = _by_created(newest_first=newest_first)
-        return self._transport.select("findAllBlacklistEntries", "blacklistentries", _BLOCKLIST, params)
+        return self._transport.select("findAllBlacklistEntries", "blacklistentries", Page[BlacklistEntry], params)
 
 
 def _quoted(segment: str) -> str:

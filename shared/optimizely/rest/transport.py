@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from http.cookiejar import DefaultCookiePolicy
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs, urljoin, urlsplit
 
 import requests
@@ -117,7 +117,7 @@ class RestTransport:
         self,
         operation: str,
         path: str,
-        shape: TypeAdapter[Page[Element]],
+        shape: type[Page[Element]],
         params: Params | None = None,
         slots: AbstractContextManager[object] | None = None,
     ) -> Iterator[Element]:
@@ -153,7 +153,7 @@ class RestTransport:
         self,
         operation: str,
         path: str,
-        shape: TypeAdapter[Shape],
+        shape: type[Shape],
         params: Params | None = None,
         slots: AbstractContextManager[object] | None = None,
     ) -> Shape:
@@ -237,18 +237,29 @@ class RestTransport:
         raise OptimizelyAnswerInvalid(operation=operation, reason=f"status {status}")
 
 
-def parse_answer[Shape](operation: str, shape: TypeAdapter[Shape], body: bytes) -> Shape:
+class _Adapters(dict[type[Any], TypeAdapter[Any]]):
+    """The validator of each shape, created when it is first needed."""
+
+    def __missing__(self, shape: type[Any]) -> TypeAdapter[Any]:
+        return self.setdefault(shape, TypeAdapter(shape))
+
+
+_adapters: Final = _Adapters()
+
+
+def parse_answer[Shape](operation: str, shape: type[Shape], body: bytes) -> Shape:
     """Parse the body of an answer.
 
     Raises:
         OptimizelyAnswerInvalid: it has another shape; the error names the field, never its content.
     """
     try:
-        return shape.validate_json(body)
+        answer: Shape = _adapters[shape].validate_json(body)
     except ShapeError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"])) or "the whole answer"
         raise OptimizelyAnswerInvalid(operation=operation, reason=f"{field}: {first['type']}") from None
+    return answer
 
 
 def _retry_after(response: requests.Response) -> float | None:
