@@ -1,6 +1,7 @@
-"""monitor_import: follow the import, verify it, start the Smart Campaign, follow it until it has sent."""
+"""monitor_import: follow the import, verify it, start the Smart Campaign, and follow the send to its end."""
 
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -23,10 +24,10 @@ from shared.routes.route import ImportStatus, SendState, SendStatus
 from shared.steps.broadcast_step import BroadcastStep, end, run_steps
 from shared.steps.runner import Wait
 
-#: Tries of a start, each after a look that showed it had not taken effect.
-_MOST_STARTS = 3
-#: What only a Smart Campaign that was started can be.
-_STARTED = frozenset({SendStatus.SENDING, SendStatus.PAUSED, SendStatus.FINISHED, SendStatus.STOPPED})
+#: Attempts to start, each after a check that the one before had no effect.
+_MAX_STARTS: Final = 3
+#: Statuses of a Smart Campaign that was started.
+_STARTED: Final = frozenset({SendStatus.SENDING, SendStatus.PAUSED, SendStatus.FINISHED, SendStatus.STOPPED})
 
 
 def monitor_import(bridge: Bridge, key: str, version: int) -> None:
@@ -53,20 +54,20 @@ def monitor_import(bridge: Bridge, key: str, version: int) -> None:
 
 def _follow_import(step: BroadcastStep) -> Broadcast | Wait:
     bridge, broadcast = step.bridge, step.broadcast
-    upload = _effect(step, Kind.UPLOAD)
+    upload = _get_effect(step, Kind.UPLOAD)
     status = step.route.import_status(broadcast, step.route.transfer_evidence.from_json(upload.evidence))
     if status.recipients is not None:
-        return _verified(step, upload, status, status.recipients)
+        return _verify(step, upload, status, status.recipients)
     if status.begun and broadcast.state is State.UPLOADED:
-        return step.advance(State.IMPORTING, "Optimizely works on the list")
+        return step.advance(State.IMPORTING, "Optimizely is importing the list")
     limit = timedelta(minutes=bridge.settings.import_timeout_minutes)
-    if step.bridge.clock.now() - broadcast.changed_at > limit:
+    if bridge.clock.now() - broadcast.changed_at > limit:
         raise step.route.not_imported(broadcast, round(limit.total_seconds() / 60))
     return step.wait()
 
 
-def _verified(step: BroadcastStep, upload: Effect, status: ImportStatus, recipients: int) -> Broadcast:
-    """The list must hold what was transferred, less what Optimizely may leave out."""
+def _verify(step: BroadcastStep, upload: Effect, status: ImportStatus, recipients: int) -> Broadcast:
+    """Make sure that the list has the recipients that were transferred, less the shortfall that the channel allows."""
     bridge, broadcast = step.bridge, step.broadcast
     if status.columns:
         # Recorded whatever the count is: an operator has to know the Smart Campaign.
@@ -78,11 +79,11 @@ def _verified(step: BroadcastStep, upload: Effect, status: ImportStatus, recipie
     if status.evidence is not None:
         bridge.ledger.effects.add_evidence(upload, status.evidence.to_json())
 
-    def give_free(connection: Connection) -> None:
+    def release(connection: Connection) -> None:
         if not step.route.held_until_sent:
             release_all(connection, broadcast.key)
 
-    return step.advance(State.IMPORTED, f"{recipients} recipients have arrived", give_free, imported=recipients)
+    return step.advance(State.IMPORTED, f"{recipients} recipients are imported", release, imported=recipients)
 
 
 def _send(step: BroadcastStep) -> Broadcast | Wait:
@@ -106,26 +107,25 @@ def _send(step: BroadcastStep) -> Broadcast | Wait:
 
 
 def _cancellable(broadcast: Broadcast) -> bool:
-    """Whether the start can be taken back until Optimizely carries it out."""
+    """Whether the start can be taken back before Optimizely carries it out."""
     return broadcast.request.send_mode in {SendMode.AFTER_IMPORT, SendMode.AT_TIME}
 
 
 def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | Wait:
     """Start a Smart Campaign that has not started."""
     bridge, broadcast = step.bridge, step.broadcast
-    # An earlier try may still be under way at Optimizely: it gets time to show. After that the copy, which
-    # sends once and answers a second start with 409, may be started again.
-    if effect.tried_at and step.bridge.clock.now() - effect.tried_at < timedelta(
-        seconds=bridge.settings.start_settle_seconds
-    ):
+    # An earlier start may still take effect and gets time to do so. After that the copy can be started again: it sends
+    # once, and answers a second start with 409.
+    settle = timedelta(seconds=bridge.settings.start_settle_seconds)
+    if effect.tried_at and bridge.clock.now() - effect.tried_at < settle:
         return step.wait()
-    if effect.tries >= _MOST_STARTS:
+    if effect.tries >= _MAX_STARTS:
         raise SendOutcomeUnknown(
             campaign=broadcast.campaign_id,
             broadcast=broadcast.key,
-            reason=f"{effect.tries} starts were answered unclearly and the status is still {send.vendor_status}",
+            reason=f"{effect.tries} starts had no clear answer, and the status is still {send.vendor_status}",
         )
-    upload = _effect(step, Kind.UPLOAD)
+    upload = _get_effect(step, Kind.UPLOAD)
     if not step.route.is_unchanged(broadcast, step.route.transfer_evidence.from_json(upload.evidence)):
         raise ListChangedMeanwhile(list=broadcast.request.list_name)
     step.lease.check()
@@ -166,22 +166,22 @@ def _follow_send(step: BroadcastStep) -> Broadcast | Wait:
 
 
 def _close(step: BroadcastStep) -> Broadcast:
-    """Write the results to RS_DB and close, in one transaction; the list is free for the next broadcast."""
+    """Write the results to RS_DB and close, in one transaction; this releases the list for the next broadcast."""
 
     def deliver(connection: Connection) -> None:
         step.bridge.rs_db.record_delivered(connection, step.broadcast)
 
-    return end(step, State.CLOSED, f"{step.broadcast.sent} recipients were sent the message", also=deliver)
+    return end(step, State.CLOSED, f"the message was sent to {step.broadcast.sent} recipients", also=deliver)
 
 
 def _evidence(send: SendState) -> dict[str, object]:
     return StartEvidence(status=send.vendor_status).to_json()
 
 
-def _effect(step: BroadcastStep, kind: Kind) -> Effect:
+def _get_effect(step: BroadcastStep, kind: Kind) -> Effect:
     effect = step.bridge.ledger.effects.find(step.broadcast, kind)
     if effect is None:
-        msg = f"a broadcast that is {step.broadcast.state} has its {kind}"
+        msg = f"a broadcast in state {step.broadcast.state} has no effect {kind}"
         raise AssertionError(msg)
     return effect
 

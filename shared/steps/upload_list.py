@@ -21,7 +21,7 @@ from shared.steps.stage import stage
 from shared.steps.staged_list import Staged
 from shared.storage import blob_names
 
-#: PeopleStage calls its Broadcast slot right after the Upload slot. One that never does has given the delivery up.
+#: PeopleStage calls its Broadcast slot right after the Upload slot, unless it has given up the delivery.
 _LONGEST_HOLD: Final = timedelta(hours=24)
 _HOLD_PAUSE: Final = timedelta(minutes=10)
 
@@ -107,15 +107,15 @@ def _row_columns(counts: RowCounts) -> dict[str, int]:
 
 
 def _prepare(step: BroadcastStep) -> Broadcast | Wait:
-    """Take what only one broadcast may use, and prepare the Smart Campaign for this one."""
+    """Acquire the exclusive resource of the route, and prepare the Smart Campaign."""
     broadcast, route = step.broadcast, step.route
     if broadcast.request.held and broadcast.released_at is None:
         return _wait_for_release(step)
-    if not _take_place(step):
+    if not _acquire_resource(step):
         return step.wait()
     name = route.prepared_name(broadcast)
     if name is None:
-        return step.advance(State.PREPARED, "there is nothing to prepare")
+        return step.advance(State.PREPARED, "nothing to prepare")
     prepared = step.run_once(
         Kind.COPY,
         name,
@@ -128,22 +128,22 @@ def _prepare(step: BroadcastStep) -> Broadcast | Wait:
 
 
 def _wait_for_release(step: BroadcastStep) -> Wait:
-    """The release comes with a message of its own; until then there is nothing to look at."""
+    """Its release queues a message of its own; until then there is nothing to do."""
     if step.bridge.clock.now() - step.broadcast.changed_at > _LONGEST_HOLD:
         raise NeverReleased(hours=round(_LONGEST_HOLD / timedelta(hours=1)))
     return Wait(_HOLD_PAUSE)
 
 
 def _transfer(step: BroadcastStep) -> Broadcast | Wait:
-    """Transfer the list, after arming the send where Optimizely starts it by itself."""
+    """Transfer the list; in the mode `after import`, arm the send first."""
     bridge, broadcast, route = step.bridge, step.broadcast, step.route
-    if not _take_place(step):
+    if not _acquire_resource(step):
         return step.wait()
     if bridge.ledger.effects.find(broadcast, Kind.UPLOAD) is None and not route.upload_slot_free(broadcast):
         return step.wait()
     staged = _find_staged_list(step)
     if staged is None:
-        return step.advance(State.CLAIMED, "the staged list is gone; the delivery file is staged again")
+        return step.advance(State.CLAIMED, "the staged list was removed; the delivery file is staged again")
 
     def find(effect: Effect) -> Mapping[str, Any] | None:
         return _to_json(route.find_transferred(broadcast, staged, route.transfer_evidence.from_json(effect.evidence)))
@@ -175,7 +175,7 @@ def _transfer(step: BroadcastStep) -> Broadcast | Wait:
 
 
 def _arm(step: BroadcastStep) -> None:
-    """Let Optimizely start by itself when the import has ended. From here on, it may."""
+    """Let Optimizely start by itself when the import has ended. From here on, it may start."""
     broadcast, route = step.broadcast, step.route
 
     def find(_effect: Effect) -> Mapping[str, Any] | None:
@@ -210,7 +210,7 @@ def _find_staged_list(step: BroadcastStep) -> StagedList | None:
     )
 
 
-def _take_place(step: BroadcastStep) -> bool:
-    """Lease to this broadcast what only one may use at a time, such as the list that an import clears first."""
+def _acquire_resource(step: BroadcastStep) -> bool:
+    """Lease the exclusive resource of the route to this broadcast, such as a list that its import clears first."""
     name = step.route.exclusive_resource(step.broadcast)
     return name is None or step.bridge.ledger.leases.take_until_released(name, step.broadcast.key)
