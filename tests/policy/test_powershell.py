@@ -12,7 +12,7 @@ from tree_sitter import Language, Node, Parser
 
 from shared.broadcast import State
 from shared.faststats.peoplestage_slots import Slot, broadcast_answer, upload_answer
-from tests.unit.test_broadcast import broadcast as broadcast_in
+from tests.builders import make_broadcast
 
 SCRIPTS = Path(__file__).parents[2] / "integrations" / "peoplestage"
 _PARSER = Parser(Language(tree_sitter_powershell.language()))
@@ -62,7 +62,7 @@ def returned(name: str) -> set[str]:
 
 
 def test_the_hashtables_have_the_keys_of_the_contract() -> None:
-    broadcast = broadcast_in(State.SENT)
+    broadcast = make_broadcast(State.SENT)
     assert returned("upload.ps1") == upload_answer(broadcast).keys() - _INTERNAL
     assert returned("broadcast.ps1") == broadcast_answer(broadcast, wait=True).keys() - _INTERNAL
     assert returned("preview.ps1") == {"Type", "FromAddress", "FromName", "Html", "ReplyTo", "Subject", "Text"}

@@ -19,7 +19,7 @@ from sqlalchemy.dialects import mssql
 from sqlalchemy.sql import visitors
 from sqlglot import exp
 
-from shared.broadcast import Broadcast, BroadcastRequest, RowCounts, State
+from shared.broadcast import Broadcast, RowCounts, State
 from shared.database.connections import Database
 from shared.faststats.ps_db import PsDb
 from shared.faststats.rs_db import RsDb
@@ -28,6 +28,7 @@ from shared.faststats.ws_db import WsDb
 from shared.ledger.responses.staging import batches as batches_of_responses
 from shared.ledger.schema import Schema
 from shared.ledger.tables import metadata, response_staging, unmatched_response
+from tests.builders import make_broadcast, make_request
 from tests.clocks import MovableClock
 
 FOLDER = Path(__file__).parents[2] / "infra" / "sql"
@@ -322,19 +323,8 @@ def changed(statement: Insert | Update | Delete) -> set[str]:
 
 
 def broadcast(**columns: Any) -> Broadcast:
-    request = BroadcastRequest(
-        key="J1-00000000",
-        system="Holidays",
-        list_name="Newsletter",
-        message_name="Spring",
-        delivery_file="spring.txt",
-        urn_column="Urn",
-        email_column="Email",
-        communication_key_column="Communication Key",
-    )
     rows = RowCounts(read=1, uploaded=1, rejected=0, duplicates=0, suppressed=0)
-    times: dict[str, Any] = dict.fromkeys(("created_at", "changed_at", "due_at"), NOW)
-    return Broadcast(id=1, request=request, state=State.UPLOADED, version=1, rows=rows, **times, **columns)
+    return make_broadcast(State.UPLOADED, request=make_request(), rows=rows, **columns)
 
 
 def stage_response(connection: Connection) -> None:

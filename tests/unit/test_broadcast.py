@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import FrozenInstanceError
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from itertools import pairwise, product
 
 import pytest
@@ -13,15 +13,12 @@ from shared.broadcast import (
     ORDER,
     RESTING,
     TRANSITIONS,
-    Broadcast,
-    BroadcastRequest,
     RowCounts,
     State,
     job_key,
 )
 from shared.errors import IllegalTransition
-
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+from tests.builders import NOON, make_broadcast
 
 #: The states of docs/reference/map.md, written out by hand.
 LEGAL = {
@@ -40,28 +37,13 @@ LEGAL = {
 }
 
 
-def broadcast(state: State) -> Broadcast:
-    request = BroadcastRequest(
-        key="J1-00000000",
-        job_id=1,
-        system="Holidays",
-        list_name="Newsletter",
-        message_name="Spring",
-        delivery_file="spring.txt",
-        urn_column="Urn",
-        email_column="Email",
-        communication_key_column="Communication Key",
-    )
-    return Broadcast(id=1, request=request, state=state, version=1, created_at=NOON, changed_at=NOON, due_at=NOON)
-
-
 @pytest.mark.parametrize(("was", "to"), list(product(State, State)))
 def test_exactly_the_transitions_of_the_design_are_legal(was: State, to: State) -> None:
     if to in LEGAL[was].split():
-        broadcast(was).check_transition(to)
+        make_broadcast(was).check_transition(to)
     else:
         with pytest.raises(IllegalTransition) as caught:
-            broadcast(was).check_transition(to)
+            make_broadcast(was).check_transition(to)
         assert caught.value.fields() == {"broadcast": "J1-00000000", "state": was, "change": f"become {to}"}
 
 
@@ -71,7 +53,7 @@ def test_every_state_has_its_transitions() -> None:
 
 def test_a_broadcast_can_go_all_the_way() -> None:
     for was, to in pairwise(ORDER):
-        broadcast(was).check_transition(to)
+        make_broadcast(was).check_transition(to)
 
 
 def test_a_broadcast_that_may_have_mailed_somebody_cannot_be_cancelled() -> None:
@@ -105,11 +87,11 @@ def test_the_table_of_transitions_cannot_be_changed() -> None:
 
 def test_a_broadcast_cannot_be_changed_in_place() -> None:
     with pytest.raises(FrozenInstanceError):
-        broadcast(State.CLAIMED).state = State.CLOSED  # type: ignore[misc]
+        make_broadcast(State.CLAIMED).state = State.CLOSED  # type: ignore[misc]
 
 
 def test_the_key_of_a_broadcast_is_that_of_its_request() -> None:
-    assert broadcast(State.CLAIMED).key == "J1-00000000"
+    assert make_broadcast(State.CLAIMED).key == "J1-00000000"
 
 
 def test_rows_are_accounted_for_when_the_four_fates_add_up() -> None:

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.faststats.delivery_file_generator import write_delivery_file
-from shared.broadcast import BroadcastRequest
 from shared.config.channels import DeliveryFileLayout
 from shared.errors import (
     BridgeError,
@@ -24,6 +23,7 @@ from shared.errors import (
 from shared.faststats.delivery_file import DeliveryFile, Row
 from shared.faststats.duplicates import SeenKeys
 from shared.rejects import RejectReason
+from tests.builders import make_request
 
 HEADER = "Kunden ID\tEmail\tCommunication Key\tFirst Name"
 GOOD = "1\tanna@example.org\tk1\tAnna"
@@ -31,17 +31,7 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256))
 MIB = 1024 * 1024
 
 
-REQUEST = BroadcastRequest(
-    key="J1-0",
-    job_id=1,
-    system="Demo",
-    list_name="Customers",
-    message_name="Spring",
-    delivery_file="file.txt",
-    urn_column="Kunden ID",
-    email_column="Email",
-    communication_key_column="Communication Key",
-)
+REQUEST = make_request(delivery_file="file.txt", urn_column="Kunden ID")
 
 
 USUAL = DeliveryFileLayout()

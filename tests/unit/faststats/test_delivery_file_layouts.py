@@ -11,7 +11,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from shared.broadcast import BroadcastRequest
 from shared.config.channels import DeliveryFileLayout
 from shared.errors import (
     DeliveryFileColumnTwice,
@@ -22,6 +21,7 @@ from shared.errors import (
 )
 from shared.faststats.delivery_file import DeliveryFile, Row
 from shared.rejects import RejectReason
+from tests.builders import make_request
 
 COLUMNS = ("Urn", "Email", "Communication Key", "Name")
 MIB = 1024 * 1024
@@ -38,22 +38,8 @@ class Trickle(io.BytesIO):
         return super().read(self.size if size is None or size < 0 else min(size, self.size))
 
 
-def request(name: str) -> BroadcastRequest:
-    return BroadcastRequest(
-        key="J1-0",
-        job_id=1,
-        system="Demo",
-        list_name="Customers",
-        message_name="Spring",
-        delivery_file=name,
-        urn_column="Urn",
-        email_column="Email",
-        communication_key_column="Communication Key",
-    )
-
-
 def read(content: bytes, *, name: str = "file.txt", size: int = MIB, **layout: Any) -> list[Row]:
-    with DeliveryFile(Trickle(content, size), request(name), DeliveryFileLayout(**layout)) as file:
+    with DeliveryFile(Trickle(content, size), make_request(delivery_file=name), DeliveryFileLayout(**layout)) as file:
         rows = list(file.rows())
         assert file.rows_read == len(rows)
     return rows
@@ -102,7 +88,7 @@ def test_quoted_values_hold_delimiters_quotes_and_line_breaks() -> None:
 def test_the_header_may_be_quoted() -> None:
     content = '"Urn","Email","CommunicationKey","Na""m,e"\n1,a@example.org,k1,Anna\n'
     stream = io.BytesIO(content.encode())
-    with DeliveryFile(stream, request("x"), DeliveryFileLayout(delimiter=",", quote='"')) as file:
+    with DeliveryFile(stream, make_request(delivery_file="x"), DeliveryFileLayout(delimiter=",", quote='"')) as file:
         assert file.columns == ("Urn", "Email", "CommunicationKey", 'Na"m,e')
 
 
@@ -333,7 +319,7 @@ def test_memory_does_not_grow_with_rows_in_a_layout_with_quotes() -> None:
     for rows in (2_000, 20_000):
         tracemalloc.start()
         try:
-            with DeliveryFile(Stream(rows), request("x"), layout) as file:
+            with DeliveryFile(Stream(rows), make_request(delivery_file="x"), layout) as file:
                 assert sum(reason is None for _, _, reason in file.rows()) == rows
             peaks.append(tracemalloc.get_traced_memory()[1])
         finally:

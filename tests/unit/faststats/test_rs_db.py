@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Connection, DateTime, column, insert, select, table
 
-from shared.broadcast import Broadcast, BroadcastRequest, RowCounts, SendMode, State
+from shared.broadcast import RowCounts, State
 from shared.database.connections import Database
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map.names import RsDbSchema
@@ -19,29 +19,15 @@ from shared.ledger import tables
 from shared.ledger.responses import staging as responses
 from shared.ledger.schema import Schema
 from shared.response import Response
+from tests.builders import make_broadcast, make_request
 from tests.databases import ZONE
 from tests.response_files import make_response_file
 
 from .conftest import NOW
 
-BROADCAST = Broadcast(
-    id=1,
-    request=BroadcastRequest(
-        key="J7-00000000",
-        job_id=7,
-        system="Holidays",
-        list_name="Newsletter",
-        message_name="Spring",
-        delivery_file="spring.txt",
-        urn_column="Urn",
-        email_column="Email",
-        communication_key_column="Communication Key",
-        step_id=12,
-        run=3,
-        parameters="a=b;c=d",
-        send_mode=SendMode.VERIFY_THEN_START,
-    ),
-    state=State.PREPARED,
+BROADCAST = make_broadcast(
+    State.PREPARED,
+    request=make_request(7, step_id=12, run=3, parameters="a=b;c=d"),
     version=3,
     created_at=NOW,
     changed_at=NOW,

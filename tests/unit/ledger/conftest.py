@@ -1,23 +1,22 @@
 """The ledger over a real RS_DB, with a clock that only the test moves."""
 
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from sqlalchemy import update
 
-from shared.broadcast import Broadcast, BroadcastRequest, SendMode, State
+from shared.broadcast import Broadcast, BroadcastRequest, State
 from shared.database.connections import Database
 from shared.ledger import Ledger, tables
+from tests.builders import NOON, make_request
 from tests.clocks import MovableClock
 from tests.databases import Databases
 
 
 @pytest.fixture
 def clock() -> MovableClock:
-    return MovableClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    return MovableClock(NOON)
 
 
 @pytest.fixture
@@ -44,24 +43,10 @@ def ledger(database: Database, clock: MovableClock) -> Ledger:
 @pytest.fixture
 def request_of() -> Callable[..., BroadcastRequest]:
     """Makes the request of the n-th job."""
-    common = BroadcastRequest(
-        key="",
-        job_id=0,
-        system="Holidays",
-        list_name="Newsletter",
-        message_name="Spring",
-        delivery_file="spring.txt",
-        urn_column="Urn",
-        email_column="Email",
-        communication_key_column="Communication Key",
-        step_id=12,
-        run=3,
-        parameters="ClosedLoopLayout=Email|Urn;Sender=näws",
-        send_mode=SendMode.VERIFY_THEN_START,
-    )
+    usual = {"step_id": 12, "run": 3, "parameters": "ClosedLoopLayout=Email|Urn;Sender=näws"}
 
     def make(job_id: int = 1, **changes: Any) -> BroadcastRequest:
-        return replace(common, key=f"J{job_id}-00000000", job_id=job_id, **changes)
+        return make_request(job_id, **usual | changes)
 
     return make
 

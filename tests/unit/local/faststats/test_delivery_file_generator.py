@@ -12,23 +12,13 @@ from hypothesis import strategies as st
 
 from local.faststats.delivery_file_generator import HEADER, GeneratedFile, delivery_file_name, write_delivery_file
 from local.simulator.suppression import blocklisted, unsubscribed_before
-from shared.broadcast import BroadcastRequest
 from shared.config.channels import DeliveryFileLayout
 from shared.faststats.delivery_file import DeliveryFile
 from shared.optimizely.lists.fields import plan_columns
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
+from tests.builders import make_request
 
-REQUEST = BroadcastRequest(
-    key="J1-0",
-    job_id=1,
-    system="Demo",
-    list_name="Customers",
-    message_name="Spring",
-    delivery_file="file.txt",
-    urn_column="Kunden ID",
-    email_column="Email",
-    communication_key_column="Communication Key",
-)
+REQUEST = make_request(delivery_file="file.txt", urn_column="Kunden ID")
 TYPES = {"CustomerSince": "DATE", "LoyaltyPoints": "INTEGER"}
 
 
