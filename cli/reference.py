@@ -67,8 +67,8 @@ def errors_page() -> str:
     lines = [
         "# Error catalogue",
         "",
-        "Written by `bridge errors` from `shared/errors/`. Words in braces stand for the fields of an error.",
-        "An error that is retried by itself becomes final after `MAX_ATTEMPTS` attempts.",
+        "Written by `bridge errors` from `shared/errors/`. Words in braces are the fields of an error.",
+        "An error that is retried automatically becomes final after `MAX_ATTEMPTS` attempts.",
         "",
         "| Code | What happened | What to do | Who acts | Retried |",
         "|---|---|---|---|---|",

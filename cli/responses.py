@@ -102,7 +102,7 @@ def replay(
     *,
     as_json: AsJson = False,
 ) -> None:
-    """Load kept response files again. What is there already stays as it is; what is missing comes.
+    """Load kept response files again. Responses that are already loaded stay as they are; missing ones are added.
 
     Exit status: 0 when every file is loaded, 1 when one is not or there is none.
     """

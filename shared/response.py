@@ -1,4 +1,4 @@
-"""A response, its types and the key that tells one event from another. Pure: no I/O."""
+"""A response, its types and the key that distinguishes one event from another. Pure: no I/O."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -25,7 +25,7 @@ class DeliveryFileChanged(DeliveryFileError):
     code = "delivery-file-changed"
     remedy = (
         "Run the broadcast again, so that FastStats writes a new file for it. A dropped file that changed is taken "
-        "again by itself; let its writer rename it when it is complete."
+        "again automatically; let its writer rename it when it is complete."
     )
     file: str
 

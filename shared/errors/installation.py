@@ -66,7 +66,7 @@ class LocationUnavailable(TransientInstallationError):
     """The bridge could not {operation} in {location} ({reason})."""
 
     code = "place-unavailable"
-    remedy = "It retries by itself; if the error lasts, check that the folder exists and that the bridge may use it."
+    remedy = "The bridge retries automatically; if the error lasts, check that the folder exists and is accessible."
     location: str
     operation: str
     reason: str
@@ -170,9 +170,9 @@ class DatabaseTlsFailed(TransientInstallationError):
 
     code = "database-tls-failed"
     remedy = (
-        "The bridge retries by itself; if the error lasts, the server has no TLS, or its certificate has expired, is "
-        "of an authority that this machine does not trust, or names another host than the setting {database} "
-        "(docs/how-to/databases.md)."
+        "The bridge retries automatically; if the error lasts, the server has no TLS, or its certificate has expired, "
+        "is issued by an authority that this machine does not trust, or names another host than the setting "
+        "{database} (docs/how-to/databases.md)."
     )
     database: str
     number: int
@@ -183,7 +183,7 @@ class EntraTokenUnavailable(TransientInstallationError):
 
     code = "entra-token-unavailable"
     remedy = (
-        "The bridge retries by itself; if the error lasts, check that the app has the managed identity that the "
+        "The bridge retries automatically; if the error lasts, check that the app has the managed identity that the "
         "setting names, or on a developer's machine sign in with `az login`."
     )
     identity: str

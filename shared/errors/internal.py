@@ -28,7 +28,7 @@ class BroadcastChangedMeanwhile(TransientInternalError):
     """Broadcast {broadcast} was changed by another process between reading and writing it."""
 
     code = "broadcast-changed-meanwhile"
-    remedy = "The bridge checks it again by itself."
+    remedy = "The bridge checks it again automatically."
     broadcast: str
 
 
@@ -36,7 +36,7 @@ class LeaseLost(TransientInternalError):
     """The lease {lease} was lost: it was not renewed in time, and another process may hold it now."""
 
     code = "lease-lost"
-    remedy = "The step stops here; the holder of the lease continues, or the bridge retries by itself."
+    remedy = "The step stops here; the holder of the lease continues, or the bridge retries automatically."
     lease: str
 
 
@@ -60,7 +60,9 @@ class SuppressionsIncomplete(TransientInternalError):
     """The channel {channel!r} removes suppressed recipients, but they are not fully synced from Optimizely yet."""
 
     code = "suppressions-incomplete"
-    remedy = "draw_suppressions syncs them and the bridge retries by itself; if the error lasts, see its last error."
+    remedy = (
+        "draw_suppressions syncs them and the bridge retries automatically; if the error lasts, see its last error."
+    )
     channel: str
 
 
@@ -68,7 +70,7 @@ class StagedFileMissing(TransientInternalError):
     """The staged file {blob} is missing."""
 
     code = "staged-file-missing"
-    remedy = "The bridge stages it again from its source by itself."
+    remedy = "The bridge stages it again from its source automatically."
     blob: str
 
 
@@ -76,6 +78,8 @@ class UnexpectedError(TransientInternalError):
     """The step {step} ended with an unexpected {kind}."""
 
     code = "unexpected-error"
-    remedy = "It is retried a few times by itself; if it fails for good, report it with the log, which has a traceback."
+    remedy = (
+        "It is retried a few times automatically; if it fails for good, report it with the log, which has a traceback."
+    )
     step: str
     kind: str

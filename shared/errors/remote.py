@@ -1,4 +1,4 @@
-"""The other side: Optimizely Campaign, its SFTP site, SQL Server or the storage account must be looked at."""
+"""The other side: Optimizely Campaign, its SFTP site, SQL Server or the storage account must be checked."""
 
 from shared.errors.base import TerminalError, TransientError
 
@@ -177,7 +177,7 @@ class OptimizelyUnavailable(TransientRemoteError):
     """
 
     code = "optimizely-unavailable"
-    remedy = "The bridge retries by itself."
+    remedy = "The bridge retries automatically."
     operation: str
     reason: str
     #: Seconds that the server asks to wait.
@@ -199,7 +199,7 @@ class SftpUnavailable(TransientRemoteError):
     """The SFTP site {host} could not be used to {operation} ({reason})."""
 
     code = "sftp-unavailable"
-    remedy = "The bridge retries by itself."
+    remedy = "The bridge retries automatically."
     host: str
     operation: str
     reason: str
@@ -212,7 +212,7 @@ class DatabaseUnavailable(TransientRemoteError):
     """The database {database} could not be used ({reason})."""
 
     code = "database-unavailable"
-    remedy = "The bridge retries by itself; if the error lasts, check the connection string and the network."
+    remedy = "The bridge retries automatically; if the error lasts, check the connection string and the network."
     database: str
     reason: str
     #: The server's own number, if it passes by itself.
@@ -225,7 +225,7 @@ class DatabaseFull(TransientRemoteError):
     """The database {database} has no room left for its data or its log (error {number})."""
 
     code = "database-full"
-    remedy = "Enlarge it or free some space; the bridge retries by itself."
+    remedy = "Enlarge it or free some space; the bridge retries automatically."
     database: str
     number: int
 
@@ -234,7 +234,7 @@ class BulkLoadIncomplete(TransientRemoteError):
     """Only {arrived} of {given} rows arrived in {table} of {database} when they were loaded by {method}."""
 
     code = "bulk-load-incomplete"
-    remedy = "They are removed and the load is retried by itself; if the error lasts, set BULK_LOAD to insert."
+    remedy = "They are removed and the load is retried automatically; if the error lasts, set BULK_LOAD to insert."
     database: str
     table: str
     method: str
@@ -246,6 +246,6 @@ class StorageUnavailable(TransientRemoteError):
     """The storage account could not be used to {operation} ({reason})."""
 
     code = "storage-unavailable"
-    remedy = "The bridge retries by itself; if the error lasts, check AzureWebJobsStorage and the network."
+    remedy = "The bridge retries automatically; if the error lasts, check AzureWebJobsStorage and the network."
     operation: str
     reason: str

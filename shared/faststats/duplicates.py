@@ -76,4 +76,4 @@ def _hashed(key: str) -> bytes:
 
 def _disk_error(error: sqlite3.Error) -> DatabaseUnavailable:
     reason = getattr(error, "sqlite_errorname", type(error).__name__)
-    return DatabaseUnavailable(database="for telling duplicates", reason=reason)
+    return DatabaseUnavailable(database="for finding duplicates", reason=reason)

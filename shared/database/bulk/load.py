@@ -53,7 +53,7 @@ class BulkLoad:
         #: The method that is used, or tried first.
         self.method = BulkMethod.INSERT if database.server is None else method
         self._source = source
-        self._reported: set[str] = set()
+        self._reported: set[type[BridgeError]] = set()
 
     def load(self, table: Table, columns: Sequence[str], rows: Iterable[Row], *, stamp: Stamp) -> int:
         """Load rows, all of them or none. One chunk is in memory at a time.
@@ -93,8 +93,8 @@ class BulkLoad:
 
     def report_once(self, error: BridgeError) -> None:
         """Log why rows are not written by bulk copy, once for each kind of error."""
-        if error.code not in self._reported:
-            self._reported.add(error.code)
+        if type(error) not in self._reported:
+            self._reported.add(type(error))
             log.warning(
                 "Rows are written by INSERT instead of bulk copy: %s",
                 error,

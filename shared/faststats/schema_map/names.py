@@ -167,7 +167,7 @@ def _name_objection(value: str, entry: entries.Entry) -> str | None:
         return None if entry.consequence else "cannot be left out: the bridge needs it"
     if not _IDENTIFIER.fullmatch(value) or len(value) > _LONGEST_IDENTIFIER:
         return (
-            f"is no name that the bridge uses: letters, digits, spaces and _ - $ @ #, a letter or _ first, "
+            f"is not a valid name: letters, digits, spaces and _ - $ @ #, a letter or _ first, "
             f"at most {_LONGEST_IDENTIFIER} characters"
         )
     return None

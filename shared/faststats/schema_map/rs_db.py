@@ -141,7 +141,7 @@ RS_DB: Final = DatabaseSpec(
                     Kind.TIME,
                     published=True,
                     nullable=True,
-                    consequence="responses do not tell when the message was sent",
+                    consequence="responses do not show when the message was sent",
                 ),
                 Column(
                     "click_url",
@@ -150,7 +150,7 @@ RS_DB: Final = DatabaseSpec(
                     published=True,
                     length=2000,
                     nullable=True,
-                    consequence="clicks do not tell their link",
+                    consequence="clicks do not show their link",
                 ),
                 Column(
                     "click_date",

@@ -68,7 +68,7 @@ WS_DB: Final = DatabaseSpec(
                     note=_BY_API,
                     length=100,
                     written=False,
-                    consequence="the setting SYSTEM_NAME stands for it",
+                    consequence="the setting SYSTEM_NAME is used instead",
                 ),
                 Column(
                     "job_type",

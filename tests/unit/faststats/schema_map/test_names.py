@@ -155,7 +155,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     ids=ascii,
 )
 def test_what_is_no_sensible_name_in_sql_server_is_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="is no name that the bridge uses"):
+    with pytest.raises(ValueError, match="is not a valid name"):
         SchemaMap({"ws_db.job_queue.state": name})
 
 
