@@ -43,7 +43,7 @@ COLUMNS: dict[str, Case] = {
         values=({"details": {"x" * 255: "x"}},),
     ),
     "no header where one is expected": refused(LAYOUT_CODE, f"{ANNA}\n{BERT}\n".encode()),
-    "the header stands there twice": Case(
+    "the header occurs twice": Case(
         content=written(HEADER, ANNA, BERT),
         rows_read=3,
         rows_good=2,
@@ -84,7 +84,7 @@ COLUMNS: dict[str, Case] = {
         rows_good=1,
         values=({"urn": "1", "message_type": "Open"},),
     ),
-    "columns that nobody knows": Case(
+    "unknown columns": Case(
         content=written(f"{ROW};full;;550", f"{ROW};;;", header=f"{SHORT_HEADER};Reason;Region;SMTP Code"),
         rows_read=2,
         rows_good=2,

@@ -33,7 +33,7 @@ DATES: dict[str, Case] = {
     "dates in the other order": dates(
         ("2026-03-01 12:30", ""), ("2026.03.01 12:30", ""), ("01.03.2026 12:30", "2026-03-01T11:30Z")
     ),
-    "month and day the other way round: refused where it shows": dates(
+    "month and day swapped: refused where it is evident": dates(
         ("03/14/2026 12:30", ""),
         ("04/03/2026 12:30", "2026-03-04T11:30Z"),
         layout='date_formats = ["dd/MM/yyyy HH:mm"]',
@@ -123,7 +123,7 @@ DATES: dict[str, Case] = {
         ("31.12.9999 23:59", ""),
         ("01.01.0001 00:00", ""),
     ),
-    "dates as nobody agreed": dates(
+    "dates in a format that was not agreed": dates(
         ("1.3.2026 12:30", ""),
         ("01.03.26 12:30", ""),
         ("01.03.2026 12:30 PM", ""),

@@ -99,31 +99,31 @@ ENCODINGS: dict[str, Case] = {
         rows_good=1,
         rejects=((3, "not-text", ""),),
     ),
-    "an odd number of bytes in UTF-16: one too many behind the last row": Case(
+    "an odd number of bytes in UTF-16: one too many after the last row": Case(
         content=EURO_FILE.encode("utf-16-le") + b"\n",
         layout='encoding = "utf-16"',
         rows_read=2,
         rows_good=1,
         rejects=((3, "not-text", ""),),
     ),
-    "two files with BOM and header, one behind the other": Case(
+    "two concatenated files with BOM and header": Case(
         content=codecs.BOM_UTF8 + written(ANNA) + codecs.BOM_UTF8 + written(BERT),
         rows_read=3,
         rows_good=2,
         rejects=((3, "date-invalid", "EventTriggeredDate"),),
         values=({"urn": "1"}, {"urn": "2"}),
     ),
-    "three files with a BOM and without a header, one behind the other": loaded(
+    "three concatenated files with a BOM and without a header": loaded(
         b"".join(codecs.BOM_UTF8 + f"{row}\n".encode() for row in (ANNA, BERT, CLEO)),
         3,
         layout='columns = ["Urn", "CommunicationKey", "MessageType", "EventTriggeredDate", "Browser"]',
     ),
-    "a quoted first column behind a BOM": loaded(
+    "a quoted first column after a BOM": loaded(
         codecs.BOM_UTF8
         + written('"1";"K1";"Open";"01.03.2026 12:30";""', header=f'"{HEADER.replace(";", chr(34) + ";" + chr(34))}"'),
         1,
     ),
-    "a file of UTF-16 behind one of UTF-8": Case(
+    "a file of UTF-16 after one of UTF-8": Case(
         content=written(ANNA) + f"{BERT}\n".encode("utf-16-le"),
         rows_read=3,
         rows_good=1,

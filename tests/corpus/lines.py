@@ -65,7 +65,7 @@ LINES: dict[str, Case] = {
         rejects=((3, "control-character", ""),),
         values=({"urn": "1"}, {"urn": "3"}),
     ),
-    "a block of NUL bytes behind the last row, as a crash leaves it": Case(
+    "a block of NUL bytes after the last row, as after a crash": Case(
         content=written(ANNA, BERT) + bytes(4096),
         rows_read=3,
         rows_good=2,
@@ -106,7 +106,7 @@ LINES: dict[str, Case] = {
     "a line of delimiters only": Case(
         content=written(ANNA, ";;;;", BERT), rows_read=3, rows_good=2, rejects=((3, "type-missing", "MessageType"),)
     ),
-    "a note behind the last row that tells how many there are": Case(
+    "a line with the number of rows after the last row": Case(
         content=written(ANNA, BERT, "2 rows"), rows_read=3, rows_good=2, rejects=((4, "wrong-field-count", ""),)
     ),
     "a value of a megabyte": Case(

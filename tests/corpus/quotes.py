@@ -57,7 +57,7 @@ QUOTES: dict[str, Case] = {
         ),
         values=({"urn": "2"},),
     ),
-    "a quote is closed behind another row": Case(
+    "a quote is closed after another row": Case(
         content=written(OPEN_QUOTE, BERT, 'fox"', CLEO),
         rows_read=4,
         rows_good=2,
@@ -73,7 +73,7 @@ QUOTES: dict[str, Case] = {
         rows_good=0,
         rejects=tuple((n, "broken-quote", "") for n in (2, 3, 4)),
     ),
-    "a quote that is never closed, and 70,000 characters behind it": Case(
+    "a quote that is never closed, and 70,000 characters after it": Case(
         content=written(OPEN_QUOTE + "x" * 70_000, BERT),
         rows_read=2,
         rows_good=1,
@@ -83,7 +83,7 @@ QUOTES: dict[str, Case] = {
     "a quote that is never closed, in the header": refused(
         "response-file-layout", written(ANNA, header=HEADER.replace("Browser", '"Browser'))
     ),
-    "a value goes on behind its closing quote": broken(BERT, '1;K1;Open;01.03.2026 12:30;"Fire"fox', CLEO, line=3),
+    "a value continues after its closing quote": broken(BERT, '1;K1;Open;01.03.2026 12:30;"Fire"fox', CLEO, line=3),
     "quotes that are escaped by a backslash": broken(BERT, '1;K1;Open;01.03.2026 12:30;"5\\" disk"', CLEO, line=3),
     "a quote within a value is data": detail('5" disk', '5" disk'),
     "two quotes within a value are data": detail('the "best" one', 'the "best" one'),

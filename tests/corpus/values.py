@@ -8,7 +8,7 @@ WIDE = "Urn;CommunicationKey;MessageType;EventTriggeredDate;Email;ClickUrl;Broad
 EMOJI = "\N{GRINNING FACE}"
 
 VALUES: dict[str, Case] = {
-    "rows of nobody": Case(
+    "rows without a recipient": Case(
         content=written(f";;Open;{TIME};x", f" ;\t;Open;{TIME};x", ANNA),
         rows_read=3,
         rows_good=1,
@@ -149,7 +149,7 @@ VALUES: dict[str, Case] = {
             {"message_type": "Open", "details": {"Column 4": "y"}},
         ),
     ),
-    "types that nobody knows": Case(
+    "unknown types": Case(
         content=written(f"1;Blocked;{TIME}", f"2;Öffnung;{TIME}", f"3;0;{TIME}", header=SHORT_HEADER),
         rows_read=3,
         rows_good=3,
@@ -217,7 +217,7 @@ VALUES: dict[str, Case] = {
             {"urn": "{0} %s :urn ?", "details": {"Browser": "..\\..\\..//etc/passwd"}},
         ),
     ),
-    "words that stand for no value elsewhere": Case(
+    "words for a missing value in other systems": Case(
         content=written(f"NULL;;Open;{TIME};NaN", f"None;\\N;Open;{TIME};#N/A"),
         rows_read=2,
         rows_good=2,

@@ -199,7 +199,7 @@ BY_HAND = {
     "one type for each file, by its name": {"Bounce": 2},
     "FERG's parameters as the layout": {"Open": 1},
     "UTF-16 without a BOM": {"Open": 1},
-    "a quote is closed behind another row": {"Bounce": 1, "Click": 1},
+    "a quote is closed after another row": {"Bounce": 1, "Click": 1},
     "the hour that the clock leaves out in spring": {"Open": 3},
     "a gzip file": {"Bounce": 1, "Click": 1, "Open": 1},
 }

@@ -1,4 +1,4 @@
-"""Real SFTP servers on loopback ports, run as the present user: OpenSSH's sshd and ProFTPD's mod_sftp."""
+"""Real SFTP servers on loopback ports, run as the current user: OpenSSH's sshd and ProFTPD's mod_sftp."""
 
 import ctypes
 import grp
@@ -44,7 +44,7 @@ class Server:
     folder: Path
 
     def site(self, **changes: Any) -> SftpSite:
-        """The site, pinned, logged in to by key."""
+        """The site with its pinned host key, and a login by key."""
         settings: dict[str, Any] = {
             "host": "127.0.0.1",
             "port": self.port,
@@ -151,7 +151,7 @@ def proftpd(folder: Path, *, methods: str = "publickey", overwrite: bool = True)
 
 
 class CuttingProxy:
-    """Passes connections on to a server, and cuts the first ones after so many bytes from the client.
+    """Forwards connections to a server, and breaks the first ones after a number of bytes from the client.
 
     Args:
         port: the server's.
@@ -214,7 +214,7 @@ def _shut_down(*ends: socket.socket) -> None:
 
 @contextmanager
 def _running(command: list[str], folder: Path, configure: Callable[[int], None]) -> Iterator[int]:
-    """A server that says its greeting; its port. Tried again when somebody else took the port meanwhile."""
+    """Start a server and wait for its greeting; its port. Retried if the port is taken meanwhile."""
     log = folder / "log"
     for _ in range(3):
         with socket.create_server(("127.0.0.1", 0)) as free:
@@ -241,8 +241,8 @@ def _greets(port: int, process: subprocess.Popen[bytes]) -> bool:
 
 
 def _program(name: str) -> str:
-    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
-    return found or _not_installed(name)
+    path = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin")
+    return path or _not_installed(name)
 
 
 def _not_installed(what: str) -> NoReturn:
@@ -250,7 +250,7 @@ def _not_installed(what: str) -> NoReturn:
 
 
 def _with_password(user: str, folder: Path, command: list[str]) -> list[str]:
-    """The command where this password, and no other, is the user's: sshd knows passwords from /etc/shadow only."""
+    """The command where the user has this password: sshd reads passwords only from /etc/shadow."""
     mount = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/shadow && exec "$@"', str(folder / "shadow")]
     _write_secret(folder / "shadow", f"{user}:{_hashed(PASSWORD)}:20000:0:99999:7:::\n".encode())
     if os.getuid() != 0 or subprocess.run([*mount, "true"], check=False, capture_output=True).returncode:

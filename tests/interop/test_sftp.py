@@ -42,7 +42,7 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def folder(server: Server) -> Path:
-    """A folder of the test's own on the server."""
+    """A folder on the server for one test."""
     made = server.folder / uuid.uuid4().hex
     made.mkdir()
     return made
@@ -63,7 +63,7 @@ def known_hosts(key: asyncssh.SSHKey) -> str:
 
 
 class Content:
-    """A file to upload, which notes from where on it is read."""
+    """A file to upload; records the offsets at which it is opened."""
 
     def __init__(self, size: int) -> None:
         self.bytes = random.Random(size).randbytes(size)
@@ -87,7 +87,7 @@ class TestLogin:
         with pytest.raises(SftpLoginRefused), server.site(private_key=private(OTHER_KEY)).connect():
             pytest.fail("connected")
 
-    def test_a_password_where_only_keys_are_taken_is_refused(self, server: Server) -> None:
+    def test_a_password_is_refused_where_only_keys_are_accepted(self, server: Server) -> None:
         with pytest.raises(SftpLoginRefused), server.site(private_key=None, password=PASSWORD).connect():
             pytest.fail("connected")
 
@@ -149,7 +149,7 @@ class TestHostKey:
 
 class TestUpload:
     @pytest.mark.parametrize("size", [0, 1, 32768, 7 * MIB + 17])
-    def test_what_is_sent_arrives(self, server: Server, folder: Path, size: int) -> None:
+    def test_the_content_arrives(self, server: Server, folder: Path, size: int) -> None:
         content = Content(size)
 
         sent = server.site().upload(content.open_at, f"{folder}/list.csv", size=size, tag="t1")
@@ -158,7 +158,7 @@ class TestUpload:
         assert (folder / "list.csv").read_bytes() == content.bytes
         assert os.listdir(folder) == ["list.csv"]  # noqa: PTH208 - names
 
-    def test_it_goes_on_after_breaks(self, server: Server, folder: Path) -> None:
+    def test_it_resumes_after_breaks(self, server: Server, folder: Path) -> None:
         content = Content(16 * MIB)
 
         with CuttingProxy(server.port, [6 * MIB, 6 * MIB]) as proxy:
@@ -171,10 +171,10 @@ class TestUpload:
         first, second, third = content.opened
         assert first == 0 < second < third
         assert second < 6 * MIB
-        # After a break comes again what was under way, and as much before it.
+        # After a break, the writes in flight are repeated, and as much before them.
         assert sum(proxy.passed) < 16 * MIB + 2 * (2 * WRITE_WINDOW + MIB)
 
-    def test_another_process_goes_on(self, server: Server, folder: Path) -> None:
+    def test_another_process_resumes(self, server: Server, folder: Path) -> None:
         content, later = Content(8 * MIB), Content(8 * MIB)
 
         with CuttingProxy(server.port, [5 * MIB] + 3 * [4096]) as proxy, pytest.raises(SftpUnavailable):
@@ -186,7 +186,7 @@ class TestUpload:
         assert (folder / "list.csv").read_bytes() == content.bytes
         assert os.listdir(folder) == ["list.csv"]  # noqa: PTH208 - names
 
-    def test_another_content_begins_anew(self, server: Server, folder: Path) -> None:
+    def test_other_content_starts_from_the_beginning(self, server: Server, folder: Path) -> None:
         content = Content(5 * MIB)
         (folder / "list.csv.t1.part").write_bytes(bytes(4 * MIB))
 
@@ -195,7 +195,7 @@ class TestUpload:
         assert content.opened == [0]
         assert (folder / "list.csv").read_bytes() == content.bytes
 
-    def test_a_hole_that_a_break_left_is_filled(self, server: Server, folder: Path) -> None:
+    def test_a_gap_left_by_a_break_is_filled(self, server: Server, folder: Path) -> None:
         content = Content(6 * MIB)
         left = bytearray(content.bytes[: 5 * MIB])
         left[5 * MIB - WRITE_WINDOW : 5 * MIB - 32768] = bytes(WRITE_WINDOW - 32768)
@@ -207,7 +207,7 @@ class TestUpload:
         assert (folder / "list.csv").read_bytes() == content.bytes
 
     @pytest.mark.parametrize("old", [b"old", bytes(100)])
-    def test_a_file_that_is_there_is_replaced_on_request_only(self, server: Server, folder: Path, old: bytes) -> None:
+    def test_an_existing_file_is_replaced_on_request_only(self, server: Server, folder: Path, old: bytes) -> None:
         (folder / "list.csv").write_bytes(old)
 
         with pytest.raises(SftpRefused, match="already exists"):
@@ -229,7 +229,7 @@ class TestUpload:
         assert (folder / "old").read_bytes() == b"new"
         assert not (folder / "new").exists()
 
-    def test_a_site_that_lets_no_file_be_opened_again(self, tmp_path: Path) -> None:
+    def test_a_site_that_lets_no_file_be_reopened(self, tmp_path: Path) -> None:
         content = Content(5 * MIB)
 
         with proftpd(tmp_path, overwrite=False) as server:
@@ -241,17 +241,17 @@ class TestUpload:
 
 
 class TestFiles:
-    def test_a_listing_has_the_files_with_plain_names(self, session: SftpSession, folder: Path) -> None:
+    def test_a_listing_has_the_files_with_safe_names(self, session: SftpSession, folder: Path) -> None:
         for name in ("Response1.csv", "Response2.csv.gz", "Response3.csv.part", ".Response4", "other"):
             (folder / name).write_bytes(name.encode())
         (folder / "Response5").mkdir()
         with open(os.fsencode(folder) + b"/Response\xfcckl\xe4ufer.csv", "wb"):  # noqa: PTH123 - bytes
             pass
 
-        found = session.list_files(str(folder), "Response*")
+        files = session.list_files(str(folder), "Response*")
 
-        assert [(file.name, file.size) for file in found] == [("Response1.csv", 13), ("Response2.csv.gz", 16)]
-        assert found[0] == session.stat(f"{folder}/Response1.csv")
+        assert [(file.name, file.size) for file in files] == [("Response1.csv", 13), ("Response2.csv.gz", 16)]
+        assert files[0] == session.stat(f"{folder}/Response1.csv")
 
     def test_many_files_are_all_listed(self, session: SftpSession, folder: Path) -> None:
         for number in range(500):
@@ -260,7 +260,7 @@ class TestFiles:
         assert len(session.list_files(str(folder), "Response*")) == 500
 
     @pytest.mark.parametrize("size", [0, 1, 7 * MIB + 17])
-    def test_what_is_there_is_read(self, session: SftpSession, folder: Path, size: int) -> None:
+    def test_the_content_is_read(self, session: SftpSession, folder: Path, size: int) -> None:
         content = Content(size).bytes
         (folder / "file").write_bytes(content)
 
@@ -274,7 +274,7 @@ class TestFiles:
 
         assert not (folder / "file").exists()
 
-    def test_what_is_not_there(self, server: Server, session: SftpSession, folder: Path) -> None:
+    def test_missing_files_and_folders(self, server: Server, session: SftpSession, folder: Path) -> None:
         assert session.stat(f"{folder}/none") is None
         with pytest.raises(SftpRefused, match="no such file or folder"):
             list(session.read(f"{folder}/none"))
@@ -283,7 +283,7 @@ class TestFiles:
         with pytest.raises(SftpRefused, match="no such file or folder"):
             server.site().upload(Content(10).open_at, f"{folder}/none/list.csv", size=10, tag="t1")
 
-    def test_what_is_not_permitted(self, server: Server) -> None:
-        # Nobody, not even root, makes files there.
+    def test_missing_permissions(self, server: Server) -> None:
+        # No user, not even root, can create files there.
         with pytest.raises(SftpRefused, match="permission denied"):
             server.site().upload(Content(10).open_at, "/sys/list.csv", size=10, tag="t1")

@@ -38,6 +38,8 @@ _ATTEMPTS: Final = 4
 _FIRST_PAUSE: Final = 0.5
 #: Maximum pause in seconds before jitter, whatever `Retry-After` says: a step holds a lease meanwhile.
 _MAX_PAUSE: Final = 30.0
+#: Seconds to establish a connection.
+_CONNECT_TIMEOUT: Final = 10.0
 
 #: Temporary statuses: a time-out, too many requests, and errors of the server.
 _TEMPORARY: Final = frozenset({408, 429, *range(500, 600)}) - {
@@ -77,7 +79,6 @@ class RestTransport:
         user: API user.
         password: its password.
         connections: connections kept open; a further request waits for one. The vendor allows a client 40.
-        connect_timeout: seconds to establish a connection.
         read_timeout: seconds without a byte of the answer.
         sleep: waits a number of seconds between the attempts of a GET.
     """
@@ -90,12 +91,11 @@ class RestTransport:
         user: str,
         password: str,
         connections: int = 8,
-        connect_timeout: float = 10,
         read_timeout: float = 60,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._url = f"{base_url.rstrip('/')}/{client_id}/"
-        self._timeouts = (connect_timeout, read_timeout)
+        self._timeouts = (_CONNECT_TIMEOUT, read_timeout)
         self._sleep = sleep
         self._session = _Session()
         adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True, max_retries=0)

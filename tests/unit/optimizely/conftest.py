@@ -1,4 +1,4 @@
-"""A server in the place of the REST API, for each test that asks for it."""
+"""A server instead of the REST API, for each test."""
 
 from collections.abc import Iterator
 

@@ -80,7 +80,7 @@ class Campaign(ThreadingHTTPServer):
         self.observe: Callable[[], None] = lambda: None
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Tests let clients disconnect half-way."""
+        """Ignore errors: tests let clients disconnect half-way."""
         del request, client_address
 
     def says(self, path: str, *answers: Answer) -> None:

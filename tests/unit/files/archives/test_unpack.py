@@ -73,8 +73,8 @@ def streamed(method: int = DEFLATED, *, large: bool = False) -> bytes:
 
 def text(data: bytes, size: int = MIB) -> bytes:
     class Trickle(io.BytesIO):
-        def read(self, wanted: int | None = -1, /) -> bytes:
-            return super().read(size if wanted is None or wanted < 0 else min(wanted, size))
+        def read(self, requested: int | None = -1, /) -> bytes:
+            return super().read(size if requested is None or requested < 0 else min(requested, size))
 
     _, pieces = utf8_text(Trickle(data), DeliveryFileLayout(), name="file.zip")
     return b"".join(pieces)
@@ -165,9 +165,9 @@ BAD: dict[str, tuple[bytes, type[BridgeError]]] = {
     "no directory": (zipped()[:DIRECTORY] + b"x" * 100, DeliveryFilePackedBroken),
     "damaged gzip": (changed(gzip.compress(CONTENT), 500, b"\xff" * 200), DeliveryFilePackedBroken),
     "a wrong checksum in gzip": (gzip.compress(CONTENT)[:-8] + bytes(8), DeliveryFilePackedBroken),
-    "something behind a zip file": (zipped() + b"more", DeliveryFilePackedBroken),
-    "two zip files, one behind the other": (zipped() * 2, DeliveryFilePackedBroken),
-    "something behind gzip": (gzip.compress(CONTENT) + b"more", DeliveryFilePackedBroken),
+    "something after a zip file": (zipped() + b"more", DeliveryFilePackedBroken),
+    "two concatenated zip files": (zipped() * 2, DeliveryFilePackedBroken),
+    "something after gzip": (gzip.compress(CONTENT) + b"more", DeliveryFilePackedBroken),
 }
 
 

@@ -180,9 +180,9 @@ def test_every_value_is_readable_or_its_row_is_refused(layout: ListFileLayout, r
             assert isinstance(row, bytes)
             content += rows.pack(row)
             expected.append([*KEYS_WRITTEN, *values])
-    header, *found = read_back(content + rows.finish(), layout)
+    header, *recipients_read = read_back(content + rows.finish(), layout)
     assert header[:4] == ["Email", "Urn", "CommunicationKey", "BroadcastKey"]
-    assert found == expected
+    assert recipients_read == expected
 
 
 # Names

@@ -38,13 +38,15 @@ def test_a_column_that_the_map_names_must_be_there() -> None:
 
 
 @pytest.mark.parametrize(
-    ("field_map", "order", "told"),
+    ("field_map", "order", "reason"),
     [
         ({"Vorname": "Email"}, (), "two columns are named Email"),
         ({}, ["Nachname"], "no column is named Nachname"),
         ({"Email": "mail"}, ["Email"], "no column is named Email"),
     ],
 )
-def test_ambiguous_or_missing_names_are_refused(field_map: Mapping[str, str], order: Sequence[str], told: str) -> None:
-    with pytest.raises(ListFileColumnsWrong, match=told):
+def test_ambiguous_and_missing_names_are_refused(
+    field_map: Mapping[str, str], order: Sequence[str], reason: str
+) -> None:
+    with pytest.raises(ListFileColumnsWrong, match=reason):
         plan(field_map, order)

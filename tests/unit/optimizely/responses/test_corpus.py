@@ -85,17 +85,17 @@ def test_it_is_shown_how_it_would_be_read(name: str, tmp_path: Path) -> None:
     path.write_bytes(case.content)
     channels.write_text(case.channels, encoding="utf-8")
     listed = len(case.rejects) + 1
-    told = CliRunner().invoke(
+    result = CliRunner().invoke(
         app, ["responses", "inspect", str(path), "--channels", str(channels), "--refused", str(listed)]
     )
-    assert told.exit_code == (1 if case.code or case.rejects else 0)
-    assert told.exception is None or isinstance(told.exception, SystemExit)
+    assert result.exit_code == (1 if case.code or case.rejects else 0)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
     if case.code:
-        assert f"[{case.code}]" in told.stderr
+        assert f"[{case.code}]" in result.stderr
         return
-    rows = [text for text in told.stdout.splitlines() if text.startswith("  line ")]
+    rows = [text for text in result.stdout.splitlines() if text.startswith("  line ")]
     assert rows == [
         f"  line {line}: {reason}{f' ({column})' if column else ''}" for line, reason, column in case.rejects
     ]
     total = f"{case.rows_read:,} rows: {case.rows_good:,} can be loaded, {len(case.rejects):,} refused."
-    assert total in told.stdout
+    assert total in result.stdout

@@ -20,9 +20,9 @@ def test_it_shows_layout_columns_types_and_every_refused_row(tmp_path: Path) -> 
     file.write_text(
         "Urn\tEventTriggeredDate\tReason\n7\t01.03.2026 12:30\tfull\n8\t03/01/2026\tfull\n9\n10\t02.03.2026 12:30\t\n"
     )
-    told = inspect(file, "--channels", str(channels))
-    assert told.exit_code == 1
-    lines = [" ".join(line.split()) for line in told.stdout.splitlines()]
+    result = inspect(file, "--channels", str(channels))
+    assert result.exit_code == 1
+    lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines[0] == "B1.csv is read by the layout “bounces”."
     assert lines[1] == "It is not packed; its text is utf-8, as the layout says."
     assert "Reason a detail" in lines
@@ -38,8 +38,8 @@ def test_a_good_file_ends_with_success_and_only_so_many_refused_rows_are_listed(
     file.write_text("Urn;MessageType;EventTriggeredDate\n7;Open;01.03.2026 12:30\n")
     assert inspect(file).exit_code == 0
     file.write_text(file.read_text() + "x\n" * 5)
-    told = inspect(file, "--refused", "2")
-    assert (told.exit_code, told.stdout.count("  line "), "and 3 more" in told.stdout) == (1, 2, True)
+    result = inspect(file, "--refused", "2")
+    assert (result.exit_code, result.stdout.count("  line "), "and 3 more" in result.stdout) == (1, 2, True)
 
 
 def test_a_packed_file_is_inspected(tmp_path: Path) -> None:
@@ -48,18 +48,18 @@ def test_a_packed_file_is_inspected(tmp_path: Path) -> None:
     channels.write_text('[responses.default.fields]\nEventTriggeredDate = ["Zeit"]\n')
     file = tmp_path / "Response.csv.gz"
     file.write_bytes(gzip.compress(rows))
-    told = inspect(file, "--channels", str(channels))
-    assert told.exit_code == 1
-    assert "It is packed by gzip; its text is utf-16-le, as its BOM says.\n" in told.stdout
-    assert "line 3: date-invalid (Zeit)" in told.stdout
+    result = inspect(file, "--channels", str(channels))
+    assert result.exit_code == 1
+    assert "It is packed by gzip; its text is utf-16-le, as its BOM says.\n" in result.stdout
+    assert "line 3: date-invalid (Zeit)" in result.stdout
     file.write_bytes(file.read_bytes()[:-9])
-    told = inspect(file, "--channels", str(channels))
-    assert (told.exit_code, "response-file-packed-broken" in told.stderr) == (1, True)
+    result = inspect(file, "--channels", str(channels))
+    assert (result.exit_code, "response-file-packed-broken" in result.stderr) == (1, True)
 
 
 @pytest.mark.parametrize(("name", "content"), [("Response.csv", "no;header\n"), ("other.csv", "")])
 def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content)
-    told = inspect(tmp_path / name)
-    assert told.exit_code == 1
-    assert ("no column MessageType" if content else "No layout is for a file of this name") in told.stderr
+    result = inspect(tmp_path / name)
+    assert result.exit_code == 1
+    assert ("no column MessageType" if content else "No layout is for a file of this name") in result.stderr

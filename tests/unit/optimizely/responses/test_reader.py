@@ -255,8 +255,8 @@ def test_half_a_character_of_utf_16_refuses_its_row_only(encoding: str) -> None:
     lone = (
         lines(OPEN, OPEN + "§", OPEN).encode(codec).replace("§".encode(codec), "\ud83d".encode(codec, "surrogatepass"))
     )
-    found = [row if isinstance(row, RejectReason) else None for _, row in read(lone + b"x", encoding=encoding)]
-    assert found == [None, RejectReason.NOT_TEXT, None, RejectReason.NOT_TEXT]
+    outcomes = [row if isinstance(row, RejectReason) else None for _, row in read(lone + b"x", encoding=encoding)]
+    assert outcomes == [None, RejectReason.NOT_TEXT, None, RejectReason.NOT_TEXT]
 
 
 def test_an_error_contains_nothing_of_the_file() -> None:
@@ -329,8 +329,8 @@ def test_a_row_that_does_not_fit_is_refused_and_the_next_is_read(row: str, reaso
 def test_the_column_that_refuses_a_row_is_reported_by_its_header_name(row: str, column: str) -> None:
     content = lines(row, OPEN + ";").replace("DeliveryDate", "Sent")
     source = reader(content, fields={"DeliveryDate": ("Sent",)})
-    told = [source.refused_field for _ in source.rows()]
-    assert told == [column, ""]
+    fields = [source.refused_field for _ in source.rows()]
+    assert fields == [column, ""]
 
 
 def test_values_may_have_their_maximum_length() -> None:
@@ -384,8 +384,8 @@ def test_two_quoted_details_can_span_lines() -> None:
 @pytest.mark.parametrize("between", [0, 1, 500])
 def test_an_unclosed_quote_loses_no_other_row(between: int) -> None:
     broken = OPEN + '"Mozilla'
-    found = reasons(broken, *[OPEN] * between, broken, OPEN)
-    assert found == [RejectReason.BROKEN_QUOTE, *[None] * between, RejectReason.BROKEN_QUOTE, None]
+    outcomes = reasons(broken, *[OPEN] * between, broken, OPEN)
+    assert outcomes == [RejectReason.BROKEN_QUOTE, *[None] * between, RejectReason.BROKEN_QUOTE, None]
 
 
 def test_an_unclosed_quote_loses_no_blank_or_short_line() -> None:
@@ -403,9 +403,9 @@ def test_a_quoted_value_ends_with_the_file() -> None:
 
 
 def test_a_quoted_value_over_more_lines_than_a_row_may_have_is_refused_line_by_line() -> None:
-    found = reasons(OPEN + '"Mozilla', *["x" * 1000] * 70, '"')
-    assert found[0] is RejectReason.BROKEN_QUOTE
-    assert set(found[1:-1]) == {RejectReason.WRONG_FIELD_COUNT}
+    outcomes = reasons(OPEN + '"Mozilla', *["x" * 1000] * 70, '"')
+    assert outcomes[0] is RejectReason.BROKEN_QUOTE
+    assert set(outcomes[1:-1]) == {RejectReason.WRONG_FIELD_COUNT}
 
 
 def test_an_undecodable_line_ends_a_quoted_value() -> None:

@@ -53,7 +53,7 @@ class TestPaging:
             Answer(body=collection({**LIST, "id": 4}, links=None)),
         )
 
-        assert [found.id for found in rest.select_recipient_lists()] == [1, 2, 3, 4]
+        assert [listed.id for listed in rest.select_recipient_lists()] == [1, 2, 3, 4]
         assert [request.query.get("offset") for request in campaign.requests] == [None, ["2"], ["3"]]
 
     @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ class TestRetries:
             Answer(body=collection({**LIST, "id": 2})),
         )
 
-        assert [found.id for found in rest.select_recipient_lists()] == [1, 2]
+        assert [listed.id for listed in rest.select_recipient_lists()] == [1, 2]
         assert [request.query.get("offset") for request in campaign.requests] == [None, ["1"], ["1"]]
 
     @pytest.mark.parametrize("operation", WRITING.values(), ids=WRITING.keys())
@@ -317,7 +317,7 @@ class TestThreads:
         with ThreadPoolExecutor(16) as pool:
             lists = list(pool.map(rest.get_recipient_list, [5] * 100))
 
-        assert {found.recipients for found in lists} == {1200}
+        assert {fetched.recipients for fetched in lists} == {1200}
         assert not any("Cookie" in request.headers for request in campaign.requests)
 
     def test_there_are_no_more_requests_at_a_time_than_connections(self, campaign: Campaign) -> None:
@@ -339,10 +339,10 @@ class TestThreads:
         campaign.says("recipientlists/5", Answer(body=LIST))
         client = client_of(campaign, connections=2)
         with ThreadPoolExecutor(8) as pool:
-            asked = [pool.submit(client.get_recipient_list, 5) for _ in range(8)]
+            futures = [pool.submit(client.get_recipient_list, 5) for _ in range(8)]
             assert full.wait(60)
             release.set()
-            assert {future.result().recipients for future in asked} == {1200}
+            assert {future.result().recipients for future in futures} == {1200}
         client.close()
 
         assert most == 2
