@@ -1,28 +1,29 @@
-// Broadcast Bridge in a resource group of its own. infra/README.md says what is made, docs/how-to/deploy.md how.
+// Broadcast Bridge in a resource group of its own. infra/README.md lists what is created; docs/how-to/deploy.md guides
+// through the deployment.
 
 targetScope = 'subscription'
 
-@description('Name of the environment, such as `test` or `production`: it stands in every name.')
+@description('Name of the environment, such as `test` or `production`; part of every resource name.')
 @minLength(1)
 @maxLength(16)
 param environmentName string
 
-@description('Region. It must have Flex Consumption.')
+@description('Region. Flex Consumption must be available there.')
 param location string
 
-@description('Tags of every resource, beside those that azd needs.')
+@description('Tags of every resource, in addition to those that azd needs.')
 param tags object = {}
 
-@description('Whether storage, key vault, database and function app are reached through private endpoints only.')
+@description('Whether storage, key vault, database and function app are reachable through private endpoints only.')
 param privateNetworking bool = true
 
-@description('Addresses of the virtual network, a /24: no part of it may be in use in networks that it is joined with.')
+@description('Address range of the virtual network, a /24; it must not overlap with any network that is connected to it.')
 param addressPrefix string = '10.70.0.0/24'
 
-@description('With private networking: public IPv4 addresses, or ranges of at most 30 bits, that reach storage account and function app from the internet nevertheless, such as that of FastStats on premises.')
+@description('With private networking: public IPv4 addresses, or ranges of at most 30 bits, that are still allowed to reach storage account and function app from the internet, such as that of FastStats on premises.')
 param allowedAddresses array = []
 
-@description('Database: `azureSql` makes a server with WS_DB and RS_DB; `own` uses a server or SQL Managed Instance that is there.')
+@description('Database: `azureSql` creates a server with WS_DB and RS_DB; `own` uses an existing server or SQL Managed Instance.')
 @allowed(['azureSql', 'own'])
 param databaseKind string = 'own'
 
@@ -32,24 +33,24 @@ param sqlAdministratorName string = ''
 @description('azureSql: object id of that administrator.')
 param sqlAdministratorObjectId string = ''
 
-@description('azureSql: what the administrator is.')
+@description('azureSql: type of the administrator.')
 @allowed(['User', 'Group', 'Application'])
 param sqlAdministratorType string = 'Group'
 
-@description('own: connection to WS_DB by the identity of the app, without a secret; empty where WS_DB is a secret or not used.')
+@description('own: connection to WS_DB with the identity of the app, without a secret; empty if WS_DB is a secret or not used.')
 param wsDb string = ''
 
-@description('own: connection to RS_DB by the identity of the app, without a secret; empty where RS_DB is a secret.')
+@description('own: connection to RS_DB with the identity of the app, without a secret; empty if RS_DB is a secret.')
 param rsDb string = ''
 
-@description('Connection to PS_DB, without a secret; empty where it is a secret or not used.')
+@description('Connection to PS_DB, without a secret; empty if PS_DB is a secret or not used.')
 param psDb string = ''
 
 @description('SYSTEM_NAME: name of the FastStats system, as in WS_<SystemName>.')
 @minLength(1)
 param systemName string
 
-@description('DATABASE_TIME_ZONE: zone of the times in the databases; Azure SQL has UTC.')
+@description('DATABASE_TIME_ZONE: time zone of the times in the databases; Azure SQL uses UTC.')
 param databaseTimeZone string = 'UTC'
 
 @description('DELIVERY_FILES: where FastStats writes its delivery files.')
@@ -75,75 +76,75 @@ param sftpUser string
 @minLength(1)
 param sftpHostKeys string
 
-@description('App settings that are secrets in the key vault; there each is named like its setting, in small letters with hyphens.')
+@description('App settings that are secrets in the key vault. Each secret is named after its setting, in lower case with hyphens.')
 param secretSettings array = [
   'OPTIMIZELY_API_PASSWORD'
   'SFTP_PRIVATE_KEY'
 ]
 
-@description('Further app settings, over those that are set here: no secrets.')
+@description('Further app settings, which override those set here; no secrets.')
 param settings object = {}
 
-@description('Most instances for each function; those that answer HTTP count as one.')
+@description('Maximum number of instances per function; the HTTP functions count as one.')
 @minValue(1)
 @maxValue(40)
 param maximumInstanceCount int = 10
 
-@description('Memory of an instance in MB.')
+@description('Memory per instance in MB.')
 @allowed([512, 2048, 4096])
 param instanceMemoryMB int = 2048
 
-@description('Days for which staged lists are kept after the end of their broadcasts.')
+@description('Retention of staged lists in days, counted from the end of their broadcasts.')
 @minValue(1)
 param stagedListsDays int = 30
 
-@description('Days for which reject files are kept.')
+@description('Retention of reject files in days.')
 @minValue(1)
 param rejectsDays int = 90
 
-@description('Days for which response files are kept.')
+@description('Retention of response files in days.')
 @minValue(1)
 param responseFilesDays int = 90
 
-@description('Days for which recipient keys are kept.')
+@description('Retention of recipient keys in days.')
 @minValue(31)
 param recipientKeysDays int = 180
 
-@description('Days for which the history of broadcasts is kept.')
+@description('Retention of the history of broadcasts in days.')
 @minValue(31)
 param historyDays int = 730
 
-@description('Days for which files are kept in the containers `deliveries` and `ferg`.')
+@description('Retention of files in the containers `deliveries` and `ferg` in days.')
 @minValue(1)
 param deliveryFilesDays int = 30
 
-@description('Days for which deleted blobs and containers can be brought back, and databases to any moment (35 at most).')
+@description('Days for which deleted blobs and containers can be restored, and databases to any point in time (35 at most).')
 @minValue(7)
 @maxValue(365)
 param softDeleteDays int = 14
 
-@description('Days for which a deleted key vault and deleted secrets can be brought back. Azure takes it from the first deployment and refuses to change it.')
+@description('Days for which a deleted key vault and deleted secrets can be restored. Set by the first deployment; Azure refuses to change it later.')
 @minValue(7)
 @maxValue(90)
 param vaultSoftDeleteDays int = 14
 
-@description('Days for which log lines are kept.')
+@description('Retention of log lines in days.')
 @minValue(30)
 @maxValue(730)
 param logDays int = 90
 
-@description('Most GB of log lines a day; the alert log-quota tells when they are used up.')
+@description('Daily quota of log lines in GB; the alert log-quota fires when it is used up.')
 @minValue(1)
 param logQuotaGb int = 1
 
-@description('Whether audit logs go to a storage account too in which nothing can be changed or deleted.')
+@description('Whether audit logs also go to a storage account in which nothing can be changed or deleted.')
 param immutableAudit bool = false
 
-@description('Days for which audit logs there cannot be changed or deleted.')
+@description('Days for which audit logs in that account cannot be changed or deleted.')
 @minValue(1)
 param auditDays int = 400
 
-@description('Who is told of alerts by mail; empty: nobody.')
+@description('Address that is notified of alerts by mail; empty: none.')
 param alertEmail string = ''
 
 var allTags = union(tags, {
@@ -202,7 +203,7 @@ module resources 'resources.bicep' = {
   }
 }
 
-// azd keeps these in its environment; infra/set_up_sql.sh reads them.
+// azd stores these in its environment; infra/set_up_sql.sh reads them.
 output AZURE_RESOURCE_GROUP string = group.name
 output BRIDGE_APP string = resources.outputs.functionAppName
 output BRIDGE_IDENTITY string = resources.outputs.identityName

@@ -1,4 +1,4 @@
-// What is in the resource group, and how its parts know each other. main.bicep describes the parameters.
+// The contents of the resource group and how they are connected. main.bicep describes the parameters.
 
 param environmentName string
 param location string
@@ -39,7 +39,7 @@ param immutableAudit bool
 param auditDays int
 param alertEmail string
 
-// Names: kind, what it is for, environment; those that must be unique in the world end with five letters of their own.
+// Names: <kind>-bridge-<environment>; names that must be globally unique end with five derived letters.
 var base = 'bridge-${environmentName}'
 var own = substring(uniqueString(subscription().id, resourceGroup().id, environmentName), 0, 5)
 var compact = toLower(replace(environmentName, '-', ''))
@@ -48,7 +48,7 @@ var names = {
   network: 'vnet-${base}'
   storage: 'stbridge${take(compact, 11)}${own}'
   audit: 'staudit${take(compact, 12)}${own}'
-  // A deleted vault keeps its name for a while, and 24 characters are all.
+  // A soft-deleted vault keeps its name reserved, and a name has at most 24 characters.
   keyVault: 'kv-bridge-${take(compact, 8)}-${own}'
   workspace: 'log-${base}'
   applicationInsights: 'appi-${base}'
@@ -103,7 +103,7 @@ module audit 'modules/audit.bicep' = if (immutableAudit) {
   }
 }
 
-// Empty where there is none.
+// Empty if there is none.
 var auditStorageId = immutableAudit ? resourceId('Microsoft.Storage/storageAccounts', names.audit) : ''
 
 module storage 'modules/storage.bicep' = {
@@ -160,7 +160,7 @@ module sql 'modules/sql.bicep' = if (usesAzureSql) {
   dependsOn: [audit]
 }
 
-// By their names, for a module that is not made has no outputs.
+// Referenced by name: a module that is not deployed has no outputs.
 var sqlServerId = resourceId('Microsoft.Sql/servers', names.sqlServer)
 var sqlDatabaseId = usesAzureSql ? resourceId('Microsoft.Sql/servers/databases', names.sqlServer, rsDatabase) : ''
 var sqlConnection = 'Server=tcp:${names.sqlServer}${environment().suffixes.sqlServerHostname},1433;Authentication=Active Directory Managed Identity;User Id=${identity.outputs.clientId};Initial Catalog='
@@ -234,7 +234,7 @@ module watching 'modules/watching/watching.bicep' = {
     keyVaultId: keyVault.outputs.id
     sqlDatabaseId: sqlDatabaseId
     alertEmail: alertEmail
-    // From outside nobody reaches an app with private endpoints; the alert bridge-silent watches it too.
+    // An app with private endpoints is unreachable from outside; the alert bridge-silent covers it as well.
     availabilityTest: !privateNetworking
   }
   dependsOn: [sql]

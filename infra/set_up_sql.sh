@@ -1,17 +1,17 @@
 # Users, roles and tables of the bridge in WS_DB and RS_DB: `sh infra/set_up_sql.sh [--plan]`. Safe to run again, and
-# safe while broadcasts run: it adds, and takes nothing away. azd runs it after it has made the resources.
+# safe while broadcasts run: it only adds, and never removes. azd runs it after it has created the resources.
 #
-# It reads, as azd keeps them (`azd env get-values`):
-#   BRIDGE_DATABASE_KIND     azureSql: made by azd; for `own` it only says what is to be done by hand
+# Environment variables, which azd sets (`azd env get-values`):
+#   BRIDGE_DATABASE_KIND     azureSql: created by azd; for `own` it only prints what to do by hand
 #   BRIDGE_SQL_SERVER        the server's host name
 #   BRIDGE_WS_DATABASE, BRIDGE_RS_DATABASE
-#   BRIDGE_IDENTITY, BRIDGE_IDENTITY_OBJECT_ID    name of the function app's identity, and its object id
-#   BRIDGE_DEPLOYER, BRIDGE_DEPLOYER_OBJECT_ID    optional: who migrates by the pipelines (docs/how-to/pipelines.md)
+#   BRIDGE_IDENTITY, BRIDGE_IDENTITY_OBJECT_ID    name and object id of the function app's identity
+#   BRIDGE_DEPLOYER, BRIDGE_DEPLOYER_OBJECT_ID    optional: the identity that migrates in the pipelines (docs/how-to/pipelines.md)
 #   BRIDGE_FASTSTATS_SCHEMA  schema of FastStats' tables; dbo
-# Run it as the server's Microsoft Entra administrator (`az login`, or AZURE_... of an identity), from where the server
-# can be reached: with private networking from a machine in the network, else from an address that its firewall lets in
-# (docs/how-to/deploy.md). It needs sqlcmd, the one written in Go, for only that knows the login of `az`; and ODBC for the tables.
-# With --plan it prints what it would run.
+# Run it as the server's Microsoft Entra administrator (`az login`, or AZURE_... of an identity), from a machine that can
+# reach the server: with private networking one in the network, otherwise one whose address the firewall allows
+# (docs/how-to/deploy.md). It needs sqlcmd (Go), because only that uses the login of `az`, and ODBC for the tables.
+# With --plan it prints the commands instead of running them.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -26,7 +26,7 @@ esac
 
 kind=${BRIDGE_DATABASE_KIND:-own}
 if [ "$kind" = own ]; then
-    echo "The database is your own: its owner runs the scripts of infra/sql in the order of infra/sql/README.md, then"
+    echo "You use an existing database: its owner runs the scripts in infra/sql in the order of infra/sql/README.md, then"
     echo "\`bridge db migrate\`, before the code is deployed (docs/how-to/deploy.md)."
     exit 0
 fi
@@ -58,7 +58,7 @@ if [ -n "${BRIDGE_DEPLOYER:-}" ]; then
     script "$rs" user_managed_identity.sql UserName="$BRIDGE_DEPLOYER" ObjectId="$deployer_id" Role=bridge_migrations
 fi
 
-# The tables, before the code that needs them.
+# Create the tables before the code that needs them is deployed.
 [ -x .venv/bin/bridge ] || run make setup
 export RS_DB="Server=tcp:$server,1433;Initial Catalog=$rs;Authentication=Active Directory Default"
 run .venv/bin/bridge db migrate

@@ -1,7 +1,8 @@
-// A storage account in which audit logs can be added to, and neither changed nor deleted, for a set time.
+// A storage account with an immutability policy: audit logs can be appended to, but not changed or deleted, for a number
+// of days.
 //
-// The policy is unlocked: its days can still be changed by whoever administers the account. Lock it when they are right;
-// that cannot be undone, nor can the account be deleted before the last log is old enough.
+// The policy is unlocked: an administrator of the account can still change the number of days. Lock it when the number is
+// right. Locking cannot be undone, and the account cannot be deleted before the policy has expired for the last log.
 
 param location string
 param tags object
@@ -26,7 +27,7 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
     isLocalUserEnabled: false
     minimumTlsVersion: 'TLS1_2'
     supportsHttpsTrafficOnly: true
-    // Azure Monitor and the auditing of Azure SQL come in as trusted services, nobody else.
+    // Only trusted services have access: Azure Monitor and the auditing of Azure SQL.
     publicNetworkAccess: 'Enabled'
     networkAcls: {
       defaultAction: 'Deny'
@@ -37,7 +38,7 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
       immutabilityPolicy: {
         state: 'Unlocked'
         immutabilityPeriodSinceCreationInDays: auditDays
-        // Logs are appended to.
+        // Logs are append blobs.
         allowProtectedAppendWrites: true
       }
     }

@@ -1,21 +1,21 @@
-// The function app on Flex Consumption, and its app settings: every one that shared/config/settings.py declares.
+// The function app on Flex Consumption, with every app setting that shared/config/settings.py declares.
 
 param location string
 param tags object
 param name string
 param privateNetworking bool
 
-@description('Public addresses that reach it from the internet in spite of private networking.')
+@description('Public addresses allowed to reach it from the internet despite private networking.')
 param allowedAddresses array
 
-@description('Subnet through which everything goes out.')
+@description('Subnet of all outbound traffic.')
 param subnetId string
 
 param identityId string
 param identityClientId string
 param storageAccountName string
 
-@description('Container of the package that runs.')
+@description('Container of the deployment package.')
 param deploymentContainer string
 
 param applicationInsightsConnection string
@@ -46,7 +46,7 @@ var closed = privateNetworking && empty(allowedAddresses)
 var blobUri = 'https://${storageAccountName}.blob.${environment().suffixes.storage}'
 var queueUri = 'https://${storageAccountName}.queue.${environment().suffixes.storage}'
 
-// What the platform reads.
+// Settings of the platform.
 var platformSettings = {
   AzureWebJobsStorage__blobServiceUri: blobUri
   AzureWebJobsStorage__queueServiceUri: queueUri
@@ -56,7 +56,7 @@ var platformSettings = {
   APPLICATIONINSIGHTS_AUTHENTICATION_STRING: 'ClientId=${identityClientId};Authorization=AAD'
 }
 
-// Empty: not set. docs/reference/settings.md says what each is for; those that are not parameters have their defaults.
+// Empty: not set. docs/reference/settings.md describes each; settings without a parameter have their default.
 var bridgeSettings = {
   STAGING_CONTAINER: 'staging'
   REJECTS_CONTAINER: 'rejects'
@@ -116,7 +116,7 @@ var bridgeSettings = {
   ERASE_RESPONSES: 'anonymise'
 }
 
-// A reference without a version: a new version of the secret is taken within a day, or when the app restarts.
+// References have no version, so a new version of a secret takes effect within a day or when the app restarts.
 var secretReferences = toObject(
   secretSettings,
   setting => setting,
@@ -140,7 +140,7 @@ resource plan 'Microsoft.Web/serverfarms@2024-04-01' = {
 resource app 'Microsoft.Web/sites@2024-04-01' = {
   name: name
   location: location
-  // By this tag azd finds where its service goes.
+  // azd finds the target of its service by this tag.
   tags: union(tags, {
     'azd-service-name': 'bridge'
   })
@@ -163,7 +163,7 @@ resource app 'Microsoft.Web/sites@2024-04-01' = {
       scmMinTlsVersion: '1.2'
       http20Enabled: true
       remoteDebuggingEnabled: false
-      // They do not concern who comes by the private endpoint. The site that takes the package has the same.
+      // These do not apply to the private endpoint. The deployment site (SCM) has the same restrictions.
       ipSecurityRestrictionsDefaultAction: privateNetworking ? 'Deny' : 'Allow'
       scmIpSecurityRestrictionsUseMain: true
       ipSecurityRestrictions: [
@@ -204,7 +204,7 @@ resource appSettings 'Microsoft.Web/sites/config@2024-04-01' = {
   properties: union(bridgeSettings, settings, secretReferences, platformSettings)
 }
 
-// Code comes with a token of Microsoft Entra, never with a password.
+// Deployment requires a Microsoft Entra token; passwords are off.
 resource noFtpPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2024-04-01' = {
   parent: app
   name: 'ftp'
@@ -221,7 +221,7 @@ resource noScmPassword 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2
   }
 }
 
-// Log lines go to Application Insights; as logs of the platform they would be paid for twice.
+// Log lines go to Application Insights; platform logs would be billed a second time.
 resource metrics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'metrics'
   scope: app

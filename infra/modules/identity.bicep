@@ -1,4 +1,4 @@
-// The identity of the function app: it has the rights, and no key or password exists that could be lost.
+// The managed identity of the function app: it holds the roles, so there is no key or password to leak.
 
 param location string
 param tags object

@@ -1,4 +1,4 @@
-// The key vault: the secrets of Optimizely and of SFTP sites. The app reads them, people put them in.
+// The key vault with the secrets for Optimizely and SFTP sites. The app reads them; people add them.
 
 param location string
 param tags object
@@ -8,7 +8,7 @@ param privateNetworking bool
 @description('The identity that reads secrets.')
 param userPrincipalId string
 
-@description('Can be set once only.')
+@description('Set by the first deployment; it cannot be changed later.')
 param softDeleteDays int
 param workspaceId string
 

@@ -1,11 +1,11 @@
-// Where log lines go. They are sent with the identity of the app; a key is not taken.
+// The workspace and Application Insights, which accept log lines from the identity of the app only, never by a key.
 
 param location string
 param tags object
 param workspaceName string
 param applicationInsightsName string
 
-@description('Who may send log lines.')
+@description('The identity that sends log lines.')
 param publisherPrincipalId string
 
 param logDays int

@@ -1,4 +1,4 @@
-// The virtual network: what the app sends leaves it from one address, which Optimizely and others can allow.
+// The virtual network: outbound traffic of the app has one fixed address, which Optimizely and others can allow.
 
 param location string
 param tags object
@@ -27,7 +27,7 @@ resource nat 'Microsoft.Network/natGateways@2024-05-01' = {
     name: 'Standard'
   }
   properties: {
-    // An SFTP transfer can be silent for a while.
+    // An SFTP transfer can be idle for a while.
     idleTimeoutInMinutes: 10
     publicIpAddresses: [
       {
@@ -76,7 +76,7 @@ resource endpointRules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
           sourceAddressPrefix: 'VirtualNetwork'
           sourcePortRange: '*'
           destinationAddressPrefix: 'VirtualNetwork'
-          // Storage, key vault and app; Azure SQL, and the ports to which it redirects.
+          // Storage, key vault and app; Azure SQL and its redirect ports.
           destinationPortRanges: ['443', '1433', '11000-11999']
         }
       }
@@ -97,8 +97,8 @@ resource endpointRules 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
   }
 }
 
-// Without its subnets: so what others add to the network, such as the subnet of a VPN gateway, outlives a deployment. With
-// `subnets` here, a deployment would remove every subnet that it does not name.
+// The subnets are resources of their own: with `subnets` here, a deployment would remove every subnet that it does not
+// name, such as that of a VPN gateway that somebody else added.
 resource network 'Microsoft.Network/virtualNetworks@2024-05-01' = {
   name: name
   location: location
@@ -140,11 +140,11 @@ resource endpointSubnet 'Microsoft.Network/virtualNetworks/subnets@2024-05-01' =
     networkSecurityGroup: {
       id: endpointRules.id
     }
-    // Else the rules would not hold for private endpoints.
+    // Without this the rules would not apply to private endpoints.
     privateEndpointNetworkPolicies: 'Enabled'
     defaultOutboundAccess: false
   }
-  // A network takes one change at a time.
+  // A virtual network accepts one change at a time.
   dependsOn: [appSubnet]
 }
 

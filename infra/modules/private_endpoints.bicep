@@ -1,4 +1,4 @@
-// Private endpoints of what the app uses, and of the app; and the private DNS by which their names lead there.
+// Private endpoints of the app and the resources that it uses, and the private DNS zones that resolve their names.
 
 param location string
 param tags object
@@ -8,10 +8,10 @@ param storageAccountId string
 param keyVaultId string
 param functionAppId string
 
-@description('Empty where the database is brought along.')
+@description('Azure SQL server; empty with an existing database.')
 param sqlServerId string
 
-var needed = [
+var required = [
   {
     name: 'blob'
     resourceId: storageAccountId
@@ -47,18 +47,18 @@ var sql = [
   }
 ]
 
-var endpoints = concat(needed, empty(sqlServerId) ? [] : sql)
+var endpoints = concat(required, empty(sqlServerId) ? [] : sql)
 
 resource zone 'Microsoft.Network/privateDnsZones@2024-06-01' = [
-  for one in endpoints: {
-    name: one.zone
+  for item in endpoints: {
+    name: item.zone
     location: 'global'
     tags: tags
   }
 ]
 
 resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
-  for (one, index) in endpoints: {
+  for (item, index) in endpoints: {
     parent: zone[index]
     name: 'bridge'
     location: 'global'
@@ -73,8 +73,8 @@ resource link 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01'
 ]
 
 resource endpoint 'Microsoft.Network/privateEndpoints@2024-05-01' = [
-  for one in endpoints: {
-    name: 'pe-${last(split(one.resourceId, '/'))}-${one.name}'
+  for item in endpoints: {
+    name: 'pe-${last(split(item.resourceId, '/'))}-${item.name}'
     location: location
     tags: tags
     properties: {
@@ -83,10 +83,10 @@ resource endpoint 'Microsoft.Network/privateEndpoints@2024-05-01' = [
       }
       privateLinkServiceConnections: [
         {
-          name: one.name
+          name: item.name
           properties: {
-            privateLinkServiceId: one.resourceId
-            groupIds: [one.groupId]
+            privateLinkServiceId: item.resourceId
+            groupIds: [item.groupId]
           }
         }
       ]
@@ -95,13 +95,13 @@ resource endpoint 'Microsoft.Network/privateEndpoints@2024-05-01' = [
 ]
 
 resource dns 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2024-05-01' = [
-  for (one, index) in endpoints: {
+  for (item, index) in endpoints: {
     parent: endpoint[index]
     name: 'default'
     properties: {
       privateDnsZoneConfigs: [
         {
-          name: one.name
+          name: item.name
           properties: {
             privateDnsZoneId: zone[index].id
           }

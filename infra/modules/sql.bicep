@@ -1,4 +1,4 @@
-// Azure SQL: a server that takes logins of Microsoft Entra only, with WS_DB and RS_DB.
+// Azure SQL: a server with WS_DB and RS_DB that accepts Microsoft Entra logins only.
 
 param location string
 param tags object
@@ -12,10 +12,10 @@ param administratorObjectId string
 param administratorType string
 param privateNetworking bool
 
-@description('The address from which the app comes where there is no private endpoint.')
+@description('The outbound address of the app, allowed by the firewall without private networking.')
 param egressAddress string
 
-@description('Days for which a database can be brought back to any moment; Azure SQL does it for 35 at most.')
+@description('Days for which a database can be restored to any point in time; Azure SQL allows at most 35.')
 param softDeleteDays int
 
 param workspaceId string
@@ -53,9 +53,9 @@ resource app 'Microsoft.Sql/servers/firewallRules@2023-08-01' = if (!privateNetw
 }
 
 resource database 'Microsoft.Sql/servers/databases@2023-08-01' = [
-  for one in databases: {
+  for databaseName in databases: {
     parent: server
-    name: one
+    name: databaseName
     location: location
     tags: tags
     sku: {
@@ -66,7 +66,7 @@ resource database 'Microsoft.Sql/servers/databases@2023-08-01' = [
     }
     properties: {
       minCapacity: json('0.5')
-      // Never: jobs are looked for every 15 seconds, so it would not sleep anyway.
+      // Never: jobs are polled every 15 seconds, so the database would not pause anyway.
       autoPauseDelay: -1
       zoneRedundant: false
       requestedBackupStorageRedundancy: 'Zone'
@@ -75,7 +75,7 @@ resource database 'Microsoft.Sql/servers/databases@2023-08-01' = [
 ]
 
 resource backups 'Microsoft.Sql/servers/databases/backupShortTermRetentionPolicies@2023-08-01' = [
-  for (one, index) in databases: {
+  for (databaseName, index) in databases: {
     parent: database[index]
     name: 'default'
     properties: {
@@ -90,7 +90,7 @@ resource auditing 'Microsoft.Sql/servers/auditingSettings@2023-08-01' = {
   properties: {
     state: 'Enabled'
     isAzureMonitorTargetEnabled: true
-    // Who logged in and who changed rights. Not every statement: a bulk load would fill the quota of the workspace.
+    // Logins and changes of permissions. Not every statement: a bulk load would use up the quota of the workspace.
     auditActionsAndGroups: [
       'SUCCESSFUL_DATABASE_AUTHENTICATION_GROUP'
       'FAILED_DATABASE_AUTHENTICATION_GROUP'
@@ -102,7 +102,7 @@ resource auditing 'Microsoft.Sql/servers/auditingSettings@2023-08-01' = {
   }
 }
 
-// The auditing of a server is sent as the log of its database master.
+// The audit log of a server is that of its database master.
 resource master 'Microsoft.Sql/servers/databases@2023-08-01' existing = {
   parent: server
   name: 'master'
@@ -125,7 +125,7 @@ resource audit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
 }
 
 resource metrics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = [
-  for (one, index) in databases: {
+  for (databaseName, index) in databases: {
     name: 'metrics'
     scope: database[index]
     properties: {

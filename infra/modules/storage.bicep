@@ -1,14 +1,14 @@
-// The storage account: queues between the functions, staged lists, reject files, response files, the package.
+// The storage account: queues between the functions, staged lists, reject files, response files, deployment package.
 
 param location string
 param tags object
 param name string
 param privateNetworking bool
 
-@description('Public addresses that reach it from the internet in spite of private networking.')
+@description('Public addresses allowed to reach it from the internet despite private networking.')
 param allowedAddresses array
 
-@description('The identity that reads and writes here.')
+@description('The identity that reads and writes the account.')
 param userPrincipalId string
 
 param stagedListsDays int
@@ -23,9 +23,9 @@ param auditStorageId string
 
 var closed = privateNetworking && empty(allowedAddresses)
 
-// Named as the settings STAGING_CONTAINER, REJECTS_CONTAINER and RESPONSES_CONTAINER say. Housekeeping removes what is in
-// these three after the same days; the rules of lifecycle come later, for what it does not know of.
-@description('Days by which the rules of lifecycle are later than housekeeping.')
+// STAGING_CONTAINER, REJECTS_CONTAINER and RESPONSES_CONTAINER name the first three. Housekeeping deletes their contents
+// when their retention ends; the lifecycle rules apply later, to blobs that housekeeping does not know.
+@description('Days by which the lifecycle rules apply later than housekeeping.')
 param spareDays int = 30
 
 var containers = [
@@ -41,7 +41,7 @@ var containers = [
     name: 'responses'
     days: responseFilesDays + spareDays
   }
-  // Where FastStats stays on premises: delivery files that come by AzCopy, files that go to FERG (docs/how-to/deploy.md).
+  // For FastStats on premises: delivery files that AzCopy uploads, and files for FERG (docs/how-to/deploy.md).
   {
     name: 'deliveries'
     days: deliveryFilesDays
@@ -52,7 +52,7 @@ var containers = [
   }
 ]
 
-// Packages: the newest is what the app runs from, so only older versions of a blob go.
+// Deployment packages: the app runs from the newest, so only older versions of a blob are deleted.
 var deploymentContainer = 'deployment'
 
 var queueNames = [
@@ -97,7 +97,7 @@ resource account 'Microsoft.Storage/storageAccounts@2024-01-01' = {
       ]
     }
     sasPolicy: {
-      // An upload of PeopleStage's channel is signed for an hour.
+      // The signed upload address for PeopleStage's channel is valid for an hour.
       sasExpirationPeriod: '0.02:00:00'
       expirationAction: 'Log'
     }
@@ -135,9 +135,9 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2024-01-01' = {
 }
 
 resource container 'Microsoft.Storage/storageAccounts/blobServices/containers@2024-01-01' = [
-  for one in containers: {
+  for item in containers: {
     parent: blobs
-    name: one.name
+    name: item.name
     properties: {
       publicAccess: 'None'
     }
@@ -158,26 +158,26 @@ resource queues 'Microsoft.Storage/storageAccounts/queueServices@2024-01-01' = {
 }
 
 resource queue 'Microsoft.Storage/storageAccounts/queueServices/queues@2024-01-01' = [
-  for one in queueNames: {
+  for queueName in queueNames: {
     parent: queues
-    name: one
+    name: queueName
   }
 ]
 
 var contentRules = [
-  for one in containers: {
-    name: 'remove-${one.name}'
+  for item in containers: {
+    name: 'remove-${item.name}'
     enabled: true
     type: 'Lifecycle'
     definition: {
       filters: {
         blobTypes: ['blockBlob']
-        prefixMatch: ['${one.name}/']
+        prefixMatch: ['${item.name}/']
       }
       actions: {
         baseBlob: {
           delete: {
-            daysAfterModificationGreaterThan: one.days
+            daysAfterModificationGreaterThan: item.days
           }
         }
       }
@@ -185,7 +185,7 @@ var contentRules = [
   }
 ]
 
-// Rows on their way into the database by BULK INSERT: a load removes its file, so one that is left is of a crash.
+// Rows for BULK INSERT: a load deletes its file, so a remaining file was left by a crash.
 var bulkRule = {
   name: 'remove-bulk'
   enabled: true
@@ -205,7 +205,7 @@ var bulkRule = {
   }
 }
 
-// Of every container, also those that the host makes for itself: what was overwritten or deleted.
+// Overwritten and deleted blobs in every container, including those that the host creates for itself.
 var versionRule = {
   name: 'remove-old-versions'
   enabled: true
@@ -255,7 +255,7 @@ resource queueUser 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
   }
 }
 
-// Who wrote and deleted blobs. Not who read: the host looks at its queues and locks every second.
+// Writes and deletions of blobs. Not reads: the host reads its queues and locks every second.
 resource blobAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
   name: 'audit'
   scope: blobs

@@ -1,11 +1,11 @@
 -- Roles in RS_DB. Run in RS_DB as its owner; safe to run again.
 --   sqlcmd -b -v FastStatsSchema="dbo" -i rs_db_roles.sql …
 
--- The bridge's own schema. Its tables come by `bridge db migrate`.
+-- The bridge's own schema. `bridge db migrate` creates its tables.
 IF SCHEMA_ID(N'bridge') IS NULL EXEC(N'CREATE SCHEMA bridge AUTHORIZATION dbo');
 GO
 
--- bridge_app: what the functions and the commands of operators do.
+-- bridge_app: for the function app and the commands of operators.
 IF DATABASE_PRINCIPAL_ID(N'bridge_app') IS NULL CREATE ROLE bridge_app;
 GO
 GRANT SELECT ON SCHEMA::bridge TO bridge_app;
@@ -14,9 +14,9 @@ GRANT UPDATE ON SCHEMA::bridge TO bridge_app;
 GRANT DELETE ON SCHEMA::bridge TO bridge_app;
 GO
 
--- Of FastStats' tables: rows are added, never removed. Changed is only what tells of an upload that was done anew, and
--- whose a response is that had found no broadcast. Read is what the database made up itself (their numbers) and what is
--- counted; addresses and keys of persons cannot be read back.
+-- FastStats' tables: rows are inserted, never deleted. Updated are only the figures of an upload that was repeated, and the
+-- broadcast of a response that was unmatched when it was loaded. Read are only ids that the database generated and columns
+-- that are counted; addresses and keys of persons cannot be read back.
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[Broadcasts] TO bridge_app;
 GRANT SELECT (Id) ON OBJECT::[$(FastStatsSchema)].[Broadcasts] TO bridge_app;
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[BroadcastsDetail] TO bridge_app;
@@ -27,15 +27,15 @@ GRANT SELECT (Id, MessageType) ON OBJECT::[$(FastStatsSchema)].[Response] TO bri
 GRANT UPDATE (BroadcastId, MessageName) ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_app;
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[ResponseDetails] TO bridge_app;
 GO
--- The columns are compared with the schema map at start.
+-- At start, the bridge compares the columns with the schema map.
 GRANT VIEW DEFINITION ON OBJECT::[$(FastStatsSchema)].[Broadcasts] TO bridge_app;
 GRANT VIEW DEFINITION ON OBJECT::[$(FastStatsSchema)].[BroadcastsDetail] TO bridge_app;
 GRANT VIEW DEFINITION ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_app;
 GRANT VIEW DEFINITION ON OBJECT::[$(FastStatsSchema)].[ResponseDetails] TO bridge_app;
 GO
 
--- bridge_migrations: who runs `bridge db migrate`. It makes and changes tables in the schema bridge, and nothing else:
--- without ALTER on a schema the right to create tables makes none.
+-- bridge_migrations: for whoever runs `bridge db migrate`. It creates and alters tables in the schema bridge only: CREATE
+-- TABLE is of no use in a schema without ALTER on it.
 IF DATABASE_PRINCIPAL_ID(N'bridge_migrations') IS NULL CREATE ROLE bridge_migrations;
 GO
 GRANT CREATE TABLE TO bridge_migrations;
@@ -47,8 +47,8 @@ GRANT UPDATE ON SCHEMA::bridge TO bridge_migrations;
 GRANT DELETE ON SCHEMA::bridge TO bridge_migrations;
 GO
 
--- bridge_erasure: for who runs `bridge erase`, together with bridge_app; the function app is no member. It finds a
--- person's responses, and anonymises or deletes them. Where ERASE_RESPONSES is `anonymise`, DELETE on Response may go.
+-- bridge_erasure: for whoever runs `bridge erase`, together with bridge_app; the function app is not a member. It finds a
+-- person's responses, and anonymises or deletes them. If ERASE_RESPONSES is `anonymise`, DELETE on Response is not needed.
 IF DATABASE_PRINCIPAL_ID(N'bridge_erasure') IS NULL CREATE ROLE bridge_erasure;
 GO
 GRANT SELECT (CommunicationKey, Email, Id, Urn) ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_erasure;

@@ -172,7 +172,7 @@ def test_what_is_made_has_tags_and_is_named_by_the_convention() -> None:
                 continue
             assert any("tags" in text for text in strings(config["tags"])), f"{path.name}: {symbol}"
             named = " ".join(strings(config["name"]))
-            assert re.search(r"\bname\b|\w+Name\b|guid|\bone\b", named), f"{path.name}: {symbol} is named {named}"
+            assert re.search(r"\bname\b|\w+Name\b|guid|\bitem\b", named), f"{path.name}: {symbol} is named {named}"
 
 
 # Settings
@@ -420,7 +420,7 @@ def test_with_private_networking_nothing_is_reached_from_outside(kind: str, grou
     assert chosen(config["properties"]["publicNetworkAccess"]) == ("Disabled", "Enabled")
     if "networkAcls" in config["properties"]:
         assert chosen(config["properties"]["networkAcls"]["defaultAction"]) == ("Deny", "Allow")
-    endpoints = [*variable("private_endpoints", "needed"), *variable("private_endpoints", "sql")]
+    endpoints = [*variable("private_endpoints", "required"), *variable("private_endpoints", "sql")]
     assert groups <= {endpoint["groupId"] for endpoint in endpoints}
 
 

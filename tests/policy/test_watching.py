@@ -1,4 +1,4 @@
-"""What watches in Azure fits what the bridge logs: rules, queries and workbook against the code, without Azure."""
+"""Alert rules, queries and the workbook match what the bridge logs; checked against the code, without Azure."""
 
 import ast
 import json
@@ -26,7 +26,7 @@ MODULES = PROJECT / "infra" / "modules" / "watching"
 LINES = (QUERIES / "lines.kql").read_text()
 WORKBOOK = json.loads((QUERIES / "workbook.json").read_text())
 
-#: The tables as Azure documents them, as far as they are asked for.
+#: The tables that the queries use, with their columns as Azure documents them.
 SCHEMA = {
     "traces": "(timestamp: datetime, message: string, severityLevel: int, operation_Name: string)",
     "requests": "(timestamp: datetime, name: string, operation_Name: string, success: string, resultCode: string, "
@@ -52,9 +52,9 @@ def resources(kind: str) -> list[dict[str, Any]]:
 
 
 def rules() -> list[dict[str, Any]]:
-    """The rules over lines, each with the text that is asked."""
-    found = module("log_alerts.bicep")["variables"]["rules"]["value"]
-    return [{**rule, "file": _file(rule["query"]), "text": _text(rule["query"])} for rule in found]
+    """The log search rules, each with the full text of its query."""
+    declared = module("log_alerts.bicep")["variables"]["rules"]["value"]
+    return [{**rule, "file": _file(rule["query"]), "text": _text(rule["query"])} for rule in declared]
 
 
 def _file(query: Any) -> str:
@@ -70,29 +70,29 @@ def workbook_queries() -> dict[str, str]:
     return {item["name"]: item["content"]["query"] for item in WORKBOOK["items"] if item["type"] == 3}
 
 
-def asked() -> dict[str, str]:
-    """Every query by a name."""
+def all_queries() -> dict[str, str]:
+    """Every query, by the name of its rule or chart."""
     return {rule["name"]: rule["text"] for rule in rules()} | workbook_queries()
 
 
 def own_part(query: str) -> str:
-    """A query without the text that all have, and without comments."""
+    """A query without the common prefix and without comments."""
     return re.sub(r"^\s*//.*$", "", query.replace(LINES, ""), flags=re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
 def analysed() -> dict[str, Any]:
-    """What Kusto's own language service says of every query."""
-    ended = subprocess.run(
+    """The result of Kusto's own language service for every query."""
+    process = subprocess.run(
         [str(find_node()), str(Path(__file__).with_name("analyse_kql.js")), str(PROJECT / "node_modules")],
-        input=json.dumps({"schema": SCHEMA, "queries": asked()}),
+        input=json.dumps({"schema": SCHEMA, "queries": all_queries()}),
         capture_output=True,
         text=True,
         check=True,
         timeout=120,
     )
-    found: dict[str, Any] = json.loads(ended.stdout)
-    return found
+    results: dict[str, Any] = json.loads(process.stdout)
+    return results
 
 
 # What the code logs
@@ -105,7 +105,7 @@ def parsed_modules() -> dict[Path, ast.Module]:
 
 @cache
 def functions() -> dict[str, list[ast.FunctionDef]]:
-    """The functions and methods of the code by name: several may share one."""
+    """The functions and methods of the code by name; several may share a name."""
     named: dict[str, list[ast.FunctionDef]] = {}
     for module in parsed_modules().values():
         for node in ast.walk(module):
@@ -118,7 +118,7 @@ def functions() -> dict[str, list[ast.FunctionDef]]:
 def log_extras() -> tuple[dict[str, ast.expr], ...]:
     """The fields of every log line: each dict with an `action` in the code, and each call of `fenced`.
 
-    A function that is spread into them, as `**broadcast.log_context()`, adds the names of the dicts that it makes.
+    A call that is unpacked into them, such as `**broadcast.log_context()`, adds the keys of the dicts that it returns.
     """
     (fence,) = functions()["fenced"]
     passed_on = set(ast.walk(fence))
@@ -131,7 +131,7 @@ def log_extras() -> tuple[dict[str, ast.expr], ...]:
 
 
 def _fields(node: ast.AST) -> dict[str, ast.expr]:
-    """What a dict, or a call of `fenced`, gives to a log line."""
+    """The fields that a dict, or a call of `fenced`, gives to a log line."""
     if isinstance(node, ast.Dict):
         pairs = [(key.value if isinstance(key, ast.Constant) else None, value) for key, value in _items(node)]
     elif isinstance(node, ast.Call) and _name(node.func) == "fenced":
@@ -156,7 +156,7 @@ def _name(function: ast.expr) -> str:
 
 
 def _spread(name: str) -> set[str]:
-    """The names in the dicts that the functions of a name make."""
+    """The keys of the dicts in the functions of this name."""
     return {
         str(key.value)
         for function in functions().get(name, [])
@@ -171,22 +171,24 @@ def logged_actions() -> set[str]:
     return {str(value.value) for extra in log_extras() if isinstance(value := extra["action"], ast.Constant)}
 
 
-def standing_fields() -> dict[str, Any]:
-    """The fields of the line `standing`, of a ledger in which something waits everywhere."""
+def heartbeat_fields() -> dict[str, Any]:
+    """The fields of the log line `standing` when something waits in every state and queue."""
     now = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    one = Waiting(1, now - timedelta(minutes=5), "J1-00000001")
+    waiting = Waiting(1, now - timedelta(minutes=5), "J1-00000001")
     poison = dict.fromkeys(
         (name.removesuffix("_queue") for name in Settings.model_fields if name.endswith("_queue")), 1
     )
-    return backlog_fields(dict.fromkeys(UNDER_WAY, one), dict.fromkeys(FileState, one), one, poison, now=now)
+    return backlog_fields(
+        dict.fromkeys(UNDER_WAY, waiting), dict.fromkeys(FileState, waiting), waiting, poison, now=now
+    )
 
 
 def logged_fields() -> set[str]:
-    return {name for extra in log_extras() for name in extra} | set(standing_fields())
+    return {name for extra in log_extras() for name in extra} | set(heartbeat_fields())
 
 
-def test_every_line_of_the_log_has_an_action() -> None:
-    without = [
+def test_every_log_line_has_an_action() -> None:
+    lines_without_action = [
         f"{path.name}:{node.lineno}"
         for path in (PROJECT / "shared").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
@@ -197,10 +199,10 @@ def test_every_line_of_the_log_has_an_action() -> None:
         and node.func.attr in {"debug", "info", "warning", "error", "exception", "critical"}
         and "extra" not in {keyword.arg for keyword in node.keywords}
     ]
-    assert without == []
+    assert lines_without_action == []
 
 
-def test_every_action_is_a_literal_in_one_spelling() -> None:
+def test_every_action_is_a_literal_in_kebab_case() -> None:
     assert all(isinstance(extra["action"], ast.Constant) for extra in log_extras())
     assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", action) for action in logged_actions())
 
@@ -208,41 +210,41 @@ def test_every_action_is_a_literal_in_one_spelling() -> None:
 # Queries
 
 
-@pytest.mark.parametrize("name", sorted(asked()))
-def test_azure_would_take_the_query(analysed: dict[str, Any], name: str) -> None:
+@pytest.mark.parametrize("name", sorted(all_queries()))
+def test_the_query_is_valid_kql(analysed: dict[str, Any], name: str) -> None:
     assert analysed[name]["faults"] == []
 
 
-@pytest.mark.parametrize("name", sorted(asked()))
-def test_a_query_asks_for_what_the_code_logs_only(name: str) -> None:
-    query = own_part(asked()[name])
+@pytest.mark.parametrize("name", sorted(all_queries()))
+def test_a_query_uses_only_actions_fields_and_states_that_the_code_logs(name: str) -> None:
+    query = own_part(all_queries()[name])
     actions = set(re.findall(r'action == "([^"]*)"', query))
     for group in re.findall(r"action in \(([^)]*)\)", query):
         actions |= set(re.findall(r'"([^"]*)"', group))
     assert actions <= logged_actions()
     fields = set(re.findall(r"\bfields\.(\w+)", query))
     for names, prefix, suffix in _computed(query):
-        fields |= {f"{prefix}{one}{suffix}" for one in names}
+        fields |= {f"{prefix}{part}{suffix}" for part in names}
     assert fields <= logged_fields()
     assert set(re.findall(r'fields\.state\) == "([^"]*)"', query)) <= set(State)
 
 
 def _computed(query: str) -> list[tuple[set[str], str, str]]:
-    """The names of fields that a query puts together: of a list, with what stands before and after each."""
+    """The field names that a query computes: the items of a list, with the prefix and suffix of each."""
     lists = {
         variable: set(re.findall(r'"([^"]*)"', names))
         for variable, names in re.findall(r"extend (\w+) = dynamic\(\[([^\]]*)\]\)", query)
     }
-    plain = [(lists[one], "", "") for one in re.findall(r"fields\[(\w+)\]", query)]
-    after = [(lists[one], "", text) for one, text in re.findall(r'fields\[strcat\((\w+), "(\w+)"\)\]', query)]
-    before = [(lists[one], text, "") for text, one in re.findall(r'fields\[strcat\("(\w+)", (\w+)\)\]', query)]
-    assert len(plain) + len(after) + len(before) == query.count("fields[")
-    return plain + after + before
+    plain = [(lists[name], "", "") for name in re.findall(r"fields\[(\w+)\]", query)]
+    suffixed = [(lists[name], "", text) for name, text in re.findall(r'fields\[strcat\((\w+), "(\w+)"\)\]', query)]
+    prefixed = [(lists[name], text, "") for text, name in re.findall(r'fields\[strcat\("(\w+)", (\w+)\)\]', query)]
+    assert len(plain) + len(suffixed) + len(prefixed) == query.count("fields[")
+    return plain + suffixed + prefixed
 
 
-@pytest.mark.parametrize("name", sorted(asked()))
-def test_codes_and_alerts_in_a_query_are_those_of_the_code(name: str) -> None:
-    query = own_part(asked()[name])
+@pytest.mark.parametrize("name", sorted(all_queries()))
+def test_codes_and_alerts_in_a_query_exist_in_the_code(name: str) -> None:
+    query = own_part(all_queries()[name])
     codes = set(re.findall(r'\bcode == "([^"]*)"', query))
     for group in re.findall(r"\bcode in \(([^)]*)\)", query):
         codes |= set(re.findall(r'"([^"]*)"', group))
@@ -258,9 +260,9 @@ def test_every_kind_of_alert_has_a_rule() -> None:
 def test_every_poison_queue_has_a_rule() -> None:
     (rule,) = (rule for rule in rules() if rule["name"] == "poison-messages")
     (names,) = re.findall(r"queue = dynamic\(\[([^\]]*)\]\)", rule["text"])
-    wanted = {name.removeprefix("poison_") for name in standing_fields() if name.startswith("poison_")}
-    assert set(re.findall(r'"([^"]*)"', names)) == wanted
-    assert len(wanted) == 3
+    queues = {name.removeprefix("poison_") for name in heartbeat_fields() if name.startswith("poison_")}
+    assert set(re.findall(r'"([^"]*)"', names)) == queues
+    assert len(queues) == 3
 
 
 def test_every_state_in_which_a_broadcast_waits_has_a_limit() -> None:
@@ -270,7 +272,7 @@ def test_every_state_in_which_a_broadcast_waits_has_a_limit() -> None:
     assert limits == set(re.findall(r'"(\w+)"', names)) == set(UNDER_WAY) - {State.NEEDS_OPERATOR}
 
 
-def test_the_limits_lie_above_those_at_which_the_bridge_gives_up_by_itself() -> None:
+def test_the_limits_are_above_the_time_outs_of_the_bridge() -> None:
     query = (QUERIES / "broadcast-stuck.kql").read_text()
     limits = {state: int(minutes) for state, minutes in re.findall(r'"(\w+)", (\d+)', query)}
     defaults = Settings.model_fields
@@ -281,7 +283,7 @@ def test_the_limits_lie_above_those_at_which_the_bridge_gives_up_by_itself() -> 
 # Rules
 
 
-def test_each_query_of_the_folder_is_that_of_one_rule() -> None:
+def test_each_query_file_belongs_to_one_rule() -> None:
     files = {path.name for path in QUERIES.glob("*.kql")} - {"lines.kql"}
     used = [rule["file"] for rule in rules()]
     assert sorted(used) == sorted(files)
@@ -306,16 +308,16 @@ def test_there_are_at_least_ten_rules() -> None:
         "Microsoft.EventGrid/systemTopics/eventSubscriptions",
     ],
 )
-def test_every_rule_tells_the_action_group(kind: str) -> None:
-    found = resources(kind)
-    assert found
-    for resource in found:
+def test_every_rule_notifies_the_action_group(kind: str) -> None:
+    of_kind = resources(kind)
+    assert of_kind
+    for resource in of_kind:
         config = resource.get("config", resource)
         properties = config["properties"]
         assert "actionGroupId" in json.dumps(properties.get("actions", properties.get("destination")))
-    callers = [one for one in module("watching.bicep")["modules"].values() if "actionGroupId" in _params(one)]
+    callers = [call for call in module("watching.bicep")["modules"].values() if "actionGroupId" in _params(call)]
     assert len(callers) == 6
-    assert all("actionGroup" in json.dumps(_params(one)["actionGroupId"]) for one in callers)
+    assert all("actionGroup" in json.dumps(_params(call)["actionGroupId"]) for call in callers)
 
 
 def _params(called: dict[str, Any]) -> dict[str, Any]:
@@ -324,23 +326,23 @@ def _params(called: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-def test_the_modules_that_are_called_are_those_that_there_are() -> None:
-    called = {one["detail"]["path"] for one in module("watching.bicep")["modules"].values()}
+def test_every_module_is_called() -> None:
+    called = {call["detail"]["path"] for call in module("watching.bicep")["modules"].values()}
     assert called == {path.name for path in MODULES.glob("*.bicep")} - {"watching.bicep"}
 
 
 @pytest.mark.parametrize("name", sorted(path.name for path in MODULES.glob("*.bicep")))
-def test_every_parameter_is_used_and_every_one_that_is_needed_is_given(name: str) -> None:
+def test_every_parameter_is_used_and_every_required_parameter_is_set(name: str) -> None:
     text, parameters = (MODULES / name).read_text(), module(name)["parameters"]
     for parameter in parameters:
         assert len(re.findall(rf"\b{parameter}\b", text)) > 1, parameter
-    needed = {parameter for parameter, declared in parameters.items() if declared.get("default") is None}
+    required = {parameter for parameter, declared in parameters.items() if declared.get("default") is None}
     for called in module("watching.bicep")["modules"].values():
         if called["detail"]["path"] == name:
-            assert set(_params(called)) == needed
+            assert set(_params(called)) == required
 
 
-def test_a_rule_has_dimensions_that_its_query_gives_and_a_time(analysed: dict[str, Any]) -> None:
+def test_the_query_of_a_rule_returns_its_dimensions_and_a_time(analysed: dict[str, Any]) -> None:
     for rule in rules():
         columns = analysed[rule["name"]]["columns"]
         assert all(columns[dimension] == "string" for dimension in rule["dimensions"]), rule["name"]
@@ -348,29 +350,28 @@ def test_a_rule_has_dimensions_that_its_query_gives_and_a_time(analysed: dict[st
         assert rule["severity"] in range(5)
 
 
-def test_rules_look_further_back_than_they_look_often() -> None:
+def test_the_window_of_a_rule_spans_three_evaluations() -> None:
     parameters = module("log_alerts.bicep")["parameters"]
     minutes = [int(parameters[name]["default"][2:-1]) for name in ("windowSize", "evaluationFrequency")]
     assert minutes[0] >= 3 * minutes[1]
 
 
-def test_what_is_put_off_again_and_again_is_told() -> None:
-    """Nothing else would: a timer that comes every five minutes never fails more than three times in fifteen."""
+def test_work_that_is_postponed_repeatedly_raises_an_alert() -> None:
+    """No other rule would fire: a timer that runs every five minutes never fails more than three times in fifteen."""
     (rule,) = (rule for rule in rules() if rule["name"] == "work-put-off")
     assert rule["periods"] > 1
-    put_off = {action for action in logged_actions() if action.endswith(("-later", "-failed"))}
-    # These have a rule that knows of the broadcast or file, or an end.
+    postponed = {action for action in logged_actions() if action.endswith(("-later", "-failed"))}
+    # These end by themselves, or have a rule about their broadcast or file.
     others = {"gather-later", "compare-later", "recall-failed"}
-    assert {action for action in put_off if f'"{action}"' in rule["text"]} == put_off - others
+    assert {action for action in postponed if f'"{action}"' in rule["text"]} == postponed - others
     (periods,) = [
-        one["properties"]["criteria"]["allOf"][0]["failingPeriods"]
+        resource.get("config", resource)["properties"]["criteria"]["allOf"][0]["failingPeriods"]
         for resource in resources("Microsoft.Insights/scheduledQueryRules")
-        for one in [resource.get("config", resource)]
     ]
     assert all("periods" in json.dumps(value) for value in periods.values())
 
 
-def test_lines_are_not_sampled_away() -> None:
+def test_log_lines_are_exempt_from_sampling() -> None:
     host = json.loads((PROJECT / "host.json").read_text())
     sampling = host["logging"]["applicationInsights"]["samplingSettings"]
     assert not sampling["isEnabled"] or "Trace" in sampling["excludedTypes"].split(";")
@@ -379,28 +380,28 @@ def test_lines_are_not_sampled_away() -> None:
 # The workbook
 
 
-def test_the_workbook_shows_what_it_is_for() -> None:
-    wanted = [
+def test_the_workbook_has_its_charts() -> None:
+    titles = [
         "under way",
         "by state and age",
         "Funnel",
         "Responses over time",
-        "not taken, by reason",
-        "between a response file's last change and its gathering",
-        "Files that wait, and minutes that the oldest waits",
+        "Rejected rows, by reason",
+        "from a response file's last change to its gathering",
+        "Waiting files, and minutes that the oldest has waited",
         "Errors by code",
     ]
-    assert all(any(part in name for name in workbook_queries()) for part in wanted)
+    assert all(any(title in name for name in workbook_queries()) for title in titles)
     assert WORKBOOK["version"] == "Notebook/1.0"
 
 
-def test_every_query_of_the_workbook_reads_lines_as_the_rules_do_and_follows_the_time() -> None:
+def test_every_chart_has_the_common_prefix_and_follows_the_time_range() -> None:
     items = [item for item in WORKBOOK["items"] if item["type"] == 3]
     (parameters,) = (item["content"]["parameters"] for item in WORKBOOK["items"] if item["type"] == 9)
     for item in items:
         query = item["content"]["query"]
         assert query.startswith((LINES, "requests")), item["name"]
-        assert item["content"]["timeContextFromParameter"] in {one["name"] for one in parameters}
+        assert item["content"]["timeContextFromParameter"] in {parameter["name"] for parameter in parameters}
     assert len({item["name"] for item in items}) == len(items)
 
 

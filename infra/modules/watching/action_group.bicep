@@ -1,9 +1,9 @@
-// Who is told when an alert fires.
+// The action group: who is notified when an alert fires.
 
 param tags object
 param baseName string
 
-@description('Who is told by mail; empty: nobody.')
+@description('Address that is notified by mail; empty: none.')
 param alertEmail string
 
 var operators = [
@@ -20,7 +20,7 @@ resource actionGroup 'Microsoft.Insights/actionGroups@2023-01-01' = {
   tags: tags
   properties: {
     enabled: true
-    // At most 12 characters: they stand in the subject of a mail.
+    // At most 12 characters; shown in the subject of each mail.
     groupShortName: 'bridge'
     emailReceivers: empty(alertEmail) ? [] : operators
   }

@@ -1,4 +1,4 @@
-// The health endpoint is asked every five minutes from five places.
+// An availability test: requests the health endpoint every five minutes from five locations.
 
 param location string
 param tags object
@@ -6,10 +6,10 @@ param baseName string
 param applicationInsightsId string
 param functionAppHostName string
 
-@description('Who is told.')
+@description('The action group that the alert notifies.')
 param actionGroupId string
 
-@description('From where it is asked; Azure\'s names of the places.')
+@description('Test locations, by their Azure names.')
 param places array = [
   'emea-nl-ams-azr'
   'emea-gb-db3-azr'
@@ -21,7 +21,7 @@ param places array = [
 resource test 'Microsoft.Insights/webtests@2022-06-15' = {
   name: '${baseName}-health'
   location: location
-  // By this tag the portal finds the test at its component.
+  // The portal links the test to its Application Insights component by this tag.
   tags: union(tags, {
     'hidden-link:${applicationInsightsId}': 'Resource'
   })
@@ -35,8 +35,8 @@ resource test 'Microsoft.Insights/webtests@2022-06-15' = {
     Timeout: 60
     RetryEnabled: true
     Locations: [
-      for place in places: {
-        Id: place
+      for testLocation in places: {
+        Id: testLocation
       }
     ]
     Request: {
@@ -61,7 +61,7 @@ resource unhealthy 'Microsoft.Insights/metricAlerts@2018-03-01' = {
     'hidden-link:${test.id}': 'Resource'
   })
   properties: {
-    description: 'The health endpoint does not answer 200 at two places or more. docs/how-to/watch.md says what to do.'
+    description: 'The health endpoint did not return 200 to two or more test locations. What to do: docs/how-to/watch.md.'
     enabled: true
     severity: 1
     scopes: [

@@ -1,7 +1,7 @@
-// Alerts over what the bridge logs. The queries stand in infra/watching, one file a rule.
+// Log search alerts over the bridge's log lines. The queries are in infra/watching, one file per rule.
 //
-// Each rule looks at more time than lies between two looks, for lines arrive some minutes late. What it finds again and
-// again is one alert, by its dimensions; it is over by itself when nothing is found any more.
+// The window of each rule is longer than its evaluation interval, because log lines arrive some minutes late. Matches with
+// the same dimensions in consecutive evaluations are one alert, which resolves when nothing matches any more.
 
 param location string
 param tags object
@@ -13,57 +13,57 @@ param workspaceId string
 @description('Application Insights component of the function app.')
 param applicationInsightsId string
 
-@description('Who is told.')
+@description('The action group that the alerts notify.')
 param actionGroupId string
 
-@description('How often the rules look.')
+@description('How often the rules are evaluated.')
 param evaluationFrequency string = 'PT5M'
 
-@description('How far back they look.')
+@description('The time range that each evaluation covers.')
 param windowSize string = 'PT15M'
 
-// The log lines with their fields; the rules ask for these.
+// The log lines with their fields: the common prefix of the queries.
 var lines = loadTextContent('../../watching/lines.kql')
 
 var rules = [
   {
     name: 'poison-messages'
-    description: 'Messages failed too often and lie in a poison queue.'
+    description: 'A poison queue contains messages that failed too often.'
     query: '${lines}\n${loadTextContent('../../watching/poison-messages.kql')}'
     severity: 2
     dimensions: ['queue']
   }
   {
     name: 'broadcast-stuck'
-    description: 'A broadcast waits longer in its state than it should need.'
+    description: 'A broadcast has been in its state for longer than expected.'
     query: '${lines}\n${loadTextContent('../../watching/broadcast-stuck.kql')}'
     severity: 2
     dimensions: ['broadcast', 'state']
   }
   {
     name: 'needs-operator'
-    description: 'Nobody knows whether a message went out: its broadcast waits for a decision.'
+    description: 'It is unknown whether a message was sent; its broadcast waits for a decision of an operator.'
     query: '${lines}\n${loadTextContent('../../watching/needs-operator.kql')}'
     severity: 1
     dimensions: ['broadcast']
   }
   {
     name: 'broadcast-failed'
-    description: 'A broadcast ended with an error; nobody was mailed.'
+    description: 'A broadcast failed; nobody was mailed.'
     query: '${lines}\n${loadTextContent('../../watching/broadcast-failed.kql')}'
     severity: 3
     dimensions: ['broadcast', 'code']
   }
   {
     name: 'no-response-file'
-    description: 'No response file came for longer than is set.'
+    description: 'No response file arrived within the time set for its layout.'
     query: '${lines}\n${loadTextContent('../../watching/no-response-file.kql')}'
     severity: 2
     dimensions: ['subject']
   }
   {
     name: 'report-gap'
-    description: 'The responses of a broadcast lag behind the report of Optimizely, more and more so.'
+    description: 'RS_DB has fewer responses of a broadcast than Optimizely reports, and the gap is growing.'
     query: '${lines}\n${loadTextContent('../../watching/report-gap.kql')}'
     severity: 2
     dimensions: ['subject']
@@ -77,7 +77,7 @@ var rules = [
   }
   {
     name: 'failed-functions'
-    description: 'Invocations of a function fail again and again.'
+    description: 'Invocations of a function fail repeatedly.'
     query: loadTextContent('../../watching/failed-functions.kql')
     severity: 2
     dimensions: ['operation_Name']
@@ -85,39 +85,39 @@ var rules = [
   }
   {
     name: 'work-put-off'
-    description: 'Something could not be done for half an hour and more, and is tried again and again.'
+    description: 'The same work has been postponed for half an hour or more; the bridge keeps retrying.'
     query: '${lines}\n${loadTextContent('../../watching/work-put-off.kql')}'
     severity: 2
     dimensions: ['what']
-    // Each is as long as the time that a rule looks back.
+    // Each period is one windowSize.
     periods: 3
   }
   {
     name: 'host-key-refused'
-    description: 'An SFTP site showed a host key that is not pinned.'
+    description: 'An SFTP site presented a host key that is not pinned.'
     query: '${lines}\n${loadTextContent('../../watching/host-key-refused.kql')}'
     severity: 1
     dimensions: []
   }
   {
     name: 'database-unavailable'
-    description: 'The database does not answer, is full, or does not let the bridge in.'
+    description: 'The database is unreachable or full, or refuses the login of the bridge.'
     query: '${lines}\n${loadTextContent('../../watching/database-unavailable.kql')}'
     severity: 1
     dimensions: ['code']
-    // A failover is over in less than that.
+    // A failover causes fewer errors than that.
     threshold: 5
   }
   {
     name: 'optimizely-refuses'
-    description: 'Optimizely refuses the login of the REST API or of the SFTP site.'
+    description: 'Optimizely rejects the login to the REST API or the SFTP site.'
     query: '${lines}\n${loadTextContent('../../watching/optimizely-refuses.kql')}'
     severity: 1
     dimensions: ['code']
   }
   {
     name: 'bridge-silent'
-    description: 'The bridge says nothing: no timer runs, or no line arrives.'
+    description: 'No heartbeat of the bridge: no timer runs, or no log line arrives.'
     query: '${lines}\n${loadTextContent('../../watching/bridge-silent.kql')}'
     severity: 1
     dimensions: []
@@ -126,7 +126,7 @@ var rules = [
   }
   {
     name: 'log-quota'
-    description: 'The daily quota of the workspace is used up: the other rules see nothing any more.'
+    description: 'The daily quota of the workspace is used up; the other rules see no log lines until it is reset.'
     query: loadTextContent('../../watching/log-quota.kql')
     severity: 1
     dimensions: []
@@ -142,7 +142,7 @@ resource alerts 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = [
     kind: 'LogAlert'
     properties: {
       displayName: '${baseName}: ${rule.name}'
-      description: '${rule.description} docs/how-to/watch.md says what to do.'
+      description: '${rule.description} What to do: docs/how-to/watch.md.'
       enabled: true
       severity: rule.severity
       scopes: [rule.?scope ?? applicationInsightsId]

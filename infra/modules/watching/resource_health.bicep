@@ -1,12 +1,12 @@
-// Azure itself says that something of the bridge is not available.
+// Alerts when Azure Resource Health reports a resource of the bridge as unavailable or degraded.
 
 param tags object
 param baseName string
 
-@description('What is watched.')
+@description('The resources to watch.')
 param resourceIds array
 
-@description('Who is told.')
+@description('The action group that the alert notifies.')
 param actionGroupId string
 
 resource health 'Microsoft.Insights/activityLogAlerts@2020-10-01' = {

@@ -1,15 +1,15 @@
-// A secret of the key vault runs out in 30 days, or has run out.
+// Alerts when a secret in the key vault expires within 30 days or has expired.
 //
-// The vault tells it to Event Grid, which raises an alert of Azure Monitor. No query could: the vault's log has no line
-// of a secret that nobody touches, and its metrics know no date. It concerns secrets that have an expiry date only, and
-// versions that were made after this subscription.
+// The vault publishes an event to Event Grid, which raises an Azure Monitor alert. No query could: the vault's log has no
+// line about a secret that nobody touches, and its metrics have no expiry date. Only secrets with an expiry date are
+// covered, and only versions created after this event subscription.
 
 param location string
 param tags object
 param baseName string
 param keyVaultId string
 
-@description('Who is told.')
+@description('The action group that the alert notifies.')
 param actionGroupId string
 
 resource topic 'Microsoft.EventGrid/systemTopics@2025-02-15' = {
@@ -37,7 +37,7 @@ resource expiry 'Microsoft.EventGrid/systemTopics/eventSubscriptions@2025-02-15'
       endpointType: 'MonitorAlert'
       properties: {
         severity: 'Sev2'
-        description: 'A secret of the bridge runs out in 30 days or has run out. docs/how-to/watch.md says what to do.'
+        description: 'A secret of the bridge expires within 30 days or has expired. What to do: docs/how-to/watch.md.'
         actionGroups: [actionGroupId]
       }
     }

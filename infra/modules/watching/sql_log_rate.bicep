@@ -1,13 +1,13 @@
-// The Azure SQL database writes its log as fast as its tier lets it: loads of responses wait for it.
+// Alerts when the Azure SQL database reaches the log rate limit of its tier, which slows down the loads of responses.
 
 param tags object
 param baseName string
 param sqlDatabaseId string
 
-@description('Who is told.')
+@description('The action group that the alert notifies.')
 param actionGroupId string
 
-@description('Percent of the log rate of the tier, on average over 15 minutes.')
+@description('Percentage of the tier\'s log rate limit, averaged over 15 minutes.')
 param threshold int = 90
 
 resource logRate 'Microsoft.Insights/metricAlerts@2018-03-01' = {
@@ -15,7 +15,7 @@ resource logRate 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'The database writes its log as fast as its tier lets it. docs/how-to/watch.md says what to do.'
+    description: 'The database has reached the log rate limit of its tier. What to do: docs/how-to/watch.md.'
     enabled: true
     severity: 3
     scopes: [sqlDatabaseId]

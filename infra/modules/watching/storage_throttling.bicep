@@ -1,14 +1,14 @@
-// The storage account turns requests away.
+// Alerts when the storage account throttles requests.
 
 param tags object
 param baseName string
 param storageAccountId string
 param storageAccountName string
 
-@description('Who is told.')
+@description('The action group that the alert notifies.')
 param actionGroupId string
 
-@description('Requests turned away in 15 minutes that nobody is told of: the clients ask again.')
+@description('Throttled requests per 15 minutes that raise no alert: the clients retry.')
 param threshold int = 10
 
 resource throttling 'Microsoft.Insights/metricAlerts@2018-03-01' = {
@@ -16,7 +16,7 @@ resource throttling 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'The storage account ${storageAccountName} turns requests away. docs/how-to/watch.md says what to do.'
+    description: 'The storage account ${storageAccountName} throttles requests. What to do: docs/how-to/watch.md.'
     enabled: true
     severity: 3
     scopes: [storageAccountId]

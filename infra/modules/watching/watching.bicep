@@ -1,12 +1,12 @@
-// Watching: who is told, of what, and a workbook to look at. docs/how-to/watch.md says what each alert means.
+// Monitoring: the alerts, whom they notify, and a workbook. docs/how-to/watch.md explains each alert.
 
-@description('Where the resources are; that of the key vault, whose events are listened to.')
+@description('Region of the resources: that of the key vault, whose events are subscribed to.')
 param location string
 
 @description('Tags of every resource.')
 param tags object
 
-@description('What the names of the resources begin with.')
+@description('Prefix of the resource names.')
 param baseName string
 
 @description('Log Analytics workspace of Application Insights.')
@@ -30,13 +30,13 @@ param functionAppHostName string
 @description('Key vault with the secrets of the function app.')
 param keyVaultId string
 
-@description('Azure SQL database; empty where the database is brought along.')
+@description('Azure SQL database; empty with an existing database.')
 param sqlDatabaseId string
 
-@description('Who is told by mail; empty: nobody, and the alerts are seen in the portal only.')
+@description('Address that is notified by mail; empty: none, and alerts appear in the portal only.')
 param alertEmail string
 
-@description('Whether the health endpoint is asked from outside; only where the function app can be reached from there.')
+@description('Whether an availability test requests the health endpoint from the internet; the function app must be reachable from there.')
 param availabilityTest bool = true
 
 module actionGroup 'action_group.bicep' = {
@@ -124,5 +124,5 @@ module workbook 'workbook.bicep' = {
   }
 }
 
-@description('The action group, for alerts of other modules.')
+@description('The action group, for alerts in other modules.')
 output actionGroupId string = actionGroup.outputs.id

@@ -1,4 +1,4 @@
-// What is under way, what came of it and what went wrong, at a glance.
+// The workbook: broadcasts under way, their results, and errors at a glance.
 
 param location string
 param tags object
@@ -6,7 +6,7 @@ param baseName string
 param applicationInsightsId string
 
 resource workbook 'Microsoft.Insights/workbooks@2023-06-01' = {
-  // A workbook's name has to be a GUID.
+  // A workbook's name must be a GUID.
   name: guid(resourceGroup().id, baseName, 'workbook')
   location: location
   tags: tags
