@@ -19,7 +19,7 @@ from shared.ledger.broadcasts import advance, lease_name
 from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import HeldLease, release_all
 from shared.routes.route import Route
-from shared.steps.row_counts import broadcast_figures
+from shared.steps.row_counts import broadcast_counts
 from shared.steps.runner import Runner, Wait
 from shared.telemetry import log, traceback_location
 
@@ -155,7 +155,7 @@ def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
             return
     if broadcast.state in ENDED:
         bridge.ledger.broadcasts.update(broadcast, reported_at=bridge.clock.now())
-    extra = {"action": "end", **broadcast.log_context(), **broadcast_figures(broadcast)}
+    extra = {"action": "end", **broadcast.log_context(), **broadcast_counts(broadcast)}
     log.info("Broadcast %s is %s.", broadcast.key, broadcast.state, extra=extra)
 
 

@@ -27,8 +27,8 @@ from shared.ledger.responses.staging import NewOfType
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
 from shared.response_file import FileState, LoadCounts, ResponseFile
-from shared.steps.response_rejects import keeping_rejects
-from shared.steps.row_counts import load_figures, tell_rejects, tell_responses
+from shared.steps.response_rejects import write_rejects
+from shared.steps.row_counts import load_counts, log_rejects, log_responses
 from shared.steps.runner import Runner, Wait
 from shared.storage import blob_names
 from shared.telemetry import log
@@ -117,7 +117,7 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[Response
     reader = ResponseReader(bridge.responses.chunks(blob_names.response_file(file)), found[1], name=file.name)
     zone = ZoneInfo(bridge.settings.database_time_zone)
     columns: dict[str, None] = {}
-    rows = keeping_rejects(bridge, file, reader)
+    rows = write_rejects(bridge, file, reader)
     responses.stage(bridge.bulk, file, load_id, _noting_details(rows, columns), zone)
     with bridge.rs_database.writing() as connection:
         rs_db = bridge.rs_db if bridge.settings.responses_to != "files" else None
@@ -157,10 +157,10 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[Response
         counts.loaded,
         counts.known,
         counts.rejected,
-        extra={"action": "load", "file": file.name, **load_figures(counts)},
+        extra={"action": "load", "file": file.name, **load_counts(counts)},
     )
-    tell_responses(counts.by_type, file=file.name)
-    tell_rejects(reader.rejects, file=file.name)
+    log_responses(counts.by_type, file=file.name)
+    log_rejects(reader.rejects, file=file.name)
     if refused is not None and reader.rows_good == 0:
         # To whoever waits for its rows it has failed: a column or a date is written otherwise than its layout says.
         log.error("%s", refused, extra={"action": "fail", "file": file.name, "code": refused.code})

@@ -1,7 +1,7 @@
-"""The reject file of a response file: where a row stands that was refused, and why, for an operator to download.
+"""The reject file of a response file: which rows were refused and why, for an operator to download.
 
-It names line, reason and column, and holds no value: the response file itself is kept beside it, so that no more places
-than needed know of a person. The values that a column may be refused for stand in docs/reference/response-files.md.
+It has line, reason and column, and no value: the response file itself is kept, and personal data stays in one file. The
+values for which a column is refused are in docs/reference/response-files.md.
 """
 
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ from shared.storage import blob_names
 from shared.telemetry import log
 
 
-def keeping_rejects(bridge: Bridge, file: ResponseFile, reader: ResponseReader) -> Iterator[tuple[int, Response]]:
-    """The good rows of a response file; once they are read the reject file tells of the others.
+def write_rejects(bridge: Bridge, file: ResponseFile, reader: ResponseReader) -> Iterator[tuple[int, Response]]:
+    """The valid rows of a response file; once all are read, the reject file has the others.
 
-    It takes the place of the one of an earlier load, and is removed where no row is refused. A file that is not read to
-    its end leaves the earlier one.
+    It replaces the reject file of an earlier load, and is removed if no row is refused. If the file is not read to its
+    end, the earlier one remains.
 
     Args:
         bridge: the bridge.
@@ -31,15 +31,15 @@ def keeping_rejects(bridge: Bridge, file: ResponseFile, reader: ResponseReader) 
         TerminalError: what the reader raises.
     """
     blob, layout = blob_names.response_reject_file(file.id), RejectFile(("Column",))
-    with bridge.rejects.writer(blob) as kept:
-        kept.write(layout.header())
+    with bridge.rejects.writer(blob) as reject_file:
+        reject_file.write(layout.header())
         for line, row in reader.rows():
             if isinstance(row, Response):
                 yield line, row
             else:
-                kept.write(layout.row(line, row, (reader.refused_field,)))
+                reject_file.write(layout.row(line, row, (reader.refused_field,)))
         if reader.rejects:
-            kept.commit({"rows": str(reader.rejects.total())}, replace=True)
+            reject_file.commit({"rows": str(reader.rejects.total())}, replace=True)
             log.warning(
                 "Response file %s: %d rows rejected; lines and reasons are in %s/%s.",
                 file.name,

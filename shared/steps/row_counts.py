@@ -1,4 +1,4 @@
-"""Figures of rows, told in log lines of one number each: what queries sum up (docs/how-to/watch.md)."""
+"""Counts of rows as fields of log lines, which the queries sum up (docs/how-to/watch.md)."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -11,17 +11,17 @@ from shared.telemetry import log
 _TYPES = frozenset(MessageType)
 
 
-def tell_rejects[Reason: str](rows_by_reason: Mapping[Reason, int], *, file: str) -> None:
-    """Tell how many rows of a delivery file or response file were not taken, by reason."""
+def log_rejects[Reason: str](rows_by_reason: Mapping[Reason, int], *, file: str) -> None:
+    """Log how many rows of a delivery file or response file were rejected, a line for each reason."""
     for reason, rows in rows_by_reason.items():
         extra = {"action": "rejects", "file": file, "reason": str(reason), "rows": rows}
-        log.info("File %s: %d rows are not taken (%s).", file, rows, reason, extra=extra)
+        log.info("File %s: %d rows rejected (%s).", file, rows, reason, extra=extra)
 
 
-def tell_responses(rows_by_type: Mapping[str, int], *, file: str) -> None:
-    """Tell how many responses were loaded, by message type.
+def log_responses(rows_by_type: Mapping[str, int], *, file: str) -> None:
+    """Log how many responses were loaded, a line for each message type.
 
-    A type that is not among those that FastStats knows is text from a file, and may be anything: it is not told.
+    A type that FastStats does not know is text from a file and could be anything: it is logged as `other`.
     """
     known: Counter[str] = Counter()
     for message_type, rows in rows_by_type.items():
@@ -31,8 +31,8 @@ def tell_responses(rows_by_type: Mapping[str, int], *, file: str) -> None:
         log.info("Response file %s: %d responses %s.", file, rows, message_type, extra=extra)
 
 
-def broadcast_figures(broadcast: Broadcast) -> dict[str, str | int | None]:
-    """How far a broadcast came, as fields of a log line: None for what it did not come to."""
+def broadcast_counts(broadcast: Broadcast) -> dict[str, str | int | None]:
+    """State and counts of a broadcast as fields of a log line; None for a count that it did not reach."""
     rows = broadcast.rows
     return {
         "state": broadcast.state,
@@ -43,7 +43,7 @@ def broadcast_figures(broadcast: Broadcast) -> dict[str, str | int | None]:
     }
 
 
-def load_figures(counts: LoadCounts) -> dict[str, int]:
+def load_counts(counts: LoadCounts) -> dict[str, int]:
     """The counts of a load as fields of a log line."""
     return {
         "read": counts.read,

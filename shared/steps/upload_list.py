@@ -15,7 +15,7 @@ from shared.ledger.effects import Effect, Kind
 from shared.routes.evidence import Evidence, StartEvidence
 from shared.routes.route import SendStatus, StagedList
 from shared.steps.broadcast_step import BroadcastStep, run_steps
-from shared.steps.row_counts import tell_rejects
+from shared.steps.row_counts import log_rejects
 from shared.steps.runner import Wait
 from shared.steps.stage import stage
 from shared.steps.staged_list import Staged
@@ -66,7 +66,7 @@ def _stage(step: BroadcastStep) -> Broadcast:
         **_row_columns(staged.counts),
     )
     if first_time:
-        tell_rejects(staged.reasons, file=request.delivery_file)
+        log_rejects(staged.reasons, file=request.delivery_file)
     return changed
 
 
