@@ -1,8 +1,8 @@
-"""What an error of SQL Server or Azure SQL means to the bridge, by its number and never by its text.
+"""Maps errors of SQL Server and Azure SQL to the catalogue, by their numbers and never by their text.
 
-pyodbc carries an error as `(SQLSTATE, text)`. The text strings the driver's records together, each with its native
-number at its end: `[42000] … (4060) (SQLDriverConnect); [28000] … (18456)`. It can quote values of a row, so nothing
-else of it is kept. One meaning can have several numbers: Babelfish gives others than SQL Server.
+An error of pyodbc is `(SQLSTATE, text)`. The text concatenates the driver's records, each with its native number at its
+end: `[42000] … (4060) (SQLDriverConnect); [28000] … (18456)`. It can quote values of a row, so nothing else of it is
+kept. Several numbers can map to one entry: Babelfish has others than SQL Server.
 """
 
 import re
@@ -83,29 +83,29 @@ def sqlstate(error: Exception) -> str:
 def numbers(error: Exception) -> tuple[int, ...]:
     """The native numbers of an error of pyodbc, one for each record, without the driver's zeros."""
     text = str(error.args[1]) if len(error.args) > 1 else ""
-    return tuple(number for found in _NUMBER.finditer(text) if (number := int(found[1])))
+    return tuple(number for match in _NUMBER.finditer(text) if (number := int(match[1])))
 
 
 def without_text(error: Exception) -> str:
-    """What may be shown of an error of pyodbc."""
+    """An error of pyodbc without its text: SQLSTATE and numbers."""
     return ", ".join([f"SQLSTATE {sqlstate(error)}", *(f"error {number}" for number in numbers(error))])
 
 
 def map_error(error: Exception, *, database: str, connecting: bool, committing: bool) -> BridgeError | None:
-    """The entry of the catalogue for an error of pyodbc, or None where there is none.
+    """The entry of the catalogue for an error of pyodbc, if there is one.
 
     Args:
-        error: the driver's, with its text.
-        database: what messages call it.
+        error: the driver's error, with its text.
+        database: its name in messages.
         connecting: whether there is no connection yet.
-        committing: whether it is the answer to a COMMIT.
+        committing: whether the error answers a COMMIT.
     """
     if sqlstate(error) == _CONSTRAINT:
         return None
-    found = numbers(error)
-    if explained := map_numbers(found, database=database):
+    native = numbers(error)
+    if explained := map_numbers(native, database=database):
         return explained
-    passing = next((number for number in found if number in PASSING), None)
+    passing = next((number for number in native if number in PASSING), None)
     unavailable = DatabaseUnavailable(
         database=database,
         reason=without_text(error),
@@ -122,26 +122,26 @@ def map_error(error: Exception, *, database: str, connecting: bool, committing: 
 
 
 def _missing_for_connection(error: Exception, *, database: str) -> BridgeError | None:
-    """What there has to be before the server is asked: the driver, and TLS."""
-    found = numbers(error)
-    if not found and sqlstate(error) in _NO_DRIVER:
+    """The error of a connection that failed before the login: the driver or TLS is missing."""
+    native = numbers(error)
+    if not native and sqlstate(error) in _NO_DRIVER:
         return OdbcDriverMissing(what="ODBC Driver 18 for SQL Server")
-    number = next((number for number in found if number in _NO_TLS), None)
+    number = next((number for number in native if number in _NO_TLS), None)
     return None if number is None else DatabaseTlsFailed(database=database, number=number)
 
 
-def map_numbers(found: Sequence[int], *, database: str) -> BridgeError | None:
-    """The entry of the catalogue for native numbers that last, or None where there is none."""
+def map_numbers(native: Sequence[int], *, database: str) -> BridgeError | None:
+    """The entry of the catalogue for native numbers of errors that do not pass, if there is one."""
     for kind, known in _BY_NUMBERS.items():
-        if number := next((number for number in found if number in known), None):
+        if number := next((number for number in native if number in known), None):
             return kind(database=database, number=number)
-    if number := next((number for number in found if number in _TOO_LONG), None):
+    if number := next((number for number in native if number in _TOO_LONG), None):
         return DatabaseValueTooLong(database=database, reason=f"error {number}")
     return None
 
 
 def passes_soon(error: BridgeError) -> bool:
-    """Whether a connection that was refused so may be had a moment later."""
+    """Whether a connection that was refused with this error may succeed a moment later."""
     if isinstance(error, DatabaseMissing):
         return error.number in _PASSING_AT_FIRST
     return isinstance(error, DatabaseUnavailable) and error.number is not None
