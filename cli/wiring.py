@@ -14,7 +14,7 @@ from rich.console import Console
 
 from shared.bridge import Bridge
 from shared.config.settings import Settings
-from shared.errors import BridgeError
+from shared.errors import BridgeError, SettingsInvalid
 
 SettingsFile = Annotated[
     Path | None,
@@ -72,6 +72,9 @@ def print_errors() -> Iterator[None]:
     """Print a `BridgeError` and end the command with exit code 1."""
     try:
         yield
+    except SettingsInvalid as error:
+        hint = "App settings come from the environment, or from a file: --settings local.settings.json"
+        raise fail(f"{error}\n{hint}") from None
     except BridgeError as error:
         raise fail(str(error)) from None
 

@@ -158,11 +158,14 @@ class _Environment(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            reasons = "; ".join(
+            details = error.errors(include_url=False, include_input=False)
+            missing = ", ".join(str(detail["loc"][0]) for detail in details if detail["type"] == "missing")
+            reasons = [
                 ": ".join([*map(str, detail["loc"]), detail["msg"].removeprefix("Value error, ")])
-                for detail in error.errors(include_url=False, include_input=False)
-            )
-            raise SettingsInvalid(reason=reasons) from None
+                for detail in details
+                if detail["type"] != "missing"
+            ]
+            raise SettingsInvalid(reason="; ".join([f"missing: {missing}"] * bool(missing) + reasons)) from None
 
 
 class RsDbSettings(_Environment):

@@ -124,13 +124,13 @@ def test_a_wrong_value_is_refused_with_the_name_of_its_setting_and_without_the_v
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_missing_setting_is_named(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.delenv(name)
-    assert f"{name}: " in refused()
+    assert f"missing: {name}." in refused()
 
 
 @pytest.mark.parametrize("name", REQUIRED)
 def test_a_blank_setting_counts_as_missing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "")
-    assert f"{name}: " in refused()
+    assert f"missing: {name}." in refused()
 
 
 def test_a_blank_setting_that_has_a_default_has_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,7 +146,7 @@ def test_everything_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("WS_DB", "x")
     monkeypatch.delenv("SFTP_USER")
     text = refused()
-    assert all(f"{name}: " in text for name in ("SFTP_PORT", "WS_DB", "SFTP_USER"))
+    assert all(reason in text for reason in ("SFTP_PORT: ", "WS_DB: ", "missing: SFTP_USER;"))
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])
