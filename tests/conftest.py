@@ -1,7 +1,17 @@
 """Fixtures for every test."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+if sys.dont_write_bytecode:
+    # A run starts hundreds of processes. Without bytecode each of them compiles every module again, which doubles the
+    # time of the whole run; in the cache of pytest it is in nobody's way.
+    sys.dont_write_bytecode = False
+    sys.pycache_prefix = str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix
 
 import pytest
 from hypothesis import settings

@@ -45,7 +45,9 @@ def test_its_data_survive_a_stop_and_several_instances_can_run_side_by_side(tmp_
 
 #: A parent that says which process its Azurite is, and waits.
 PARENT = """
-import pathlib, sys, time
+import pathlib, signal, sys, time
+# Ctrl-C is ignored by what a shell starts in the background, and its children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from local.azurite import Azurite
 with Azurite(pathlib.Path(sys.argv[1])) as azurite:
     print(azurite._process.pid, flush=True)
