@@ -1,5 +1,6 @@
-"""Names of all blobs. A name begins with what the blob belongs to: a broadcast's key, or a response file's id."""
+"""Names of all blobs. Most begin with what the blob belongs to: the key of a broadcast, or the id of a file."""
 
+import uuid
 from typing import Final
 
 from shared.response_file import ResponseFile
@@ -31,6 +32,11 @@ def response_file(file: ResponseFile) -> str:
 def response_reject_file(file_id: int) -> str:
     """The reject file of a response file, in the container of reject files."""
     return f"{_RESPONSES}{file_id}/rejects.csv"
+
+
+def bulk_insert_file() -> str:
+    """A file of rows for BULK INSERT, in the container of staged lists; removed once it is loaded."""
+    return f"bulk/{uuid.uuid4()}.txt"
 
 
 def is_of_response_file(blob: str) -> bool:

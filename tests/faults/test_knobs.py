@@ -162,7 +162,7 @@ def test_a_start_that_never_takes_effect_is_parked(alone: Flow, route: RouteKind
     broadcast = run(alone, drop(operation, "before"), route)
     assert (broadcast.state, broadcast.error_code) == (State.NEEDS_OPERATOR, "send-outcome-unknown")
     assert mails(alone, broadcast) == 0
-    assert alone.strikes() == 3, "it was tried three times, each after a look"
+    assert alone.strikes() == 3, "it was tried three times, each after a check"
 
     alone.clear_faults()
     resolve(alone.bridge, broadcast.key, started=False, owner="a test")
@@ -184,7 +184,7 @@ def test_a_send_that_cannot_be_followed_is_parked_and_followed_later(alone: Flow
 @pytest.mark.parametrize(
     ("route", "mode"), [(RouteKind.IMPORT_JOB, SendMode.AFTER_IMPORT), (RouteKind.CLOSED_LOOP, None)]
 )
-def test_a_wrong_count_where_optimizely_sends_by_itself_is_told_to_an_operator(
+def test_a_wrong_count_where_optimizely_sends_by_itself_is_left_to_an_operator(
     alone: Flow, route: RouteKind, mode: SendMode | None
 ) -> None:
     broadcast = run(alone, {"kind": "import-loses", "percent": 50}, route, mode)

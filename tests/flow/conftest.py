@@ -46,7 +46,7 @@ def bridge_over(
 
 @pytest.fixture(scope="session")
 def shared_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """One simulator for the tests that look only at their own broadcasts."""
+    """One simulator for the tests that check only their own broadcasts."""
     with simulator(tmp_path_factory.mktemp("shared")) as site:
         yield site
 
@@ -54,8 +54,8 @@ def shared_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[
 @pytest.fixture
 def flow(tmp_path: Path, azurite: Azurite, shared_simulator: dict[str, Any], databases: Databases) -> Iterator[Flow]:
     """A bridge whose simulator others use too."""
-    with bridge_over(shared_simulator, tmp_path, azurite, databases) as made:
-        yield made
+    with bridge_over(shared_simulator, tmp_path, azurite, databases) as flow:
+        yield flow
 
 
 @pytest.fixture
@@ -68,8 +68,8 @@ def slow_flow(alone: Flow) -> Flow:
 @pytest.fixture
 def alone(tmp_path: Path, azurite: Azurite, databases: Databases) -> Iterator[Flow]:
     """A bridge with a simulator of its own, for tests of responses."""
-    with simulator(tmp_path) as site, bridge_over(site, tmp_path, azurite, databases) as made:
-        yield made
+    with simulator(tmp_path) as site, bridge_over(site, tmp_path, azurite, databases) as flow:
+        yield flow
 
 
 @pytest.fixture

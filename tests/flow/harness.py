@@ -50,7 +50,7 @@ def channel(route: RouteKind = RouteKind.IMPORT_JOB, **more: Any) -> Channel:
 
 
 def until(condition: Callable[[], bool], what: str, *, between: Callable[[], object] = lambda: None) -> None:
-    """Wait for a condition, doing something between two looks."""
+    """Wait for a condition, doing something between two checks."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
@@ -79,8 +79,8 @@ class Flow:
         """Play FastStats: a delivery file and a job."""
         name = delivery_file_name("Customers", seed)
         write_delivery_file(Path(self.bridge.settings.delivery_files, name), recipients, seed)
-        wanted = {"list_name": "Customers", "message_name": "Spring Newsletter", "file_path": name} | job
-        return insert_job(self.ws_database, BroadcastJob(**wanted), zone=ZONE, now=datetime.now(UTC), command=command)
+        columns = {"list_name": "Customers", "message_name": "Spring Newsletter", "file_path": name} | job
+        return insert_job(self.ws_database, BroadcastJob(**columns), zone=ZONE, now=datetime.now(UTC), command=command)
 
     @property
     def ws_database(self) -> Database:
@@ -89,7 +89,7 @@ class Flow:
         return self.bridge.ws_database
 
     def use(self, default: Channel) -> None:
-        """Let jobs that name no channel follow this one."""
+        """Make this the channel of jobs that name none."""
         self.bridge.channels._channels = MappingProxyType({DEFAULT: default})
 
     def poll(self) -> None:
@@ -107,7 +107,7 @@ class Flow:
 
     def broadcast(self, job_id: int | None) -> Broadcast:
         """The broadcast of a job."""
-        return next(one for one in self.bridge.ledger.broadcasts.newest(100) if one.request.job_id == job_id)
+        return next(row for row in self.bridge.ledger.broadcasts.newest(100) if row.request.job_id == job_id)
 
     def deliver(self) -> int:
         """Deliver every visible message to its step, as the queue triggers do."""
@@ -143,12 +143,12 @@ class Flow:
     def run(self, job_id: int | None) -> Broadcast:
         """Poll, and deliver messages until the broadcast of the job is at rest."""
 
-        def carry_on() -> None:
+        def pass_on() -> None:
             self.deliver()
             housekeeping(self.bridge)  # on a machine so busy that a lease runs out, the sweep goes on
 
         poll_jobs(self.bridge)
-        until(lambda: self.broadcast(job_id).state in RESTING, f"job {job_id} at rest", between=carry_on)
+        until(lambda: self.broadcast(job_id).state in RESTING, f"job {job_id} at rest", between=pass_on)
         return self.broadcast(job_id)
 
     def sweep_until_at_rest(self, job_id: int | None) -> Broadcast:
@@ -158,18 +158,18 @@ class Flow:
         """
         self.clock.advance(seconds=self.bridge.settings.lease_seconds)
 
-        def carry_on() -> None:
+        def pass_on() -> None:
             poll_jobs(self.bridge)
             housekeeping(self.bridge)
             self.deliver()
 
         until(
             lambda: any(
-                one.request.job_id == job_id and one.state in RESTING and one.reported_at is not None
-                for one in self.bridge.ledger.broadcasts.newest(100)
+                row.request.job_id == job_id and row.state in RESTING and row.reported_at is not None
+                for row in self.bridge.ledger.broadcasts.newest(100)
             ),
             f"job {job_id} at rest and reported",
-            between=carry_on,
+            between=pass_on,
         )
         return self.broadcast(job_id)
 
@@ -181,11 +181,11 @@ class Flow:
             ended = totals["files_loaded"] + totals["files_failed"]
             return bool(state["idle"]) and ended == len(state["response_files"]) > 0
 
-        def carry_on() -> None:
+        def pass_on() -> None:
             gather_responses(self.bridge)
             self.deliver()
 
-        until(all_loaded, "every response loaded", between=carry_on)
+        until(all_loaded, "every response loaded", between=pass_on)
 
     def simulator(self) -> dict[str, Any]:
         """The simulator's own records."""
@@ -196,9 +196,9 @@ class Flow:
         """What time it is at Optimizely."""
         return datetime.fromisoformat(self.simulator()["simulated_time"])
 
-    def set_clock(self, **wanted: float) -> None:
+    def set_clock(self, **values: float) -> None:
         """Change Optimizely's clock: `speed`, `advance_seconds`."""
-        self._control("POST", "clock", wanted)
+        self._control("POST", "clock", values)
 
     def pass_time(self, **by: float) -> None:
         """Let time pass at Optimizely."""
@@ -234,12 +234,12 @@ class Flow:
 
     def campaign(self, broadcast: Broadcast) -> dict[str, Any]:
         """The simulator's record of the broadcast's Smart Campaign."""
-        found: dict[str, Any] = next(one for one in self.simulator()["campaigns"] if one["id"] == broadcast.campaign_id)
-        return found
+        campaigns: list[dict[str, Any]] = self.simulator()["campaigns"]
+        return next(campaign for campaign in campaigns if campaign["id"] == broadcast.campaign_id)
 
     def copies(self, broadcast: Broadcast) -> list[dict[str, Any]]:
         """Every Smart Campaign that was copied for the broadcast."""
-        return [one for one in self.simulator()["campaigns"] if broadcast.key in one["name"]]
+        return [campaign for campaign in self.simulator()["campaigns"] if broadcast.key in campaign["name"]]
 
     def job(self, job_id: int) -> tuple[str, dict[str, str]]:
         """State and results of a job, as its client reads them."""
@@ -249,7 +249,7 @@ class Flow:
         with self.ws_database.reading() as connection:
             state = connection.scalar(select(queue.c.state).where(queue.c.job_id == job_id))
             text = connection.scalar(select(results.c.results).where(results.c.job_id == job_id))
-        return str(state), {one.tag: one.text or "" for one in fromstring(text)} if text else {}
+        return str(state), {element.tag: element.text or "" for element in fromstring(text)} if text else {}
 
 
 def make_settings(folder: Path, storage: str, site: dict[str, Any], databases: Databases, **more: str) -> Settings:
@@ -293,17 +293,17 @@ def make_settings(folder: Path, storage: str, site: dict[str, Any], databases: D
 
 def environment(settings: Settings) -> dict[str, str]:
     """The settings as app settings, with schedules that never come."""
-    found = {}
+    texts = {}
     for name, field in Settings.model_fields.items():
         value = _NEVER if name.endswith("_schedule") else getattr(settings, name)
         if value is not None:
-            found[str(field.alias)] = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
-    return found
+            texts[str(field.alias)] = str(value.get_secret_value() if isinstance(value, SecretStr) else value)
+    return texts
 
 
 @contextmanager
 def app_host(flow: Flow, **settings: str) -> Iterator[tuple[Process, str]]:
-    """The app in a host of its own, whose timers never fire unless told; its address."""
+    """The app in a host of its own, whose timers fire only if a setting says so; its address."""
     process = Process(
         "host", ["local.host", "--app", str(_ROOT)], flow.folder, environment(flow.bridge.settings) | settings
     )

@@ -1,4 +1,4 @@
-"""Delivery files that are dropped into the folder of a channel: each becomes one broadcast, when it is whole."""
+"""Delivery files that are dropped into the folder of a channel: each becomes one broadcast once it is complete."""
 
 import os
 from datetime import UTC, datetime, timedelta
@@ -32,29 +32,29 @@ def folder(flow: Flow) -> Path:
 
 def watch(flow: Flow, **drop: Any) -> None:
     """Let the default channel watch a folder."""
-    wanted = {"list_name": "Customers", "message_name": "Spring Newsletter", "urn_column": "Kunden ID"}
-    channel = Channel(drop=Drop(**wanted | {"settle_seconds": SETTLED} | drop))
+    usual = {"list_name": "Customers", "message_name": "Spring Newsletter", "urn_column": "Kunden ID"}
+    channel = Channel(drop=Drop(**usual | {"settle_seconds": SETTLED} | drop))
     flow.bridge.channels._channels = MappingProxyType({DEFAULT: channel})
 
 
 def taken(flow: Flow) -> Broadcast:
-    """The one broadcast that comes of the dropped files."""
+    """The only broadcast of the dropped files."""
     until(lambda: take_dropped_files(flow.bridge) > 0, "a dropped file taken in")
     (broadcast,) = flow.bridge.ledger.broadcasts.newest(10)
     return broadcast
 
 
-def looked_at_often(flow: Flow) -> int:
-    """How many broadcasts come of the folder while a whole file would have been taken."""
-    found = 0
+def take_repeatedly(flow: Flow) -> int:
+    """How many files are taken in, in the time in which a complete file would be."""
+    taken_in = 0
     over = datetime.now(UTC) + timedelta(seconds=4 * SETTLED)
 
-    def look() -> None:
-        nonlocal found
-        found += take_dropped_files(flow.bridge)
+    def take() -> None:
+        nonlocal taken_in
+        taken_in += take_dropped_files(flow.bridge)
 
-    until(lambda: datetime.now(UTC) > over, "enough looks", between=look)
-    return found
+    until(lambda: datetime.now(UTC) > over, "enough rounds", between=take)
+    return taken_in
 
 
 def test_a_dropped_file_is_mailed_once_and_left_where_it_is(flow: Flow, folder: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_dropped_file_is_mailed_once_and_left_where_it_is(flow: Flow, folder: 
     campaign = flow.campaign(closed)
     assert campaign["mails_sent"] == campaign["distinct_recipients_mailed"] == closed.sent
     assert closed.reported_at is not None
-    assert looked_at_often(flow) == 0
+    assert take_repeatedly(flow) == 0
     assert [path.name for path in folder.iterdir()] == [name]
 
 
@@ -94,10 +94,10 @@ def test_a_file_of_the_same_name_is_another_broadcast_when_it_is_another_file(fl
     assert first.key.startswith("F")
     write_delivery_file(path, 40, 2)
     until(lambda: take_dropped_files(flow.bridge) > 0, "the second file taken in")
-    assert len({one.key for one in flow.bridge.ledger.broadcasts.newest(10)}) == 2
+    assert len({broadcast.key for broadcast in flow.bridge.ledger.broadcasts.newest(10)}) == 2
 
 
-def test_a_file_that_changes_between_the_look_and_its_reading_is_not_mailed(flow: Flow, folder: Path) -> None:
+def test_a_file_that_changes_between_its_check_and_its_reading_is_not_mailed(flow: Flow, folder: Path) -> None:
     path = folder / "news.txt"
     write_delivery_file(path, 30, 1)
     taken(flow)
@@ -111,7 +111,7 @@ def test_old_files_of_a_folder_are_left_alone(flow: Flow, folder: Path) -> None:
     write_delivery_file(path, 30, 1)
     long_ago = (datetime.now(UTC) - timedelta(hours=25)).timestamp()
     os.utime(path, (long_ago, long_ago))
-    assert looked_at_often(flow) == 0
+    assert take_repeatedly(flow) == 0
     watch(flow, place=str(folder), newest_hours=26)
     assert taken(flow).request.delivery_file == "news.txt"
 

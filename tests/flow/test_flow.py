@@ -31,21 +31,24 @@ def test_a_broadcast_goes_out_and_every_response_comes_back(alone: Flow) -> None
     assert totals["rows_rejected"] == totals["rows_unmatched"] == 0
 
 
-def test_rs_db_tells_of_the_broadcast_as_faststats_does(flow: Flow) -> None:
+def test_rs_db_records_the_broadcast_as_faststats_does(flow: Flow) -> None:
     broadcast = flow.run(flow.order())
     schema = RsDbSchema(ZONE)
     with flow.bridge.rs_database.reading() as connection:
         stored = connection.execute(select(schema.broadcasts)).one()
         details = connection.execute(select(schema.broadcasts_detail).order_by(schema.broadcasts_detail.c.id)).all()
     assert (stored.broadcaster, stored.list_name, stored.run) == ("Optimizely", "Customers", 1)
-    assert [(one.action_type, one.status) for one in details] == [("Prepared", "Completed"), ("Delivered", "Completed")]
+    assert [(detail.action_type, detail.status) for detail in details] == [
+        ("Prepared", "Completed"),
+        ("Delivered", "Completed"),
+    ]
     assert broadcast.rows is not None
     assert details[0].recipients_uploaded == broadcast.rows.uploaded
     assert details[1].broadcaster_transaction_id == str(broadcast.mailing_id)
     assert details[1].recipients_broadcast == broadcast.sent
 
 
-def test_the_job_is_done_and_its_results_tell_what_happened(flow: Flow) -> None:
+def test_the_job_is_done_and_its_results_say_what_happened(flow: Flow) -> None:
     job_id = flow.order()
     broadcast = flow.run(job_id)
     state, results = flow.job(job_id)
@@ -66,7 +69,7 @@ def test_upload_only_ends_with_the_import_and_mails_nobody(flow: Flow) -> None:
 def test_two_broadcasts_to_one_list_take_turns(flow: Flow) -> None:
     jobs = [flow.order(recipients=60, seed=1), flow.order(recipients=40, seed=2)]
     broadcasts = [flow.run(job) for job in jobs]
-    assert [one.state for one in broadcasts] == [State.CLOSED, State.CLOSED]
+    assert [broadcast.state for broadcast in broadcasts] == [State.CLOSED, State.CLOSED]
     for broadcast in broadcasts:
         campaign = flow.campaign(broadcast)
         assert campaign["distinct_recipients_mailed"] == broadcast.imported

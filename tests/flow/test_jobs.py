@@ -1,4 +1,4 @@
-"""Jobs of WS_DB as their client sees them: cancelled at any state, given free again, told how far they are."""
+"""Jobs of WS_DB as their client sees them: cancelled in any state, released again, and with their progress."""
 
 from datetime import timedelta
 from typing import Any
@@ -91,7 +91,7 @@ def test_a_job_cancelled_after_its_start_is_sent_and_says_so(slow_flow: Flow) ->
 # A job that comes back
 
 
-def test_a_job_that_faststats_gives_free_while_its_broadcast_is_under_way_goes_on(flow: Flow) -> None:
+def test_a_job_that_faststats_releases_while_its_broadcast_is_under_way_goes_on(flow: Flow) -> None:
     job_id = flow.order()
     flow.poll()
     change_job(flow, job_id, state="unassigned", server=None)
@@ -109,10 +109,10 @@ def test_a_job_that_comes_back_after_its_end_gets_its_results_again_and_nobody_i
     job_id = flow.order(**job)
     ended = flow.run(job_id)
     assert ended.state is (State.FAILED if job else State.CLOSED)
-    told = flow.job(job_id)
+    results = flow.job(job_id)
     change_job(flow, job_id, state="unassigned", server=None, time_finished=None)
     assert poll_jobs(flow.bridge) == 0
-    assert flow.job(job_id) == told
+    assert flow.job(job_id) == results
     flow.deliver()
     assert flow.broadcast(job_id).state is ended.state
     assert sum(copy["mails_sent"] for copy in flow.copies(ended)) == (ended.sent or 0)
@@ -125,11 +125,11 @@ def test_the_client_reads_how_far_its_job_is_and_how_it_ended(flow: Flow) -> Non
     job_id = flow.order()
     ended = flow.run(job_id)
     assert ended.rows is not None
-    told = lines(flow, job_id)
+    summary = lines(flow, job_id)
     states = [State.STAGED, State.PREPARED, State.UPLOADED, State.IMPORTED, State.SENDING, State.SENT, State.CLOSED]
-    assert [state for state in states if any(f"{ended.key} is {state}." in line for line in told)] == states
-    assert told[-1].startswith(f"Broadcast {ended.key} is closed. {ended.rows.uploaded} of {ended.rows.read} rows")
-    assert f"Sent to {ended.sent} recipients by Smart Campaign {ended.campaign_id}." in told[-1]
+    assert [state for state in states if any(f"{ended.key} is {state}." in line for line in summary)] == states
+    assert summary[-1].startswith(f"Broadcast {ended.key} is closed. {ended.rows.uploaded} of {ended.rows.read} rows")
+    assert f"Sent to {ended.sent} recipients by Smart Campaign {ended.campaign_id}." in summary[-1]
     _, results = flow.job(job_id)
     reasons = dict(part.split("=") for part in results["RejectReasons"].split(";"))
     assert sum(map(int, reasons.values())) == ended.rows.read - ended.rows.uploaded

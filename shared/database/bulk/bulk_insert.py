@@ -6,7 +6,6 @@ column of the table in its order, NULL as nothing, an empty text as the characte
 """
 
 import re
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import Final
 from shared.config.settings import BulkMethod
 from shared.database.bulk.target import Row, Target
 from shared.errors import BulkLoadClosed
+from shared.storage import blob_names
 from shared.storage.staging import Staging
 
 #: Rows of one file, which is loaded in one transaction.
@@ -45,7 +45,7 @@ def bulk_insert_method(target: Target, source: BulkInsertSource) -> Iterator[Cal
     """Writes chunks of prepared rows, each as a file that is removed once it is loaded."""
 
     def write(rows: list[Row]) -> None:
-        file = f"bulk/{uuid.uuid4()}.txt"
+        file = blob_names.bulk_insert_file()
         statement = bulk_insert_statement(target, file, source.data_source)
         try:
             with source.container.writer(file) as writer:

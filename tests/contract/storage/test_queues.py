@@ -86,12 +86,12 @@ def test_a_delay_is_given_in_whole_seconds_and_never_below_none(
     given: list[int] = []
     send = QueueClient.send_message
 
-    def look(self: QueueClient, *args: Any, **more: Any) -> Any:
+    def record(self: QueueClient, *args: Any, **more: Any) -> Any:
         given.append(more["visibility_timeout"])
         return send(self, *args, **more)
 
     Queues(queues).send(new_name, {"number": 0})
-    monkeypatch.setattr(QueueClient, "send_message", look)
+    monkeypatch.setattr(QueueClient, "send_message", record)
     Queues(queues).send(new_name, {"number": 1}, delay=delay)
     assert given == [seconds]
     assert count(queues, new_name) == 2

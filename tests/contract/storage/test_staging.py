@@ -40,10 +40,10 @@ def content(staging: Staging, name: str) -> bytes:
     return b"".join(staging.chunks(name))
 
 
-def found(staging: Staging, name: str) -> StagedFile:
-    there = staging.find(name)
-    assert there is not None
-    return there
+def get(staging: Staging, name: str) -> StagedFile:
+    file = staging.find(name)
+    assert file is not None
+    return file
 
 
 def made_up(size: int) -> bytes:
@@ -59,8 +59,8 @@ def made_up(size: int) -> bytes:
 def test_what_is_written_is_what_is_read(staging: Staging, size: int) -> None:
     assert stage(staging, "J1/list.csv", made_up(size), rows="7")
     assert content(staging, "J1/list.csv") == made_up(size)
-    assert found(staging, "J1/list.csv").size == size
-    assert found(staging, "J1/list.csv").metadata == {"rows": "7"}
+    assert get(staging, "J1/list.csv").size == size
+    assert get(staging, "J1/list.csv").metadata == {"rows": "7"}
 
 
 @pytest.mark.parametrize("offset", [0, 1, BLOCK_SIZE, 2 * BLOCK_SIZE + 16, 2 * BLOCK_SIZE + 17], ids=str)
@@ -73,12 +73,12 @@ def test_it_is_read_from_an_offset_to_its_end(staging: Staging, offset: int) -> 
 
 def test_a_file_is_replaced_only_where_that_is_said(staging: Staging) -> None:
     stage(staging, "rejects.csv", b"old")
-    was = found(staging, "rejects.csv").tag
+    was = get(staging, "rejects.csv").tag
     with staging.writer("rejects.csv") as writer:
         writer.write(b"new")
         assert writer.commit({}, replace=True)
     assert content(staging, "rejects.csv") == b"new"
-    assert found(staging, "rejects.csv").tag != was
+    assert get(staging, "rejects.csv").tag != was
 
 
 def test_it_does_not_matter_in_which_pieces_it_is_written(staging: Staging) -> None:
@@ -135,25 +135,25 @@ def test_the_second_of_two_files_of_one_name_is_refused_and_the_first_left_as_it
     assert stage(staging, "list.csv", first, rows="1", sha256="a")
     assert not stage(staging, "list.csv", second, rows="2")
     assert content(staging, "list.csv") == first
-    assert found(staging, "list.csv").metadata == {"rows": "1", "sha256": "a"}
+    assert get(staging, "list.csv").metadata == {"rows": "1", "sha256": "a"}
 
 
 def test_an_empty_file_is_not_replaced_either(staging: Staging) -> None:
     assert stage(staging, "list.csv", b"", rows="0")
     assert not stage(staging, "list.csv", b"x", rows="1")
-    assert found(staging, "list.csv").metadata == {"rows": "0"}
+    assert get(staging, "list.csv").metadata == {"rows": "0"}
 
 
 def test_of_two_writers_that_alternate_the_first_to_commit_wins_with_its_own_blocks(staging: Staging) -> None:
-    one, other = made_up(2 * BLOCK_SIZE), made_up(2 * BLOCK_SIZE + 1)
+    shorter, longer = made_up(2 * BLOCK_SIZE), made_up(2 * BLOCK_SIZE + 1)
     with staging.writer("list.csv") as first, staging.writer("list.csv") as second:
-        for place in range(0, 2 * BLOCK_SIZE + 1, BLOCK_SIZE):
-            first.write(one[place : place + BLOCK_SIZE])
-            second.write(other[place : place + BLOCK_SIZE])
+        for offset in range(0, 2 * BLOCK_SIZE + 1, BLOCK_SIZE):
+            first.write(shorter[offset : offset + BLOCK_SIZE])
+            second.write(longer[offset : offset + BLOCK_SIZE])
         assert second.commit({"writer": "second"})
         assert not first.commit({"writer": "first"})
-    assert content(staging, "list.csv") == other
-    assert found(staging, "list.csv").metadata == {"writer": "second"}
+    assert content(staging, "list.csv") == longer
+    assert get(staging, "list.csv").metadata == {"writer": "second"}
 
 
 def test_of_writers_that_commit_at_once_one_wins(staging: Staging) -> None:
@@ -170,7 +170,7 @@ def test_of_writers_that_commit_at_once_one_wins(staging: Staging) -> None:
     winner = won.index(True)
     assert won.count(True) == 1
     assert content(staging, "list.csv") == bytes([winner]) * (BLOCK_SIZE + 1)
-    assert found(staging, "list.csv").metadata == {"writer": str(winner)}
+    assert get(staging, "list.csv").metadata == {"writer": str(winner)}
 
 
 # Not at all
