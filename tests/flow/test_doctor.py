@@ -86,7 +86,7 @@ def test_each_failed_check_is_reported_and_hides_no_other(doctor: Doctor, flow: 
         "SFTP site",
         "REST login",
     ]
-    assert "JobQueue has no column Priority: name the right one as ws_db.job_queue.priority" in result.stdout
+    assert "JobQueue has no column Priority: set ws_db.job_queue.priority to its real name" in result.stdout
     assert "run `bridge setup`" in result.stdout
 
 

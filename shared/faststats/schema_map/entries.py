@@ -1,11 +1,11 @@
-"""Entries of the schema map: what is said of each name that the bridge needs in a database. Pure data.
+"""Entries of the schema map: one for each name that the bridge uses in a database. Pure data.
 
 Apteco publishes only part of its databases. An entry that is `published` is named in public material
-(docs/why/sources.md, Apteco 3, 4.1 and 4.3); every other is an assumption, built from the field names of Apteco's own
-API or from the published delivery commands. Types and keys are assumptions throughout.
+(docs/why/sources.md, Apteco 3, 4.1 and 4.3); every other is an assumption, based on the field names of Apteco's own
+API or on the published delivery commands. Types and keys are always assumptions.
 
-From these entries come the keys of the schema map, the tables, what is compared with the real catalogue, and the
-page that `bridge schema-map show` prints.
+The keys of the schema map, the tables, the check against the real catalogue and the page that `bridge schema-map show`
+prints are derived from these entries.
 """
 
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from typing import Final
 
 
 class Kind(Enum):
-    """What a column holds."""
+    """The data type of a column."""
 
     NUMBER = "a number"
     TEXT = "text"
     TIME = "a date with its time"
-    #: A state or a type: a word or a number, as the schema map says.
+    #: A state or a type: a word or a number, as set in the schema map.
     VALUE = "a value of the schema map"
 
 
@@ -32,9 +32,9 @@ class Entry:
     default: str | int
     _: KW_ONLY
     published: bool = False
-    #: What else is to be said of it.
+    #: A remark for the reader of the map.
     note: str = ""
-    #: What is lost where it is mapped to nothing; empty: the bridge cannot do without it.
+    #: What is lost when it is mapped to nothing; empty: it is required.
     consequence: str = ""
 
 
@@ -44,17 +44,17 @@ class Column(Entry):
 
     kind: Kind
     _: KW_ONLY
-    #: Most characters that the bridge writes; None: any number.
+    #: Maximum number of characters that the bridge writes; None: unlimited.
     length: int | None = None
-    #: For `Kind.VALUE`: the section and the keys of the values that it can have.
+    #: For `Kind.VALUE`: the keys of its possible values in the map, with their section.
     values: tuple[str, ...] = ()
     written: bool = True
-    #: The database gives the value by itself when a row is inserted.
+    #: Whether the database generates the value when a row is inserted.
     generated: bool = False
-    #: Whether the bridge leaves it empty at times.
+    #: Whether the bridge sometimes leaves it empty.
     nullable: bool = False
     primary_key: bool = False
-    #: `table.column` that it points to, by keys.
+    #: The `table.column` that it references, by keys.
     references: str = ""
     indexed: bool = False
 
@@ -79,7 +79,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseSpec:
-    """What is needed of one database. `key` is its section in the schema map."""
+    """What the bridge needs of one database. `key` is its section in the schema map."""
 
     key: str
     tables: tuple[Table, ...]

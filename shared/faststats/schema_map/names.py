@@ -1,11 +1,11 @@
 """The schema map: tables, columns, state values and XML paths of WS_DB, RS_DB and PS_DB.
 
-The specification says what can be named, its usual name and how certain that is (`spec.py`). The file SCHEMA_MAP_FILE
-(TOML, docs/reference/schema-map.md) names what differs in one installation.
+The specification (`spec.py`) lists the names, with their defaults and how certain they are. The file SCHEMA_MAP_FILE
+(TOML, docs/reference/schema-map.md) contains the names that differ in one installation.
 
-The tables serve the statements of `ws_db.py`, `rs_db.py` and `ps_db.py`, and as reference DDL for the demo and the
-tests. A column's `key` is the name that our code uses. Every name of the map is quoted in every statement, and its
-state values are bound parameters.
+The tables are used by the statements of `ws_db.py`, `rs_db.py` and `ps_db.py`, and as reference DDL for the demo and
+the tests. A column's `key` is its name in our code. Every name of the map is quoted in every statement, and its state
+values are bound parameters.
 """
 
 import re
@@ -29,7 +29,7 @@ from shared.faststats.schema_map.rs_db import RS_DB
 from shared.faststats.schema_map.spec import DATABASES
 from shared.faststats.schema_map.ws_db import WS_DB
 
-#: What a sensible identifier of SQL Server is made of; a temporary table's `#` does not begin one.
+#: The characters allowed in an identifier; it cannot begin with `#`, as a temporary table does.
 _IDENTIFIER: Final = re.compile(r"[^\W\d](?:[\w $@#-]*[\w$@#-])?")
 _LONGEST_IDENTIFIER: Final = 128
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -56,14 +56,14 @@ class SchemaMap:
     """The names of one installation, by the keys of the file: `ws_db.job_queue.priority`.
 
     Args:
-        changed: what differs from the usual.
+        changed: the entries that differ from the defaults.
 
     Raises:
-        ValueError: with every entry that cannot be used, and why.
+        ValueError: entries are invalid; the message has each with the reason.
     """
 
     def __init__(self, changed: Mapping[str, object] = MappingProxyType({})) -> None:
-        problems = [f"{key} {why}" for key, value in changed.items() if (why := _objection(key, value))]
+        problems = [f"{key} {why}" for key, value in changed.items() if (why := _problem(key, value))]
         if problems:
             raise ValueError("; ".join(problems))
         self._values: dict[str, Any] = {key: entry.default for key, entry in _ENTRIES.items()} | dict(changed)
@@ -73,10 +73,10 @@ class SchemaMap:
 
     @classmethod
     def load(cls, file: Path | None) -> Self:
-        """The map of a file; without one the usual names.
+        """The map in a file; without a file, the default names.
 
         Raises:
-            SettingsInvalid: the file cannot be read, or says what no map can say.
+            SettingsInvalid: the file cannot be read or is invalid.
         """
         if file is None:
             return cls()
@@ -85,18 +85,18 @@ class SchemaMap:
         except OSError as error:
             raise SettingsInvalid(reason=f"SCHEMA_MAP_FILE {file} cannot be read ({type(error).__name__})") from None
         except tomllib.TOMLDecodeError as error:
-            raise SettingsInvalid(reason=f"SCHEMA_MAP_FILE {file.name} is no TOML: {error}") from None
+            raise SettingsInvalid(reason=f"SCHEMA_MAP_FILE {file.name} is not valid TOML: {error}") from None
         except UnicodeDecodeError:
             raise SettingsInvalid(reason=f"SCHEMA_MAP_FILE {file.name} is not UTF-8") from None
         except ValueError as error:
             raise SettingsInvalid(reason=f"SCHEMA_MAP_FILE {file.name}: {error}") from None
 
     def name(self, key: str) -> str:
-        """Name of a schema, table or column; empty where it is mapped to nothing."""
+        """Name of a schema, table or column; empty if it is mapped to nothing."""
         return str(self._values[key])
 
     def value(self, key: str) -> str | int:
-        """A state value, a word or a number."""
+        """A state value: a word or a number."""
         value: str | int = self._values[key]
         return value
 
@@ -108,24 +108,22 @@ class SchemaMap:
         for database in DATABASES:
             yield from self._same_names([f"{database.key}.{table.key}.table" for table in database.tables])
             for table in database.tables:
-                of_table = f"{database.key}.{table.key}"
-                yield from self._same_names([f"{of_table}.{column.key}" for column in table.columns])
+                section = f"{database.key}.{table.key}"
+                yield from self._same_names([f"{section}.{column.key}" for column in table.columns])
                 for column in table.columns:
                     if len({type(self._values[key]) for key in column.values}) > 1:
-                        yield f"{', '.join(column.values)} are words or numbers, not some of each"
+                        yield f"{', '.join(column.values)} must all be words or all be numbers"
         states = {key: str(self._values[f"ws_db.states.{key}"]).casefold() for key in _STATES}
-        for one, other in (("waiting", key) for key in _STATES[1:]):
-            if states[one] == states[other]:
-                yield f"ws_db.states.{one} and ws_db.states.{other} are the same"
-        for other in _STATES[2:]:
-            if states["claimed"] == states[other]:
-                yield f"ws_db.states.claimed and ws_db.states.{other} are the same"
+        for position, key in enumerate(("waiting", "claimed"), 1):
+            for other in _STATES[position:]:
+                if states[key] == states[other]:
+                    yield f"ws_db.states.{key} and ws_db.states.{other} are the same"
 
     def _same_names(self, keys: list[str]) -> Iterator[str]:
         named = sorted((self.name(key).casefold(), key) for key in keys if self.name(key))
-        for (one, first), (other, second) in pairwise(named):
-            if one == other:
-                yield f"{first} and {second} have the same name"
+        for (name, key), (next_name, next_key) in pairwise(named):
+            if name == next_name:
+                yield f"{key} and {next_key} have the same name"
 
 
 _STATES: Final = ("waiting", "claimed", "done", "failed", "cancelled")
@@ -140,31 +138,31 @@ def _flat(content: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str
             yield dotted, value
 
 
-def _objection(key: str, value: object) -> str | None:
-    """Why the map cannot say this; None when it can."""
+def _problem(key: str, value: object) -> str | None:
+    """Why an entry is invalid; None if it is valid."""
     entry = _ENTRIES.get(key)
     if entry is None:
         section = key[: key.rfind(".") + 1]
         below = (known[len(section) :] for known in (*_ENTRIES, *_SECTIONS) if known.startswith(section))
-        return f"is not known; there are: {', '.join(dict.fromkeys(name.partition('.')[0] for name in below))}"
+        return f"is unknown; valid keys: {', '.join(dict.fromkeys(name.partition('.')[0] for name in below))}"
     if key.startswith(_VALUES):
-        return _value_objection(value)
+        return _value_problem(value)
     if not isinstance(value, str):
-        return "is not text in quotes"
-    return _path_objection(value) if key.startswith(_PATHS) else _name_objection(value, entry)
+        return "must be text in quotes"
+    return _path_problem(value) if key.startswith(_PATHS) else _name_problem(value, entry)
 
 
-def _path_objection(value: str) -> str | None:
+def _path_problem(value: str) -> str | None:
     try:
         XmlPath.parse(value)
     except ValueError as error:
-        return f"is no element path: {error}"
+        return f"is not a valid element path: {error}"
     return None
 
 
-def _name_objection(value: str, entry: entries.Entry) -> str | None:
+def _name_problem(value: str, entry: entries.Entry) -> str | None:
     if not value:
-        return None if entry.consequence else "cannot be left out: the bridge needs it"
+        return None if entry.consequence else "is required and cannot be empty"
     if not _IDENTIFIER.fullmatch(value) or len(value) > _LONGEST_IDENTIFIER:
         return (
             f"is not a valid name: letters, digits, spaces and _ - $ @ #, a letter or _ first, "
@@ -173,18 +171,18 @@ def _name_objection(value: str, entry: entries.Entry) -> str | None:
     return None
 
 
-def _value_objection(value: object) -> str | None:
+def _value_problem(value: object) -> str | None:
     match value:
         case bool():
-            return "is a word in quotes or a whole number"
+            return "must be a word in quotes or a whole number"
         case int():
             return None if abs(value) <= _LARGEST_VALUE else f"is larger than {_LARGEST_VALUE}"
         case str() if value.strip() == value and 0 < len(value) <= _LONGEST_VALUE and not _CONTROL.search(value):
             return None
         case str():
-            return f"is a word of 1 to {_LONGEST_VALUE} characters"
+            return f"must be a word of 1 to {_LONGEST_VALUE} characters"
         case _:
-            return "is a word in quotes or a whole number"
+            return "must be a word in quotes or a whole number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,14 +192,14 @@ class JobStates:
     waiting: str | int
     claimed: str | int
     done: str | int
-    #: Ended by an error.
+    #: Ended with an error.
     failed: str | int
     cancelled: str | int
 
 
 @dataclass(frozen=True, slots=True)
 class CommandPaths:
-    """Paths in the command of a broadcast job: `details` from its root element, the others from there."""
+    """Paths in the command of a broadcast job: `details` is relative to the root element, the others to `details`."""
 
     details: XmlPath
     file_path: XmlPath
@@ -218,7 +216,7 @@ class CommandPaths:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryPaths:
-    """Paths in a delivery command of PS_DB: `details` from its root element, the others from there."""
+    """Paths in a delivery command of PS_DB: `details` is relative to the root element, the others to `details`."""
 
     details: XmlPath
     file_path: XmlPath
@@ -228,12 +226,12 @@ class DeliveryPaths:
 
 
 class MappedSchema:
-    """Tables of one database under the names of the map.
+    """Tables of one database, named as in the map.
 
     Args:
-        database: what is needed of it.
-        zone: zone of the times in it.
-        names: its names.
+        database: its specification.
+        zone: time zone of its times.
+        names: the schema map; None: the default names.
     """
 
     def __init__(self, database: entries.DatabaseSpec, zone: str, names: SchemaMap | None) -> None:
@@ -241,7 +239,7 @@ class MappedSchema:
         self.zone = zone
         self.names = names or SchemaMap()
         self.metadata = MetaData()
-        #: By key, without those that are mapped to nothing; so are their columns.
+        #: By key; tables and columns that are mapped to nothing are left out.
         self.tables: dict[str, Table] = {}
         for table in database.tables:
             if self.names.name(f"{database.key}.{table.key}.table"):
@@ -298,8 +296,8 @@ class WsDbSchema(MappedSchema):
     """Tables of WS_DB, the Web Service Control database.
 
     Args:
-        zone: zone of the times in it.
-        names: the schema map; None: the usual names.
+        zone: time zone of its times.
+        names: the schema map; None: the default names.
     """
 
     def __init__(self, zone: str, names: SchemaMap | None = None) -> None:
@@ -315,11 +313,11 @@ class WsDbSchema(MappedSchema):
 
 
 class RsDbSchema(MappedSchema):
-    """Tables of RS_DB, the response database. `ResponseStats` exists too, but none of its columns is public.
+    """Tables of RS_DB, the response database. `ResponseStats` also exists, but its columns are not public.
 
     Args:
-        zone: zone of the times in it.
-        names: the schema map; None: the usual names.
+        zone: time zone of its times.
+        names: the schema map; None: the default names.
     """
 
     def __init__(self, zone: str, names: SchemaMap | None = None) -> None:
@@ -337,11 +335,11 @@ class RsDbSchema(MappedSchema):
 
 
 class PsDbSchema(MappedSchema):
-    """The view of PS_DB, PeopleStage's database, that tells of deliveries.
+    """The view of PS_DB, PeopleStage's database, that lists deliveries.
 
     Args:
-        zone: zone of the times in it.
-        names: the schema map; None: the usual names.
+        zone: time zone of its times.
+        names: the schema map; None: the default names.
     """
 
     def __init__(self, zone: str, names: SchemaMap | None = None) -> None:
@@ -351,5 +349,5 @@ class PsDbSchema(MappedSchema):
 
 
 def present(table: Table, row: Mapping[str, object]) -> dict[str, object]:
-    """What of a row the installation's table has room for: columns that are mapped to nothing are left out."""
+    """The values of a row whose columns exist in the installation, without those that are mapped to nothing."""
     return {key: value for key, value in row.items() if key in table.c}

@@ -1,4 +1,4 @@
-"""What the bridge needs of PS_DB, PeopleStage's database, and the usual names."""
+"""What the bridge needs of PS_DB, PeopleStage's database, with the default names."""
 
 from typing import Final
 
@@ -19,7 +19,7 @@ PS_DB: Final = DatabaseSpec(
                     Kind.TIME,
                     published=True,
                     written=False,
-                    consequence="every command is searched, and of several for one file any is taken",
+                    consequence="every command is searched, and if several match a file, any of them is used",
                 ),
                 Column("command", "Command", Kind.TEXT, published=True, written=False, nullable=True),
             ),
@@ -36,7 +36,7 @@ PS_DB: Final = DatabaseSpec(
                     "step_id",
                     "StepId | ExternalId/Id",
                     published=True,
-                    note="which of the two `Broadcasts.StepId` holds is an assumption",
+                    note="which of the two `Broadcasts.StepId` contains is an assumption",
                 ),
                 Entry("run", "Run", published=True),
                 Entry("delivery_key", "DeliveryKey", published=True),

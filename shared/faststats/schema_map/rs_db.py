@@ -1,4 +1,4 @@
-"""What the bridge needs of RS_DB, the response database, and the usual names."""
+"""What the bridge needs of RS_DB, the response database, with the default names."""
 
 from typing import Final
 
@@ -35,9 +35,9 @@ RS_DB: Final = DatabaseSpec(
                     "parameters",
                     "Parameters",
                     Kind.TEXT,
-                    note="that there is such a column is published, its name is not",
+                    note="the column is published, its name is not",
                     nullable=True,
-                    consequence="the channel's parameters are not kept",
+                    consequence="the channel's parameters are not recorded",
                 ),
             ),
         ),
@@ -72,7 +72,7 @@ RS_DB: Final = DatabaseSpec(
                     Kind.TEXT,
                     published=True,
                     nullable=True,
-                    consequence="the broadcast's key is not kept beside it",
+                    consequence="the broadcast's key is not recorded",
                 ),
                 Column(
                     "broadcaster_transaction_id",
@@ -83,7 +83,9 @@ RS_DB: Final = DatabaseSpec(
                     nullable=True,
                 ),
                 *(
-                    Column(key, name, Kind.NUMBER, published=True, nullable=True, consequence="the count is not kept")
+                    Column(
+                        key, name, Kind.NUMBER, published=True, nullable=True, consequence="the count is not recorded"
+                    )
                     for key, name in (
                         ("recipients_uploaded", "RecipientsUploaded"),
                         ("recipients_rejected", "RecipientsRejected"),
@@ -133,7 +135,7 @@ RS_DB: Final = DatabaseSpec(
                     published=True,
                     length=255,
                     nullable=True,
-                    consequence="responses do not name their message",
+                    consequence="responses have no message name",
                 ),
                 Column(
                     "delivery_date",
@@ -141,7 +143,7 @@ RS_DB: Final = DatabaseSpec(
                     Kind.TIME,
                     published=True,
                     nullable=True,
-                    consequence="responses do not show when the message was sent",
+                    consequence="responses have no time of delivery",
                 ),
                 Column(
                     "click_url",
@@ -150,7 +152,7 @@ RS_DB: Final = DatabaseSpec(
                     published=True,
                     length=2000,
                     nullable=True,
-                    consequence="clicks do not show their link",
+                    consequence="clicks have no URL",
                 ),
                 Column(
                     "click_date",
@@ -158,7 +160,7 @@ RS_DB: Final = DatabaseSpec(
                     Kind.TIME,
                     published=True,
                     nullable=True,
-                    consequence="clicks have the time of their event only",
+                    consequence="clicks have only the time of their event",
                 ),
                 Column("event_triggered_date", "EventTriggeredDate", Kind.TIME, published=True),
                 Column(
@@ -190,7 +192,7 @@ RS_DB: Final = DatabaseSpec(
                 Entry(
                     "broadcaster",
                     "Optimizely",
-                    note="the broadcaster's name in the Channel Editor; for its forerunner Broadcasts has `Optivo`",
+                    note="the broadcaster's name in the Channel Editor; that of its predecessor is `Optivo`",
                 ),
                 Entry("prepared", "Prepared", published=True),
                 Entry("delivered", "Delivered", published=True),

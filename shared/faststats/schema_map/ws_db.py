@@ -1,4 +1,4 @@
-"""What the bridge needs of WS_DB, the Web Service Control database, and the usual names."""
+"""What the bridge needs of WS_DB, the Web Service Control database, with the default names."""
 
 from typing import Final
 
@@ -24,7 +24,7 @@ WS_DB: Final = DatabaseSpec(
                     Kind.NUMBER,
                     note=_BY_API,
                     written=False,
-                    consequence="jobs are taken by age alone",
+                    consequence="jobs are claimed by age alone",
                 ),
                 Column(
                     "state",
@@ -50,7 +50,7 @@ WS_DB: Final = DatabaseSpec(
                     Kind.TIME,
                     note=_BY_API,
                     nullable=True,
-                    consequence="several pollers take over each other's fresh claims, which costs time only",
+                    consequence="several pollers take over each other's new claims, which only costs time",
                 ),
                 Column(
                     "time_finished",
@@ -102,7 +102,7 @@ WS_DB: Final = DatabaseSpec(
             key="results",
             default="JobQueueResults",
             published=True,
-            consequence="the client does not see results and errors",
+            consequence="the client does not see results or errors",
             columns=(
                 Column("job_id", "JobId", Kind.NUMBER, published=True, primary_key=True, references="job_queue.job_id"),
                 Column("results", "Results", Kind.TEXT),
@@ -112,8 +112,8 @@ WS_DB: Final = DatabaseSpec(
             key="delivery_job_summary",
             default="DeliveryJobSummary",
             published=True,
-            note="its case and its columns are assumptions",
-            consequence="the client does not see how far a job is",
+            note="the case of the name and the columns are assumptions",
+            consequence="the client does not see the progress of a job",
             columns=(
                 Column("job_id", "JobId", Kind.NUMBER, references="job_queue.job_id", indexed=True),
                 Column("time_added", "TimeAdded", Kind.TIME, consequence="lines have no time"),
@@ -125,14 +125,14 @@ WS_DB: Final = DatabaseSpec(
         Group(
             key="states",
             entries=(
-                Entry("waiting", "unassigned", note="a word of the API; how WS_DB stores it is not known"),
-                Entry("claimed", "incomplete", note="a word of the API; how WS_DB stores it is not known"),
-                Entry("done", "done", note="a word of the API; how WS_DB stores it is not known"),
-                Entry("failed", "done", note="the API has no word of its own for it"),
-                Entry("cancelled", "cancel", note="a word of the API; how WS_DB stores it is not known"),
+                Entry("waiting", "unassigned", note="a word of the API; how WS_DB stores it is unknown"),
+                Entry("claimed", "incomplete", note="a word of the API; how WS_DB stores it is unknown"),
+                Entry("done", "done", note="a word of the API; how WS_DB stores it is unknown"),
+                Entry("failed", "done", note="the API has no word for it"),
+                Entry("cancelled", "cancel", note="a word of the API; how WS_DB stores it is unknown"),
             ),
         ),
-        Group(key="job_types", entries=(Entry("broadcast", "Broadcast", note="the list of job types is not public"),)),
+        Group(key="job_types", entries=(Entry("broadcast", "Broadcast", note="the job types are not public"),)),
         Group(
             key="command",
             paths=True,

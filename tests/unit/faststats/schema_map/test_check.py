@@ -1,4 +1,4 @@
-"""The schema map compared with the real catalogue: every difference is told once, with its remedy."""
+"""The schema map compared with the real catalogue: every difference is reported once, with its remedy."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -47,19 +47,19 @@ def differences(database: Database, schema: MappedSchema) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", [WsDbSchema, RsDbSchema, PsDbSchema])
-def test_the_reference_tables_fit(database: Database, kind: Callable[[str], MappedSchema]) -> None:
+def test_the_reference_tables_match(database: Database, kind: Callable[[str], MappedSchema]) -> None:
     create(database, kind(ZONE))
     assert differences(database, kind(ZONE)) == []
 
 
-def test_names_fit_whatever_their_case(database: Database) -> None:
+def test_names_match_in_any_case(database: Database) -> None:
     create(database, WsDbSchema(ZONE))
     assert differences(database, WsDbSchema(ZONE, SchemaMap({"ws_db.job_queue.job_id": "jobid"}))) == []
     other = SchemaMap({"ws_db.delivery_job_summary.table": "deliveryjobsummary"})
     assert differences(database, WsDbSchema(ZONE, other)) == []
 
 
-def test_a_view_will_do(database: Database) -> None:
+def test_a_view_is_accepted(database: Database) -> None:
     run(
         database,
         "CREATE TABLE Commands (Id INTEGER, DateAdded DATETIME, Command TEXT)",
@@ -68,7 +68,7 @@ def test_a_view_will_do(database: Database) -> None:
     assert differences(database, PsDbSchema(ZONE)) == []
 
 
-def test_every_difference_is_told_at_once_with_its_remedy(database: Database) -> None:
+def test_all_differences_are_reported_at_once_with_their_remedies(database: Database) -> None:
     create(database, WsDbSchema(ZONE))
     run(
         database,
@@ -78,14 +78,14 @@ def test_every_difference_is_told_at_once_with_its_remedy(database: Database) ->
         'ALTER TABLE "JobQueueCommands" RENAME TO "Orders"',
     )
     assert differences(database, WsDbSchema(ZONE)) == [
-        'JobQueue has no column Priority: name the right one as ws_db.job_queue.priority, or leave it out with ""',
-        "JobQueue has no column State: name the right one as ws_db.job_queue.state",
-        "there is no table JobQueueCommands: name the right one as ws_db.commands.table",
-        'there is no table JobQueueResults: name the right one as ws_db.results.table, or leave it out with ""',
+        'JobQueue has no column Priority: set ws_db.job_queue.priority to its real name, or to ""',
+        "JobQueue has no column State: set ws_db.job_queue.state to its real name",
+        "the table JobQueueCommands does not exist: set ws_db.commands.table to its real name",
+        'the table JobQueueResults does not exist: set ws_db.results.table to its real name, or to ""',
     ]
 
 
-def test_what_is_left_out_is_not_missed(database: Database) -> None:
+def test_an_omitted_name_is_not_missing(database: Database) -> None:
     create(database, WsDbSchema(ZONE))
     run(database, 'DROP TABLE "JobQueueResults"', 'ALTER TABLE "JobQueue" DROP COLUMN "Priority"')
     names = SchemaMap({"ws_db.results.table": "", "ws_db.job_queue.priority": ""})
@@ -93,7 +93,7 @@ def test_what_is_left_out_is_not_missed(database: Database) -> None:
 
 
 def replaced(database: Database, schema: MappedSchema, table: str, column: str, declared: str) -> list[str]:
-    """The differences when a column is declared otherwise."""
+    """The differences when a column is declared differently."""
     create(database, schema)
     with database.writing() as connection:
         (text,) = connection.exec_driver_sql("SELECT sql FROM sqlite_master WHERE name = ?", (table,)).one()
@@ -106,24 +106,24 @@ def replaced(database: Database, schema: MappedSchema, table: str, column: str, 
 
 
 @pytest.mark.parametrize(
-    ("column", "declared", "told"),
+    ("column", "declared", "problem"),
     [
-        ("TimeAdded", "VARCHAR(30)", "is varchar(30), and the bridge needs a date with its time"),
-        ("TimeAdded", "DATE", "is date, and the bridge needs a date with its time"),
-        ("TimeSent", "INTEGER", "is integer, and the bridge needs a date with its time"),
-        ("Priority", "VARCHAR(10)", "is varchar(10), and the bridge needs a number"),
-        ("Server", "VARCHAR(20)", "is varchar(20), and the bridge writes text of up to 255 characters"),
-        ("Server", "INTEGER", "is integer, and the bridge needs text"),
-        ("State", "VARCHAR(9)", "is varchar(9), and the bridge writes text of up to 10 characters"),
-        ("State", "INTEGER", "is integer, and the bridge needs text: write ws_db.states.waiting and"),
-        ("JobType", "BLOB", "is blob, and the bridge needs text"),
+        ("TimeAdded", "VARCHAR(30)", "is varchar(30), but the bridge needs a date with its time"),
+        ("TimeAdded", "DATE", "is date, but the bridge needs a date with its time"),
+        ("TimeSent", "INTEGER", "is integer, but the bridge needs a date with its time"),
+        ("Priority", "VARCHAR(10)", "is varchar(10), but the bridge needs a number"),
+        ("Server", "VARCHAR(20)", "is varchar(20), but the bridge writes text of up to 255 characters"),
+        ("Server", "INTEGER", "is integer, but the bridge needs text"),
+        ("State", "VARCHAR(9)", "is varchar(9), but the bridge writes text of up to 10 characters"),
+        ("State", "INTEGER", "is integer, but the bridge needs text: write ws_db.states.waiting and"),
+        ("JobType", "BLOB", "is blob, but the bridge needs text"),
     ],
 )
-def test_a_column_that_cannot_hold_what_the_bridge_writes_is_told(
-    database: Database, column: str, declared: str, told: str
+def test_a_column_that_cannot_hold_what_the_bridge_writes_is_reported(
+    database: Database, column: str, declared: str, problem: str
 ) -> None:
     (difference,) = replaced(database, WsDbSchema(ZONE), "JobQueue", column, declared)
-    assert f"JobQueue.{column} {told}" in difference
+    assert f"JobQueue.{column} {problem}" in difference
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_a_column_that_cannot_hold_what_the_bridge_writes_is_told(
         ("TimeSent", "DATETIME NOT NULL"),
     ],
 )
-def test_a_column_that_holds_it_in_another_way_fits(database: Database, column: str, declared: str) -> None:
+def test_a_column_of_another_type_that_can_hold_it_fits(database: Database, column: str, declared: str) -> None:
     assert replaced(database, WsDbSchema(ZONE), "JobQueue", column, declared) == []
 
 
@@ -148,7 +148,7 @@ def test_states_that_are_numbers_must_fit_into_their_column(database: Database) 
     states = {f"ws_db.states.{key}": number for number, key in enumerate(("waiting", "claimed", "done", "cancelled"))}
     schema = WsDbSchema(ZONE, SchemaMap(states | {"ws_db.states.failed": 70_000}))
     (difference,) = replaced(database, schema, "JobQueue", "State", "SMALLINT")
-    assert "JobQueue.State is smallint, and the bridge writes numbers up to 70000" in difference
+    assert "JobQueue.State is smallint, but the bridge writes numbers up to 70000" in difference
 
 
 def test_the_name_of_the_bridge_must_fit_into_its_column(database: Database) -> None:
@@ -158,16 +158,18 @@ def test_the_name_of_the_bridge_must_fit_into_its_column(database: Database) -> 
 
 
 @pytest.mark.parametrize(
-    ("column", "declared", "told"),
+    ("column", "declared", "problem"),
     [
-        ("StepId", "BIGINT NOT NULL", "must not be empty, and the bridge leaves it empty at times"),
-        ("Id", "INTEGER", "gets no value by itself: give it a default"),
-        ("Id", "VARCHAR(36) DEFAULT 'x'", "is varchar(36), and the bridge needs a number"),
-        ("StepId", "SMALLINT", "is smallint, and the bridge writes numbers up to 2147483647"),
-        ("Parameters", "VARCHAR(400)", "is varchar(400), and the bridge writes text of any length"),
+        ("StepId", "BIGINT NOT NULL", "must not be empty, but the bridge sometimes leaves it empty"),
+        ("Id", "INTEGER", "is not generated by the database: add a default"),
+        ("Id", "VARCHAR(36) DEFAULT 'x'", "is varchar(36), but the bridge needs a number"),
+        ("StepId", "SMALLINT", "is smallint, but the bridge writes numbers up to 2147483647"),
+        ("Parameters", "VARCHAR(400)", "is varchar(400), but the bridge writes text of any length"),
     ],
 )
-def test_what_the_bridge_inserts_must_be_taken(database: Database, column: str, declared: str, told: str) -> None:
+def test_the_table_must_accept_what_the_bridge_inserts(
+    database: Database, column: str, declared: str, problem: str
+) -> None:
     schema = RsDbSchema(ZONE)
     if column == "Id":
         run(
@@ -176,13 +178,13 @@ def test_what_the_bridge_inserts_must_be_taken(database: Database, column: str, 
             '"Run" INT, "Parameters" TEXT)',
         )
         create(database, schema)
-        found = differences(database, schema)
+        reported = differences(database, schema)
     else:
-        found = replaced(database, schema, "Broadcasts", column, declared)
-    assert [told in one for one in found] == [True], found
+        reported = replaced(database, schema, "Broadcasts", column, declared)
+    assert [problem in difference for difference in reported] == [True], reported
 
 
-def test_a_column_of_theirs_that_must_not_be_empty_is_told_where_the_bridge_inserts(database: Database) -> None:
+def test_an_unknown_not_null_column_is_reported_where_the_bridge_inserts(database: Database) -> None:
     create(database, RsDbSchema(ZONE))
     create(database, WsDbSchema(ZONE))
     run(
@@ -196,37 +198,37 @@ def test_a_column_of_theirs_that_must_not_be_empty_is_told_where_the_bridge_inse
         'ALTER TABLE "JobQueue" ADD COLUMN "Hash" INTEGER NOT NULL DEFAULT 1',
     )
     assert differences(database, RsDbSchema(ZONE)) == [
-        "Broadcasts.Owner must not be empty, and the bridge has nothing for it: give it a default"
+        "Broadcasts.Owner must not be empty, but the bridge has no value for it: add a default"
     ]
     assert differences(database, WsDbSchema(ZONE)) == []
 
 
-def test_a_database_that_fits_is_looked_at_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_matching_database_is_checked_once(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     create(database, WsDbSchema(ZONE))
-    check, looks = SchemaCheck(database, WsDbSchema(ZONE)), []
+    check, reads = SchemaCheck(database, WsDbSchema(ZONE)), []
     original = schema_map_check._catalogue
 
     def counted(connection: Connection, schema: MappedSchema) -> Any:
-        looks.append(schema)
+        reads.append(schema)
         return original(connection, schema)
 
     monkeypatch.setattr(schema_map_check, "_catalogue", counted)
     for _ in range(3):
         check.require()
-    assert len(looks) == 1
+    assert len(reads) == 1
 
 
-def test_a_database_that_does_not_fit_is_looked_at_again_until_it_does(database: Database) -> None:
+def test_a_mismatching_database_is_checked_again_until_it_matches(database: Database) -> None:
     check = SchemaCheck(database, PsDbSchema(ZONE))
     for _ in range(2):
-        with pytest.raises(SchemaMapMismatch, match="there is no table vDeliveryCommands") as caught:
+        with pytest.raises(SchemaMapMismatch, match="the table vDeliveryCommands does not exist") as caught:
             check.require()
     assert caught.value.database == "TEST"
     create(database, PsDbSchema(ZONE))
     check.require()
 
 
-def test_a_database_that_does_not_answer_is_another_matter(open_database: Open, tmp_path: Path) -> None:
+def test_an_unreachable_database_is_not_a_mismatch(open_database: Open, tmp_path: Path) -> None:
     check = SchemaCheck(open_database(f"sqlite:///{tmp_path / 'no' / 'folder.sqlite'}"), PsDbSchema(ZONE))
     with pytest.raises(DatabaseUnavailable):
         check.require()
@@ -241,7 +243,7 @@ def test_a_database_that_does_not_answer_is_another_matter(open_database: Open, 
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_a_catalogue_that_cannot_be_read_stops_nothing_and_is_told(
+def test_an_unreadable_catalogue_is_logged_and_stops_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:
     def refuse(*_: object) -> None:
@@ -258,7 +260,7 @@ def test_a_catalogue_that_cannot_be_read_stops_nothing_and_is_told(
 
 # Types of SQL Server
 
-#: As the reflection makes them; their constructors have no types.
+#: As reflection creates them; their constructors are not typed.
 SQL_SERVER: Any = mssql
 NUMBER, TEXT, TIME = entries.Kind.NUMBER, entries.Kind.TEXT, entries.Kind.TIME
 HOLD_IT: dict[entries.Kind, list[Any]] = {
@@ -321,12 +323,12 @@ def test_types_of_sql_server_that_hold_it_fit(kind: entries.Kind, real: types.Ty
 @pytest.mark.parametrize(
     ("kind", "real"), [(kind, real) for kind in CANNOT_HOLD_IT for real in CANNOT_HOLD_IT[kind]], ids=repr
 )
-def test_types_of_sql_server_that_cannot_hold_it_are_told(kind: entries.Kind, real: types.TypeEngine[Any]) -> None:
+def test_types_of_sql_server_that_cannot_hold_it_are_reported(kind: entries.Kind, real: types.TypeEngine[Any]) -> None:
     assert len(fits(real, column(kind, length=50))) == 1
 
 
 @pytest.mark.parametrize(
-    ("more", "told"),
+    ("more", "differences"),
     [
         ({"nullable": False}, 1),
         ({"nullable": False, "default": "((0))"}, 0),
@@ -336,8 +338,10 @@ def test_types_of_sql_server_that_cannot_hold_it_are_told(kind: entries.Kind, re
         ({"nullable": True}, 0),
     ],
 )
-def test_a_column_of_theirs_matters_only_where_a_new_row_needs_a_value_for_it(more: dict[str, Any], told: int) -> None:
-    theirs = {"name": "Y", "type": mssql.INTEGER(), "nullable": False, "default": None} | more
+def test_an_unknown_column_matters_only_if_a_new_row_needs_a_value_for_it(
+    more: dict[str, Any], differences: int
+) -> None:
+    unknown = {"name": "Y", "type": mssql.INTEGER(), "nullable": False, "default": None} | more
     table = entries.Table(key="job_queue", default="T", columns=())
-    comparison = schema_map_check._Comparison("ws_db.job_queue", "T", _Names(), {"y": theirs}, {})  # type: ignore[arg-type,dict-item]
-    assert len(list(comparison.differences(table))) == told
+    comparison = schema_map_check._Comparison("ws_db.job_queue", "T", _Names(), {"y": unknown}, {})  # type: ignore[arg-type,dict-item]
+    assert len(list(comparison.differences(table))) == differences

@@ -1,4 +1,4 @@
-"""The schema map: what a file may say, what is told when it says something else, and that names reach SQL quoted."""
+"""The schema map: valid and invalid files, their error messages, and quoting of names in SQL."""
 
 import re
 import tomllib
@@ -42,14 +42,14 @@ def load(folder: Path, text: str | bytes) -> SchemaMap:
     return SchemaMap.load(file)
 
 
-def test_without_a_file_the_names_are_the_public_ones() -> None:
+def test_without_a_file_the_names_are_the_published_ones() -> None:
     names = SchemaMap.load(None)
     assert names.name("ws_db.job_queue.job_id") == "JobID"
     assert names.value("ws_db.states.waiting") == "unassigned"
     assert str(names.path("ws_db.command.file_path")) == "FilePath"
 
 
-def test_a_file_gives_only_what_differs(tmp_path: Path) -> None:
+def test_a_file_contains_only_the_names_that_differ(tmp_path: Path) -> None:
     names = load(
         tmp_path,
         """
@@ -79,48 +79,48 @@ def test_a_file_gives_only_what_differs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
-        ("[ws]", "ws is not known; there are: ws_db, rs_db, ps_db"),
-        ("ws_db = 1", "ws_db is not known"),
-        ("[ws_db.job_queu]", "ws_db.job_queu is not known; there are: schema, job_queue, commands, results,"),
-        ("[ws_db.job_queue]\nprio = 'a'", "ws_db.job_queue.prio is not known; there are: table, job_id, time_added,"),
-        ("[ws_db.job_queue.priority]\nname = 'a'", "ws_db.job_queue.priority is not text in quotes"),
-        ("[ws_db.job_queue]\npriority = 1", "ws_db.job_queue.priority is not text in quotes"),
-        ("[ws_db.job_queue]\nstate = ''", "ws_db.job_queue.state cannot be left out"),
-        ("[ws_db.job_queue]\ntable = ''", "ws_db.job_queue.table cannot be left out"),
+        ("[ws]", "ws is unknown; valid keys: ws_db, rs_db, ps_db"),
+        ("ws_db = 1", "ws_db is unknown"),
+        ("[ws_db.job_queu]", "ws_db.job_queu is unknown; valid keys: schema, job_queue, commands, results,"),
+        ("[ws_db.job_queue]\nprio = 'a'", "ws_db.job_queue.prio is unknown; valid keys: table, job_id, time_added,"),
+        ("[ws_db.job_queue.priority]\nname = 'a'", "ws_db.job_queue.priority must be text in quotes"),
+        ("[ws_db.job_queue]\npriority = 1", "ws_db.job_queue.priority must be text in quotes"),
+        ("[ws_db.job_queue]\nstate = ''", "ws_db.job_queue.state is required and cannot be empty"),
+        ("[ws_db.job_queue]\ntable = ''", "ws_db.job_queue.table is required and cannot be empty"),
         ("[ws_db.job_queue]\nserver = 'State'", "ws_db.job_queue.server and ws_db.job_queue.state have the same name"),
         ("[ws_db.job_queue]\nserver = 'sTATE'", "have the same name"),
         ("[ws_db.results]\ntable = 'JobQueue'", "have the same name"),
-        ("[ws_db.states]\nwaiting = 0", "are words or numbers, not some of each"),
-        ("[ws_db.states]\nwaiting = true", "ws_db.states.waiting is a word in quotes or a whole number"),
-        ("[ws_db.states]\nwaiting = 1.5", "ws_db.states.waiting is a word in quotes or a whole number"),
-        ("[ws_db.states]\nwaiting = ''", "ws_db.states.waiting is a word of 1 to 50 characters"),
+        ("[ws_db.states]\nwaiting = 0", "must all be words or all be numbers"),
+        ("[ws_db.states]\nwaiting = true", "ws_db.states.waiting must be a word in quotes or a whole number"),
+        ("[ws_db.states]\nwaiting = 1.5", "ws_db.states.waiting must be a word in quotes or a whole number"),
+        ("[ws_db.states]\nwaiting = ''", "ws_db.states.waiting must be a word of 1 to 50 characters"),
         ("[ws_db.states]\nwaiting = 'done'", "ws_db.states.waiting and ws_db.states.done are the same"),
         ("[ws_db.states]\ncancelled = 'Unassigned'", "ws_db.states.waiting and ws_db.states.cancelled are the same"),
         ("[ws_db.states]\nclaimed = 'done'", "ws_db.states.claimed and ws_db.states.done are the same"),
         ("[ws_db.states]\nwaiting = 99999999999", "is larger than 2147483647"),
-        ("[ws_db.command]\nrun = '//Run'", "ws_db.command.run is no element path"),
-        ("[ws_db.command]\nrun = ''", "is no element path"),
-        ("[ws_db", "is no TOML"),
+        ("[ws_db.command]\nrun = '//Run'", "ws_db.command.run is not a valid element path"),
+        ("[ws_db.command]\nrun = ''", "is not a valid element path"),
+        ("[ws_db", "is not valid TOML"),
         (b"a = '\xff'", "is not UTF-8"),
     ],
 )
-def test_a_file_that_says_something_else_is_refused_with_the_place(
-    tmp_path: Path, text: str | bytes, told: str
+def test_an_invalid_file_is_refused_with_the_key_and_the_reason(
+    tmp_path: Path, text: str | bytes, message: str
 ) -> None:
     with pytest.raises(SettingsInvalid) as refused:
         load(tmp_path, text)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert "SCHEMA_MAP_FILE map.toml" in str(refused.value)
 
 
-def test_everything_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(SettingsInvalid, match=r"ws_db\.a is not known.*; rs_db\.b is not known"):
+def test_all_errors_are_reported_at_once(tmp_path: Path) -> None:
+    with pytest.raises(SettingsInvalid, match=r"ws_db\.a is unknown.*; rs_db\.b is unknown"):
         load(tmp_path, "[ws_db]\na = 1\n[rs_db]\nb = 2")
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match=r"nowhere\.toml cannot be read"):
         SchemaMap.load(tmp_path / "nowhere.toml")
 
@@ -154,7 +154,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     ],
     ids=ascii,
 )
-def test_what_is_no_sensible_name_in_sql_server_is_refused(name: str) -> None:
+def test_an_invalid_name_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="is not a valid name"):
         SchemaMap({"ws_db.job_queue.state": name})
 
@@ -162,7 +162,7 @@ def test_what_is_no_sensible_name_in_sql_server_is_refused(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["a", "_a1", "State", "Kunden ID", "a-b", "Größe", "日本", "select", "a" * 128, "A$#@x"]
 )
-def test_sensible_names_are_taken(name: str) -> None:
+def test_valid_names_are_accepted(name: str) -> None:
     assert SchemaMap({"ws_db.job_queue.state": name}).name("ws_db.job_queue.state") == name
 
 
@@ -188,12 +188,12 @@ def test_sensible_names_are_taken(name: str) -> None:
         "a[b='c']",
     ],
 )
-def test_what_is_no_plain_way_from_element_to_element_is_refused(path: str) -> None:
+def test_an_xpath_that_is_not_a_plain_element_path_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="a path is element names"):
         XmlPath.parse(path)
 
 
-def test_the_first_path_that_has_a_text_counts_in_whatever_namespace() -> None:
+def test_the_first_path_with_a_text_is_used_in_any_namespace() -> None:
     root = parse_command("<r xmlns='urn:x'><a> </a><b><c> 7 </c></b><d>8</d></r>")
     assert XmlPath.parse("a | b/c | d").text(root) == "7"
     assert XmlPath.parse("nothing").text(root) == ""
@@ -204,7 +204,7 @@ def test_the_first_path_that_has_a_text_counts_in_whatever_namespace() -> None:
 
 
 def renamed(name: Callable[[int], str]) -> SchemaMap:
-    """A map in which everything has another name."""
+    """A map in which every table, column and value has another name."""
     keys = [
         f"{section}.{entry.key}"
         for section, entries in SECTIONS.items()
@@ -215,7 +215,7 @@ def renamed(name: Callable[[int], str]) -> SchemaMap:
 
 
 def statements(names: SchemaMap, folder: Path) -> Iterator[str]:
-    """Statements that the bridge sends to the three databases under these names."""
+    """The statements that the bridge executes in the three databases with these names."""
     sent: list[str] = []
     with ExitStack() as stack:
         databases = {
@@ -250,7 +250,7 @@ def _use(databases: dict[str, Database], names: SchemaMap, sent: list[str]) -> N
 
 
 def use(ws_db: WsDb) -> None:
-    """Call everything that WsDb does with its tables."""
+    """Call every method of WsDb that uses the tables."""
     ws_db.claim(2)
     ws_db.orphans(after=0, claimed_before=NOW + timedelta(days=1))
     ws_db.clear_claim_marks([1])
@@ -261,7 +261,7 @@ def use(ws_db: WsDb) -> None:
 
 
 @pytest.mark.parametrize("name", ["qzq{}", "QZQ{}", "qzq -- {}", "qzq DROP TABLE Response {}", "qzq @p1 #x $ {}"])
-def test_nothing_of_the_map_reaches_sql_unquoted(tmp_path: Path, name: str) -> None:
+def test_no_name_of_the_map_reaches_sql_unquoted(tmp_path: Path, name: str) -> None:
     sent = list(statements(renamed(lambda number: name.format(f"{number:03d}")), tmp_path))
     # The others are about the bridge's own tables.
     assert sum("qzq" in statement.lower() for statement in sent) > 10
@@ -269,7 +269,7 @@ def test_nothing_of_the_map_reaches_sql_unquoted(tmp_path: Path, name: str) -> N
         assert "qzq" not in re.sub(r'"[^"]*"', "", statement).lower()
 
 
-def test_the_same_holds_on_sql_server_and_its_parser_agrees() -> None:
+def test_names_are_quoted_for_sql_server_and_its_parser_accepts_the_statements() -> None:
     sent: list[str] = []
     names = renamed(lambda number: f"qzq DROP {number:03d}")
     ws, rs = WsDbSchema(ZONE, names), RsDbSchema(ZONE, names)
@@ -284,7 +284,7 @@ def test_the_same_holds_on_sql_server_and_its_parser_agrees() -> None:
         assert sqlglot.parse_one(text.replace(":", "@"), dialect="tsql") is not None
 
 
-def test_the_claim_on_sql_server_passes_rows_by_that_others_hold_and_asks_for_the_state_again() -> None:
+def test_the_claim_on_sql_server_skips_locked_rows_and_checks_the_state_again() -> None:
     ws_db = WsDb(None, WsDbSchema(ZONE), server="b", clock=MovableClock(NOW))  # type: ignore[arg-type]
     text = str(ws_db._claim(5).compile(dialect=mssql.dialect(), compile_kwargs={"render_postcompile": True}))  # type: ignore[no-untyped-call]
     assert text.startswith("UPDATE [JobQueue] WITH (READPAST, UPDLOCK, ROWLOCK) SET ")
@@ -298,7 +298,7 @@ def test_the_claim_on_sql_server_passes_rows_by_that_others_hold_and_asks_for_th
 # What can be left out
 
 
-def leavable() -> list[str]:
+def optional_keys() -> list[str]:
     return [
         f"{section}.{entry.key}"
         for section, entries in SECTIONS.items()
@@ -307,16 +307,16 @@ def leavable() -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("key", leavable())
-def test_the_bridge_lives_without_what_may_be_left_out(tmp_path: Path, key: str) -> None:
+@pytest.mark.parametrize("key", optional_keys())
+def test_the_bridge_works_without_an_optional_name(tmp_path: Path, key: str) -> None:
     assert list(statements(SchemaMap({key: ""}), tmp_path))
 
 
-def test_the_bridge_lives_without_all_of_it(tmp_path: Path) -> None:
-    assert list(statements(SchemaMap(dict.fromkeys(leavable(), "")), tmp_path))
+def test_the_bridge_works_without_any_optional_name(tmp_path: Path) -> None:
+    assert list(statements(SchemaMap(dict.fromkeys(optional_keys(), "")), tmp_path))
 
 
-def test_a_row_has_only_what_its_table_has_room_for() -> None:
+def test_a_row_has_only_columns_that_exist() -> None:
     schema = RsDbSchema(ZONE, SchemaMap({"rs_db.response.urn": ""}))
     assert present(schema.response, {"urn": "1", "email": "a"}) == {"email": "a"}
 
@@ -324,7 +324,7 @@ def test_a_row_has_only_what_its_table_has_room_for() -> None:
 # What is shown
 
 
-def test_the_page_can_be_used_as_a_file_and_means_the_same(tmp_path: Path) -> None:
+def test_the_page_is_a_valid_file_with_the_same_map(tmp_path: Path) -> None:
     changed: dict[str, object] = {
         "ws_db.job_queue.state": "Größe",
         "ws_db.job_queue.priority": "",
@@ -339,10 +339,10 @@ def test_the_page_can_be_used_as_a_file_and_means_the_same(tmp_path: Path) -> No
     assert again._values == names._values
 
 
-def test_the_page_says_of_every_name_whether_it_is_published_or_an_assumption() -> None:
+def test_the_page_marks_every_name_as_published_or_an_assumption() -> None:
     shown = page(SchemaMap({"ws_db.job_queue.state": "Status"}))
     entries = [line for line in shown.splitlines() if " = " in line and not line.startswith("#")]
-    assert len(entries) == sum(len(found) for found in SECTIONS.values())
+    assert len(entries) == sum(len(section) for section in SECTIONS.values())
     assert all("published" in line or "assumption" in line for line in entries)
     assert 'changed from "State" (assumption)' in shown
     assert tomllib.loads(shown)["ws_db"]["job_queue"]["state"] == "Status"
@@ -358,6 +358,6 @@ def test_the_command_shows_the_map_of_the_setting_or_of_a_file(tmp_path: Path, m
     assert 'state = "B"' in CliRunner().invoke(app, [*show, "--file", str(tmp_path / "b.toml")]).stdout
     refused = CliRunner().invoke(app, [*show, "--file", str(tmp_path / "bad.toml")])
     assert refused.exit_code == 1
-    assert "ws_db.job_queue.stat is not known" in refused.stderr
+    assert "ws_db.job_queue.stat is unknown" in refused.stderr
     monkeypatch.delenv("SCHEMA_MAP_FILE")
     assert 'state = "State"' in CliRunner().invoke(app, show).stdout
