@@ -175,7 +175,7 @@ def test_a_list_that_goes_while_its_upload_is_under_way_is_uploaded_once(
 def test_the_chunks_of_a_batch_go_on_after_it_is_staged_again(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     flow.use(channel(RouteKind.SENDING_BATCH, sending_batch=SendingBatch(chunk_rows=15)))
     job_id = flow.order()
-    let_die(monkeypatch, Effects, "note", 2)  # after its second chunk
+    let_die(monkeypatch, Effects, "add_evidence", 2)  # after its second chunk
     with suppress(Died):
         flow.run(job_id)
     broadcast = flow.broadcast(job_id)

@@ -1,0 +1,92 @@
+"""What was under way when the tables were migrated is finished by the new code."""
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from shared.broadcast import State
+from shared.database.connections import Database
+from shared.ledger.schema import Schema
+from shared.operations.responses import add_file, load_again
+from shared.response_file import FileState
+from shared.steps.gather_responses import gather_responses
+from shared.steps.housekeeping import housekeeping
+from tests.flow.harness import Flow
+
+pytestmark = pytest.mark.sqlite
+
+_HEADER = "Urn;CommunicationKey;MessageType;EventTriggeredDate\n"
+#: The tables of the version before migration 6.
+_DOWNGRADE = (
+    "DROP TABLE response_file_history",
+    "ALTER TABLE response_file DROP COLUMN version",
+    "DELETE FROM migration WHERE number >= 6",
+)
+
+
+def migrate_from_version_5(database: Database) -> None:
+    with database.writing() as connection:
+        for statement in _DOWNGRADE:
+            connection.execute(text(statement))
+    assert Schema(database).pending() != []
+    Schema(database).migrate()
+
+
+@pytest.mark.parametrize("state", [State.CLAIMED, State.STAGED, State.PREPARED, State.UPLOADED])
+def test_a_broadcast_that_is_under_way_is_finished(flow: Flow, state: State) -> None:
+    job_id = flow.order()
+    flow.poll()
+    flow.stop_at(job_id, state)
+    migrate_from_version_5(flow.bridge.rs_database)
+    flow.clock.advance(hours=1)  # its message is lost
+    broadcast = flow.sweep_until_at_rest(job_id)
+    assert broadcast.state is State.CLOSED
+    assert broadcast.rows is not None
+    assert broadcast.imported == broadcast.rows.uploaded
+    assert len(flow.copies(broadcast)) == 1
+
+
+def test_response_files_of_every_state_are_finished(flow: Flow) -> None:
+    def file(name: str, row: str, header: str = _HEADER) -> int:
+        path = Path(flow.folder, name)
+        path.write_text(f"{header}{row}\n")
+        return add_file(flow.bridge, path).id
+
+    files = flow.bridge.ledger.response_files
+    loaded = file("Response-loaded.csv", "1;K1;Open;01.03.2026 12:00")
+    load_again(flow.bridge, loaded)
+    again = file("Response-again.csv", "1;K1;Open;01.03.2026 13:00")
+    load_again(flow.bridge, again)
+    files.load_again(files.get(again), due_at=flow.clock.now(), owner="operator")
+    failed = file("Response-failed.csv", "1;K1", header="no;such\n")
+    flow.bridge.queues.send(flow.bridge.settings.load_responses_queue, {"response_file": failed})
+    flow.deliver()
+    gathered = file("Response-gathered.csv", "1;K1;Open;01.03.2026 14:00")
+    flow.take(flow.bridge.settings.load_responses_queue)  # its message is lost
+    files.add("Response-gone.csv", 1, flow.clock.now(), layout="default", owner="gatherer", note="seen")
+    assert [files.get(one).state for one in (loaded, again, failed, gathered)] == [
+        FileState.LOADED,
+        FileState.GATHERED,
+        FileState.FAILED,
+        FileState.GATHERED,
+    ]
+
+    migrate_from_version_5(flow.bridge.rs_database)
+    flow.clock.advance(hours=1)
+    housekeeping(flow.bridge)
+    flow.deliver()
+    assert load_again(flow.bridge, loaded).known == 1
+    for _ in range(flow.bridge.settings.response_file_rounds):
+        gather_responses(flow.bridge)
+    states = {one.name: one.state for one in files.newest(100) if one.name.startswith("Response-")}
+    assert states == {
+        "Response-loaded.csv": FileState.LOADED,
+        "Response-again.csv": FileState.LOADED,
+        "Response-failed.csv": FileState.FAILED,
+        "Response-gathered.csv": FileState.LOADED,
+        "Response-gone.csv": FileState.FAILED,
+    }
+    assert [row.to_state for row in files.history(files.get(gathered))] == [FileState.LOADED]
+    totals = files.totals()
+    assert (totals["rows_loaded"], totals["rows_known"]) == (3, 0)
