@@ -18,6 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from shared.broadcast import SEND_MODES, RouteKind, SendMode
 from shared.config.location_text import LocationText
 from shared.config.response_layouts import ResponseLayout
+from shared.config.validation import problems
 from shared.errors import ChannelUnknown, SettingsInvalid
 
 #: Name of the channel for jobs that name none.
@@ -314,11 +315,7 @@ class Channels:
         except OSError as error:
             raise SettingsInvalid(reason=f"CHANNELS_FILE {file} cannot be read ({type(error).__name__})") from None
         except ValidationError as error:
-            reasons = "; ".join(
-                f"{'.'.join(map(str, detail['loc']))}: {detail['msg'].removeprefix('Value error, ')}"
-                for detail in error.errors(include_url=False, include_input=False)
-            )
-            raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name}: {reasons}") from None
+            raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name}: {problems(error)}") from None
         except ValueError as error:  # not TOML, or not UTF-8
             raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name} is not valid TOML: {error}") from None
 

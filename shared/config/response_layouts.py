@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Final, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared.config.header_names import loose_name
+from shared.config.validation import TimeZoneName
 
 
 class ResponseField(StrEnum):
@@ -96,15 +96,6 @@ def _date_format(text: str) -> str:
     return text
 
 
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, LookupError, OSError):
-        msg = "there is no time zone with this name"
-        raise ValueError(msg) from None
-    return name
-
-
 def _character(value: object, words: Mapping[str, str]) -> object:
     return words.get(value.upper(), value) if isinstance(value, str) else value
 
@@ -136,7 +127,7 @@ class ResponseLayout(BaseModel):
         "dd.MM.yyyy HH:mm:ss",
     )
     #: Time zone of times that name none.
-    time_zone: Annotated[str, AfterValidator(_time_zone)] = "Europe/Berlin"
+    time_zone: TimeZoneName = "Europe/Berlin"
     #: Hours added to local times before they are read as times of the zone.
     date_offset: Annotated[float, Field(ge=-_MAX_HOURS, le=_MAX_HOURS)] = 0
     #: What happens to a file on the SFTP site after it is loaded.

@@ -11,7 +11,6 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import unquote_plus, urlsplit
-from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -25,6 +24,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.config.connection_string import parse_connection
 from shared.config.location_text import LocationText
+from shared.config.validation import TimeZoneName, problems
 from shared.errors import SettingsInvalid
 
 #: Printed in public help pages and scripts of the product: everybody knows it.
@@ -56,15 +56,6 @@ def _encrypted_or_loopback(url: str) -> str:
     return url.rstrip("/")
 
 
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ValueError, LookupError, OSError):
-        msg = "there is no time zone with this name"
-        raise ValueError(msg) from None
-    return name
-
-
 def _marker(template: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]*\{name\}[A-Za-z0-9._-]*", template) or template == "{name}":
         msg = "a marker has one placeholder for the file's name; the rest is letters, digits, '.', '_' and '-'"
@@ -89,7 +80,6 @@ def _connection(value: SecretStr) -> SecretStr:
 
 StorageName = Annotated[str, AfterValidator(_storage_name)]
 HttpsAddress = Annotated[str, AfterValidator(_encrypted_or_loopback)]
-TimeZoneName = Annotated[str, AfterValidator(_time_zone)]
 Connection = Annotated[SecretStr, AfterValidator(_connection)]
 #: A number of seconds, minutes or attempts that makes no sense at zero.
 Duration = Annotated[float, Field(gt=0)]
@@ -158,14 +148,7 @@ class _Environment(BaseSettings):
         try:
             return cls()
         except ValidationError as error:
-            details = error.errors(include_url=False, include_input=False)
-            missing = ", ".join(str(detail["loc"][0]) for detail in details if detail["type"] == "missing")
-            reasons = [
-                ": ".join([*map(str, detail["loc"]), detail["msg"].removeprefix("Value error, ")])
-                for detail in details
-                if detail["type"] != "missing"
-            ]
-            raise SettingsInvalid(reason="; ".join([f"missing: {missing}"] * bool(missing) + reasons)) from None
+            raise SettingsInvalid(reason=problems(error)) from None
 
 
 class RsDbSettings(_Environment):
@@ -346,7 +329,7 @@ class Settings(_Environment):
         uris = self.blob_service_uri and self.queue_service_uri
         source = self.bulk_insert_data_source
         login = self.sftp_private_key or self.sftp_password
-        problems = {
+        rules = {
             "storage: set AzureWebJobsStorage, or AzureWebJobsStorage__blobServiceUri and __queueServiceUri": (
                 self.storage_connection is None and not uris
             ),
@@ -360,8 +343,8 @@ class Settings(_Environment):
                 self.responses_to != "tables" and self.ferg_files is None
             ),
         }
-        if found := [problem for problem, is_there in problems.items() if is_there]:
-            raise ValueError("; ".join(found))
+        if broken := [rule for rule, is_broken in rules.items() if is_broken]:
+            raise ValueError("; ".join(broken))
         return self
 
 

@@ -26,6 +26,7 @@ from shared.broadcast import (
     guid_in,
 )
 from shared.config.channels import DEFAULT, Channels
+from shared.config.validation import problems
 from shared.errors import ChannelCallInvalid
 from shared.faststats.channel_parameters import send_mode_of, send_time
 
@@ -94,11 +95,7 @@ class Call(BaseModel):
         try:
             return cls.model_validate(body)
         except ValidationError as error:
-            reasons = "; ".join(
-                f"{'.'.join(map(str, detail['loc'])) or 'the call'}: {detail['msg'].removeprefix('Value error, ')}"
-                for detail in error.errors(include_url=False, include_input=False)
-            )
-            raise ChannelCallInvalid(slot=slot, reason=reasons) from None
+            raise ChannelCallInvalid(slot=slot, reason=problems(error, whole="the call")) from None
 
 
 class MessageCall(Call):
@@ -233,12 +230,12 @@ def broadcast_answer(broadcast: Broadcast, *, wait: bool) -> dict[str, object]:
     }
 
 
-def find_difference(first: BroadcastRequest, repeated: BroadcastRequest) -> str | None:
+def find_difference(first: BroadcastRequest, second: BroadcastRequest) -> str | None:
     """The input in which a repeated upload differs from the first; None when it is the same."""
     compared: Mapping[str, tuple[object, object]] = {
-        "ListName": (first.list_name, repeated.list_name),
-        "MessageName": (first.message_name, repeated.message_name),
-        "Channel": (first.channel, repeated.channel),
-        "SendAt": (first.send_at, repeated.send_at),
+        "ListName": (first.list_name, second.list_name),
+        "MessageName": (first.message_name, second.message_name),
+        "Channel": (first.channel, second.channel),
+        "SendAt": (first.send_at, second.send_at),
     }
     return next((name for name, (before, now) in compared.items() if before != now), None)
