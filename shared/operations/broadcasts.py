@@ -63,7 +63,7 @@ def _control(bridge: Bridge, key: str, act: Callable[[Broadcast], None], done: s
         raise IllegalTransition(broadcast=key, state=broadcast.state, change=f"be {done}")
     act(broadcast)
     bridge.ledger.broadcasts.record(broadcast, f"{done} by an operator", owner=owner)
-    log.info("Broadcast %s was %s by an operator.", key, done, extra={"action": "control", "broadcast": key})
+    log.info("Broadcast %s was %s by an operator.", key, done, extra={"action": "control", **broadcast.log_context()})
     bridge.send_on(broadcast)
     return broadcast
 
