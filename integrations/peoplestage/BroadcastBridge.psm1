@@ -1,16 +1,16 @@
 #Requires -Version 5.1
-# What the scripts of PeopleStage's channel share: calls of Broadcast Bridge, and files put into its container.
-# Settings come with $params, from the channel in PeopleStage's Channel Editor: URL is the address of the function app,
-# Password the function key.
+# Shared by the scripts of PeopleStage's channel: calls of Broadcast Bridge, and uploads to its container.
+# $params has the settings of the channel in PeopleStage's Channel Editor: URL is the address of the function app, Password
+# is the function key.
 
 Set-StrictMode -Version 2.0
 $ErrorActionPreference = 'Stop'
-# Windows PowerShell 5.1 may still begin with older protocols.
+# Windows PowerShell 5.1 may default to older protocols.
 [Net.ServicePointManager]::SecurityProtocol = [Net.SecurityProtocolType]::Tls12
 
 $BlockSize = 32MB
 $PauseSeconds = 5
-$Tries = 5
+$MaxAttempts = 5
 $TimeoutSeconds = 100
 
 function Stop-WithMessage {
@@ -29,38 +29,38 @@ function Get-Proxy {
 }
 
 function Read-ErrorText {
-    <# Code and sentence of a refused call. Nothing of the call itself. #>
+    <# Code and message of a refused call, without the call itself. #>
     param($Response)
     try {
         $reader = New-Object System.IO.StreamReader($Response.GetResponseStream(), [Text.Encoding]::UTF8)
-        $told = $reader.ReadToEnd() | ConvertFrom-Json
-        return "$($told.error) [$($told.code)]"
+        $answer = $reader.ReadToEnd() | ConvertFrom-Json
+        return "$($answer.error) [$($answer.code)]"
     }
     catch {
-        return "Broadcast Bridge answered with HTTP status $([int]$Response.StatusCode)."
+        return "Broadcast Bridge returned HTTP status $([int]$Response.StatusCode)."
     }
 }
 
 function Invoke-Slot {
     <#
-    One call of a slot. Every slot can be called again: the bridge looks at what has happened already.
-    Passing faults are tried again, refusals are thrown.
+    Calls a slot and returns its answer. Calls are idempotent: the bridge checks what it has already done.
+    Retries transient errors, and ends the delivery with the message of any other error.
     #>
-    param([string]$Slot, [hashtable]$Params, [hashtable]$More = @{})
+    param([string]$Slot, [hashtable]$Params, [hashtable]$Extra = @{})
     $body = @{}
     foreach ($name in $Params.Keys) {
-        # The key goes in a header, and nowhere else.
+        # The function key is sent in a header only.
         if ($name -notin 'Username', 'Password', 'URL', 'Proxy') {
             $body[$name] = $Params[$name]
         }
     }
-    foreach ($name in $More.Keys) {
-        $body[$name] = $More[$name]
+    foreach ($name in $Extra.Keys) {
+        $body[$name] = $Extra[$name]
     }
     $proxy = Get-Proxy -Params $Params
     $address = "$($Params['URL'].TrimEnd('/'))/api/peoplestage/$Slot"
     $json = [Text.Encoding]::UTF8.GetBytes(($body | ConvertTo-Json -Depth 5))
-    for ($try = 1; ; $try++) {
+    for ($attempt = 1; ; $attempt++) {
         try {
             $answer = Invoke-WebRequest -Uri $address -Method Post -Body $json `
                 -ContentType 'application/json; charset=utf-8' -Headers @{ 'x-functions-key' = $Params['Password'] } `
@@ -69,38 +69,38 @@ function Invoke-Slot {
         }
         catch [System.Net.WebException] {
             $response = $_.Exception.Response
-            $passing = ($null -eq $response) -or ([int]$response.StatusCode -in 429, 500, 502, 503, 504)
-            if (-not $passing -or $try -ge $Tries) {
+            $transient = ($null -eq $response) -or ([int]$response.StatusCode -in 429, 500, 502, 503, 504)
+            if (-not $transient -or $attempt -ge $MaxAttempts) {
                 if ($null -eq $response) {
                     Stop-WithMessage "Broadcast Bridge cannot be reached ($($_.Exception.Status))."
                 }
                 Stop-WithMessage (Read-ErrorText -Response $response)
             }
-            Start-Sleep -Seconds ($PauseSeconds * $try)
+            Start-Sleep -Seconds ($PauseSeconds * $attempt)
         }
     }
 }
 
-function Send-Part {
-    <# Puts one part to a signed address, which is never shown. #>
+function Send-Content {
+    <# Uploads a block, or the list of blocks, to a signed address, which is never shown. #>
     param([string]$Address, [byte[]]$Content, [hashtable]$Params)
     $proxy = Get-Proxy -Params $Params
-    for ($try = 1; ; $try++) {
+    for ($attempt = 1; ; $attempt++) {
         try {
             $null = Invoke-WebRequest -Uri $Address -Method Put -Body $Content -TimeoutSec 600 -UseBasicParsing @proxy
             return
         }
         catch [System.Net.WebException] {
-            if ($try -ge $Tries) {
-                Stop-WithMessage "The delivery file could not be put into its container ($($_.Exception.Status))."
+            if ($attempt -ge $MaxAttempts) {
+                Stop-WithMessage "The delivery file could not be uploaded to the container of Broadcast Bridge ($($_.Exception.Status))."
             }
-            Start-Sleep -Seconds ($PauseSeconds * $try)
+            Start-Sleep -Seconds ($PauseSeconds * $attempt)
         }
     }
 }
 
 function Send-File {
-    <# Puts a file into blob storage in blocks: a block that fails is sent again, not the whole file. #>
+    <# Uploads a file to blob storage in blocks, so that only a failed block is sent again, not the whole file. #>
     param([string]$Path, [string]$Address, [hashtable]$Params)
     $ids = New-Object System.Collections.Generic.List[string]
     $stream = [System.IO.File]::OpenRead($Path)
@@ -113,7 +113,7 @@ function Send-File {
                 [Array]::Copy($buffer, $content, $read)
             }
             $id = [Convert]::ToBase64String([Text.Encoding]::ASCII.GetBytes($ids.Count.ToString('D8')))
-            Send-Part -Address "$Address&comp=block&blockid=$([Uri]::EscapeDataString($id))" -Content $content -Params $Params
+            Send-Content -Address "$Address&comp=block&blockid=$([Uri]::EscapeDataString($id))" -Content $content -Params $Params
             $ids.Add($id)
         }
     }
@@ -122,12 +122,12 @@ function Send-File {
     }
     $latest = ($ids | ForEach-Object { "<Latest>$_</Latest>" }) -join ''
     $list = [Text.Encoding]::UTF8.GetBytes("<?xml version=`"1.0`" encoding=`"utf-8`"?><BlockList>$latest</BlockList>")
-    Send-Part -Address "$Address&comp=blocklist" -Content $list -Params $Params
+    Send-Content -Address "$Address&comp=blocklist" -Content $list -Params $Params
 }
 
 function Wait-Slot {
-    <# Calls a slot until it is done; its answer. #>
-    param([string]$Slot, [hashtable]$Params, $Answer, [hashtable]$More = @{})
+    <# Calls a slot until it is done, and returns its last answer. #>
+    param([string]$Slot, [hashtable]$Params, $Answer, [hashtable]$Extra = @{})
     $state = ''
     while (-not $Answer.Done) {
         if ($Answer.State -ne $state) {
@@ -135,7 +135,7 @@ function Wait-Slot {
             Write-Host "Broadcast $($Answer.TransactionId) is $state."
         }
         Start-Sleep -Seconds $PauseSeconds
-        $Answer = Invoke-Slot -Slot $Slot -Params $Params -More $More
+        $Answer = Invoke-Slot -Slot $Slot -Params $Params -Extra $Extra
     }
     return $Answer
 }

@@ -1,4 +1,4 @@
-# BroadcastScript: what was uploaded is released, and followed until it is sent. Wait=false returns at once.
+# BroadcastScript: releases the uploaded broadcast and waits until it is sent; with Wait=false it returns at once.
 Param([hashtable]$params)
 Import-Module "$PSScriptRoot\BroadcastBridge.psm1" -Force
 $answer = Invoke-Slot -Slot 'broadcast' -Params $params

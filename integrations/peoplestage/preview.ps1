@@ -1,4 +1,4 @@
-# PreviewMessageScript: the message as it stands at Optimizely Campaign, with its placeholders.
+# PreviewMessageScript: returns the message as stored in Optimizely Campaign, with its placeholders.
 Param([hashtable]$params)
 Import-Module "$PSScriptRoot\BroadcastBridge.psm1" -Force
 $answer = Invoke-Slot -Slot 'preview' -Params $params

@@ -1,8 +1,8 @@
-# SendTestEmailScript: the message goes to the seed list of the channel, not to the recipients that PeopleStage names.
+# SendTestEmailScript: sends the message to the seed list of the channel, not to the recipients that PeopleStage passes.
 Param([hashtable]$params)
 Import-Module "$PSScriptRoot\BroadcastBridge.psm1" -Force
 $answer = Invoke-Slot -Slot 'send-test' -Params $params
-Write-Host "The test message goes to $($answer.Recipients) recipients of the seed list."
+Write-Host "The test message is sent to $($answer.Recipients) recipients of the seed list."
 return [Hashtable]@{
     Recipients = $answer.Recipients
     RecipientsRejected = $answer.RecipientsRejected

@@ -1,18 +1,18 @@
-# UploadScript: the delivery file goes straight into the bridge's container; then it is checked and staged.
-# A delivery is known by the GUID in its file's name: when PeopleStage repeats it, the first is found.
+# UploadScript: uploads the delivery file directly to the bridge's container, and waits until it is checked and staged.
+# The GUID in the file name identifies a delivery: when PeopleStage repeats it, the bridge continues with the first.
 Param([hashtable]$params)
 Import-Module "$PSScriptRoot\BroadcastBridge.psm1" -Force
 if (-not (Test-Path -LiteralPath $params['Path'] -PathType Leaf)) {
-    Stop-WithMessage 'The delivery file is not there.'
+    Stop-WithMessage 'The delivery file does not exist.'
 }
 $file = @{ Size = "$((Get-Item -LiteralPath $params['Path']).Length)" }
-$answer = Invoke-Slot -Slot 'upload' -Params $params -More $file
+$answer = Invoke-Slot -Slot 'upload' -Params $params -Extra $file
 if ($answer.PSObject.Properties['UploadUrl']) {
-    Write-Host "The delivery file is put into the container of Broadcast Bridge."
+    Write-Host "The delivery file is uploaded to the container of Broadcast Bridge."
     Send-File -Path $params['Path'] -Address $answer.UploadUrl -Params $params
-    $answer = Invoke-Slot -Slot 'upload' -Params $params -More $file
+    $answer = Invoke-Slot -Slot 'upload' -Params $params -Extra $file
 }
-$answer = Wait-Slot -Slot 'upload' -Params $params -Answer $answer -More $file
+$answer = Wait-Slot -Slot 'upload' -Params $params -Answer $answer -Extra $file
 Write-Host "Broadcast $($answer.TransactionId): $($answer.Recipients) recipients, $($answer.RecipientsRejected) rejected."
 return [Hashtable]@{
     Recipients = $answer.Recipients

@@ -1,4 +1,4 @@
-// Analyses queries as Azure would, names of columns included. Standard input: `{"schema": {table: "(column:type, …)"},
+// Analyses queries as Azure would, including column names. Standard input: `{"schema": {table: "(column:type, …)"},
 // "queries": {name: text}}`. Standard output: for each query `{"faults": [sentence], "columns": {name: type}}`.
 
 const fs = require("fs");
@@ -10,7 +10,7 @@ for (const script of ["bridge.min.js", "Kusto.Language.Bridge.min.js"])
     vm.runInThisContext(fs.readFileSync(path.join(folder, script), "utf8"), { filename: script });
 
 const { Symbols, GlobalState, KustoCode } = Kusto.Language;
-const list = (found) => Array.from({ length: found.Count }, (_, index) => found.getItem(index));
+const list = (items) => Array.from({ length: items.Count }, (_, index) => items.getItem(index));
 const { schema, queries } = JSON.parse(fs.readFileSync(0, "utf8"));
 const tables = Object.entries(schema).map(([name, columns]) => Symbols.TableSymbol.From(columns).WithName(name));
 const globals = GlobalState.Default.WithDatabase(new Symbols.DatabaseSymbol.ctor("workspace", tables));

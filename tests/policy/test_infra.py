@@ -1,4 +1,4 @@
-"""The Bicep files fit the code and keep what they promise. They are parsed, for no compiler is at hand."""
+"""The Bicep files match the code and the documented guarantees. They are parsed, because no compiler is available."""
 
 import json
 import os
@@ -28,13 +28,13 @@ from shared.steps.chores.report_backlog import backlog_fields, queues
 
 INFRA = PROJECT / "infra"
 FILES = sorted(INFRA.rglob("*.bicep"))
-#: What the platform reads; everything else in the app settings is the code's.
+#: Settings that the platform reads; the code reads all other app settings.
 PLATFORM = {
     "AzureWebJobsStorage__credential",
     "APPLICATIONINSIGHTS_CONNECTION_STRING",
     "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
 }
-#: For a developer's machine: in Azure there are no keys.
+#: Settings for a developer's machine only: in Azure there are no keys.
 NOT_IN_AZURE = {"AzureWebJobsStorage"}
 #: Built-in roles of Azure by their ids.
 ROLES = {
@@ -43,13 +43,13 @@ ROLES = {
     "4633458b-17de-408a-b874-0445c86b69e6": "Key Vault Secrets User",
     "3913510d-42f4-4e42-8a64-420c390055eb": "Monitoring Metrics Publisher",
 }
-#: Containers whose blobs are never too old, and why they have a lifetime nevertheless.
-ONLY_VERSIONS = {"deployment": "the app runs from its newest blob; older versions go"}
+#: Containers whose current blobs never expire, with the reason.
+ONLY_VERSIONS = {"deployment": "the app runs from its newest blob; older versions are deleted"}
 
 
 @cache
 def parsed(path: Path) -> dict[str, Any]:
-    """A Bicep file."""
+    """A Bicep file, parsed."""
     return dict(pycep.BicepParser().parse(text=path.read_text()))
 
 
@@ -58,7 +58,7 @@ def module(name: str) -> dict[str, Any]:
 
 
 def resources(kind: str) -> list[tuple[Path, str, dict[str, Any]]]:
-    """Every resource of a type: file, symbol, configuration; of a loop or a condition what is in it."""
+    """Every resource of a type: file, symbol, configuration; loops and conditions are unwrapped."""
     return [
         (path, symbol, config_of(resource["config"]))
         for path in FILES
@@ -73,7 +73,7 @@ def config_of(config: dict[str, Any]) -> dict[str, Any]:
     return config
 
 
-def one(kind: str) -> dict[str, Any]:
+def only(kind: str) -> dict[str, Any]:
     ((_, _, config),) = resources(kind)
     return config
 
@@ -83,7 +83,7 @@ def variable(file: str, name: str) -> Any:
 
 
 def strings(value: Any) -> Iterator[str]:
-    """Every text in a parsed value."""
+    """Every string in a parsed value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
@@ -95,9 +95,9 @@ def strings(value: Any) -> Iterator[str]:
 
 
 def chosen(value: Any) -> tuple[Any, Any]:
-    """Of `privateNetworking ? a : b` what it is with private networking, and without.
+    """The values of `privateNetworking ? a : b`: with private networking, and without.
 
-    `closed` is private networking that lets in no public address.
+    `closed` is private networking without allowed public addresses.
     """
     choice = value["operator"]["operands"]
     assert choice["condition"] in {"privateNetworking", "closed"}
@@ -112,63 +112,63 @@ def set_in_bicep() -> dict[str, Any]:
     return {**variable("function_app", "bridgeSettings"), **variable("function_app", "platformSettings")}
 
 
-# The files fit each other, as a compiler would say
+# The files are consistent, as a compiler would check
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_a_file_is_read_and_uses_what_it_declares(path: Path) -> None:
-    found, text = parsed(path), re.sub(r"(?m)^\s*//.*$", "", path.read_text())
+def test_a_file_is_valid_and_uses_what_it_declares(path: Path) -> None:
+    content, text = parsed(path), re.sub(r"(?m)^\s*//.*$", "", path.read_text())
     for kind in ("parameters", "variables"):
-        for name in found.get(kind, {}):
+        for name in content.get(kind, {}):
             assert len(re.findall(rf"\b{name}\b", text)) > 1, f"{name} is not used"
 
 
 def calls() -> Iterator[tuple[Path, str, Path, dict[str, Any]]]:
-    """Every module that is called: by whom, its symbol, its file, its parameters."""
+    """Every call of a module: the calling file, its symbol, the called file, its parameters."""
     for path in FILES:
         for symbol, call in parsed(path).get("modules", {}).items():
             config = config_of(call["config"])
             yield path, symbol, path.parent / call["detail"]["path"], config.get("params", {})
 
 
-def test_every_module_is_called_once_and_gets_what_it_asks_for() -> None:
+def test_every_module_is_called_once_with_its_required_parameters() -> None:
     called = [file.resolve() for _, _, file, _ in calls()]
     assert sorted(called) == [path for path in FILES if path != INFRA / "main.bicep"]
     for caller, symbol, file, given in calls():
-        wanted = parsed(file)["parameters"]
-        needed = {name for name, one in wanted.items() if one["default"] is None}
-        assert needed <= set(given) <= set(wanted), f"{caller.name} calls {symbol}"
+        declared = parsed(file)["parameters"]
+        required = {name for name, parameter in declared.items() if parameter["default"] is None}
+        assert required <= set(given) <= set(declared), f"{caller.name} calls {symbol}"
 
 
-def test_every_output_that_is_read_is_there() -> None:
+def test_every_output_that_is_read_exists() -> None:
     for path in FILES:
         for symbol, output in re.findall(r"\b(\w+)\.outputs\.(\w+)", path.read_text()):
             detail = parsed(path)["modules"][symbol]["detail"]["path"]
             assert output in parsed(path.parent / detail)["outputs"], f"{path.name}: {symbol}.outputs.{output}"
 
 
-def test_there_is_one_file_of_parameters_and_each_is_described_once() -> None:
+def test_the_parameters_file_has_every_parameter_and_each_has_a_description() -> None:
     declared = parsed(INFRA / "main.bicep")["parameters"]
     for name, parameter in declared.items():
-        assert any(one["type"] == "description" for one in parameter["decorators"]), name
+        assert any(decorator["type"] == "description" for decorator in parameter["decorators"]), name
     given = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
     assert set(given) == set(declared)
     for name, value in given.items():
         default, kept = declared[name]["default"], value["value"]
         if default is None or kept == default:
             continue
-        told = re.fullmatch(r"\$\{\w+(?:=(.*))?\}", str(kept))
-        assert told, f"{name} is another value than in main.bicep"
-        assert (told[1] or "") == (str(default).lower() if isinstance(default, bool) else default), name
+        variable = re.fullmatch(r"\$\{\w+(?:=(.*))?\}", str(kept))
+        assert variable, f"{name} differs from its default in main.bicep"
+        assert (variable[1] or "") == (str(default).lower() if isinstance(default, bool) else default), name
 
 
-def test_what_is_made_has_tags_and_is_named_by_the_convention() -> None:
-    # The group itself has the first name of all; a link is named within its zone.
-    without = {"Microsoft.Resources/resourceGroups", "Microsoft.Network/privateDnsZones/virtualNetworkLinks"}
+def test_resources_have_tags_and_names_that_follow_the_convention() -> None:
+    # The resource group sets the base of the names; a link is named within its zone.
+    exempt = {"Microsoft.Resources/resourceGroups", "Microsoft.Network/privateDnsZones/virtualNetworkLinks"}
     for path in FILES:
         for symbol, resource in parsed(path).get("resources", {}).items():
             config = config_of(resource["config"])
-            if resource["existing"] or resource["type"] in without or "location" not in config:
+            if resource["existing"] or resource["type"] in exempt or "location" not in config:
                 continue
             assert any("tags" in text for text in strings(config["tags"])), f"{path.name}: {symbol}"
             named = " ".join(strings(config["name"]))
@@ -178,21 +178,21 @@ def test_what_is_made_has_tags_and_is_named_by_the_convention() -> None:
 # Settings
 
 
-def test_every_setting_of_the_code_is_set_and_no_other() -> None:
+def test_every_setting_of_the_code_is_set_and_no_unknown_setting() -> None:
     assert set(set_in_bicep()) - PLATFORM == set(settings_of_the_code()) - NOT_IN_AZURE
 
 
-def test_a_setting_that_is_no_parameter_has_the_default_of_the_code() -> None:
+def test_a_setting_without_a_parameter_has_the_default_of_the_code() -> None:
     parameters = module("function_app")["parameters"]
     for name, value in variable("function_app", "bridgeSettings").items():
         default = settings_of_the_code()[name].default
         if not isinstance(value, str) or value in parameters:
             continue
-        # What is required and no parameter is a secret, which takes the place of nothing.
+        # A required setting without a parameter is a secret: its reference replaces the empty value.
         assert value == ("" if default in {None, PydanticUndefined} else str(default)), name
 
 
-def test_days_for_which_things_are_kept_are_parameters_with_the_defaults_of_the_code() -> None:
+def test_retention_days_are_parameters_with_the_defaults_of_the_code() -> None:
     declared = parsed(INFRA / "main.bicep")["parameters"]
     kept = {name: value for name, value in set_in_bicep().items() if name.startswith("KEEP_")}
     assert len(kept) == 5
@@ -200,18 +200,19 @@ def test_days_for_which_things_are_kept_are_parameters_with_the_defaults_of_the_
         (parameter,) = [text for text in strings(value) if text in declared]
         field = settings_of_the_code()[name]
         assert declared[parameter]["default"] == field.default
-        least = [one["argument"] for one in declared[parameter]["decorators"] if one["type"] == "min_value"]
-        assert least == [field.metadata[0].ge]
+        decorators = declared[parameter]["decorators"]
+        minimum = [decorator["argument"] for decorator in decorators if decorator["type"] == "min_value"]
+        assert minimum == [field.metadata[0].ge]
 
 
-def test_required_settings_are_parameters_that_must_be_given() -> None:
+def test_required_settings_are_required_parameters() -> None:
     declared = parsed(INFRA / "main.bicep")["parameters"]
     for name, field in settings_of_the_code().items():
         if field.is_required() and field.annotation is not SecretStr and name not in {"RS_DB", "DELIVERY_FILES"}:
             assert declared[set_in_bicep()[name]]["default"] is None, name
 
 
-def test_secrets_are_references_to_the_key_vault_and_stand_nowhere() -> None:
+def test_secrets_are_key_vault_references_and_in_no_file() -> None:
     secret = {name for name, field in settings_of_the_code().items() if SecretStr in (field.annotation, *_args(field))}
     declared = parsed(INFRA / "main.bicep")["parameters"]
     assert set(declared["secretSettings"]["default"]) <= secret
@@ -228,13 +229,13 @@ def _args(field: Any) -> tuple[Any, ...]:
 
 
 @pytest.mark.parametrize("path", [*FILES, INFRA / "main.parameters.json"], ids=lambda path: path.name)
-def test_no_secret_is_written_down_or_asked_for(path: Path) -> None:
+def test_no_file_contains_or_lists_a_secret(path: Path) -> None:
     text = path.read_text()
     assert not re.search(r"listKeys|listAccountSas|AccountKey=|SharedAccess|(?i:password|pwd)\s*[=:]\s*'?\w", text)
     assert not re.search(r"-----BEGIN|[A-Za-z0-9+/]{60,}", text)
 
 
-def test_schedules_are_ncrontab_and_the_functions_read_them_by_their_settings() -> None:
+def test_schedules_are_ncrontab_and_the_triggers_use_their_settings() -> None:
     schedules = {name: value for name, value in set_in_bicep().items() if name.endswith("_SCHEDULE")}
     for value in schedules.values():
         Schedule(value)
@@ -248,7 +249,7 @@ def test_schedules_are_ncrontab_and_the_functions_read_them_by_their_settings() 
 # Storage
 
 
-def test_every_queue_and_its_poison_queue_is_made() -> None:
+def test_every_queue_is_created_with_its_poison_queue() -> None:
     named = {value for name, value in set_in_bicep().items() if name.endswith("_QUEUE")}
     assert named == {str(field.default) for name, field in settings_of_the_code().items() if name.endswith("_QUEUE")}
     assert set(variable("storage", "queueNames")) == named | {poison_queue_name(queue) for queue in named}
@@ -258,9 +259,9 @@ def test_every_poison_queue_has_an_alert() -> None:
     rules = parsed(INFRA / "modules" / "watching" / "log_alerts.bicep")["variables"]["rules"]["value"]
     assert "poison-messages" in {rule["name"] for rule in rules}
     query = (INFRA / "watching" / "poison-messages.kql").read_text()
-    # Housekeeping counts each of them in a field of this name, and the rule asks for it.
-    told = backlog_fields({}, {}, Waiting(number=0), dict.fromkeys(queues(_settings()), 0), now=datetime.now(UTC))
-    assert sum(field.startswith("poison_") for field in told) * 2 == len(variable("storage", "queueNames"))
+    # Housekeeping logs the count of each queue in a field, and the query of the rule uses it.
+    fields = backlog_fields({}, {}, Waiting(number=0), dict.fromkeys(queues(_settings()), 0), now=datetime.now(UTC))
+    assert sum(field.startswith("poison_") for field in fields) * 2 == len(variable("storage", "queueNames"))
     for name in queues(_settings()):
         assert f'"{name}"' in query
 
@@ -269,69 +270,68 @@ def _settings() -> Settings:
     return Settings.model_construct(**{name: field.default for name, field in Settings.model_fields.items()})
 
 
-def test_every_container_is_made_and_has_a_lifetime() -> None:
-    lifetimes = {one["name"]: one["days"] for one in variable("storage", "containers")}
+def test_every_container_is_created_and_has_a_retention() -> None:
+    retention = {container["name"]: container["days"] for container in variable("storage", "containers")}
     of_code = {value for name, value in set_in_bicep().items() if name.endswith("_CONTAINER")}
-    assert of_code <= set(lifetimes)
-    place = parsed(INFRA / "main.bicep")["parameters"]["deliveryFiles"]["default"]
-    assert place.removeprefix("container:") in lifetimes
-    made = resources("Microsoft.Storage/storageAccounts/blobServices/containers")
-    names = [" ".join(strings(config["name"])) for _, _, config in made]
+    assert of_code <= set(retention)
+    location = parsed(INFRA / "main.bicep")["parameters"]["deliveryFiles"]["default"]
+    assert location.removeprefix("container:") in retention
+    created = resources("Microsoft.Storage/storageAccounts/blobServices/containers")
+    names = [" ".join(strings(config["name"])) for _, _, config in created]
     assert len(names) == 2
     assert variable("storage", "deploymentContainer") in ONLY_VERSIONS
     rules = variable("storage", "contentRules")
-    assert {"contentRules", "bulkRule", "versionRule"} <= set(strings(one_policy("storage")))
+    assert {"contentRules", "bulkRule", "versionRule"} <= set(strings(lifecycle_policy("storage")))
     assert rules["loop_type"]["detail"]["array_name"] == "containers"
     assert "prefixMatch" not in json.dumps(variable("storage", "versionRule"))
 
 
-def test_files_of_bulk_insert_that_a_crash_leaves_go_after_a_day() -> None:
+def test_files_of_bulk_insert_left_by_a_crash_are_deleted_after_a_day() -> None:
     rule = variable("storage", "bulkRule")["definition"]
     folder = bulk_insert._FILE.pattern.partition("/")[0]
     assert rule["filters"]["prefixMatch"] == [f"{set_in_bicep()['STAGING_CONTAINER']}/{folder}/"]
     assert rule["actions"]["baseBlob"]["delete"] == {"daysAfterModificationGreaterThan": 1}
 
 
-def one_policy(file: str) -> dict[str, Any]:
-    (found,) = [
+def lifecycle_policy(file: str) -> dict[str, Any]:
+    (policy,) = [
         config
         for path, _, config in resources("Microsoft.Storage/storageAccounts/managementPolicies")
         if path.stem == file
     ]
-    return found
+    return policy
 
 
-def test_rules_of_lifecycle_are_later_than_housekeeping() -> None:
+def test_lifecycle_rules_apply_later_than_housekeeping() -> None:
     assert module("storage")["parameters"]["spareDays"]["default"] > 0
-    by_name = {one["name"]: one["days"] for one in variable("storage", "containers")}
+    by_name = {container["name"]: container["days"] for container in variable("storage", "containers")}
     for container, setting in (
         ("staging", "KEEP_STAGED_LISTS_DAYS"),
         ("rejects", "KEEP_REJECTS_DAYS"),
         ("responses", "KEEP_RESPONSE_FILES_DAYS"),
     ):
-        words = set(strings(by_name[container]))
-        assert "spareDays" in words
-        assert set(strings(set_in_bicep()[setting])) & words, container
+        names = set(strings(by_name[container]))
+        assert "spareDays" in names
+        assert set(strings(set_in_bicep()[setting])) & names, container
 
 
-def test_all_lifetimes_are_parameters() -> None:
+def test_every_retention_is_a_parameter() -> None:
     declared = set(parsed(INFRA / "main.bicep")["parameters"])
     for container in variable("storage", "containers"):
         assert set(strings(container["days"])) & declared, container["name"]
     for _, _, config in resources("Microsoft.Storage/storageAccounts/blobServices"):
         for policy in ("deleteRetentionPolicy", "containerDeleteRetentionPolicy"):
             assert config["properties"][policy]["days"] in declared
-    assert one("Microsoft.KeyVault/vaults")["properties"]["softDeleteRetentionInDays"] == "softDeleteDays"
-    keeps_logs = one("Microsoft.OperationalInsights/workspaces")["properties"]
-    assert keeps_logs["retentionInDays"] in declared
-    backups = one("Microsoft.Sql/servers/databases/backupShortTermRetentionPolicies")
+    assert only("Microsoft.KeyVault/vaults")["properties"]["softDeleteRetentionInDays"] == "softDeleteDays"
+    assert only("Microsoft.OperationalInsights/workspaces")["properties"]["retentionInDays"] in declared
+    backups = only("Microsoft.Sql/servers/databases/backupShortTermRetentionPolicies")
     assert "softDeleteDays" in set(strings(backups["properties"]["retentionDays"]))
-    # Azure refuses a vault whose days are changed, so those of files can be changed without.
+    # Azure refuses to change the days of a vault, so those of files are another parameter.
     (given,) = [params for _, symbol, _, params in calls() if symbol == "keyVault"]
     assert given["softDeleteDays"] == "vaultSoftDeleteDays"
 
 
-def test_storage_takes_no_keys_no_old_tls_and_nobody_without_a_name() -> None:
+def test_storage_refuses_keys_old_tls_and_anonymous_access() -> None:
     accounts = resources("Microsoft.Storage/storageAccounts")
     assert {path.stem for path, _, _ in accounts} == {"storage", "audit"}
     for _, _, config in accounts:
@@ -346,8 +346,8 @@ def test_storage_takes_no_keys_no_old_tls_and_nobody_without_a_name() -> None:
         assert config["properties"]["containerDeleteRetentionPolicy"]["enabled"] is True
 
 
-def test_the_option_for_audit_logs_makes_what_nobody_can_change() -> None:
-    (audit,) = [one for path, _, one in resources("Microsoft.Storage/storageAccounts") if path.stem == "audit"]
+def test_the_account_for_audit_logs_is_immutable() -> None:
+    (audit,) = [config for path, _, config in resources("Microsoft.Storage/storageAccounts") if path.stem == "audit"]
     policy = audit["properties"]["immutableStorageWithVersioning"]
     assert policy["enabled"] is True
     assert policy["immutabilityPolicy"]["immutabilityPeriodSinceCreationInDays"] == "auditDays"
@@ -363,10 +363,10 @@ def test_the_option_for_audit_logs_makes_what_nobody_can_change() -> None:
 # Identity, network
 
 
-def test_rights_are_small_of_one_resource_and_the_identitys() -> None:
-    given = resources("Microsoft.Authorization/roleAssignments")
+def test_role_assignments_are_minimal_and_for_the_identity_on_one_resource() -> None:
+    assignments = resources("Microsoft.Authorization/roleAssignments")
     roles = set()
-    for path, symbol, config in given:
+    for path, symbol, config in assignments:
         (role,) = [
             value["value"]
             for name, value in parsed(path)["variables"].items()
@@ -378,30 +378,30 @@ def test_rights_are_small_of_one_resource_and_the_identitys() -> None:
     assert roles == set(ROLES.values())
 
 
-def test_nothing_takes_a_password_or_a_key() -> None:
-    assert one("Microsoft.Insights/components")["properties"]["DisableLocalAuth"] is True
-    assert one("Microsoft.OperationalInsights/workspaces")["properties"]["features"]["disableLocalAuth"] is True
-    assert one("Microsoft.Sql/servers")["properties"]["administrators"]["azureADOnlyAuthentication"] is True
+def test_nothing_accepts_a_password_or_a_key() -> None:
+    assert only("Microsoft.Insights/components")["properties"]["DisableLocalAuth"] is True
+    assert only("Microsoft.OperationalInsights/workspaces")["properties"]["features"]["disableLocalAuth"] is True
+    assert only("Microsoft.Sql/servers")["properties"]["administrators"]["azureADOnlyAuthentication"] is True
     assert "administratorLoginPassword" not in (INFRA / "modules" / "sql.bicep").read_text()
-    assert one("Microsoft.KeyVault/vaults")["properties"]["enableRbacAuthorization"] is True
+    assert only("Microsoft.KeyVault/vaults")["properties"]["enableRbacAuthorization"] is True
     publishing = resources("Microsoft.Web/sites/basicPublishingCredentialsPolicies")
     assert {config["name"]: config["properties"]["allow"] for _, _, config in publishing} == {
         "ftp": False,
         "scm": False,
     }
-    deployment = one("Microsoft.Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
+    deployment = only("Microsoft.Web/sites")["properties"]["functionAppConfig"]["deployment"]["storage"]
     assert deployment["authentication"]["type"] == "UserAssignedIdentity"
-    # Without it references are looked up with an identity of the system, which the app does not have.
-    assert one("Microsoft.Web/sites")["properties"]["keyVaultReferenceIdentity"] == "identityId"
+    # Without it references are resolved with the system-assigned identity, which the app does not have.
+    assert only("Microsoft.Web/sites")["properties"]["keyVaultReferenceIdentity"] == "identityId"
     platform = variable("function_app", "platformSettings")
     assert platform["AzureWebJobsStorage__credential"] == "managedidentity"
     connection = next(text for text in strings(parsed(INFRA / "resources.bicep")) if "Initial Catalog=" in text)
     assert "Authentication=Active Directory Managed Identity" in connection
 
 
-def test_connections_are_of_tls_1_2_or_later() -> None:
-    assert one("Microsoft.Sql/servers")["properties"]["minimalTlsVersion"] == "1.2"
-    site = one("Microsoft.Web/sites")["properties"]
+def test_connections_use_tls_1_2_or_later() -> None:
+    assert only("Microsoft.Sql/servers")["properties"]["minimalTlsVersion"] == "1.2"
+    site = only("Microsoft.Web/sites")["properties"]
     assert site["httpsOnly"] is True
     assert (site["siteConfig"]["minTlsVersion"], site["siteConfig"]["scmMinTlsVersion"]) == ("1.2", "1.2")
 
@@ -415,7 +415,7 @@ def test_connections_are_of_tls_1_2_or_later() -> None:
         ("Microsoft.Storage/storageAccounts", {"blob", "queue"}),
     ],
 )
-def test_with_private_networking_nothing_is_reached_from_outside(kind: str, groups: set[str]) -> None:
+def test_with_private_networking_nothing_is_reachable_from_outside(kind: str, groups: set[str]) -> None:
     (config,) = [config for path, _, config in resources(kind) if path.stem != "audit"]
     assert chosen(config["properties"]["publicNetworkAccess"]) == ("Disabled", "Enabled")
     if "networkAcls" in config["properties"]:
@@ -424,7 +424,7 @@ def test_with_private_networking_nothing_is_reached_from_outside(kind: str, grou
     assert groups <= {endpoint["groupId"] for endpoint in endpoints}
 
 
-def test_with_private_networking_only_addresses_that_are_given_come_in_from_outside() -> None:
+def test_with_private_networking_only_allowed_addresses_have_access_from_outside() -> None:
     assert parsed(INFRA / "main.bicep")["parameters"]["allowedAddresses"]["default"] == []
     for file in ("storage", "function_app"):
         closed = variable(file, "closed")["operator"]
@@ -440,7 +440,7 @@ def test_with_private_networking_only_addresses_that_are_given_come_in_from_outs
         for path, _, config in resources("Microsoft.Storage/storageAccounts")
         if path.stem == "storage"
     ]
-    site = one("Microsoft.Web/sites")["properties"]["siteConfig"]
+    site = only("Microsoft.Web/sites")["properties"]["siteConfig"]
     for rules in (acls["ipRules"], site["ipSecurityRestrictions"]):
         assert rules["loop_type"]["detail"]["array_name"] == "allowedAddresses"
         assert rules["config"]["action"] == "Allow"
@@ -448,7 +448,7 @@ def test_with_private_networking_only_addresses_that_are_given_come_in_from_outs
     assert site["scmIpSecurityRestrictionsUseMain"] is True
 
 
-def test_each_thing_has_its_own_name_of_private_dns() -> None:
+def test_each_endpoint_has_its_private_dns_zone() -> None:
     zones = {
         "blob": "privatelink.blob.${environment().suffixes.storage}",
         "queue": "privatelink.queue.${environment().suffixes.storage}",
@@ -456,26 +456,26 @@ def test_each_thing_has_its_own_name_of_private_dns() -> None:
         "sites": "privatelink.azurewebsites.net",
         "sqlServer": "privatelink${environment().suffixes.sqlServerHostname}",
     }
-    # Of the property `zone`, the text as it stands: the parser makes calls of functions of what is in it.
+    # Read from the text, because the parser turns the interpolation in `zone` into function calls.
     text = (INFRA / "modules" / "private_endpoints.bicep").read_text()
     assert dict(re.findall(r"groupId: '(\w+)'\n\s+zone: '(.+)'", text)) == zones
 
 
-def test_what_the_app_sends_leaves_from_a_fixed_address() -> None:
-    assert one("Microsoft.Network/publicIPAddresses")["properties"]["publicIPAllocationMethod"] == "Static"
-    subnets = {symbol: one for _, symbol, one in resources("Microsoft.Network/virtualNetworks/subnets")}
+def test_outbound_traffic_has_a_fixed_address() -> None:
+    assert only("Microsoft.Network/publicIPAddresses")["properties"]["publicIPAllocationMethod"] == "Static"
+    subnets = {symbol: config for _, symbol, config in resources("Microsoft.Network/virtualNetworks/subnets")}
     app_subnet, endpoint_subnet = subnets["appSubnet"], subnets["endpointSubnet"]
     assert app_subnet["properties"]["natGateway"]
     assert app_subnet["properties"]["delegations"][0]["properties"]["serviceName"] == "Microsoft.App/environments"
     assert endpoint_subnet["properties"]["privateEndpointNetworkPolicies"] == "Enabled"
-    assert one("Microsoft.Web/sites")["properties"]["virtualNetworkSubnetId"] == "subnetId"
-    # Others have subnets in it, for a VPN gateway or machines: a deployment must not take them out.
-    assert "subnets" not in one("Microsoft.Network/virtualNetworks")["properties"]
+    assert only("Microsoft.Web/sites")["properties"]["virtualNetworkSubnetId"] == "subnetId"
+    # Others add subnets, for a VPN gateway or machines: a deployment must not remove them.
+    assert "subnets" not in only("Microsoft.Network/virtualNetworks")["properties"]
     assert "BRIDGE_EGRESS_ADDRESS" in parsed(INFRA / "main.bicep")["outputs"]
 
 
-def test_what_holds_data_can_be_brought_back_and_tells_who_touched_it() -> None:
-    vault = one("Microsoft.KeyVault/vaults")["properties"]
+def test_data_can_be_restored_and_access_is_audited() -> None:
+    vault = only("Microsoft.KeyVault/vaults")["properties"]
     assert (vault["enableSoftDelete"], vault["enablePurgeProtection"]) == (True, True)
     scopes = {
         config["scope"]
@@ -483,22 +483,22 @@ def test_what_holds_data_can_be_brought_back_and_tells_who_touched_it() -> None:
         if isinstance(config["scope"], str)
     }
     assert {"blobs", "queues", "vault", "master", "app"} <= scopes
-    assert one("Microsoft.Sql/servers/auditingSettings")["properties"]["state"] == "Enabled"
+    assert only("Microsoft.Sql/servers/auditingSettings")["properties"]["state"] == "Enabled"
 
 
 # Versions, azd, SQL
 
 
-def test_versions_agree_with_those_of_the_project() -> None:
-    runtime = one("Microsoft.Web/sites")["properties"]["functionAppConfig"]["runtime"]
-    asked = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["requires-python"]
+def test_versions_match_those_of_the_project() -> None:
+    runtime = only("Microsoft.Web/sites")["properties"]["functionAppConfig"]["runtime"]
+    required = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["requires-python"]
     assert runtime["name"] == "python"
     assert (PROJECT / ".python-version").read_text().strip().startswith(runtime["version"])
-    assert runtime["version"] in asked
+    assert runtime["version"] in required
     bundle = json.loads((PROJECT / "host.json").read_text())["extensionBundle"]
     assert bundle == {"id": "Microsoft.Azure.Functions.ExtensionBundle", "version": "[4.*, 5.0.0)"}
     pinned = re.search(r"^azure-functions==(\d+)\.", (PROJECT / "requirements.txt").read_text(), re.MULTILINE)
-    # The library of Python 3.13 and later is 2.x.
+    # Python 3.13 and later use version 2 of the library.
     assert pinned
     assert pinned[1] == "2"
 
@@ -506,10 +506,10 @@ def test_versions_agree_with_those_of_the_project() -> None:
 def test_azd_finds_its_service_its_environment_and_the_set_up_of_the_databases() -> None:
     azd = yaml.safe_load((PROJECT / "azure.yaml").read_text())
     (service,) = azd["services"]
-    assert service in set(strings(one("Microsoft.Web/sites")["tags"]))
-    stamped = azd["services"][service].pop("hooks")
+    assert service in set(strings(only("Microsoft.Web/sites")["tags"]))
+    hooks = azd["services"][service].pop("hooks")
     assert azd["services"][service] == {"project": ".", "language": "python", "host": "function"}
-    assert stamped.keys() == {"prepackage", "postpackage"}
+    assert hooks.keys() == {"prepackage", "postpackage"}
     assert "azd-env-name" in str(parsed(INFRA / "main.bicep")["variables"]["allTags"])
     hook = azd["hooks"]["postprovision"]["posix"]
     assert (PROJECT / hook["run"]).exists()
@@ -530,8 +530,8 @@ def set_up(*arguments: str, **environment: str) -> subprocess.CompletedProcess[s
     )
 
 
-def test_the_databases_are_set_up_before_the_code_roles_first_then_users_then_tables() -> None:
-    told = set_up(
+def test_the_databases_are_set_up_in_the_order_roles_users_tables() -> None:
+    process = set_up(
         "--plan",
         BRIDGE_DATABASE_KIND="azureSql",
         BRIDGE_SQL_SERVER="server",
@@ -542,8 +542,8 @@ def test_the_databases_are_set_up_before_the_code_roles_first_then_users_then_ta
         BRIDGE_DEPLOYER="id-deploy",
         BRIDGE_DEPLOYER_OBJECT_ID="0d1d",
     )
-    assert told.returncode == 0, told.stderr
-    lines = [line for line in told.stdout.splitlines() if line != "make setup"]
+    assert process.returncode == 0, process.stderr
+    lines = [line for line in process.stdout.splitlines() if line != "make setup"]
     assert [re.search(r"-d (\w+)_Holidays.* -i infra/sql/(\w+)\.sql", line).groups() for line in lines[:-1]] == [  # type: ignore[union-attr]
         ("RS", "rs_db_roles"),
         ("WS", "ws_db_roles"),
@@ -559,7 +559,7 @@ def test_the_databases_are_set_up_before_the_code_roles_first_then_users_then_ta
         assert {name for name in re.findall(r"\$\((\w+)\)", file.read_text()) if f"{name}=" not in line} == set()
 
 
-def test_a_database_of_ones_own_is_left_to_its_owner_and_what_is_missing_is_told() -> None:
+def test_an_existing_database_is_left_to_its_owner_and_a_missing_variable_is_named() -> None:
     own = set_up(BRIDGE_DATABASE_KIND="own")
     assert own.returncode == 0
     assert "bridge db migrate" in own.stdout
@@ -572,7 +572,7 @@ def test_a_database_of_ones_own_is_left_to_its_owner_and_what_is_missing_is_told
 # checkov
 
 
-def test_everything_that_checkov_passes_over_has_a_reason() -> None:
+def test_every_skipped_check_of_checkov_has_a_reason() -> None:
     text = (INFRA / ".checkov.yaml").read_text()
     config = yaml.safe_load(text)
     assert config["framework"] == ["bicep"]

@@ -1,4 +1,4 @@
-"""The two pipelines: nothing of strangers, no more rights than needed, and the same order on both."""
+"""The two pipelines: no third-party code, minimal permissions, and the same steps on both."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = ROOT / ".github" / "workflows"
 TEST = "sudo --preserve-env=CI bash .ci/run"
 TEST_NIGHTLY = "sudo --preserve-env=CI bash .ci/nightly"
-#: Of a deployment, in this order: tables before code, for the old code runs on new tables and not the other way round.
+#: The steps of a deployment in order: tables before code, because old code runs on new tables but not vice versa.
 STEPS = [
     "sudo sh tools/odbc.sh",
     "make package",
@@ -28,9 +28,9 @@ STEPS = [
 
 
 def read(path: Path) -> dict[str, Any]:
-    # YAML 1.1 takes the key `on` for the value true.
-    found = yaml.safe_load(path.read_text())
-    return {"on" if key is True else key: value for key, value in found.items()}
+    # YAML 1.1 reads the key `on` as the value true.
+    content = yaml.safe_load(path.read_text())
+    return {"on" if key is True else key: value for key, value in content.items()}
 
 
 def workflow(name: str) -> dict[str, Any]:
@@ -43,20 +43,20 @@ EVERY_WORKFLOW = sorted(path.name for path in WORKFLOWS.iterdir())
 EVERY_FILE = [*sorted(WORKFLOWS.iterdir()), *sorted(ROOT.glob("azure-pipelines*.yml")), ROOT / "tools" / "deploy.sh"]
 
 
-def every(found: Any, key: str) -> Iterator[Any]:
-    """Every value of this key, however deep."""
-    if isinstance(found, dict):
-        for name, value in found.items():
+def every(content: Any, key: str) -> Iterator[Any]:
+    """Every value of this key, at any depth."""
+    if isinstance(content, dict):
+        for name, value in content.items():
             if name == key:
                 yield value
             yield from every(value, key)
-    elif isinstance(found, list):
-        for value in found:
+    elif isinstance(content, list):
+        for value in content:
             yield from every(value, key)
 
 
 def github_commands(job: dict[str, Any]) -> list[str]:
-    """What the steps run, after the checkout."""
+    """The commands of the steps after the checkout."""
     first, *others = job["steps"]
     assert first["name"] == "Check out"
     return [step["run"] for step in others]
@@ -77,11 +77,11 @@ def devops_deployment() -> tuple[dict[str, Any], dict[str, Any]]:
     return stage, job
 
 
-# What is used
+# Actions and tasks
 
 
 @pytest.mark.parametrize("name", EVERY_WORKFLOW)
-def test_whatever_a_workflow_uses_is_this_commit_or_pinned_to_one(name: str) -> None:
+def test_whatever_a_workflow_uses_is_local_or_pinned_to_a_commit(name: str) -> None:
     unpinned = [
         used
         for used in every(workflow(name), "uses")
@@ -96,8 +96,8 @@ def test_azure_devops_uses_one_task_by_its_major_version() -> None:
     assert set(every(AZURE_DEVOPS_NIGHTLY, "task")) == set()
 
 
-def test_the_auditor_of_workflows_finds_nothing_to_worry_about() -> None:
-    found = subprocess.run(
+def test_the_workflow_auditor_reports_no_finding() -> None:
+    process = subprocess.run(
         [
             Path(sys.executable).with_name("zizmor"),
             *("--offline", "--no-progress", "--min-severity", "medium", "--format", "plain", WORKFLOWS),
@@ -106,14 +106,14 @@ def test_the_auditor_of_workflows_finds_nothing_to_worry_about() -> None:
         text=True,
         check=False,
     )
-    assert found.returncode == 0, found.stdout
+    assert process.returncode == 0, process.stdout
 
 
-# Rights and secrets
+# Permissions and secrets
 
 
 @pytest.mark.parametrize("name", EVERY_WORKFLOW)
-def test_a_workflow_may_read_and_only_deployments_may_ask_for_an_identity(name: str) -> None:
+def test_a_workflow_may_read_and_only_deployments_may_request_an_identity(name: str) -> None:
     assert workflow(name)["permissions"] == {"contents": "read"}
     for job in workflow(name)["jobs"].values():
         deploys = "environment" in job or "environment" in job.get("with", {})
@@ -123,16 +123,16 @@ def test_a_workflow_may_read_and_only_deployments_may_ask_for_an_identity(name: 
 
 
 @pytest.mark.parametrize("path", EVERY_FILE, ids=lambda path: path.name)
-def test_no_pipeline_knows_a_secret(path: Path) -> None:
+def test_no_pipeline_contains_a_secret(path: Path) -> None:
     text = path.read_text()
-    assert "secrets." not in text, "the login is federated: there is no secret to keep"
+    assert "secrets." not in text, "the login is federated, so there is no secret"
     assert not re.search(r"(?i)(password|client.?secret|account.?key|sas)\s*[:=]", text)
     assert not re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", text), "identities are variables"
-    assert "pull_request_target" not in text, "it would run a stranger's code with our rights"
+    assert "pull_request_target" not in text, "it would run untrusted code with our permissions"
 
 
 @pytest.mark.parametrize("name", EVERY_WORKFLOW)
-def test_no_text_from_outside_is_put_into_a_command(name: str) -> None:
+def test_no_expression_is_expanded_in_a_command(name: str) -> None:
     assert [run for run in every(workflow(name), "run") if "${{" in run] == []
 
 
@@ -148,14 +148,14 @@ def test_the_token_of_the_checkout_is_masked_and_not_left_in_the_clone() -> None
 # Order
 
 
-def test_both_test_with_the_same_command() -> None:
+def test_both_run_the_tests_with_the_same_command() -> None:
     assert github_commands(workflow("test.yml")["jobs"]["test"]) == [TEST]
     stage = AZURE_DEVOPS["stages"][0]
     assert devops_commands(stage["jobs"][0]["steps"]) == [TEST]
     assert list(every(workflow("test.yml"), "CI")) == list(every(AZURE_DEVOPS, "CI")) == ["true"]
 
 
-def test_both_run_the_nightly_tests_at_the_same_hour_and_at_no_push() -> None:
+def test_both_run_the_nightly_tests_at_the_same_time_and_on_no_push() -> None:
     nightly = workflow("nightly.yml")
     assert github_commands(nightly["jobs"]["nightly"]) == [TEST_NIGHTLY]
     assert devops_commands(AZURE_DEVOPS_NIGHTLY["jobs"][0]["steps"]) == [TEST_NIGHTLY]
@@ -177,7 +177,7 @@ def test_both_deploy_with_the_same_commands_in_the_same_order() -> None:
     assert devops_commands(job["strategy"]["runOnce"]["deploy"]["steps"]) == STEPS
 
 
-def test_production_comes_after_the_test_environment_and_that_after_the_tests() -> None:
+def test_production_follows_the_test_environment_which_follows_the_tests() -> None:
     jobs = workflow("deploy.yml")["jobs"]
     assert jobs["tests"]["uses"].endswith("/test.yml")
     assert (jobs["test"]["needs"], jobs["test"]["with"]["environment"]) == ("tests", "test")
@@ -189,7 +189,7 @@ def test_production_comes_after_the_test_environment_and_that_after_the_tests() 
         "type": "object",
         "default": ["test", "production"],
     }
-    assert "dependsOn" not in stage, "stages without it run in their order"
+    assert "dependsOn" not in stage, "stages without it run in sequence"
     assert job["environment"] == "broadcast-bridge-${{ environment }}"
 
 
@@ -198,19 +198,19 @@ def test_only_main_is_deployed() -> None:
     assert deploy["on"] == {"push": {"branches": ["main"]}, "workflow_dispatch": None}
     assert deploy["jobs"]["test"]["if"] == "github.ref == 'refs/heads/main'"
     assert workflow("test.yml")["on"]["push"] == {"branches-ignore": ["main"]}, (
-        "main is tested once, before it goes out"
+        "main is tested once, before it is deployed"
     )
     stage, _ = devops_deployment()
     assert "eq(variables['Build.SourceBranch'], 'refs/heads/main')" in stage["condition"]
     assert "succeeded()" in stage["condition"]
 
 
-def test_two_deployments_never_run_at_once_and_none_is_broken_off() -> None:
+def test_deployments_run_one_after_another_and_none_is_cancelled() -> None:
     assert workflow("deploy.yml")["concurrency"] == {"group": "deploy", "cancel-in-progress": False}
     assert AZURE_DEVOPS["lockBehavior"] == "sequential"
 
 
-def test_every_job_ends_some_time() -> None:
+def test_every_job_has_a_time_out() -> None:
     for name in EVERY_WORKFLOW:
         for job in workflow(name)["jobs"].values():
             assert "uses" in job or 0 < job["timeout-minutes"] <= 60
@@ -228,7 +228,7 @@ def test_every_variable_of_a_deployment_is_explained() -> None:
     assert [name for name in [*given, "DEPLOY_RUNNER", "deployPool"] if f"`{name}`" not in explained] == []
 
 
-# The commands themselves, with an `az` and a `curl` that write down what they are asked
+# The commands themselves, with fakes of `az` and `curl` that record their arguments
 
 FAKE = """#!/bin/sh
 printf '%s' "{name}" >>"$CALLS"
@@ -262,7 +262,7 @@ type Deploy = Callable[..., tuple[subprocess.CompletedProcess[str], list[list[st
 
 @pytest.fixture
 def deploy(tmp_path: Path) -> Deploy:
-    """Runs a step of tools/deploy.sh; what it said, and what was called."""
+    """Runs a step of tools/deploy.sh; returns its process and the recorded calls."""
     for path, answer in (("bin/az", AZ), ("bin/curl", CURL), (".venv/bin/bridge", BRIDGE)):
         command = tmp_path / path
         command.parent.mkdir(parents=True, exist_ok=True)
@@ -279,33 +279,33 @@ def deploy(tmp_path: Path) -> Deploy:
     def run(*arguments: str, **settings: str) -> tuple[subprocess.CompletedProcess[str], list[list[str]]]:
         calls.write_text("")
         path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        ended = subprocess.run(
+        process = subprocess.run(
             ["sh", str(script), *arguments],  # noqa: S607 - sh of the PATH
             env={"PATH": path, "CALLS": str(calls), "RUNNER_TEMP": str(tmp_path), **settings},
             capture_output=True,
             text=True,
             check=False,
         )
-        return ended, [line.split("\t") for line in calls.read_text().splitlines()]
+        return process, [line.split("\t") for line in calls.read_text().splitlines()]
 
     return run
 
 
 def test_migrating_needs_no_secret_and_no_other_setting(deploy: Deploy, tmp_path: Path) -> None:
-    ended, calls = deploy("migrate", BRIDGE_RS_DB=SETTINGS["BRIDGE_RS_DB"])
-    assert (ended.returncode, calls) == (0, [["bridge", "db", "migrate"]])
-    # As whom the pipeline is logged in, and not as the machine that it runs on.
+    process, calls = deploy("migrate", BRIDGE_RS_DB=SETTINGS["BRIDGE_RS_DB"])
+    assert (process.returncode, calls) == (0, [["bridge", "db", "migrate"]])
+    # With the login of the pipeline, not the identity of the machine that it runs on.
     assert (tmp_path / "calls.bridge").read_text() == SETTINGS["BRIDGE_RS_DB"] + "|AzureCliCredential|"
 
 
 @pytest.mark.parametrize(
     ("package", "built_in_azure"), [("broadcast-bridge.zip", "true"), ("broadcast-bridge-whole.zip", "false")]
 )
-def test_azure_installs_the_dependencies_that_the_package_has_not(
+def test_azure_installs_the_dependencies_that_the_package_lacks(
     deploy: Deploy, package: str, built_in_azure: str
 ) -> None:
-    ended, (call,) = deploy("code", f"dist/{package}", **SETTINGS)
-    assert ended.returncode == 0, ended.stderr
+    process, (call,) = deploy("code", f"dist/{package}", **SETTINGS)
+    assert process.returncode == 0, process.stderr
     assert call[:5] == ["az", "functionapp", "deployment", "source", "config-zip"]
     options = dict(zip(call[5::2], call[6::2], strict=True))
     assert options["--src"] == f"dist/{package}"
@@ -314,43 +314,43 @@ def test_azure_installs_the_dependencies_that_the_package_has_not(
 
 
 @pytest.mark.parametrize(
-    ("more", "asked"), [({}, []), ({"BRIDGE_TEST_MESSAGE": "Spring Newsletter"}, ["--message", "Spring Newsletter"])]
+    ("more", "options"), [({}, []), ({"BRIDGE_TEST_MESSAGE": "Spring Newsletter"}, ["--message", "Spring Newsletter"])]
 )
-def test_the_smoke_test_asks_the_app_with_its_key_and_says_neither(
-    deploy: Deploy, tmp_path: Path, more: dict[str, str], asked: list[str]
+def test_the_smoke_test_calls_the_app_with_its_key_and_shows_no_key(
+    deploy: Deploy, tmp_path: Path, more: dict[str, str], options: list[str]
 ) -> None:
-    ended, calls = deploy("smoke", **SETTINGS, **more)
-    assert calls[-1] == ["bridge", "smoke", "https://app.example.net", "--wait", "600", *asked]
+    process, calls = deploy("smoke", **SETTINGS, **more)
+    assert calls[-1] == ["bridge", "smoke", "https://app.example.net", "--wait", "600", *options]
     assert (tmp_path / "calls.bridge").read_text().endswith("|the-function-key")
-    assert "the-function-key" not in ended.stdout + ended.stderr + json.dumps(calls)
+    assert "the-function-key" not in process.stdout + process.stderr + json.dumps(calls)
 
 
-def test_an_app_without_a_key_does_not_pass_the_smoke_test(deploy: Deploy) -> None:
-    ended, calls = deploy("smoke", **SETTINGS, FAKE_KEY="")
-    assert ended.returncode != 0
-    assert "the app has no function key" in ended.stderr
+def test_an_app_without_a_key_fails_the_smoke_test(deploy: Deploy) -> None:
+    process, calls = deploy("smoke", **SETTINGS, FAKE_KEY="")
+    assert process.returncode != 0
+    assert "the app has no function key" in process.stderr
     assert [call for call in calls if call[0] == "bridge"] == []
 
 
-def test_a_package_that_was_not_built_is_told_before_anything_is_asked(deploy: Deploy) -> None:
-    ended, calls = deploy("code", "dist/other.zip", **SETTINGS, **GITHUB)
-    assert (ended.returncode, calls) == (1, [])
-    assert "no package dist/other.zip" in ended.stderr
+def test_a_missing_package_is_reported_before_anything_is_called(deploy: Deploy) -> None:
+    process, calls = deploy("code", "dist/other.zip", **SETTINGS, **GITHUB)
+    assert (process.returncode, calls) == (1, [])
+    assert "no package dist/other.zip" in process.stderr
 
 
 @pytest.mark.parametrize("step", [["migrate"], ["code", "dist/broadcast-bridge.zip"], ["smoke"]])
 def test_on_github_every_step_logs_in_with_the_identity_of_its_job(
     deploy: Deploy, tmp_path: Path, step: list[str]
 ) -> None:
-    ended, calls = deploy(*step, **SETTINGS, **GITHUB)
-    assert ended.returncode == 0, ended.stderr
+    process, calls = deploy(*step, **SETTINGS, **GITHUB)
+    assert process.returncode == 0, process.stderr
     assert "https://token.example.net/?run=1&audience=api://AzureADTokenExchange" in calls[0]
-    assert "the-request-token" not in json.dumps(calls), "a command line can be read by others"
+    assert "the-request-token" not in json.dumps(calls), "other processes can read a command line"
     assert (tmp_path / "calls.header").read_text() == "Authorization: Bearer the-request-token\n"
     assert calls[1][:3] == ["az", "login", "--service-principal"]
     assert calls[1][3:9] == ["--username", "client", "--tenant", "tenant", "--federated-token", "the-token"]
     assert calls[2] == ["az", "account", "set", "--subscription", "subscription"]
-    assert [line for line in ended.stdout.splitlines() if "the-token" in line] == ["::add-mask::the-token"]
+    assert [line for line in process.stdout.splitlines() if "the-token" in line] == ["::add-mask::the-token"]
 
 
 @pytest.mark.parametrize(
@@ -361,20 +361,20 @@ def test_on_github_every_step_logs_in_with_the_identity_of_its_job(
         (["smoke"], "AZURE_RESOURCE_GROUP"),
     ],
 )
-def test_a_variable_that_is_missing_is_named_and_nothing_is_done(deploy: Deploy, step: list[str], missing: str) -> None:
-    ended, calls = deploy(*step, **{name: value for name, value in SETTINGS.items() if name != missing})
-    assert ended.returncode != 0
-    assert missing in ended.stderr
+def test_a_missing_variable_is_named_and_nothing_is_called(deploy: Deploy, step: list[str], missing: str) -> None:
+    process, calls = deploy(*step, **{name: value for name, value in SETTINGS.items() if name != missing})
+    assert process.returncode != 0
+    assert missing in process.stderr
     assert calls == []
 
 
 def test_an_unknown_step_is_refused(deploy: Deploy) -> None:
-    ended, calls = deploy("provision", **SETTINGS)
-    assert (ended.returncode, calls) == (2, [])
-    assert "usage" in ended.stderr
+    process, calls = deploy("provision", **SETTINGS)
+    assert (process.returncode, calls) == (2, [])
+    assert "usage" in process.stderr
 
 
-def test_the_checkout_fetches_the_one_commit_and_leaves_no_token(tmp_path: Path) -> None:
+def test_the_checkout_fetches_one_commit_and_leaves_no_token(tmp_path: Path) -> None:
     """The step itself, with this repository in place of GitHub's."""
     commit = _git(ROOT, "rev-parse", "HEAD")
     (tmp_path / "owner").mkdir()
@@ -382,7 +382,7 @@ def test_the_checkout_fetches_the_one_commit_and_leaves_no_token(tmp_path: Path)
     workspace = tmp_path / "workspace"
     workspace.mkdir()
     script = workflow("test.yml")["jobs"]["test"]["steps"][0]["run"]
-    ended = subprocess.run(
+    process = subprocess.run(
         ["bash", "-e", "-o", "pipefail", "-c", script],  # noqa: S607 - bash of the PATH, as the runner has it
         cwd=workspace,
         env={
@@ -396,11 +396,11 @@ def test_the_checkout_fetches_the_one_commit_and_leaves_no_token(tmp_path: Path)
         text=True,
         check=False,
     )
-    assert ended.returncode == 0, ended.stderr
+    assert process.returncode == 0, process.stderr
     assert _git(workspace, "rev-parse", "HEAD") == commit
     hidden = base64.b64encode(b"x-access-token:the-job-token").decode()
-    assert ended.stdout.splitlines() == [f"::add-mask::{hidden}"]
-    assert "the-job-token" not in ended.stdout + ended.stderr
+    assert process.stdout.splitlines() == [f"::add-mask::{hidden}"]
+    assert "the-job-token" not in process.stdout + process.stderr
     assert hidden not in (workspace / ".git" / "config").read_text()
 
 

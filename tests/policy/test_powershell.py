@@ -1,6 +1,6 @@
-"""The PowerShell scripts of PeopleStage's channel: they parse, call their slots, and return what the contract says.
+"""The PowerShell scripts of PeopleStage's channel: they parse, call their slots, and return the keys of the contract.
 
-PowerShell itself does not run here: a grammar reads the scripts.
+The scripts are parsed with a grammar; PowerShell itself does not run here.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from tests.builders import make_broadcast
 
 SCRIPTS = Path(__file__).parents[2] / "integrations" / "peoplestage"
 _PARSER = Parser(Language(tree_sitter_powershell.language()))
-#: Of an answer, what only the scripts need.
+#: Keys of an answer that only the scripts use.
 _INTERNAL = {"Done", "State"}
 
 
@@ -50,9 +50,9 @@ def test_every_script_is_powershell(name: str) -> None:
 def test_every_slot_has_its_script_and_calls_it() -> None:
     assert {path.stem for path in SCRIPTS.glob("*.ps1")} == {slot.value for slot in Slot}
     for slot in Slot:
-        called = [one for one in commands(f"{slot}.ps1") if one.startswith(("Invoke-Slot", "Wait-Slot"))]
+        called = [command for command in commands(f"{slot}.ps1") if command.startswith(("Invoke-Slot", "Wait-Slot"))]
         assert called
-        assert all(f"-Slot '{slot}'" in one for one in called)
+        assert all(f"-Slot '{slot}'" in command for command in called)
 
 
 def returned(name: str) -> set[str]:
@@ -71,12 +71,12 @@ def test_the_hashtables_have_the_keys_of_the_contract() -> None:
 
 @pytest.mark.parametrize("name", sorted(path.name for path in SCRIPTS.glob("*.ps*1")))
 def test_no_script_shows_a_secret(name: str) -> None:
-    shown = [one for one in commands(name) if one.startswith(("Write-", "Stop-WithMessage", "Out-"))]
+    shown = [command for command in commands(name) if command.startswith(("Write-", "Stop-WithMessage", "Out-"))]
     secret = ("Password", "UploadUrl", "Address", "$body", "$params")
-    assert not [one for one in shown if any(word in one for word in secret)]
+    assert not [command for command in shown if any(name in command for name in secret)]
     source = (SCRIPTS / name).read_text()
-    assert source.count("'Password'") == (2 if name.endswith(".psm1") else 0), "it goes into one header only"
+    assert source.count("'Password'") == (2 if name.endswith(".psm1") else 0), "it is sent in one header only"
 
 
-def test_what_the_scripts_leave_out_of_a_call_is_what_they_keep_to_themselves() -> None:
+def test_a_call_omits_the_parameters_that_are_private_to_the_scripts() -> None:
     assert "-notin 'Username', 'Password', 'URL', 'Proxy'" in (SCRIPTS / "BroadcastBridge.psm1").read_text()

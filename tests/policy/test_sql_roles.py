@@ -1,4 +1,4 @@
-"""The rights that infra/sql grants are those that the code needs, and no more."""
+"""The permissions that infra/sql grants are exactly those that the code needs."""
 
 import inspect
 import logging
@@ -35,8 +35,8 @@ FOLDER = Path(__file__).parents[2] / "infra" / "sql"
 SCRIPTS = sorted(FOLDER.glob("*.sql"))
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MSSQL = mssql.dialect()  # type: ignore[no-untyped-call]  # theirs
-#: What sqlglot's tsql does not read, by how it begins: users, logins, roles, rights and what BULK INSERT reads from.
-NOT_READ = (
+#: Statements that sqlglot's tsql does not parse: users, logins, roles, permissions and the data source of BULK INSERT.
+NOT_PARSED = (
     "CREATE ROLE",
     "ALTER ROLE",
     "CREATE USER",
@@ -50,9 +50,9 @@ GRANT = re.compile(
     r" TO (?P<role>\w+);"
 )
 
-#: What only who erases may call.
+#: Methods for the role bridge_erasure only.
 ERASING = {"responses_of", "every_response", "anonymise", "remove_responses"}
-#: Rights by the table or schema that they are on, and the columns that they name; None: all of them.
+#: Permissions by table or schema, each with its columns; None: all columns.
 Rights = dict[str, dict[str, frozenset[str] | None]]
 
 
@@ -62,7 +62,7 @@ class Grant:
 
     right: str
     columns: frozenset[str] | None
-    #: OBJECT, SCHEMA or what else it is on; None: the database.
+    #: The class of the securable, such as OBJECT or SCHEMA; None: the database.
     kind: str | None
     name: str
     role: str
@@ -78,17 +78,17 @@ def batches(script: Path) -> list[str]:
 
 
 def grants(*scripts: str) -> list[Grant]:
-    """Every right that the scripts grant."""
-    found = []
+    """Every permission that the scripts grant."""
+    result = []
     for script in scripts:
         text = "\n".join(batches(FOLDER / script))
-        read = list(GRANT.finditer(text))
-        assert len(read) == text.count("GRANT "), "each GRANT is one right, on one thing, for one role"
-        for one in read:
-            columns = None if one["columns"] is None else frozenset(one["columns"].split(", "))
-            name = re.sub(r"[\[\]]", "", one["name"] or "")
-            found.append(Grant(one["right"], columns, one["kind"], name, one["role"]))
-    return found
+        matches = list(GRANT.finditer(text))
+        assert len(matches) == text.count("GRANT "), "each GRANT has one permission, one securable and one role"
+        for match in matches:
+            columns = None if match["columns"] is None else frozenset(match["columns"].split(", "))
+            name = re.sub(r"[\[\]]", "", match["name"] or "")
+            result.append(Grant(match["right"], columns, match["kind"], name, match["role"]))
+    return result
 
 
 def on_tables_of_faststats(script: str, role: str = "bridge_app") -> Rights:
@@ -118,16 +118,16 @@ def test_there_are_scripts_for_both_databases_and_both_logins() -> None:
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_every_statement_of_a_script_is_t_sql(script: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.ERROR, "sqlglot"):  # it warns of what it does not read, which is looked at here
-        read = [statement for batch in batches(script) for statement in sqlglot.parse(batch, dialect="tsql")]
-    for statement in read:
+    with caplog.at_level(logging.ERROR, "sqlglot"):  # it warns about unparsed statements, which are checked here
+        parsed = [statement for batch in batches(script) for statement in sqlglot.parse(batch, dialect="tsql")]
+    for statement in parsed:
         assert statement is not None
-        for unread in statement.find_all(exp.Command):
-            assert unread.sql("tsql").startswith(NOT_READ)
+        for unparsed in statement.find_all(exp.Command):
+            assert unparsed.sql("tsql").startswith(NOT_PARSED)
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
-def test_a_script_says_which_variables_it_takes_and_the_page_as_well(script: Path) -> None:
+def test_a_script_and_the_page_name_its_variables(script: Path) -> None:
     text = script.read_text()
     head = "\n".join(line for line in text.splitlines() if line.startswith("--"))
     line = next(
@@ -141,7 +141,7 @@ def test_a_script_says_which_variables_it_takes_and_the_page_as_well(script: Pat
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 def test_a_script_can_be_run_again(script: Path) -> None:
-    """CREATE fails when it is there already; GRANT and ALTER ROLE … ADD MEMBER do not."""
+    """CREATE fails if the object exists; GRANT and ALTER ROLE … ADD MEMBER do not."""
     for statement in re.split(r";|^GO$", "\n".join(batches(script)), flags=re.MULTILINE):
         if re.search(r"\bCREATE (?!TABLE\b)", statement):
             assert re.match(r"\s*IF (NOT EXISTS|\w+\(N'[^']+'\) IS NULL)", statement), statement
@@ -150,7 +150,7 @@ def test_a_script_can_be_run_again(script: Path) -> None:
 # The bridge's own tables
 
 
-def test_the_app_reads_and_writes_every_table_of_the_ledger_and_changes_none() -> None:
+def test_the_app_reads_and_writes_every_table_of_the_ledger_and_alters_none() -> None:
     on_schema = {
         grant.right for grant in grants("rs_db_roles.sql") if (grant.kind, grant.role) == ("SCHEMA", "bridge_app")
     }
@@ -159,17 +159,17 @@ def test_the_app_reads_and_writes_every_table_of_the_ledger_and_changes_none() -
     assert {grant.name for grant in grants("rs_db_roles.sql") if grant.kind == "SCHEMA"} == {"bridge"}
 
 
-def test_migrations_have_rights_on_the_schema_bridge_alone() -> None:
-    mine = {(grant.right, grant.kind) for grant in grants("rs_db_roles.sql") if grant.role == "bridge_migrations"}
+def test_migrations_have_permissions_on_the_schema_bridge_only() -> None:
+    granted = {(grant.right, grant.kind) for grant in grants("rs_db_roles.sql") if grant.role == "bridge_migrations"}
     rights = ("ALTER", "REFERENCES", "SELECT", "INSERT", "UPDATE", "DELETE")
-    assert mine == {("CREATE TABLE", None), *((right, "SCHEMA") for right in rights)}
+    assert granted == {("CREATE TABLE", None), *((right, "SCHEMA") for right in rights)}
 
 
-def test_nobody_gets_more_than_the_three_roles() -> None:
-    given = grants(*(script.name for script in SCRIPTS))
-    assert {grant.role for grant in given} == {"bridge_app", "bridge_migrations", "bridge_erasure"}
-    whole = {(grant.right, grant.role) for grant in given if grant.kind is None}
-    assert whole == {
+def test_permissions_are_granted_to_the_three_roles_only() -> None:
+    granted = grants(*(script.name for script in SCRIPTS))
+    assert {grant.role for grant in granted} == {"bridge_app", "bridge_migrations", "bridge_erasure"}
+    on_database = {(grant.right, grant.role) for grant in granted if grant.kind is None}
+    assert on_database == {
         ("CREATE TABLE", "bridge_migrations"),
         ("ADMINISTER DATABASE BULK OPERATIONS", "bridge_app"),
     }, "bulk_insert.sql is optional"
@@ -180,7 +180,7 @@ def test_nobody_gets_more_than_the_three_roles() -> None:
 # Tables of FastStats
 
 
-def test_rights_in_ws_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
+def test_permissions_in_ws_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
     schema = WsDbSchema("UTC")
     database = Database(f"sqlite:///{tmp_path / 'ws.sqlite'}", "WS_DB")
     job = {
@@ -198,18 +198,18 @@ def test_rights_in_ws_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
         *("add_summary_line", "report_progress", "report", "refuse", "finish"),
     }, "call it below, unless it only calls the others"
     with needed_rights(database.engine) as needed:
-        (taken,) = ws_db.claim()
-        assert ws_db.orphans(after=0, claimed_before=NOW + timedelta(days=1)) == [taken]
-        ws_db.clear_claim_marks([taken.id])
+        (claimed,) = ws_db.claim()
+        assert ws_db.orphans(after=0, claimed_before=NOW + timedelta(days=1)) == [claimed]
+        ws_db.clear_claim_marks([claimed.id])
         assert ws_db.end_cancelled() == 0
-        assert not ws_db.cancel_requested(taken.id)
-        ws_db.add_summary_line(taken.id, "sent")
-        ws_db.finish(taken.id, {"Sent": 1})
+        assert not ws_db.cancel_requested(claimed.id)
+        ws_db.add_summary_line(claimed.id, "sent")
+        ws_db.finish(claimed.id, {"Sent": 1})
     database.close()
     check(on_tables_of_faststats("ws_db_roles.sql"), needed)
 
 
-def test_rights_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
+def test_permissions_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
     schema = RsDbSchema("UTC")
     database = Database(f"sqlite:///{tmp_path / 'rs.sqlite'}", "RS_DB")
     rs_db = RsDb(schema)
@@ -241,7 +241,7 @@ def test_rights_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
     check(on_tables_of_faststats("rs_db_roles.sql"), needed)
 
 
-def test_rights_of_who_erases_are_those_that_the_code_needs(tmp_path: Path) -> None:
+def test_permissions_for_erasure_are_those_that_the_code_needs(tmp_path: Path) -> None:
     schema = RsDbSchema("UTC")
     database = Database(f"sqlite:///{tmp_path / 'rs.sqlite'}", "RS_DB")
     rs_db = RsDb(schema)
@@ -255,12 +255,12 @@ def test_rights_of_who_erases_are_those_that_the_code_needs(tmp_path: Path) -> N
             rs_db.remove_responses(connection, [1])
     database.close()
     rights = on_tables_of_faststats("rs_db_roles.sql", "bridge_erasure")
-    for found in rights.values():
-        found["VIEW DEFINITION"] = None  # by bridge_app, of which who erases is a member too
+    for permissions in rights.values():
+        permissions["VIEW DEFINITION"] = None  # through bridge_app, which is granted as well
     check(rights, needed)
 
 
-def test_rights_in_ps_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
+def test_permissions_in_ps_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
     schema = PsDbSchema("UTC")
     database = Database(f"sqlite:///{tmp_path / 'ps.sqlite'}", "PS_DB")
     with database.writing() as connection:
@@ -273,11 +273,11 @@ def test_rights_in_ps_db_are_those_that_the_code_needs(tmp_path: Path) -> None:
 
 
 def check(granted: Rights, needed: dict[str, dict[str, set[str]]]) -> None:
-    rights = {table: {right for right in found if right != "VIEW DEFINITION"} for table, found in granted.items()}
-    assert rights == {table: set(found) for table, found in needed.items()}
-    for table, found in granted.items():
-        assert found.pop("VIEW DEFINITION") is None, "the columns are compared with the schema map"
-        for right, columns in found.items():
+    rights = {table: set(permissions) - {"VIEW DEFINITION"} for table, permissions in granted.items()}
+    assert rights == {table: set(permissions) for table, permissions in needed.items()}
+    for table, permissions in granted.items():
+        assert permissions.pop("VIEW DEFINITION") is None, "the columns are compared with the schema map"
+        for right, columns in permissions.items():
             if columns is not None:
                 assert columns == needed[table][right], f"{right} on {table}"
 
@@ -288,10 +288,10 @@ def public_methods(kind: type) -> set[str]:
 
 @contextmanager
 def needed_rights(engine: Engine) -> Iterator[dict[str, dict[str, set[str]]]]:
-    """Collects, by table and right, the columns that the statements sent meanwhile need the right for."""
+    """Collects the columns that the executed statements use, by table and permission."""
     needed: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
 
-    def look(_connection: Any, statement: Any, *_more: Any) -> None:
+    def collect(_connection: Any, statement: Any, *_more: Any) -> None:
         assert isinstance(statement, Select | Insert | Update | Delete)
         for element in visitors.iterate(statement):
             if isinstance(element, Column):
@@ -305,13 +305,13 @@ def needed_rights(engine: Engine) -> Iterator[dict[str, dict[str, set[str]]]]:
             return  # ours
         rights = needed[statement.table.name]
         rights[type(statement).__name__.upper()].update(changed(statement))
-        # On SQL Server the database's own numbers come back by OUTPUT, which reads them.
+        # On SQL Server, OUTPUT returns generated ids, which needs SELECT on them.
         if returned := re.findall(r"inserted\.\[?(\w+)", str(statement.compile(dialect=MSSQL))):
             rights["SELECT"].update(returned)
 
-    event.listen(engine, "before_execute", look)
+    event.listen(engine, "before_execute", collect)
     yield needed
-    event.remove(engine, "before_execute", look)
+    event.remove(engine, "before_execute", collect)
 
 
 def changed(statement: Insert | Update | Delete) -> set[str]:
