@@ -25,7 +25,7 @@ def cancel(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
         IllegalTransition: it has ended, is parked, or is sending (then it can be stopped).
     """
     broadcast = bridge.ledger.broadcasts.get(key)
-    if State.CANCELLED not in TRANSITIONS[broadcast.state] or broadcast.state is State.NEEDS_OPERATOR:
+    if State.CANCELLED not in TRANSITIONS[broadcast.state]:
         raise IllegalTransition(broadcast=key, state=broadcast.state, change="be cancelled")
     bridge.ledger.broadcasts.request_cancel(broadcast, owner=owner)
     bridge.send_on(broadcast)
