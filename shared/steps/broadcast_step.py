@@ -18,6 +18,7 @@ from shared.errors import BridgeError, BroadcastChangedMeanwhile, LeaseLost, Tra
 from shared.ledger.broadcasts import advance, lease_name
 from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import HeldLease, release_all
+from shared.routes.evidence import Evidence
 from shared.routes.route import Route
 from shared.steps.row_counts import broadcast_counts
 from shared.steps.runner import Runner, Wait
@@ -74,9 +75,9 @@ class BroadcastStep:
         kind: Kind,
         natural_key: str,
         *,
-        find: Callable[[Effect], Mapping[str, Any] | None],
-        act: Callable[[Effect], Mapping[str, Any]],
-        before: Callable[[], Mapping[str, Any]] = dict,
+        find: Callable[[Effect], Evidence | None],
+        act: Callable[[Effect], Evidence],
+        before: Callable[[], Evidence] = Evidence,
     ) -> Effect:
         """Do one thing that must not happen twice: write the intent, look, then act (rule 1).
 
@@ -89,7 +90,7 @@ class BroadcastStep:
         """
         effects = self.bridge.ledger.effects
         effect = effects.find(self.broadcast, kind) or effects.intend(
-            self.broadcast, kind, natural_key, evidence=before()
+            self.broadcast, kind, natural_key, evidence=before().to_json()
         )
         if effect.done_at is not None:
             return effect
@@ -98,7 +99,7 @@ class BroadcastStep:
             self.lease.check()
             effect = effects.trying(effect)
             evidence = act(effect)
-        return effects.done(effect, evidence=evidence)
+        return effects.done(effect, evidence=evidence.to_json())
 
 
 #: Works on one state: the changed broadcast, or when to check again.

@@ -1,9 +1,8 @@
 """upload_list: check the delivery file and stage it, prepare the Smart Campaign, transfer the list."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
@@ -119,8 +118,8 @@ def _prepare(step: BroadcastStep) -> Broadcast | Wait:
     prepared = step.run_once(
         Kind.COPY,
         name,
-        find=lambda _effect: _to_json(route.find_prepared(broadcast)),
-        act=lambda _effect: route.prepare(broadcast).to_json(),
+        find=lambda _effect: route.find_prepared(broadcast),
+        act=lambda _effect: route.prepare(broadcast),
     )
     columns = route.apply_prepared(broadcast, route.prepared_evidence.from_json(prepared.evidence))
     note = f"Smart Campaign {columns['campaign_id']} is prepared"
@@ -145,25 +144,24 @@ def _transfer(step: BroadcastStep) -> Broadcast | Wait:
     if staged is None:
         return step.advance(State.CLAIMED, "the staged list was removed; the delivery file is staged again")
 
-    def find(effect: Effect) -> Mapping[str, Any] | None:
-        return _to_json(route.find_transferred(broadcast, staged, route.transfer_evidence.from_json(effect.evidence)))
+    def find(effect: Effect) -> Evidence | None:
+        return route.find_transferred(broadcast, staged, route.transfer_evidence.from_json(effect.evidence))
 
-    def transfer(effect: Effect) -> Mapping[str, Any]:
+    def transfer(effect: Effect) -> Evidence:
         def record(evidence: Evidence) -> None:
             step.lease.check()
             bridge.ledger.effects.add_evidence(effect, evidence.to_json())
 
-        transferred: Evidence = route.transfer(
-            broadcast, staged, route.transfer_evidence.from_json(effect.evidence), record
-        )
-        return transferred.to_json()
+        before = route.transfer_evidence.from_json(effect.evidence)
+        transferred: Evidence = route.transfer(broadcast, staged, before, record)
+        return transferred
 
     if broadcast.request.send_mode is SendMode.AFTER_IMPORT:
         _arm(step)
     transferred = step.run_once(
         Kind.UPLOAD,
         route.destination(broadcast),
-        before=lambda: route.before_transfer(broadcast).to_json(),
+        before=lambda: route.before_transfer(broadcast),
         find=find,
         act=transfer,
     )
@@ -178,21 +176,17 @@ def _arm(step: BroadcastStep) -> None:
     """Let Optimizely start by itself when the import has ended. From here on, it may start."""
     broadcast, route = step.broadcast, step.route
 
-    def find(_effect: Effect) -> Mapping[str, Any] | None:
+    def find(_effect: Effect) -> Evidence | None:
         if broadcast.campaign_id is None:
             return None
         send = route.send_status(broadcast)
-        return None if send.status is SendStatus.WAITING else StartEvidence(status=send.vendor_status).to_json()
+        return None if send.status is SendStatus.WAITING else StartEvidence(status=send.vendor_status)
 
-    def arm(_effect: Effect) -> Mapping[str, Any]:
+    def arm(_effect: Effect) -> Evidence:
         route.arm(broadcast)
-        return StartEvidence(status="armed").to_json()
+        return StartEvidence(status="armed")
 
     step.run_once(Kind.START, str(broadcast.campaign_id or broadcast.key), find=find, act=arm)
-
-
-def _to_json(evidence: Evidence | None) -> Mapping[str, Any] | None:
-    return None if evidence is None else evidence.to_json()
 
 
 def _find_staged_list(step: BroadcastStep) -> StagedList | None:
