@@ -1,15 +1,17 @@
 """`bridge responses …`: look into response files, and load them by hand."""
 
+import dataclasses
 import json
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.table import Table
+from sqlalchemy import Row
 
 from cli.wiring import AsJson, SettingsFile, console, error_console, open_bridge
 from shared.bridge import Bridge
@@ -21,6 +23,7 @@ from shared.optimizely.responses.reader import ResponseReader
 from shared.rejects import RejectReason
 from shared.response import Response
 from shared.response_file import FileState, ResponseFile
+from shared.web.status import response_file_status
 
 responses = typer.Typer(no_args_is_help=True, help="Look into response files, and load them by hand.")
 
@@ -65,6 +68,33 @@ def inspect(
         error_console.print(str(error), style="red", highlight=False, markup=False)
         raise typer.Exit(1) from None
     raise typer.Exit(1 if reader.rejects else 0)
+
+
+@responses.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Name or number of a response file.")],
+    settings: SettingsFile = None,
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show the response files of this name: state, rows, error, and the history of each."""
+    with open_bridge(settings) as bridge:
+        files = bridge.ledger.response_files
+        shown = [(file, files.history(file)) for file in _named(bridge, name)]
+    if as_json:
+        records = [response_file_status(file) | {"history": [_change(row) for row in rows]} for file, rows in shown]
+        typer.echo(json.dumps(records, indent=2))
+        return
+    for file, rows in shown:
+        console.print(f"Response file {file.id}, {file.name}, is {file.state} ({file.size:,} bytes).", **_PLAIN)
+        if file.counts is not None:
+            console.print(f"  {_row_counts(dataclasses.asdict(file.counts))}", **_PLAIN)
+        if file.error:
+            error_console.print(f"  {file.error} [{file.error_code}]", style="red", **_PLAIN)
+        for row in rows:
+            console.print(f"  {row.at:%Y-%m-%d %H:%M:%S} UTC  {row.to_state}: {row.note}  ({row.owner})", **_PLAIN)
+        if not rows:
+            console.print("  It has no history yet: it was last changed by an earlier version.", **_PLAIN)
 
 
 @responses.command()
@@ -138,6 +168,18 @@ def _named(bridge: Bridge, name: str) -> list[ResponseFile]:
     return files
 
 
+def _change(row: Row[Any]) -> dict[str, Any]:
+    return {"at": row.at.isoformat(), "from": row.from_state, "to": row.to_state, "owner": row.owner, "note": row.note}
+
+
+def _row_counts(rows: Mapping[str, Any], prefix: str = "") -> str:
+    counts = {word: f"{rows[prefix + word]:,}" for word in ("read", "loaded", "known", "rejected", "unmatched")}
+    return (
+        "{read} rows read: {loaded} loaded, {known} known, {rejected} rejected. "
+        "{unmatched} of the loaded have no broadcast yet.".format_map(counts)
+    )
+
+
 def _loaded(bridge: Bridge, file: ResponseFile) -> dict[str, Any]:
     counts = load_again(bridge, file.id)
     return {
@@ -165,12 +207,7 @@ def _print(told: list[dict[str, Any]], *, as_json: bool, one: bool = False) -> N
             if "error" in file:
                 error_console.print(f"{file['file']}: {file['error']} [{file['error_code']}]", style="red", **_PLAIN)
                 continue
-            rows = {word: f"{file[f'rows_{word}']:,}" for word in ("read", "loaded", "known", "rejected", "unmatched")}
-            console.print(
-                "{file}: {read} rows read: {loaded} loaded, {known} known, {rejected} rejected. "
-                "{unmatched} of the loaded have no broadcast yet.".format(file=file["file"], **rows),
-                **_PLAIN,
-            )
+            console.print(f"{file['file']}: {_row_counts(file, prefix='rows_')}", **_PLAIN)
             for name, count in sorted(file["by_type"].items()):
                 console.print(f"  {name} {count:,}", **_PLAIN)
         if not told:

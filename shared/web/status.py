@@ -30,7 +30,7 @@ def status(bridge: Bridge) -> dict[str, Any]:
         "broadcasts": [
             _broadcast(broadcast) | {"responses": _responses(responses.get(broadcast.id))} for broadcast in newest
         ],
-        "response_files": [_response_file(file) for file in ledger.response_files.newest(_MAX_SHOWN)],
+        "response_files": [response_file_status(file) for file in ledger.response_files.newest(_MAX_SHOWN)],
         "responses": ledger.response_files.totals(),
         "suppressions": [_source(source) for source in ledger.suppressions.sources()],
         "removals": [_removal(removal) for removal in removals(ledger.database)],
@@ -109,7 +109,8 @@ def _responses(comparison: Comparison | None) -> dict[str, Any] | None:
     }
 
 
-def _response_file(file: ResponseFile) -> dict[str, Any]:
+def response_file_status(file: ResponseFile) -> dict[str, Any]:
+    """A response file as the status has it."""
     counts = file.counts
     return {
         "id": file.id,

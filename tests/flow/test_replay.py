@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -309,3 +310,24 @@ def forget_everything(database: Database) -> None:
     """As if the events had been lost."""
     with database.writing() as connection:
         connection.execute(tables.response_event.delete())
+
+
+def test_the_history_of_a_response_file_is_shown_by_its_name_or_number(
+    flow: Flow, some_file: Path, command: Callable[..., Result]
+) -> None:
+    command("responses", "load", some_file)
+    (file,) = flow.bridge.ledger.response_files.named(some_file.name)
+    shown = command("responses", "show", some_file.name)
+    assert shown.exit_code == 0
+    assert f"Response file {file.id}, {file.name}, is loaded" in shown.stdout
+    assert "5 rows read: 4 loaded, 0 known, 1 rejected." in shown.stdout
+    states = re.findall(r"UTC  (\w+): ", shown.stdout)
+    assert states == ["seen", "gathered", "loaded"]
+    command("responses", "replay", "--file", some_file.name)
+    (record,) = json.loads(command("responses", "show", file.id, "--json").stdout)
+    assert (record["name"], record["state"], record["rows_read"]) == (file.name, "loaded", 5)
+    assert [change["to"] for change in record["history"]] == [*states, "gathered", "loaded"]
+    assert record["history"][0].keys() == {"at", "from", "to", "owner", "note"}
+    unknown = command("responses", "show", "Response-nowhere.csv")
+    assert unknown.exit_code == 1
+    assert "response-file-unknown" in unknown.output

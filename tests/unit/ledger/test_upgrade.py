@@ -1,7 +1,7 @@
 """A ledger of the version before migration 6, with broadcasts and response files in every state, goes on.
 
 `upgrade/af611cc.sql` is the response database as the code of commit af611cc left it after a day with the simulator:
-every row was written by that code.
+every row was written by that code; names of hosts are replaced.
 """
 
 import json
