@@ -1,5 +1,5 @@
 """The fixtures of the flow serve here too."""
 
-from tests.flow.conftest import alone, flow, shared_simulator
+from tests.flow.conftest import alone, flow, shared_simulator, simulators
 
-__all__ = ["alone", "flow", "shared_simulator"]
+__all__ = ["alone", "flow", "shared_simulator", "simulators"]

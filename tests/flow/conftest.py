@@ -12,22 +12,12 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from local.azurite import Azurite
-from local.demo.processes import Process
 from shared.bridge import Bridge
 from shared.config.settings import Settings
 from tests.clocks import MovableClock
 from tests.databases import Databases
 from tests.flow.harness import Flow, make_settings
-
-
-@contextmanager
-def simulator(folder: Path) -> Iterator[dict[str, Any]]:
-    """A simulator process; what its ready file says."""
-    process = Process("simulator", ["local.simulator", "--data", str(folder / "simulator")], folder)
-    try:
-        yield process.wait_ready()
-    finally:
-        process.stop()
+from tests.flow.simulators import Simulators
 
 
 @contextmanager
@@ -45,9 +35,16 @@ def bridge_over(
 
 
 @pytest.fixture(scope="session")
-def shared_simulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def simulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulators]:
+    """Starts simulators."""
+    with Simulators(tmp_path_factory.mktemp("simulators") / "simulators.log") as process:
+        yield process
+
+
+@pytest.fixture(scope="session")
+def shared_simulator(simulators: Simulators, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """One simulator for the tests that check only their own broadcasts."""
-    with simulator(tmp_path_factory.mktemp("shared")) as site:
+    with simulators.new(tmp_path_factory.mktemp("shared")) as site:
         yield site
 
 
@@ -66,9 +63,9 @@ def slow_flow(alone: Flow) -> Flow:
 
 
 @pytest.fixture
-def alone(tmp_path: Path, azurite: Azurite, databases: Databases) -> Iterator[Flow]:
+def alone(tmp_path: Path, azurite: Azurite, databases: Databases, simulators: Simulators) -> Iterator[Flow]:
     """A bridge with a simulator of its own, for tests of responses."""
-    with simulator(tmp_path) as site, bridge_over(site, tmp_path, azurite, databases) as flow:
+    with simulators.new(tmp_path / "simulator") as site, bridge_over(site, tmp_path, azurite, databases) as flow:
         yield flow
 
 

@@ -43,8 +43,9 @@ from shared.steps.housekeeping import housekeeping
 from shared.storage import blob_names
 from shared.storage.staging import StagedFileWriter
 from tests.databases import ZONE, Databases
-from tests.flow.conftest import bridge_over, simulator
+from tests.flow.conftest import bridge_over
 from tests.flow.harness import Flow, channel
+from tests.flow.simulators import Simulators
 
 #: A lease outlives any pause of a busy machine; nobody here waits for one that a dead process left.
 LEASE = "600"
@@ -61,9 +62,12 @@ def flow(tmp_path: Path, azurite: Azurite, shared_simulator: dict[str, Any], dat
 
 
 @pytest.fixture
-def alone(tmp_path: Path, azurite: Azurite, databases: Databases) -> Iterator[Flow]:
+def alone(tmp_path: Path, azurite: Azurite, databases: Databases, simulators: Simulators) -> Iterator[Flow]:
     """A bridge with a simulator of its own."""
-    with simulator(tmp_path) as site, bridge_over(site, tmp_path, azurite, databases, LEASE_SECONDS=LEASE) as made:
+    with (
+        simulators.new(tmp_path / "simulator") as site,
+        bridge_over(site, tmp_path, azurite, databases, LEASE_SECONDS=LEASE) as made,
+    ):
         yield made
 
 

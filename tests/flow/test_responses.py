@@ -15,8 +15,9 @@ from shared.ledger.tables import recipient
 from shared.optimizely.responses.reader import ResponseReader
 from shared.steps.housekeeping import housekeeping
 from tests.databases import ZONE, Databases
-from tests.flow.conftest import bridge_over, simulator
+from tests.flow.conftest import bridge_over
 from tests.flow.harness import Flow
+from tests.flow.simulators import Simulators
 
 #: The ways that are left when these columns are not in the response files.
 WITHOUT = {
@@ -46,11 +47,14 @@ def test_every_response_finds_its_broadcast_without_the_key_in_the_list(alone: F
 
 
 @pytest.fixture
-def to_files(tmp_path: Path, azurite: Azurite, databases: Databases) -> Iterator[Flow]:
+def to_files(tmp_path: Path, azurite: Azurite, databases: Databases, simulators: Simulators) -> Iterator[Flow]:
     """A bridge whose responses leave in files."""
     (tmp_path / "ferg").mkdir()
     settings = {"RESPONSES_TO": "files", "FERG_FILES": str(tmp_path / "ferg")}
-    with simulator(tmp_path) as site, bridge_over(site, tmp_path, azurite, databases, **settings) as made:
+    with (
+        simulators.new(tmp_path / "simulator") as site,
+        bridge_over(site, tmp_path, azurite, databases, **settings) as made,
+    ):
         yield made
 
 

@@ -16,7 +16,8 @@ from tests.contract.tsql.rules import faults
 from tests.contract.tsql.sites import sites, texts
 from tests.contract.tsql.tour import tour
 from tests.databases import ZONE, ConnectionString, Databases, sqlite_files
-from tests.flow.conftest import bridge_over, simulator
+from tests.flow.conftest import bridge_over
+from tests.flow.simulators import Simulators
 
 #: The stand-in looks at the name of the database only.
 SERVER = "localhost;User Id=bridge;Password=made-up;Initial Catalog="
@@ -35,7 +36,8 @@ def sent(tmp_path_factory: pytest.TempPathFactory, azurite: Azurite) -> list[Sen
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setitem(sys.modules, "pyodbc", driver)
-        site = stack.enter_context(simulator(folder))
+        simulators = stack.enter_context(Simulators(folder / "simulators.log"))
+        site = stack.enter_context(simulators.new(folder / "simulator"))
         tour(stack.enter_context(bridge_over(site, folder, azurite, databases, PS_DB=f"{SERVER}PS_Test")))
     return driver.sent
 
