@@ -41,7 +41,7 @@ def status(settings: SettingsFile = None) -> None:
     table = Table("Number", "Migration", "Status", "Applied", box=None)
     for line in lines:
         applied = "" if line.applied_at is None else f"{line.applied_at:%Y-%m-%d %H:%M:%S} UTC"
-        table.add_row(f"{line.number:04}", line.name, line.standing, applied)
+        table.add_row(f"{line.number:04}", line.name, line.state, applied)
     console.print(table)
 
 

@@ -199,7 +199,7 @@ def _refused(name: str, error: BridgeError) -> dict[str, Any]:
 
 
 def _print(told: list[dict[str, Any]], *, as_json: bool, one: bool = False) -> None:
-    """Print what became of files, and end with the exit status."""
+    """Print the results of files, and end with the exit status."""
     if as_json:
         typer.echo(json.dumps(told[0] if one else told, indent=2))
     else:

@@ -6,17 +6,17 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, ValidationError
 
 
-def problems(error: ValidationError, *, whole: str = "") -> str:
+def problems(error: ValidationError, *, subject: str = "") -> str:
     """What is missing or invalid, by name and never by value, which may be a secret.
 
     Args:
         error: pydantic's error.
-        whole: the name of what is validated, for problems of more than one field.
+        subject: the name of what is validated, for problems of more than one field.
     """
     missing: list[str] = []
     invalid: list[str] = []
     for detail in error.errors(include_url=False, include_input=False):
-        name = ".".join(map(str, detail["loc"])) or whole
+        name = ".".join(map(str, detail["loc"])) or subject
         if detail["type"] == "missing":
             missing.append(name)
         else:

@@ -95,7 +95,7 @@ class Call(BaseModel):
         try:
             return cls.model_validate(body)
         except ValidationError as error:
-            raise ChannelCallInvalid(slot=slot, reason=problems(error, whole="the call")) from None
+            raise ChannelCallInvalid(slot=slot, reason=problems(error, subject="the call")) from None
 
 
 class MessageCall(Call):

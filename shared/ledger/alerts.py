@@ -48,9 +48,9 @@ class Alerts:
         self._database = database
         self._clock = clock
 
-    def standing(self) -> list[Alert]:
-        """Those that stand, oldest first."""
-        wanted = (
+    def active(self) -> list[Alert]:
+        """The active alerts, oldest first."""
+        query = (
             select(table.c.kind, table.c.subject, table.c.text, table.c.raised_at)
             .where(table.c.cleared_at.is_(None))
             .order_by(table.c.raised_at, table.c.kind, table.c.subject)
@@ -58,19 +58,19 @@ class Alerts:
         with self._database.reading() as connection:
             return [
                 Alert(kind=AlertKind(row.kind), subject=row.subject, text=row.text, raised_at=row.raised_at)
-                for row in connection.execute(wanted)
+                for row in connection.execute(query)
             ]
 
-    def stand(self, kind: AlertKind, subject: str, text: str) -> bool:
-        """Raise an alert, or record that it still stands.
+    def report(self, kind: AlertKind, subject: str, text: str) -> bool:
+        """Raise an alert, or record that it is still active.
 
         Args:
             kind: what is wrong.
             subject: what it is about; nothing of a person.
-            text: sentences: what is so, and what to do; likewise.
+            text: sentences: what is the case, and what to do; likewise.
 
         Returns:
-            Whether it did not stand before.
+            Whether it was not active before.
         """
         raised = self._record(kind, subject, text[:_LONGEST_TEXT])
         if raised:
@@ -78,12 +78,12 @@ class Alerts:
         return raised
 
     def clear(self, kind: AlertKind, subject: str) -> bool:
-        """Record that what an alert told of is over; whether it stood."""
+        """Clear an alert whose cause is over; whether it was active."""
         return self._clear(kind, [subject]) > 0
 
     def clear_others(self, kind: AlertKind, subjects: Collection[str]) -> int:
-        """Record that alerts of this kind are over, but for those about these subjects; how many stood."""
-        over = [one.subject for one in self.standing() if one.kind is kind and one.subject not in subjects]
+        """Clear the alerts of this kind, except those about these subjects; how many were active."""
+        over = [alert.subject for alert in self.active() if alert.kind is kind and alert.subject not in subjects]
         return self._clear(kind, over)
 
     @retry_transaction
@@ -98,7 +98,7 @@ class Alerts:
                 if connection.execute(update(table).where(*this).values(values)).rowcount == 0:
                     connection.execute(insert(table).values(kind=kind, subject=subject, **values))
         except IntegrityError:
-            return False  # somebody else raised it at the same time
+            return False  # another process raised it at the same time
         return True
 
     def _clear(self, kind: AlertKind, subjects: Collection[str]) -> int:

@@ -1,4 +1,4 @@
-"""Erasures: what is to be done and was done, so that an interrupted one goes on, and a receipt of each.
+"""Erasures: what is to be erased and what was, so that an interrupted one can resume, and a receipt of each.
 
 A receipt tells when, by whom, by what kind of key and how much, and nothing of whom. Until the end the ledger keeps a
 salted hash of what was given, by which the next call knows the erasure again, and hashes of the person's keys, for the
@@ -66,13 +66,13 @@ def unfinished(database: Database, person: Person) -> str | None:
     return None
 
 
-def begin(database: Database, person: Person, found: Mapping[str, int], *, operator: str, now: datetime) -> str:
+def begin(database: Database, person: Person, amounts: Mapping[str, int], *, operator: str, now: datetime) -> str:
     """Record what is to be done, before anything is.
 
     Args:
         database: of the ledger.
         person: whose keys are all known by now.
-        found: how much there is now, by step.
+        amounts: how much there is now, by step.
         operator: who erases.
         now: the time.
 
@@ -90,10 +90,10 @@ def begin(database: Database, person: Person, found: Mapping[str, int], *, opera
             )
             connection.execute(
                 insert(step_table),
-                [{"erasure_id": erasure_id, "step": step, "found": rows} for step, rows in found.items()],
+                [{"erasure_id": erasure_id, "step": step, "found": rows} for step, rows in amounts.items()],
             )
         else:
-            _go_on(connection, erasure_id, found)
+            _resume(connection, erasure_id, amounts)
         connection.execute(delete(key_table).where(key_table.c.erasure_id == erasure_id))
         connection.execute(
             insert(key_table),
@@ -147,11 +147,11 @@ def receipts(database: Database) -> list[Receipt]:
     ]
 
 
-def _go_on(connection: Connection, erasure_id: str, found: Mapping[str, int]) -> None:
+def _resume(connection: Connection, erasure_id: str, amounts: Mapping[str, int]) -> None:
     """Account for what was erased before an interruption and not recorded: it is not found any more."""
     rows = connection.execute(select(step_table).where(step_table.c.erasure_id == erasure_id)).all()
     for row in rows:
-        here = found[row.step]
+        here = amounts[row.step]
         if row.step in {WIPE, UNREAD}:
             values = {"found": max(row.found, here)}
         else:

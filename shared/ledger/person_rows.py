@@ -1,4 +1,4 @@
-"""Where the ledger's tables tell of a person who is to be erased."""
+"""Where the ledger's tables hold data of a person who is to be erased."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -24,12 +24,12 @@ from shared.ledger.tables import migration as table
 _TURN: Final = "bridge.migration"
 
 
-class Standing(StrEnum):
-    """How a migration stands in a database."""
+class MigrationState(StrEnum):
+    """The state of a migration in a database."""
 
     APPLIED = "applied"
     PENDING = "pending"
-    CHANGED = "changed"  #: applied, but not as this code has it
+    CHANGED = "changed"  #: applied, but with other statements than this code has
     UNKNOWN = "unknown"  #: applied by newer code, beside which this code can work
     TOO_NEW = "too new"  #: applied by newer code; this code cannot work any more
 
@@ -40,7 +40,7 @@ class Line:
 
     number: int
     name: str
-    standing: Standing
+    state: MigrationState
     #: None while it is pending.
     applied_at: datetime | None
 
@@ -77,10 +77,10 @@ class Schema:
             SchemaTooNew: they have one that this code does not know and cannot work with.
         """
         for line in self.status():
-            match line.standing:
-                case Standing.PENDING:
+            match line.state:
+                case MigrationState.PENDING:
                     raise SchemaOutOfDate(database=self._database.name, number=line.number, name=line.name)
-                case Standing.TOO_NEW:
+                case MigrationState.TOO_NEW:
                     raise SchemaTooNew(database=self._database.name, number=line.number, name=line.name)
 
     def status(self) -> list[Line]:
@@ -89,11 +89,10 @@ class Schema:
             applied = {one.number: one for one in self._applied(connection)}
         known = {one.number: one for one in self._known}
         lines = [
-            Line(one.number, one.name, _standing(known.get(one.number), one), one.applied_at)
-            for one in applied.values()
+            Line(one.number, one.name, _state(known.get(one.number), one), one.applied_at) for one in applied.values()
         ]
         lines += [
-            Line(one.number, one.name, Standing.PENDING, None) for one in self._known if one.number not in applied
+            Line(one.number, one.name, MigrationState.PENDING, None) for one in self._known if one.number not in applied
         ]
         return sorted(lines, key=lambda line: line.number)
 
@@ -199,7 +198,7 @@ class Schema:
         for migration in pending:
             yield (
                 f"-- {migration.title}\nBEGIN TRANSACTION;\n{lock_statement(_TURN)}\n"
-                "IF @got < 0 BEGIN RAISERROR('Somebody else applies migrations.', 16, 1); ROLLBACK TRANSACTION; END"
+                "IF @got < 0 BEGIN RAISERROR('Another process applies migrations.', 16, 1); ROLLBACK TRANSACTION; END"
             )
             for statement in (*migration.statements, self._literal(self._record(migration))):
                 yield stop_after_error
@@ -226,7 +225,7 @@ class Schema:
         )
 
 
-def _standing(known: Migration | None, applied: _Applied) -> Standing:
+def _state(known: Migration | None, applied: _Applied) -> MigrationState:
     if known is None:
-        return Standing.TOO_NEW if applied.breaking else Standing.UNKNOWN
-    return Standing.APPLIED if known.checksum == applied.checksum else Standing.CHANGED
+        return MigrationState.TOO_NEW if applied.breaking else MigrationState.UNKNOWN
+    return MigrationState.APPLIED if known.checksum == applied.checksum else MigrationState.CHANGED

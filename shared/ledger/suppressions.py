@@ -1,7 +1,7 @@
 """Suppressions: recipients to whom Optimizely sends nothing, as the bridge last drew them.
 
 There are three kinds: unsubscribed, bounced out and on the blocklist. An address is kept as a hash, an entry of the
-blocklist with wildcards as it is. Only one draw writes at a time (its step holds a lease).
+blocklist with wildcards as it is. Only one sync writes at a time (its step holds a lease).
 """
 
 import re
@@ -64,19 +64,19 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """How far a kind of suppression is drawn."""
+    """The sync state of a kind of suppression."""
 
     kind: RejectReason
     #: Everything older than this was seen, by Optimizely's clock.
     newest: datetime | None = None
-    #: Complete draws of the whole set so far, and when the last of them ended.
+    #: Number of full syncs so far, and when the last of them ended.
     draws: int = 0
     whole_at: datetime | None = None
-    #: When the last draw that reached its end did so, of the whole set or of what is new.
+    #: When the last finished sync ended, full or of new entries.
     drawn_at: datetime | None = None
     #: How many there were then.
     entries: int = 0
-    #: Of the last draw, if it failed.
+    #: Of the last sync, if it failed.
     error_code: str | None = None
     failed_at: datetime | None = None
 
@@ -87,7 +87,7 @@ class Suppressions:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        #: The patterns, and the draw after which they were read.
+        #: The patterns, and the time of the sync after which they were read.
         self._patterns: tuple[datetime | None, Patterns] | None = None
 
     # Reading
@@ -121,7 +121,7 @@ class Suppressions:
         return found
 
     def _read_patterns(self, connection: Connection) -> "Patterns":
-        """The patterns, compiled once after each draw."""
+        """The patterns, compiled once after each sync."""
         drawn_at = connection.scalar(select(sources.c.drawn_at).where(sources.c.kind == RejectReason.BLOCKLISTED))
         known = self._patterns
         if known is None or known[0] != drawn_at:
@@ -130,31 +130,31 @@ class Suppressions:
         return known[1]
 
     def complete(self) -> bool:
-        """Whether every kind was drawn as a whole at least once; before that, nobody may rely on them."""
+        """Whether every kind was fully synced at least once; before that they must not be relied on."""
         return all(source.whole_at is not None for source in self.sources())
 
     def sources(self) -> list[Source]:
-        """How far each kind is drawn."""
+        """The sync state of each kind."""
         return [self.source(kind) for kind in KINDS]
 
     def source(self, kind: RejectReason) -> Source:
-        """How far a kind is drawn."""
+        """The sync state of a kind."""
         with self._database.reading() as connection:
             row = connection.execute(select(sources).where(sources.c.kind == kind)).one_or_none()
         return Source(kind=kind) if row is None else Source(**{**row._asdict(), "kind": kind})
 
-    # Drawing
+    # Syncing
 
-    def add(self, kind: RejectReason, entries: Iterable[Entry], *, draw: int) -> int:
-        """Add what a draw saw, in one transaction; what is there already is marked as seen.
+    def add(self, kind: RejectReason, entries: Iterable[Entry], *, sync: int) -> int:
+        """Add the entries that a sync has seen, in one transaction; existing ones are marked as seen.
 
         Args:
             kind: of which kind they are.
             entries: at most a few thousand.
-            draw: number of the draw, as `drawn` counts them.
+            sync: number of the sync, as `finish` counts them.
 
         Returns:
-            How many were not there yet.
+            How many are new.
         """
         exact: dict[int, dict[bytes, datetime | None]] = defaultdict(dict)
         wild: dict[bytes, str] = {}
@@ -172,9 +172,9 @@ class Suppressions:
                 for hashes in batched(since, _BATCH, strict=False):
                     there = _these(kind, list_id, hashes)
                     known = set(connection.scalars(select(table.c.address_hash).where(there)))
-                    connection.execute(update(table).where(there, table.c.draw != draw).values(draw=draw))
+                    connection.execute(update(table).where(there, table.c.draw != sync).values(draw=sync))
                     new = [
-                        {"kind": kind, "list_id": list_id, "address_hash": one, "since": since[one], "draw": draw}
+                        {"kind": kind, "list_id": list_id, "address_hash": one, "since": since[one], "draw": sync}
                         for one in hashes
                         if one not in known
                     ]
@@ -184,37 +184,37 @@ class Suppressions:
             for hashes in batched(wild, _BATCH, strict=False):
                 meant = pattern_table.c.pattern_hash.in_(hashes)
                 kept = set(connection.scalars(select(pattern_table.c.pattern_hash).where(meant)))
-                connection.execute(update(pattern_table).where(meant).values(draw=draw))
-                fresh = [{"pattern_hash": one, "pattern": wild[one], "draw": draw} for one in hashes if one not in kept]
+                connection.execute(update(pattern_table).where(meant).values(draw=sync))
+                fresh = [{"pattern_hash": one, "pattern": wild[one], "draw": sync} for one in hashes if one not in kept]
                 if fresh:
                     connection.execute(insert(pattern_table), fresh)
                 added += len(fresh)
         return added
 
-    def drawn(self, source: Source, *, whole: bool, newest: datetime | None = None) -> int:
-        """Record that a draw reached its end.
+    def finish(self, source: Source, *, full: bool, newest: datetime | None = None) -> int:
+        """Record that a sync is finished.
 
-        What neither this draw of the whole set nor the one before it saw is removed. It takes two, because pages
-        shift while others are removed from them, so that one draw can pass over an entry that is still there.
+        Entries that neither this full sync nor the one before it has seen are removed. It takes two, because pages
+        shift while others are removed from them, so that one sync can miss an entry that still exists.
         Bounced-out recipients cannot be listed: they are removed when they were not confirmed for half a year.
 
         Args:
-            source: as it was when the draw began.
-            whole: whether it was a draw of the whole set, or of what is new.
+            source: as it was when the sync began.
+            full: whether it was a full sync, or one of new entries only.
             newest: everything older was seen, by Optimizely's clock.
 
         Returns:
             How many were removed.
         """
-        now, draws, mine = self._clock.now(), source.draws + whole, table.c.kind == source.kind
+        now, draws, mine = self._clock.now(), source.draws + full, table.c.kind == source.kind
         gone = table.c.draw < draws - 1
         if source.kind is RejectReason.BOUNCED_OUT:
             gone = table.c.since < now - _CONFIRMED_WITHIN
         with self._database.writing() as connection:
-            removed = connection.execute(delete(table).where(mine, gone)).rowcount if whole else 0
+            removed = connection.execute(delete(table).where(mine, gone)).rowcount if full else 0
             entries = connection.scalar(select(func.count()).select_from(table).where(mine)) or 0
             if source.kind is RejectReason.BLOCKLISTED:
-                if whole:
+                if full:
                     removed += connection.execute(
                         delete(pattern_table).where(pattern_table.c.draw < draws - 1)
                     ).rowcount
@@ -224,7 +224,7 @@ class Suppressions:
                 source.kind,
                 newest=newest,
                 draws=draws,
-                whole_at=now if whole else source.whole_at,
+                whole_at=now if full else source.whole_at,
                 drawn_at=now,
                 entries=entries,
                 error_code=None,
@@ -233,7 +233,7 @@ class Suppressions:
         return removed
 
     def failed(self, kind: RejectReason, *, code: str) -> None:
-        """Record that a draw failed; what it added stays."""
+        """Record that a sync failed; what it added stays."""
         with self._database.writing() as connection:
             _save(connection, kind, error_code=code, failed_at=self._clock.now())
 

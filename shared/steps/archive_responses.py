@@ -1,7 +1,7 @@
-"""put_away: move response files that are loaded to an archive folder of the SFTP site, or remove them, as is set.
+"""archive_responses: move loaded response files to an archive folder of the SFTP site, or remove them.
 
-Nothing is taken away that is not loaded. The site may put another file of the same name at any time, so a file gets a
-name of our own first; what lies there then is compared with what was loaded, and goes back if it is something else.
+Only loaded files are moved or removed. The site may write another file with the same name at any time, so a file is
+first renamed to a name of our own; then it is compared with the file that was loaded, and renamed back if it differs.
 """
 
 import hashlib
@@ -17,14 +17,14 @@ from shared.response_file import ResponseFile
 from shared.sftp.session import RemoteFile, SftpSession
 from shared.telemetry import log
 
-#: Most files of a round.
-_MOST: Final = 100
+#: Maximum number of files of one run.
+_MAX_FILES: Final = 100
 
 
-def put_away(bridge: Bridge) -> None:
-    """Put away every loaded file whose layout says so.
+def archive_responses(bridge: Bridge) -> None:
+    """Archive or remove every loaded file whose layout says so.
 
-    What does not succeed is tried again in the next round; after RESPONSE_FILE_ROUNDS of them an alert tells of it.
+    A failure is retried in the next run; after RESPONSE_FILE_ROUNDS of them an alert is raised.
 
     Raises:
         DatabaseUnavailable: the ledger could not be read or written.
@@ -32,7 +32,7 @@ def put_away(bridge: Bridge) -> None:
     layouts = {
         name: layout for name, layout in bridge.channels.responses.items() if layout.after_load is not AfterLoad.LEAVE
     }
-    files = bridge.ledger.response_files.to_archive(layouts, _MOST) if layouts else []
+    files = bridge.ledger.response_files.to_archive(layouts, _MAX_FILES) if layouts else []
     if not files:
         return
     try:
@@ -41,21 +41,21 @@ def put_away(bridge: Bridge) -> None:
                 _try(bridge, session, file, layouts[file.layout or ""])
     except SftpUnavailable as error:
         extra = {"action": "put-away-later", "code": error.code}
-        log.warning("Loaded response files are put away in the next round: %s", error, extra=extra)
+        log.warning("Loaded response files are archived in the next run: %s", error, extra=extra)
 
 
 def _try(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: ResponseLayout) -> None:
     ledger = bridge.ledger
     with ledger.leases.held(lease_name(file.name), new_owner()) as lease:
         if lease is None:
-            return  # somebody gathers a new file of this name, or puts this one away
+            return  # another process gathers a new file with this name, or archives this one
         try:
-            _put_away(bridge, session, file, layout)
+            _archive(bridge, session, file, layout)
         except SftpRefused as error:
             rounds = ledger.response_files.count_left_round(file, code=error.code)
             if rounds >= bridge.settings.response_file_rounds:
-                text = f"The response file {file.name} is loaded, but could not be put away in {rounds} rounds. {error}"
-                ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, file.name, text)
+                text = f"The response file {file.name} is loaded, but could not be archived in {rounds} runs. {error}"
+                ledger.alerts.report(AlertKind.RESPONSE_FILE_LEFT, file.name, text)
             return
         ledger.response_files.record(
             file,
@@ -68,16 +68,16 @@ def _try(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: Respo
         ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name)
 
 
-def _put_away(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: ResponseLayout) -> None:
+def _archive(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: ResponseLayout) -> None:
     path = posixpath.join(bridge.settings.sftp_response_folder, file.name)
     aside = _aside(path, file)
     marker = bridge.settings.response_file_marker
     marker_path = None if marker is None else posixpath.join(posixpath.dirname(path), marker.format(name=file.name))
     held = session.stat(path)
-    # A round that broke off may have left it aside.
+    # A run that was interrupted may have left it there.
     if session.stat(aside) is None and (held is None or held.size != file.size):
         return
-    # The marker first: a file that comes now brings its own.
+    # The marker first: a new file has its own.
     if marker_path is not None:
         _move(session, marker_path, _aside(marker_path, file))
     _move(session, path, aside)
@@ -93,11 +93,11 @@ def _put_away(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: 
     if marker_path is not None:
         session.remove(_aside(marker_path, file))
     extra = {"action": "put-away", "file": file.name}
-    log.info("Response file %s is put away on the SFTP site: %s.", file.name, layout.after_load, extra=extra)
+    log.info("Response file %s is archived or removed on the SFTP site: %s.", file.name, layout.after_load, extra=extra)
 
 
 def _aside(path: str, file: ResponseFile) -> str:
-    """A name beside a path that nobody else uses, nor takes for that of a response file."""
+    """A name in the same folder that nobody else uses and that is no name of a response file."""
     return f"{path}.{file.id}.tmp"
 
 
@@ -107,7 +107,7 @@ def _archive_path(session: SftpSession, file: ResponseFile, folder: str) -> str:
 
 
 def _move(session: SftpSession, source: str, target: str) -> bool:
-    """Move a file, unless there is none or the target is taken; whether it was moved."""
+    """Move a file, unless it is missing or the target exists; whether it was moved."""
     if session.stat(source) is None or session.stat(target) is not None:
         return False
     session.rename(source, target, replace=False)

@@ -1,6 +1,6 @@
 """gather_responses: copy new response files from the SFTP site into blob storage and queue them.
 
-Afterwards the files whose load is confirmed are put away on the site, where their layout says so.
+Afterwards the files whose load is confirmed are archived or removed on the site, where their layout says so.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from shared.ledger.leases import HeldLease
 from shared.ledger.responses.files import lease_name
 from shared.response_file import FileState, ResponseFile
 from shared.sftp.session import RemoteFile, SftpSession, is_safe_name
-from shared.steps.archive_responses import put_away
+from shared.steps.archive_responses import archive_responses
 from shared.storage import blob_names
 from shared.telemetry import log
 
@@ -37,7 +37,7 @@ _UNNAMED: Final = "files with unusual names"
 
 
 def gather_responses(bridge: Bridge) -> int:
-    """Gather every response file that is complete, and put away those that are loaded.
+    """Gather every response file that is complete, and archive those that are loaded.
 
     With RESPONSE_FILE_MARKER a file is complete when its marker stands beside it, otherwise when two looks
     RESPONSE_FILE_SETTLE_SECONDS apart found it unchanged: gatherers side by side can look within a second.
@@ -64,7 +64,7 @@ def gather_responses(bridge: Bridge) -> int:
         # A file may break the connection every time: the others go on with a new one.
         with bridge.site.connect() as session:
             gathered += _take_all(bridge, session, waiting)
-    put_away(bridge)
+    archive_responses(bridge)
     return gathered
 
 
@@ -100,7 +100,7 @@ def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str]
     alerts = bridge.ledger.alerts
     if unusual:
         error = ResponseFileName(files=unusual)
-        alerts.stand(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, str(error))
+        alerts.report(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, str(error))
     else:
         alerts.clear(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED)
     return complete
@@ -203,4 +203,4 @@ def _leave(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
 def _tell_when_left_often(bridge: Bridge, name: str, rounds: int, error: BridgeError) -> None:
     if rounds >= bridge.settings.response_file_rounds:
         text = f"The response file {name} could not be gathered in {rounds} rounds. {error}"
-        bridge.ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, name, text)
+        bridge.ledger.alerts.report(AlertKind.RESPONSE_FILE_LEFT, name, text)

@@ -54,7 +54,7 @@ def _take_in(bridge: Bridge, ws_db: WsDb, jobs: Sequence[Job], owner: str) -> in
     recorded: list[int] = []
     taken = 0
     for job in jobs:
-        with fenced(f"Job {job.id} is not taken in", action="unexpected", broadcast=job.key):
+        with fenced(f"Job {job.id} cannot be recorded", action="unexpected", broadcast=job.key):
             taken += _record(bridge, ws_db, job, owner, recorded)
     ws_db.clear_claim_marks(recorded)
     return taken

@@ -105,12 +105,12 @@ def _sync_listed(
     since = None if full or newest is None else newest - _OVERLAP
     for entries in batched(read(since), _BATCH, strict=False):
         lease.check()
-        new += bridge.ledger.suppressions.add(source.kind, entries, draw=source.draws + full)
+        new += bridge.ledger.suppressions.add(source.kind, entries, sync=source.draws + full)
         newest = max((entry.since for entry in entries if entry.since is not None), default=newest)
     lease.check()
     # Only a complete sync is recorded: an interrupted one starts again. A time in the future would hide later entries.
     newest = None if newest is None else min(newest, started)
-    removed = bridge.ledger.suppressions.drawn(source, whole=full, newest=newest)
+    removed = bridge.ledger.suppressions.finish(source, full=full, newest=newest)
     log.info(
         "Suppressions (%s): %d new, %d removed.",
         source.kind,
@@ -150,7 +150,7 @@ def _sync_bounced_out(bridge: Bridge, lease: HeldLease, source: Source) -> int |
             _ask(bridge, mailing_id, {hashed: recipients[hashed] for hashed in hashes}, answers)
     lease.check()
     suppressions.forget_bounces(before=started - _BOUNCES_FOR)
-    suppressions.drawn(source, whole=full)
+    suppressions.finish(source, full=full)
     return sum(answers.values())
 
 

@@ -26,7 +26,7 @@ def take_dropped_files(bridge: Bridge) -> int:
         channel = bridge.channels[name]
         if channel.drop is None:
             continue
-        with fenced(f"Dropped files of channel {name} are not taken in", action="drop-failed"):
+        with fenced(f"Dropped files of channel {name} cannot be claimed", action="drop-failed"):
             for request in _new_requests(bridge, name, channel, channel.drop):
                 taken += _take_in(bridge, request)
     return taken

@@ -34,7 +34,7 @@ def status(bridge: Bridge) -> dict[str, Any]:
         "responses": ledger.response_files.totals(),
         "suppressions": [_source(source) for source in ledger.suppressions.sources()],
         "removals": [_removal(removal) for removal in removals(ledger.database)],
-        "alerts": [_alert(alert) for alert in ledger.alerts.standing()],
+        "alerts": [_alert(alert) for alert in ledger.alerts.active()],
         "version": version(),
     }
 

@@ -160,7 +160,7 @@ def test_a_file_is_read_by_the_layout_that_its_name_fits(flow: Flow, gatherer: C
 
 
 def alerts(bridge: Bridge, kind: AlertKind = AlertKind.RESPONSE_FILE_LEFT) -> list[Alert]:
-    return [alert for alert in bridge.ledger.alerts.standing() if alert.kind is kind]
+    return [alert for alert in bridge.ledger.alerts.active() if alert.kind is kind]
 
 
 def folder(flow: Flow) -> Path:
@@ -423,7 +423,7 @@ def test_an_archive_folder_that_is_not_there_is_told_of_and_nothing_is_lost(
     for _ in range(3):
         gather_responses(bridge)
     (alert,) = alerts(bridge)
-    assert "is loaded, but could not be put away" in alert.text
+    assert "is loaded, but could not be archived" in alert.text
     assert ROWS in on_site(flow, bridge).values()
     (folder(flow) / "nowhere").mkdir()
     gather_responses(bridge)

@@ -22,7 +22,7 @@ from tests.flow.harness import Flow
 
 
 def gap_alerts(flow: Flow) -> list[str]:
-    return [one.text for one in flow.bridge.ledger.alerts.standing() if one.kind is AlertKind.REPORT_GAP]
+    return [one.text for one in flow.bridge.ledger.alerts.active() if one.kind is AlertKind.REPORT_GAP]
 
 
 def load_one_more(flow: Flow, key: str, number: int) -> None:

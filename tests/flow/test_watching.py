@@ -78,7 +78,7 @@ def test_housekeeping_tells_what_is_under_way(flow: Flow, told: Callable[[str], 
     for number, queue in enumerate(queues(flow.bridge.settings).values(), start=1):
         for _ in range(number):
             flow.bridge.queues.send(f"{queue}-poison", {"broadcast": "J0-00000000"})
-    flow.bridge.ledger.alerts.stand(AlertKind.RESPONSE_FILE_LEFT, "Response-1.csv", "It grows.")
+    flow.bridge.ledger.alerts.report(AlertKind.RESPONSE_FILE_LEFT, "Response-1.csv", "It grows.")
     housekeeping(flow.bridge)
     standing = told("standing")[-1]
     assert (standing["claimed"], standing["claimed_oldest"]) == (1, flow.broadcast(job).key)

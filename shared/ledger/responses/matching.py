@@ -31,31 +31,33 @@ from shared.database.types import UtcDateTime
 from shared.ledger.effects import Kind
 from shared.ledger.tables import broadcast, effect, history, recipient
 
-#: By how much a time that Optimizely tells may differ from ours: its clock, and minutes that are cut off.
+#: Maximum difference between a time of Optimizely and ours: its clock, and truncated minutes.
 _MINUTES: Final = 5
 
-#: Sets `broadcast_id` of the rows of a table that a condition means and that have none.
-type Way = Callable[[Table, ColumnElement[bool]], Update]
+#: Sets `broadcast_id` of the rows of a table that meet a condition and have none.
+type Matcher = Callable[[Table, ColumnElement[bool]], Update]
 
 
-def match(connection: Connection, rows: Table, scope: ColumnElement[bool], ways: "Sequence[Way] | None" = None) -> int:
-    """Let rows find their broadcasts, within the caller's transaction.
+def match(
+    connection: Connection, rows: Table, scope: ColumnElement[bool], matchers: "Sequence[Matcher] | None" = None
+) -> int:
+    """Match rows to their broadcasts, within the caller's transaction.
 
     Args:
         connection: the transaction.
         rows: their table.
         scope: which of its rows.
-        ways: the ways to take, in this order; without them all.
+        matchers: the matchers to use, in this order; all by default.
 
     Returns:
-        How many rows found theirs.
+        How many rows match.
     """
     left = connection.scalar(select(func.count()).select_from(rows).where(scope, rows.c.broadcast_id.is_(None))) or 0
     found = 0
-    for way in WAYS if ways is None else ways:
+    for matcher in MATCHERS if matchers is None else matchers:
         if found == left:
             break
-        found += connection.execute(way(rows, scope)).rowcount
+        found += connection.execute(matcher(rows, scope)).rowcount
     return found
 
 
@@ -131,8 +133,8 @@ def by_urn(rows: Table, scope: ColumnElement[bool]) -> Update:
     )
 
 
-#: Every way, in the order in which they are taken.
-WAYS: Final[tuple[Way, ...]] = (by_broadcast_key, by_mailing, by_communication_key, by_urn)
+#: Every matcher, in the order in which they are used.
+MATCHERS: Final[tuple[Matcher, ...]] = (by_broadcast_key, by_mailing, by_communication_key, by_urn)
 
 
 def _by_recipient(

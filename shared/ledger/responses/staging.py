@@ -1,4 +1,4 @@
-"""Responses on their way into RS_DB: staged, told apart from those already there (rule 6), numbered, recorded.
+"""Responses on their way into RS_DB: staged, compared with those already loaded (rule 6), numbered, recorded.
 
 Once they are staged they are moved by statements over sets of rows, some thousand lines at a time; only details and
 ids pass through here. Every function but `stage` and `clear` works within the caller's transaction.
@@ -30,7 +30,7 @@ from shared.database.bulk.load import BulkLoad
 from shared.database.connections import Database
 from shared.database.types import UtcDateTime
 from shared.ledger.recipients import key_hash
-from shared.ledger.responses.matching import WAYS, match
+from shared.ledger.responses.matching import MATCHERS, match
 from shared.ledger.tables import broadcast, response_event, unmatched_response
 from shared.ledger.tables import response_staging as staging
 from shared.response import Response, event_key
@@ -138,7 +138,7 @@ def number_new(connection: Connection, load_id: str) -> None:
         .where(staging.c.load_id == load_id, staging.c.line == fresh.c.line)
         .values(ordinal=fresh.c.ordinal, place=fresh.c.place, broadcast_id=fresh.c.broadcast_id)
     )
-    match(connection, staging, _new(load_id), WAYS[1:])
+    match(connection, staging, _new(load_id), MATCHERS[1:])
 
 
 def count_new(connection: Connection, load_id: str) -> list[NewOfType]:

@@ -83,24 +83,24 @@ def _remember(connection: Connection, changed: Changed) -> None:
 
 
 def next_batch(connection: Connection) -> ColumnElement[bool] | None:
-    """Which rows are to look next: some thousand; None when there are none."""
+    """The condition of the next rows to match, a few thousand; None if there are none."""
     looks = table.c.looked_at.is_(None)
     some = select(table.c.response_id).where(looks).order_by(table.c.response_id).limit(_BATCH).subquery("some")
     first, last = connection.execute(select(func.min(some.c.response_id), func.max(some.c.response_id))).one()
     return None if first is None else and_(looks, table.c.response_id >= first, table.c.response_id <= last)
 
 
-def look(connection: Connection, batch: ColumnElement[bool]) -> int:
-    """Let them look for their broadcasts; `broadcast_id` of those that found one is set then.
+def match_batch(connection: Connection, batch: ColumnElement[bool]) -> int:
+    """Match rows to their broadcasts, and set `broadcast_id` of those that match.
 
     Returns:
-        How many found theirs. `settle` must follow.
+        How many match. `settle` must follow.
     """
     return match(connection, table, batch)
 
 
 def settle(connection: Connection, batch: ColumnElement[bool], *, now: datetime) -> None:
-    """Remove those that found their broadcasts, and count them with their files; the others have looked."""
+    """Remove the rows that match a broadcast, and count them with their files; mark the others as checked."""
     found = and_(batch, table.c.broadcast_id.is_not(None))
     by_file = select(table.c.response_file_id, func.count()).where(found).group_by(table.c.response_file_id)
     for file_id, rows in connection.execute(by_file).all():

@@ -34,7 +34,7 @@ def check_response_arrival(bridge: Bridge) -> list[str]:
                 f"and check the SFTP site for files whose names match no layout: responses are kept there for only "
                 f"14 to 30 days."
             )
-            ledger.alerts.stand(AlertKind.NO_RESPONSE_FILE, name, text)
+            ledger.alerts.report(AlertKind.NO_RESPONSE_FILE, name, text)
             late.append(name)
     ledger.alerts.clear_others(AlertKind.NO_RESPONSE_FILE, late)
     return late

@@ -101,4 +101,4 @@ def _report_gaps(bridge: Bridge, broadcast: Broadcast, gaps: list[Gap], known: C
         f"site or never came, and for rejected rows; then load them with `bridge responses load` or `bridge responses "
         f"replay`."
     )
-    bridge.ledger.alerts.stand(AlertKind.REPORT_GAP, broadcast.key, text)
+    bridge.ledger.alerts.report(AlertKind.REPORT_GAP, broadcast.key, text)

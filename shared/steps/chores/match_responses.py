@@ -46,7 +46,7 @@ def match_responses(ledger: Ledger, rs_db: RsDb) -> int:
                 batch = unmatched.next_batch(connection)
                 if batch is None:
                     break
-                found = unmatched.look(connection, batch)
+                found = unmatched.match_batch(connection, batch)
                 if found:
                     rs_db.attribute(connection, batch)
                     response_counts.add(connection, rs_db.count_matched(connection, batch), now=ledger.clock.now())

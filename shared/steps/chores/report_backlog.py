@@ -42,7 +42,7 @@ def report_backlog(bridge: Bridge) -> None:
     ]
     log.info("Under way: %s.", ", ".join(parts) or "nothing", extra={"action": "standing", **fields})
     # An alert is logged when it is raised; a rule in Azure that stays on while it is active needs further lines.
-    for alert in bridge.ledger.alerts.standing():
+    for alert in bridge.ledger.alerts.active():
         extra = {"action": "alert-stands", "alert": alert.kind, "subject": alert.subject}
         log.warning("The alert %s about %s is active.", alert.kind, alert.subject, extra=extra)
 

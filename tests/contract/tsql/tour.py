@@ -278,8 +278,8 @@ def _suppress_many(flow: Flow) -> None:
     for kind, pattern in ((RejectReason.UNSUBSCRIBED, "{}"), (RejectReason.BLOCKLISTED, "*{}")):
         entries = [Entry(address=pattern.format(address)) for address in addresses]
         for _ in range(2):  # the second time they are there
-            suppressions.add(kind, entries, draw=suppressions.source(kind).draws + 1)
-        suppressions.drawn(suppressions.source(kind), whole=True)
+            suppressions.add(kind, entries, sync=suppressions.source(kind).draws + 1)
+        suppressions.finish(suppressions.source(kind), full=True)
         suppressions.failed(kind, code="some-code")
     assert len(suppressions.among(1, addresses)) == _MANY
     hashes = [address_hash(address) for address in addresses]
@@ -291,9 +291,9 @@ def _suppress_many(flow: Flow) -> None:
 def _alert(flow: Flow) -> None:
     alerts, kind = flow.bridge.ledger.alerts, AlertKind.NO_RESPONSE_FILE
     for _ in range(2):
-        assert alerts.stand(kind, "default", "No response file came.")
-        assert not alerts.stand(kind, "default", "No response file came.")
-        assert [one.subject for one in alerts.standing()] == ["default"]
+        assert alerts.report(kind, "default", "No response file came.")
+        assert not alerts.report(kind, "default", "No response file came.")
+        assert [one.subject for one in alerts.active()] == ["default"]
         assert alerts.clear(kind, "default")
 
 

@@ -20,34 +20,34 @@ def alerts(database: Database, clock: MovableClock) -> Alerts:
 
 
 def subjects(alerts: Alerts) -> list[tuple[str, str]]:
-    return [(one.kind, one.subject) for one in alerts.standing()]
+    return [(one.kind, one.subject) for one in alerts.active()]
 
 
 def test_an_alert_is_raised_once_and_stands(
     alerts: Alerts, clock: MovableClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert alerts.stand(GAP, "J1", TEXT)
+    assert alerts.report(GAP, "J1", TEXT)
     raised_at = clock.now()
     clock.advance(hours=1)
-    assert not alerts.stand(GAP, "J1", "More are missing.")
-    assert alerts.standing() == [Alert(kind=GAP, subject="J1", text="More are missing.", raised_at=raised_at)]
+    assert not alerts.report(GAP, "J1", "More are missing.")
+    assert alerts.active() == [Alert(kind=GAP, subject="J1", text="More are missing.", raised_at=raised_at)]
     assert [one.message for one in caplog.records if one.levelno == logging.ERROR] == [TEXT]
 
 
 def test_an_alert_that_is_over_can_be_raised_anew(alerts: Alerts, clock: MovableClock) -> None:
-    alerts.stand(GAP, "J1", TEXT)
+    alerts.report(GAP, "J1", TEXT)
     clock.advance(hours=1)
     assert alerts.clear(GAP, "J1")
-    assert alerts.standing() == []
+    assert alerts.active() == []
     assert not alerts.clear(GAP, "J1")
     clock.advance(hours=1)
-    assert alerts.stand(GAP, "J1", TEXT)
-    assert [one.raised_at for one in alerts.standing()] == [clock.now()]
+    assert alerts.report(GAP, "J1", TEXT)
+    assert [one.raised_at for one in alerts.active()] == [clock.now()]
 
 
 def test_alerts_are_told_apart_by_kind_and_subject(alerts: Alerts, clock: MovableClock) -> None:
     for kind, subject in ((GAP, "J1"), (GAP, "J2"), (AlertKind.NO_RESPONSE_FILE, "J1")):
-        assert alerts.stand(kind, subject, TEXT)
+        assert alerts.report(kind, subject, TEXT)
     clock.advance(minutes=1)
     assert alerts.clear_others(GAP, {"J2"}) == 1
     assert subjects(alerts) == [(AlertKind.NO_RESPONSE_FILE, "J1"), (GAP, "J2")]
@@ -59,7 +59,7 @@ def test_what_two_find_at_once_is_raised_once(open_database: Callable[[], Databa
 
     def find(alerts: Alerts) -> None:
         together.wait()
-        raised.append(alerts.stand(GAP, "J1", TEXT))
+        raised.append(alerts.report(GAP, "J1", TEXT))
 
     threads = [threading.Thread(target=find, args=(alerts,)) for alerts in several]
     for thread in threads:
@@ -71,5 +71,5 @@ def test_what_two_find_at_once_is_raised_once(open_database: Callable[[], Databa
 
 
 def test_a_text_that_is_too_long_is_cut(alerts: Alerts) -> None:
-    alerts.stand(GAP, "J1", "x" * 5000)
-    assert [len(one.text) for one in alerts.standing()] == [2000]
+    alerts.report(GAP, "J1", "x" * 5000)
+    assert [len(one.text) for one in alerts.active()] == [2000]

@@ -40,7 +40,7 @@ from shared.database.connections import Database
 from shared.errors import DatabaseUnavailable, MigrationChanged, MigrationFailed, SchemaOutOfDate, SchemaTooNew
 from shared.ledger import migrations
 from shared.ledger.migrations import Migration, known_migrations
-from shared.ledger.schema import Schema, Standing
+from shared.ledger.schema import MigrationState, Schema
 from shared.ledger.tables import metadata
 from tests.databases import ConnectionString
 from tests.unit.database.mssql.tds_server import TdsServer, serving
@@ -362,7 +362,7 @@ def test_two_processes_at_once_apply_each_migration_once(
     assert sorted(title for out, _ in ended for title in out.split()) == [one.title for one in KNOWN]
     if empty.engine.dialect.name == "sqlite":
         assert shape(empty) == wanted
-    assert {line.standing for line in Schema(empty).status()} == {Standing.APPLIED}
+    assert {line.state for line in Schema(empty).status()} == {MigrationState.APPLIED}
 
 
 def test_who_waited_for_another_finds_nothing_left_to_do(
@@ -378,7 +378,7 @@ def test_who_waited_for_another_finds_nothing_left_to_do(
 
     monkeypatch.setattr(late, "pending", look)
     assert late.migrate() == []
-    assert {line.standing for line in late.status()} == {Standing.APPLIED}
+    assert {line.state for line in late.status()} == {MigrationState.APPLIED}
 
 
 def test_a_migration_that_fails_leaves_nothing_behind_and_goes_on_once_it_is_mended(empty: Database) -> None:
@@ -402,7 +402,7 @@ def test_a_migration_that_was_edited_after_it_was_applied_is_refused(empty: Data
         changed.migrate()
     with pytest.raises(MigrationChanged):
         changed.plan()
-    assert changed.status()[-1].standing is Standing.CHANGED
+    assert changed.status()[-1].state is MigrationState.CHANGED
 
 
 # Whether the code can work
@@ -419,7 +419,7 @@ def test_code_does_not_work_with_tables_that_lack_a_migration(empty: Database) -
 def test_code_goes_on_beside_a_newer_migration_unless_that_is_breaking(empty: Database) -> None:
     Schema(empty, [*known(empty), next_migration("CREATE TABLE extra (id INTEGER)")]).migrate()
     Schema(empty).check()
-    assert Schema(empty).status()[-1].standing is Standing.UNKNOWN
+    assert Schema(empty).status()[-1].state is MigrationState.UNKNOWN
 
 
 def test_code_does_not_work_after_a_breaking_migration_that_it_does_not_know(empty: Database) -> None:
@@ -462,7 +462,7 @@ def test_the_plan_does_in_sqlite_what_migrating_does(tmp_path: Path, empty: Data
         by_hand.executescript(plan)
     by_hand.close()
     assert shape(empty) == wanted
-    assert {line.standing for line in Schema(empty).status()} == {Standing.APPLIED}
+    assert {line.state for line in Schema(empty).status()} == {MigrationState.APPLIED}
     assert Schema(empty).plan() == ""
 
 

@@ -37,19 +37,19 @@ def entries(*addresses: str, list_id: int = 0) -> list[Entry]:
 def draw_whole(suppressions: Suppressions, kind: RejectReason, found: list[Entry]) -> int:
     """A draw of the whole set; how many were removed."""
     source = suppressions.source(kind)
-    suppressions.add(kind, found, draw=source.draws + 1)
-    return suppressions.drawn(source, whole=True, newest=MOMENT)
+    suppressions.add(kind, found, sync=source.draws + 1)
+    return suppressions.finish(source, full=True, newest=MOMENT)
 
 
 def test_an_address_is_found_whatever_its_case_and_given_back_as_it_was_asked_for(suppressions: Suppressions) -> None:
-    suppressions.add(UNSUBSCRIBED, entries(" Anna.Ash@Example.ORG "), draw=1)
+    suppressions.add(UNSUBSCRIBED, entries(" Anna.Ash@Example.ORG "), sync=1)
     asked = ["anna.ash@example.org", "ANNA.ASH@example.org", "bert@example.org"]
     assert suppressions.among(LIST, asked) == dict.fromkeys(asked[:2], UNSUBSCRIBED)
 
 
 def test_what_concerns_one_list_is_found_on_that_list_only(suppressions: Suppressions) -> None:
-    suppressions.add(UNSUBSCRIBED, entries("one@example.org", list_id=LIST), draw=1)
-    suppressions.add(UNSUBSCRIBED, entries("every@example.org"), draw=1)
+    suppressions.add(UNSUBSCRIBED, entries("one@example.org", list_id=LIST), sync=1)
+    suppressions.add(UNSUBSCRIBED, entries("every@example.org"), sync=1)
     both = ["one@example.org", "every@example.org"]
     assert suppressions.among(LIST, both).keys() == set(both)
     assert suppressions.among(LIST + 1, both).keys() == {"every@example.org"}
@@ -57,20 +57,20 @@ def test_what_concerns_one_list_is_found_on_that_list_only(suppressions: Suppres
 
 def test_one_recipient_can_be_unsubscribed_from_several_lists(suppressions: Suppressions) -> None:
     found = entries("a@example.org", list_id=1) + entries("a@example.org", list_id=2) + entries("a@example.org")
-    assert suppressions.add(UNSUBSCRIBED, found, draw=1) == 3
-    assert suppressions.add(UNSUBSCRIBED, found, draw=1) == 0
+    assert suppressions.add(UNSUBSCRIBED, found, sync=1) == 3
+    assert suppressions.add(UNSUBSCRIBED, found, sync=1) == 0
 
 
 def test_of_several_reasons_the_blocklist_comes_first_and_an_unsubscribe_last(suppressions: Suppressions) -> None:
     address = "a@example.org"
     for kind in (UNSUBSCRIBED, BOUNCED_OUT, BLOCKLISTED):
-        suppressions.add(kind, entries(address), draw=1)
+        suppressions.add(kind, entries(address), sync=1)
         assert suppressions.among(LIST, [address]) == {address: kind}
 
 
 def test_more_addresses_than_a_statement_takes_are_added_and_found(suppressions: Suppressions) -> None:
     addresses = [f"reader{number}@example.org" for number in range(2500)]
-    assert suppressions.add(UNSUBSCRIBED, entries(*addresses, addresses[0]), draw=1) == 2500
+    assert suppressions.add(UNSUBSCRIBED, entries(*addresses, addresses[0]), sync=1) == 2500
     others = [f"other{number}@example.org" for number in range(2500)]
     assert suppressions.among(LIST, others + addresses).keys() == set(addresses)
 
@@ -96,7 +96,7 @@ def test_more_addresses_than_a_statement_takes_are_added_and_found(suppressions:
 def test_a_pattern_of_the_blocklist_means_what_its_wildcards_say(
     suppressions: Suppressions, pattern: str, address: str, *, meant: bool
 ) -> None:
-    suppressions.add(BLOCKLISTED, entries(pattern, "somebody@else.example"), draw=1)
+    suppressions.add(BLOCKLISTED, entries(pattern, "somebody@else.example"), sync=1)
     assert suppressions.among(LIST, [address]) == ({address: BLOCKLISTED} if meant else {})
 
 
@@ -125,18 +125,18 @@ def test_patterns_of_a_later_draw_are_read_and_those_removed_are_forgotten(
 
 
 def test_wildcards_of_a_recipient_who_unsubscribed_are_letters_of_his_address(suppressions: Suppressions) -> None:
-    suppressions.add(UNSUBSCRIBED, entries("who?@example.org", "*@example.org"), draw=1)
+    suppressions.add(UNSUBSCRIBED, entries("who?@example.org", "*@example.org"), sync=1)
     assert suppressions.among(LIST, ["whom@example.org", "who?@example.org"]) == {"who?@example.org": UNSUBSCRIBED}
 
 
 def test_blank_and_endless_entries_are_passed_over(suppressions: Suppressions) -> None:
-    assert suppressions.add(BLOCKLISTED, entries("", "  ", "a" * 600 + "*"), draw=1) == 0
+    assert suppressions.add(BLOCKLISTED, entries("", "  ", "a" * 600 + "*"), sync=1) == 0
 
 
 @pytest.mark.sqlite
 def test_no_address_stands_in_the_database(suppressions: Suppressions, database: Database, url: str) -> None:
-    suppressions.add(UNSUBSCRIBED, entries("secret.reader@example.org"), draw=1)
-    suppressions.add(BLOCKLISTED, entries("hidden.reader@example.org", "*@shown.example"), draw=1)
+    suppressions.add(UNSUBSCRIBED, entries("secret.reader@example.org"), sync=1)
+    suppressions.add(BLOCKLISTED, entries("hidden.reader@example.org", "*@shown.example"), sync=1)
     suppressions.asked(1, {address_hash("bounced.reader@example.org"): True})
     database.close()
     content = b"".join(file.read_bytes() for file in Path(url.removeprefix("sqlite:///")).parent.iterdir())
@@ -170,7 +170,7 @@ def test_an_unsubscribe_from_one_list_does_not_keep_that_from_another(suppressio
 
 
 def test_patterns_and_addresses_are_removed_alike_and_other_kinds_stay(suppressions: Suppressions) -> None:
-    suppressions.add(UNSUBSCRIBED, entries("u@example.org"), draw=1)
+    suppressions.add(UNSUBSCRIBED, entries("u@example.org"), sync=1)
     suppressions.asked(1, {address_hash("b@example.org"): True})
     draw_whole(suppressions, BLOCKLISTED, entries("*@blocked.example", "x@example.org"))
     assert suppressions.source(BLOCKLISTED).entries == 2
@@ -183,7 +183,7 @@ def test_patterns_and_addresses_are_removed_alike_and_other_kinds_stay(suppressi
 def test_a_draw_of_what_is_new_removes_nothing(suppressions: Suppressions) -> None:
     draw_whole(suppressions, UNSUBSCRIBED, entries("a@example.org"))
     for _ in range(3):
-        assert suppressions.drawn(suppressions.source(UNSUBSCRIBED), whole=False, newest=MOMENT) == 0
+        assert suppressions.finish(suppressions.source(UNSUBSCRIBED), full=False, newest=MOMENT) == 0
     assert suppressions.source(UNSUBSCRIBED).draws == 1
     assert suppressions.among(LIST, ["a@example.org"])
 
@@ -191,7 +191,7 @@ def test_a_draw_of_what_is_new_removes_nothing(suppressions: Suppressions) -> No
 def test_they_are_complete_when_each_kind_was_drawn_as_a_whole(suppressions: Suppressions) -> None:
     for kind in KINDS:
         assert not suppressions.complete()
-        suppressions.add(kind, entries("a@example.org"), draw=1)
+        suppressions.add(kind, entries("a@example.org"), sync=1)
         suppressions.failed(kind, code="optimizely-unavailable")
         assert not suppressions.complete()
         draw_whole(suppressions, kind, [])
@@ -210,7 +210,7 @@ def test_a_source_tells_of_its_last_draw_and_of_its_last_failure(
     source = suppressions.source(UNSUBSCRIBED)
     assert (source.whole_at, source.drawn_at, source.entries, source.newest) == (first, first, 2, MOMENT)
     assert (source.error_code, source.failed_at) == ("optimizely-unavailable", later)
-    suppressions.drawn(source, whole=False, newest=later)
+    suppressions.finish(source, full=False, newest=later)
     source = suppressions.source(UNSUBSCRIBED)
     assert (source.whole_at, source.drawn_at, source.newest) == (first, later, later)
     assert (source.error_code, source.failed_at) == (None, None)
@@ -270,8 +270,8 @@ def test_who_was_not_confirmed_as_bounced_out_for_half_a_year_is_removed(
     clock.advance(days=100)
     suppressions.asked(2, {address_hash("both@example.org"): True})
     for _ in range(3):
-        suppressions.drawn(suppressions.source(BOUNCED_OUT), whole=True)
+        suppressions.finish(suppressions.source(BOUNCED_OUT), full=True)
     assert suppressions.source(BOUNCED_OUT).entries == 2
     clock.advance(days=81)
-    suppressions.drawn(suppressions.source(BOUNCED_OUT), whole=True)
+    suppressions.finish(suppressions.source(BOUNCED_OUT), full=True)
     assert suppressions.among(LIST, ["old@example.org", "both@example.org"]) == {"both@example.org": BOUNCED_OUT}
