@@ -32,8 +32,8 @@ class Evidence:
     def from_json(cls, stored: Mapping[str, object]) -> Self:
         """Read stored evidence; keys without a field are ignored."""
         values = {field.name: stored.get(_key(field)) for field in fields(cls)}
-        given = {name: value for name, value in values.items() if value is not None}
-        return TypeAdapter(cls).validate_python(given)
+        present = {name: value for name, value in values.items() if value is not None}
+        return TypeAdapter(cls).validate_python(present)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
