@@ -13,6 +13,7 @@ from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
 from shared.ledger import tables
+from shared.ledger.leases import is_broadcast_leased
 from shared.ledger.tables import broadcast as table
 
 _REQUEST_COLUMNS = tuple(field.name for field in fields(BroadcastRequest))
@@ -55,7 +56,7 @@ class Broadcasts:
         except IntegrityError:
             return None
 
-    def by_id(self, broadcast_id: int) -> Broadcast:
+    def get_by_id(self, broadcast_id: int) -> Broadcast:
         """The broadcast with this id of the ledger.
 
         Raises:
@@ -94,12 +95,9 @@ class Broadcasts:
     def forgotten(self, limit: int) -> list[Broadcast]:
         """Broadcasts that are not at rest, with no message due and no live lease (rule 3)."""
         now = self._clock.now()
-        leased = select(tables.lease.c.name).where(
-            tables.lease.c.name == lease_name(table.c.key), tables.lease.c.expires_at > now
-        )
         wanted = (
             select(table)
-            .where(table.c.state.not_in(RESTING), table.c.due_at < now, ~leased.exists())
+            .where(table.c.state.not_in(RESTING), table.c.due_at < now, ~is_broadcast_leased(table.c.key, now))
             .order_by(table.c.due_at)
             .limit(limit)
         )
@@ -213,11 +211,6 @@ def record_rejects(connection: Connection, broadcast: Broadcast, rows_by_reason:
             insert(tables.reject_count),
             [{"broadcast_id": broadcast.id, "reason": reason, "rows": rows} for reason, rows in rows_by_reason.items()],
         )
-
-
-def lease_name(key: Any) -> Any:  # noqa: ANN401 - a string, or the column of one
-    """Name of the lease under which a step works on a broadcast."""
-    return "broadcast:" + key
 
 
 def _compare_and_set(connection: Connection, broadcast: Broadcast, columns: dict[str, object]) -> Broadcast:

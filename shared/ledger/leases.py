@@ -8,8 +8,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from typing import Final, Self
 
-from sqlalchemy import Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.clock import Clock
@@ -17,21 +18,54 @@ from shared.database.connections import Database, retry_transaction
 from shared.errors import LeaseLost, TransientError
 from shared.ledger.tables import lease as table
 
+_BROADCAST: Final = "broadcast:"
+_RESPONSE_FILE: Final = "response-file:"
 #: Heartbeats in the life of a lease: two may fail before it runs out.
 _BEATS = 3
+
+
+class LeaseName(str):
+    """Name of a lease, made by what the lease is for. The database keeps it: it does not change."""
+
+    __slots__ = ()
+
+    @classmethod
+    def for_broadcast(cls, key: str) -> Self:
+        """For a step that works on a broadcast."""
+        return cls(_BROADCAST + key)
+
+    @classmethod
+    def for_response_file(cls, name: str) -> Self:
+        """For whoever gathers, loads or archives files of this name."""
+        return cls(_RESPONSE_FILE + name)
+
+    @classmethod
+    def for_list(cls, list_id: int | None) -> Self:
+        """For the broadcast whose recipients the list holds."""
+        return cls(f"list:{list_id}")
+
+    @classmethod
+    def for_closed_loop(cls) -> Self:
+        """For the broadcast whose copy the closed-loop service makes."""
+        return cls("closed loop")
+
+    @classmethod
+    def for_chore(cls, chore: str) -> Self:
+        """For what only one process does at a time."""
+        return cls(chore)
 
 
 class HeldLease:
     """A lease while it is held.
 
     Args:
-        name: its name.
+        name: what it is for.
         owner: who holds it.
         expires_at: when it runs out, unless it is renewed.
         clock: the clock.
     """
 
-    def __init__(self, name: str, owner: str, expires_at: datetime, clock: Clock) -> None:
+    def __init__(self, name: LeaseName, owner: str, expires_at: datetime, clock: Clock) -> None:
         self._name = name
         self.owner = owner
         self._expires_at = expires_at
@@ -63,8 +97,8 @@ class HeldLease:
         Raises:
             LeaseLost: somebody took it; roll back.
         """
-        mine = (table.c.name == self._name, table.c.owner == self.owner)
-        if connection.execute(update(table).where(*mine).values(owner=self.owner)).rowcount == 0:
+        its_row = (table.c.name == self._name, table.c.owner == self.owner)
+        if connection.execute(update(table).where(*its_row).values(owner=self.owner)).rowcount == 0:
             self.lost.set()
             raise LeaseLost(lease=self._name)
 
@@ -84,10 +118,10 @@ class Leases:
         self._clock = clock
 
     @contextmanager
-    def held(self, name: str, owner: str) -> Iterator[HeldLease | None]:
+    def held(self, name: LeaseName, owner: str) -> Iterator[HeldLease | None]:
         """Hold a lease for the length of the block, with a heartbeat; None when somebody else holds it."""
         expires_at = self._clock.now() + self._life
-        if not self._take(name, owner, expires_at):
+        if not self._acquire(name, owner, expires_at):
             yield None
             return
         held, stop = HeldLease(name, owner, expires_at, self._clock), threading.Event()
@@ -102,23 +136,23 @@ class Leases:
             beat.join()
             self._release(name, owner)
 
-    def take_until_released(self, name: str, owner: str) -> bool:
-        """Take a lease that has no end; true as well when the owner has it already."""
-        return self._take(name, owner, None)
+    def acquire_until_released(self, name: LeaseName, owner: str) -> bool:
+        """Acquire a lease that has no end; true as well if the owner has it already."""
+        return self._acquire(name, owner, None)
 
-    def owner(self, name: str) -> str | None:
+    def find_owner(self, name: LeaseName) -> str | None:
         """Who holds a lease now."""
         alive = or_(table.c.expires_at.is_(None), table.c.expires_at > self._clock.now())
         with self._database.reading() as connection:
             return connection.scalar(select(table.c.owner).where(table.c.name == name, alive))
 
     @retry_transaction
-    def _take(self, name: str, owner: str, expires_at: datetime | None) -> bool:
-        free = or_(table.c.owner == owner, table.c.expires_at <= self._clock.now())
+    def _acquire(self, name: LeaseName, owner: str, expires_at: datetime | None) -> bool:
+        available = or_(table.c.owner == owner, table.c.expires_at <= self._clock.now())
         try:
             with self._database.writing() as connection:
                 taken = connection.execute(
-                    update(table).where(table.c.name == name, free).values(owner=owner, expires_at=expires_at)
+                    update(table).where(table.c.name == name, available).values(owner=owner, expires_at=expires_at)
                 )
                 if taken.rowcount == 0:
                     connection.execute(insert(table).values(name=name, owner=owner, expires_at=expires_at))
@@ -127,11 +161,11 @@ class Leases:
         return True
 
     @retry_transaction
-    def _release(self, name: str, owner: str) -> None:
+    def _release(self, name: LeaseName, owner: str) -> None:
         with self._database.writing() as connection:
             release(connection, name, owner)
 
-    def _beat(self, name: str, owner: str, held: HeldLease, stop: threading.Event) -> None:
+    def _beat(self, name: LeaseName, owner: str, held: HeldLease, stop: threading.Event) -> None:
         while not stop.wait(self._life.total_seconds() / _BEATS):
             expires_at = self._clock.now() + self._life  # before the write, which can take long
             try:
@@ -147,11 +181,25 @@ class Leases:
             held.renewed(expires_at)
 
 
-def release(connection: Connection, name: str, owner: str) -> None:
-    """Give a lease back, within the caller's transaction."""
+def is_broadcast_leased(key: ColumnElement[str], now: datetime) -> ColumnElement[bool]:
+    """Condition of a query: a step works on the broadcast with this key."""
+    return _is_leased(_BROADCAST + key, now)
+
+
+def is_response_file_leased(name: ColumnElement[str], now: datetime) -> ColumnElement[bool]:
+    """Condition of a query: somebody works on the response file with this name."""
+    return _is_leased(_RESPONSE_FILE + name, now)
+
+
+def _is_leased(name: ColumnElement[str], now: datetime) -> ColumnElement[bool]:
+    return select(table.c.name).where(table.c.name == name, table.c.expires_at > now).exists()
+
+
+def release(connection: Connection, name: LeaseName, owner: str) -> None:
+    """Release a lease, within the caller's transaction."""
     connection.execute(delete(table).where(table.c.name == name, table.c.owner == owner))
 
 
 def release_all(connection: Connection, owner: str) -> None:
-    """Give back every lease of an owner, within the caller's transaction."""
+    """Release every lease of an owner, within the caller's transaction."""
     connection.execute(delete(table).where(table.c.owner == owner))

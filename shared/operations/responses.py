@@ -20,8 +20,8 @@ from shared.errors import (
     ResponseFileUnknown,
     TerminalError,
 )
+from shared.ledger.leases import LeaseName
 from shared.ledger.responses import ferg_files
-from shared.ledger.responses.files import lease_name
 from shared.response_file import FileState, LoadCounts, ResponseFile
 from shared.steps.load_responses import fail, load
 from shared.storage import blob_names
@@ -49,7 +49,7 @@ def load_again(bridge: Bridge, file_id: int) -> LoadCounts:
     """
     bridge.rs_check.require()
     file = _gathered(bridge, file_id)
-    with bridge.ledger.leases.held(lease_name(file.name), new_owner()) as lease:
+    with bridge.ledger.leases.held(LeaseName.for_response_file(file.name), new_owner()) as lease:
         if lease is None or ferg_files.is_waiting(bridge.rs_database, file.id):
             raise ResponseFileBusy(file=file.name)
         file = _gathered(bridge, file_id)
@@ -85,7 +85,7 @@ def add_file(bridge: Bridge, path: Path) -> ResponseFile:
         raise ResponseFileLayout(file=path.name, reason="no layout of the channels file is for its name")
     files, stat = bridge.ledger.response_files, path.stat()
     identity = (path.name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
-    with bridge.ledger.leases.held(lease_name(path.name), new_owner()) as lease:
+    with bridge.ledger.leases.held(LeaseName.for_response_file(path.name), new_owner()) as lease:
         if lease is None:
             raise ResponseFileBusy(file=path.name)
         if files.find(*identity) is None:

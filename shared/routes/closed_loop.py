@@ -17,6 +17,7 @@ from typing import override
 from shared.broadcast import Broadcast
 from shared.config.channels import Channels, ClosedLoop
 from shared.errors import CopyAmbiguous, CopyNotSeen, TerminalError
+from shared.ledger.leases import LeaseName
 from shared.optimizely.rest.answers import SmartCampaign
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.campaign import BroadcastCampaign
@@ -56,9 +57,9 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
         self._campaign = BroadcastCampaign(rest)
 
     @override
-    def exclusive_resource(self, broadcast: Broadcast) -> str:
+    def exclusive_resource(self, broadcast: Broadcast) -> LeaseName:
         """The service, until the copy is known: two copies at once could not be told apart."""
-        return "closed loop"
+        return LeaseName.for_closed_loop()
 
     # Transfer
 

@@ -15,6 +15,7 @@ from typing import Final, override
 
 from shared.broadcast import Broadcast, SendMode
 from shared.config.channels import Channels, ImportJob
+from shared.ledger.leases import LeaseName
 from shared.optimizely.names import Names
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.campaign import BroadcastCampaign, campaign_id
@@ -72,9 +73,9 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
         self._campaign = BroadcastCampaign(rest)
 
     @override
-    def exclusive_resource(self, broadcast: Broadcast) -> str:
+    def exclusive_resource(self, broadcast: Broadcast) -> LeaseName:
         """The list: the import clears it first, so one broadcast uses it at a time."""
-        return f"list:{broadcast.list_id}"
+        return LeaseName.for_list(broadcast.list_id)
 
     # Prepare
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from shared.broadcast import Broadcast
 from shared.errors import ImportNotSeen, TerminalError
+from shared.ledger.leases import LeaseName
 from shared.routes.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -83,8 +84,8 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
     #: Whether the exclusive resource is held until the broadcast ends, or only until its import has ended.
     held_until_sent = False
 
-    def exclusive_resource(self, broadcast: Broadcast) -> str | None:
-        """Name of what only one broadcast can use at a time; None if there is no such thing."""
+    def exclusive_resource(self, broadcast: Broadcast) -> LeaseName | None:
+        """The lease of what only one broadcast can use at a time; None if there is no such thing."""
         return None
 
     # Prepare

@@ -12,7 +12,7 @@ from shared.bridge import Bridge, new_owner
 from shared.config.response_layouts import AfterLoad, ResponseLayout
 from shared.errors import SftpRefused, SftpUnavailable
 from shared.ledger.alerts import AlertKind
-from shared.ledger.responses.files import lease_name
+from shared.ledger.leases import LeaseName
 from shared.response_file import ResponseFile
 from shared.sftp.session import RemoteFile, SftpSession
 from shared.telemetry import log
@@ -46,7 +46,7 @@ def archive_responses(bridge: Bridge) -> None:
 
 def _try(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: ResponseLayout) -> None:
     ledger = bridge.ledger
-    with ledger.leases.held(lease_name(file.name), new_owner()) as lease:
+    with ledger.leases.held(LeaseName.for_response_file(file.name), new_owner()) as lease:
         if lease is None:
             return  # another process gathers a new file with this name, or archives this one
         try:

@@ -15,9 +15,9 @@ from shared.bridge import Bridge
 from shared.broadcast import ENDED, RESTING, TRANSITIONS, Broadcast, State
 from shared.database.connections import retry_transaction
 from shared.errors import BridgeError, BroadcastChangedMeanwhile, LeaseLost, TransientError, UnexpectedError
-from shared.ledger.broadcasts import advance, lease_name
+from shared.ledger.broadcasts import advance
 from shared.ledger.effects import Effect, Kind
-from shared.ledger.leases import HeldLease, release_all
+from shared.ledger.leases import HeldLease, LeaseName, release_all
 from shared.routes.evidence import Evidence
 from shared.routes.route import Route
 from shared.steps.row_counts import broadcast_counts
@@ -162,7 +162,7 @@ def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
 
 class _BroadcastRunner(Runner[Broadcast]):
     def __init__(self, bridge: Bridge, key: str, version: int, handlers: Mapping[State, Handler]) -> None:
-        super().__init__(bridge, lease_name(key), f"Broadcast {key}")
+        super().__init__(bridge, LeaseName.for_broadcast(key), f"Broadcast {key}")
         self._key = key
         self._version = version
         self._handlers = handlers

@@ -23,8 +23,7 @@ from shared.errors import (
     SftpUnavailable,
 )
 from shared.ledger.alerts import AlertKind
-from shared.ledger.leases import HeldLease
-from shared.ledger.responses.files import lease_name
+from shared.ledger.leases import HeldLease, LeaseName
 from shared.response_file import FileState, ResponseFile
 from shared.sftp.session import RemoteFile, SftpSession, is_safe_name
 from shared.steps.archive_responses import archive_responses
@@ -142,7 +141,7 @@ def _take_all(bridge: Bridge, session: SftpSession, waiting: list[ResponseFile])
 
 def _take(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
     ledger = bridge.ledger
-    with ledger.leases.held(lease_name(file.name), new_owner()) as lease:
+    with ledger.leases.held(LeaseName.for_response_file(file.name), new_owner()) as lease:
         if lease is None:
             return False  # another gatherer is at it
         current = ledger.response_files.find(file.name, file.size, file.modified)

@@ -18,11 +18,11 @@ from shared.errors import (
     RowsUnaccounted,
 )
 from shared.faststats.rs_db import RsDb
-from shared.ledger.leases import HeldLease
+from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import lease_name, record_load
+from shared.ledger.responses.files import record_load
 from shared.ledger.responses.staging import NewOfType
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
@@ -62,7 +62,7 @@ class _LoadRunner(Runner[ResponseFile]):
     """Loads one response file."""
 
     def __init__(self, bridge: Bridge, file: ResponseFile) -> None:
-        super().__init__(bridge, lease_name(file.name), f"Response file {file.name}")
+        super().__init__(bridge, LeaseName.for_response_file(file.name), f"Response file {file.name}")
         self._file = file
         self._files = bridge.ledger.response_files
         #: What became of the rows; None unless they were loaded.

@@ -19,7 +19,7 @@ from shared.errors import (
     TransientError,
     UnexpectedError,
 )
-from shared.ledger.leases import HeldLease
+from shared.ledger.leases import HeldLease, LeaseName
 from shared.response_file import ResponseFile
 from shared.telemetry import log, traceback_location
 
@@ -59,7 +59,7 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
     #: The lease, while it is held.
     lease: HeldLease
 
-    def __init__(self, bridge: Bridge, lease_name: str, label: str) -> None:
+    def __init__(self, bridge: Bridge, lease_name: LeaseName, label: str) -> None:
         self.bridge = bridge
         self._lease_name = lease_name
         self._label = label

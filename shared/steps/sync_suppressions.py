@@ -14,13 +14,13 @@ from typing import Final
 from shared.bridge import Bridge, new_owner
 from shared.errors import LeaseLost, OptimizelyRefused
 from shared.files.email_address import with_ascii_domain
-from shared.ledger.leases import HeldLease
+from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.suppressions import EVERY_LIST, Entry, Source, address_hash
 from shared.rejects import RejectReason
 from shared.telemetry import fenced, log
 
 #: One sync at a time.
-_LEASE: Final = "suppressions"
+_LEASE: Final = LeaseName.for_chore("suppressions")
 _FULL_SYNC_EVERY: Final = timedelta(days=1)
 #: Entries may be listed late: how much older than the newest known one a new entry may be.
 _OVERLAP: Final = timedelta(hours=1)

@@ -207,4 +207,4 @@ def _find_staged_list(step: BroadcastStep) -> StagedList | None:
 def _acquire_resource(step: BroadcastStep) -> bool:
     """Lease the exclusive resource of the route to this broadcast, such as a list that its import clears first."""
     name = step.route.exclusive_resource(step.broadcast)
-    return name is None or step.bridge.ledger.leases.take_until_released(name, step.broadcast.key)
+    return name is None or step.bridge.ledger.leases.acquire_until_released(name, step.broadcast.key)

@@ -29,10 +29,9 @@ from shared.faststats.schema_map.names import RsDbSchema
 from shared.files.email_address import deliverable
 from shared.ledger import erasures, person_rows, tables
 from shared.ledger.erasures import UNREAD, WIPE
-from shared.ledger.leases import HeldLease, Leases
+from shared.ledger.leases import HeldLease, LeaseName, Leases
 from shared.ledger.person import GivenBy
 from shared.ledger.recipients import key_hash
-from shared.ledger.responses.files import lease_name
 from shared.operations.erasure.erase import STEPS, erase, plan
 from shared.operations.erasure.response_files import PersonInResponseFiles
 from shared.operations.erasure.staged_lists import PersonInLists
@@ -363,7 +362,10 @@ def test_nothing_is_changed_while_a_file_for_ferg_with_them_is_to_be_put(flow: F
 
 def test_a_file_that_is_being_loaded_is_waited_for_by_the_operator(flow: Flow) -> None:
     kept(flow, "Response-1.csv", "u1;k1;Open;1")
-    with flow.bridge.ledger.leases.held(lease_name("Response-1.csv"), "a load"), pytest.raises(ErasureBusy):
+    with (
+        flow.bridge.ledger.leases.held(LeaseName.for_response_file("Response-1.csv"), "a load"),
+        pytest.raises(ErasureBusy),
+    ):
         erase(flow.bridge, GivenBy.URN, "u1", operator="operator test")
     (receipt,) = erasures.receipts(flow.bridge.ledger.database)
     assert receipt.finished_at is None
@@ -373,7 +375,10 @@ def test_a_file_that_is_being_loaded_is_waited_for_by_the_operator(flow: Flow) -
 
 
 def test_two_do_not_erase_at_once(flow: Flow) -> None:
-    with flow.bridge.ledger.leases.held("erase", "another"), pytest.raises(ErasureBusy, match="another erasure"):
+    with (
+        flow.bridge.ledger.leases.held(LeaseName.for_chore("erase"), "another"),
+        pytest.raises(ErasureBusy, match="another erasure"),
+    ):
         erase(flow.bridge, GivenBy.URN, "u1", operator="operator test")
 
 

@@ -18,7 +18,7 @@ from shared.errors import DatabaseUnavailable, LeaseLost, ResponseFileBusy, Resp
 from shared.faststats.ferg_file import FergFiles
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
-from shared.ledger.responses.files import lease_name
+from shared.ledger.leases import LeaseName
 from shared.operations.responses import add_file, load_again
 from shared.response_file import FileState
 from shared.steps import load_responses as step
@@ -222,7 +222,7 @@ def test_a_file_that_was_removed_after_its_time_is_told_and_can_be_brought_back(
 
 def test_one_that_somebody_else_works_on_is_left_alone(flow: Flow, some_file: Path) -> None:
     file = add_file(flow.bridge, some_file)
-    with flow.bridge.ledger.leases.held(lease_name(file.name), "somebody") as lease:
+    with flow.bridge.ledger.leases.held(LeaseName.for_response_file(file.name), "somebody") as lease:
         assert lease is not None
         with pytest.raises(ResponseFileBusy):
             load_again(flow.bridge, file.id)
@@ -239,7 +239,7 @@ def test_a_move_that_takes_longer_than_the_lease_counts_if_nobody_took_the_file_
     bridge = flow.bridge
     file = add_file(bridge, some_file)
     move = step.move
-    with bridge.ledger.leases.held(lease_name(file.name), "this load") as lease:
+    with bridge.ledger.leases.held(LeaseName.for_response_file(file.name), "this load") as lease:
         assert lease is not None
 
         def slow(connection: Connection, *arguments: Any, **named: Any) -> Any:

@@ -12,6 +12,7 @@ from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.config.channels import SendingBatch
 from shared.ledger import tables
 from shared.ledger.effects import Effects, Kind
+from shared.ledger.leases import LeaseName
 from shared.ledger.suppressions import Suppressions
 from shared.operations.broadcasts import retry
 from shared.rejects import RejectReason
@@ -77,7 +78,7 @@ def test_what_was_prepared_is_kept_while_it_is_staged_again(flow: Flow, monkeypa
     assert claimed.rows == before.rows
     assert (claimed.list_id, claimed.campaign_id) == (before.list_id, before.campaign_id)
     assert flow.bridge.ledger.effects.of(claimed) == effects
-    assert flow.bridge.ledger.leases.owner(f"list:{before.list_id}") == before.key
+    assert flow.bridge.ledger.leases.find_owner(LeaseName.for_list(before.list_id)) == before.key
     assert_mailed_once(flow, flow.sweep_until_at_rest(before.request.job_id))
 
 

@@ -15,7 +15,7 @@ from shared.broadcast import Broadcast, State
 from shared.config.settings import Settings
 from shared.errors import ResponseFileNotKept, StorageUnavailable
 from shared.ledger import person_rows, removals, tables
-from shared.ledger.broadcasts import lease_name
+from shared.ledger.leases import LeaseName
 from shared.operations.broadcasts import retry
 from shared.operations.responses import add_file, load_again
 from shared.steps.chores import remove_expired as step
@@ -253,9 +253,9 @@ def test_whoever_dies_in_between_leaves_nothing_behind(
 def test_two_do_not_remove_at_once_nor_what_somebody_works_on(flow: Flow, pass_days: Callable[[float], None]) -> None:
     broadcast = flow.run(flow.order(recipients=40))
     pass_days(40)
-    with flow.bridge.ledger.leases.held("remove-old", "another"):
+    with flow.bridge.ledger.leases.held(LeaseName.for_chore("remove-old"), "another"):
         assert remove_expired(flow.bridge) == {}
-    with flow.bridge.ledger.leases.held(lease_name(broadcast.key), "another"):
+    with flow.bridge.ledger.leases.held(LeaseName.for_broadcast(broadcast.key), "another"):
         assert remove_expired(flow.bridge) == {}
     pass_days(EVERY / timedelta(days=1))
     assert remove_expired(flow.bridge) == {"staged-lists": 1}

@@ -16,6 +16,7 @@ from shared.config.channels import Channel, Channels
 from shared.database.connections import Database
 from shared.errors import BridgeError, LeaseLost, OptimizelyRefused, OptimizelyUnavailable
 from shared.ledger import Ledger, tables
+from shared.ledger.leases import LeaseName
 from shared.ledger.suppressions import KINDS, Suppressions
 from shared.optimizely.rest.answers import BlacklistEntry, ResponseItem, ResponseItems, Unsubscribe
 from shared.rejects import RejectReason
@@ -165,7 +166,7 @@ def test_nothing_is_drawn_while_no_channel_takes_anybody_out(parts: Parts) -> No
 
 
 def test_while_somebody_else_draws_nothing_is_drawn(parts: Parts) -> None:
-    with parts.ledger.leases.held("suppressions", "somebody else"):
+    with parts.ledger.leases.held(LeaseName.for_chore("suppressions"), "somebody else"):
         assert parts.draw() == {}
     assert parts.draw() != {}
 

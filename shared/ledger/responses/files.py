@@ -13,6 +13,7 @@ from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.errors import BridgeError, LeaseLost, ResponseFileUnknown
 from shared.ledger import tables
+from shared.ledger.leases import LeaseName, is_response_file_leased
 from shared.ledger.tables import response_file as table
 from shared.ledger.tables import response_file_history as history
 from shared.ledger.tables import response_staging as staging
@@ -84,10 +85,11 @@ class ResponseFiles:
     def forgotten(self, limit: int) -> list[ResponseFile]:
         """Gathered files whose load is overdue and not in progress (rule 3)."""
         now = self._clock.now()
-        leased = select(tables.lease.c.name).where(
-            tables.lease.c.name == "response-file:" + table.c.name, tables.lease.c.expires_at > now
+        conditions = (
+            table.c.state == FileState.GATHERED,
+            table.c.due_at < now,
+            ~is_response_file_leased(table.c.name, now),
         )
-        conditions = (table.c.state == FileState.GATHERED, table.c.due_at < now, ~leased.exists())
         return self._select(*conditions, order_by=(table.c.due_at,), limit=limit)
 
     def history(self, file: ResponseFile) -> list[Row[Any]]:
@@ -268,7 +270,7 @@ def record_load(
     if keep_new:
         staged += connection.scalar(select(func.count()).select_from(staging).where(its_rows)) or 0
     if staged != counts.loaded + counts.known or file.state is not FileState.GATHERED:
-        raise LeaseLost(lease=lease_name(file.name))
+        raise LeaseLost(lease=LeaseName.for_response_file(file.name))
     connection.execute(delete(tables.reject_count).where(tables.reject_count.c.response_file_id == file.id))
     if rejects:
         connection.execute(
@@ -306,11 +308,6 @@ def no_longer_unmatched(connection: Connection, file_id: int, rows: int) -> None
     connection.execute(update(table).where(table.c.id == file_id).values(rows_unmatched=table.c.rows_unmatched - rows))
 
 
-def lease_name(name: str) -> str:
-    """Name of the lease under which a file of this name is gathered or loaded."""
-    return f"response-file:{name}"
-
-
 def _advance(
     connection: Connection,
     file: ResponseFile,
@@ -336,7 +333,7 @@ def _compare_and_set(connection: Connection, file: ResponseFile, columns: Mappin
         .returning(*table.c)
     ).one_or_none()
     if changed is None:
-        raise LeaseLost(lease=lease_name(file.name))
+        raise LeaseLost(lease=LeaseName.for_response_file(file.name))
     return _from_row(changed)
 
 

@@ -17,13 +17,14 @@ from shared.database.locks import acquire_lock
 from shared.errors import BridgeError, ErasureBusy, ErasureUnderWay, LeaseLost
 from shared.ledger import erasures, person_rows
 from shared.ledger.erasures import UNREAD, WIPE, Receipt
+from shared.ledger.leases import LeaseName
 from shared.ledger.person import GivenBy, Person, clear
 from shared.operations.erasure.response_files import PersonInResponseFiles
 from shared.operations.erasure.staged_lists import PersonInLists
 from shared.telemetry import log
 
 #: One erasure at a time.
-_LEASE: Final = "erase"
+_LEASE: Final = LeaseName.for_chore("erase")
 #: How often an erasure that lost its lease starts in all.
 _ATTEMPTS: Final = 5
 #: What is erased, in order. Histories are wiped while the addresses are still known. Files come before responses, so

@@ -10,9 +10,8 @@ from shared.bridge import Bridge, new_owner
 from shared.config.response_layouts import ResponseLayout, layout_of
 from shared.errors import ErasureBusy, ResponseFileError, ResponseFileLayout, StagedFileMissing
 from shared.files.archives.pack import pack
-from shared.ledger.leases import HeldLease
+from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.person import Person
-from shared.ledger.responses.files import lease_name
 from shared.optimizely.responses.reader import ResponseReader
 from shared.optimizely.responses.rows import RawLines, raw_lines
 from shared.rejects import RejectReason
@@ -54,7 +53,7 @@ class PersonInResponseFiles:
         for file in self._files():
             if not self._find(file, person):
                 continue
-            with self._bridge.ledger.leases.held(lease_name(file.name), new_owner()) as lease:
+            with self._bridge.ledger.leases.held(LeaseName.for_response_file(file.name), new_owner()) as lease:
                 if lease is None:
                     raise ErasureBusy(what=f"response file {file.name}")
                 theirs = self._find(file, person)

@@ -16,8 +16,7 @@ from shared.faststats.delivery_file_text import utf8_text
 from shared.files.email_address import deliverable
 from shared.files.reject_file import remove_rows
 from shared.ledger import person_rows
-from shared.ledger.broadcasts import lease_name
-from shared.ledger.leases import HeldLease
+from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.person import GivenBy, Person
 from shared.ledger.recipients import key_hash
 from shared.ledger.suppressions import address_hash
@@ -87,7 +86,7 @@ class PersonInLists:
         erased = 0
         for hit in self.search(person):
             key = hit.broadcast.key
-            with self._bridge.ledger.leases.held(lease_name(key), new_owner()) as lease:
+            with self._bridge.ledger.leases.held(LeaseName.for_broadcast(key), new_owner()) as lease:
                 if lease is None or self._bridge.ledger.broadcasts.get(key).state not in ENDED:
                     raise ErasureBusy(what=f"broadcast {key}")
                 if hit.rejected:

@@ -39,7 +39,7 @@ def compare_reports(bridge: Bridge) -> int:
     database, compared = bridge.ledger.database, 0
     known = response_counts.types_ever_loaded(database)
     for broadcast_id, due_at in response_counts.due(database, _LIMIT, now=bridge.clock.now()):
-        broadcast = bridge.ledger.broadcasts.by_id(broadcast_id)
+        broadcast = bridge.ledger.broadcasts.get_by_id(broadcast_id)
         if broadcast.campaign_id is None:
             response_counts.not_compared(database, broadcast_id, code=_NO_CAMPAIGN, again_at=None)
             continue

@@ -8,10 +8,9 @@ from sqlalchemy import Row
 from shared.bridge import new_owner
 from shared.faststats.ferg_file import FergFiles
 from shared.ledger import Ledger
-from shared.ledger.leases import HeldLease
+from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses.ferg_files import FergFile
-from shared.ledger.responses.files import lease_name
 from shared.telemetry import fenced, log
 
 #: Most files of one round; the next round delivers the rest.
@@ -41,7 +40,7 @@ def deliver_ferg_files(ledger: Ledger, ferg: FergFiles) -> int:
 
 
 def _deliver(ledger: Ledger, ferg: FergFiles, file: FergFile) -> bool:
-    with ledger.leases.held(lease_name(file.response_file), new_owner()) as lease:
+    with ledger.leases.held(LeaseName.for_response_file(file.response_file), new_owner()) as lease:
         if lease is None or not ferg_files.is_waiting(ledger.database, file.response_file_id):
             return False
         ferg.deliver(file.name, file.columns, _while_held(lease, ferg_files.rows(ledger.database, file)))

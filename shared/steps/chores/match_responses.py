@@ -6,6 +6,7 @@ from shared.bridge import new_owner
 from shared.database.locks import acquire_lock
 from shared.faststats.rs_db import RsDb
 from shared.ledger import Ledger, recipients
+from shared.ledger.leases import LeaseName
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import unmatched
 from shared.telemetry import log
@@ -13,7 +14,7 @@ from shared.telemetry import log
 #: Most broadcasts and batches of one round; the next round does the rest.
 _BROADCASTS: Final = 100
 _BATCHES: Final = 20
-_LEASE: Final = "match-responses"
+_LEASE: Final = LeaseName.for_chore("match-responses")
 
 
 def match_responses(ledger: Ledger, rs_db: RsDb) -> int:

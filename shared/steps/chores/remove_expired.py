@@ -12,14 +12,13 @@ from typing import Final
 from shared.bridge import Bridge, new_owner
 from shared.config.settings import Settings
 from shared.ledger import removals
-from shared.ledger.broadcasts import lease_name
-from shared.ledger.responses.files import lease_name as file_lease_name
+from shared.ledger.leases import LeaseName
 from shared.storage import blob_names
 from shared.storage.staging import Staging
 from shared.telemetry import fenced, log
 
 #: One removal at a time.
-_LEASE: Final = "remove-old"
+_LEASE: Final = LeaseName.for_chore("remove-old")
 #: How often each kind is searched; the next round removes what one round leaves.
 EVERY: Final = timedelta(hours=1)
 #: Most blobs, and most broadcasts whose rows are removed, of one kind in one round.
@@ -81,7 +80,7 @@ def _remove_of_broadcasts(bridge: Bridge, container: Staging, before: datetime) 
     expired = _expired_names(bridge, container, before)
     for name in islice(expired, _BLOBS):
         key = blob_names.broadcast_key(name)
-        with bridge.ledger.leases.held(lease_name(key), new_owner()) as lease:
+        with bridge.ledger.leases.held(LeaseName.for_broadcast(key), new_owner()) as lease:
             # Nobody works on it now, and no operator has restarted it since it was looked up.
             if lease is not None and removals.old_broadcasts(bridge.ledger.database, [key], before=before):
                 container.remove(name)
@@ -103,7 +102,7 @@ def _response_files(bridge: Bridge, before: datetime) -> tuple[int, bool]:
     files, removed = bridge.ledger.response_files, 0
     expired = files.expired(before=before, limit=_BLOBS)
     for file in expired:
-        with bridge.ledger.leases.held(file_lease_name(file.name), new_owner()) as lease:
+        with bridge.ledger.leases.held(LeaseName.for_response_file(file.name), new_owner()) as lease:
             current = files.get(file.id)
             if lease is None or current.state is not file.state:
                 continue  # it is being loaded again

@@ -15,7 +15,7 @@ from shared.faststats.ferg_file import FergFiles
 from shared.ledger import erasures, person_rows, recipients, removals
 from shared.ledger.alerts import AlertKind
 from shared.ledger.effects import Kind
-from shared.ledger.leases import Leases
+from shared.ledger.leases import LeaseName, Leases
 from shared.ledger.migrations import Migration
 from shared.ledger.person import GivenBy, Person
 from shared.ledger.responses import counts as response_counts
@@ -119,11 +119,11 @@ def _have_jobs_of_every_kind(flow: Flow) -> None:
 def _have_bad_days(flow: Flow) -> None:
     """A lease with heartbeats, and response files that cannot be loaded as they are."""
     ledger = flow.bridge.ledger
-    with Leases(ledger.database, seconds=0.3, clock=flow.clock).held("tour", "tourist") as lease:
+    with Leases(ledger.database, seconds=0.3, clock=flow.clock).held(LeaseName.for_chore("tour"), "tourist") as lease:
         assert lease is not None
         first = lease._expires_at
         until(lambda: lease._expires_at > first, "a heartbeat")
-        assert ledger.leases.owner("tour") == "tourist"
+        assert ledger.leases.find_owner(LeaseName.for_chore("tour")) == "tourist"
     file = _gathered(flow, "bad.csv")
     files = ledger.response_files
     file = files.update(file, due_at=flow.clock.now())
@@ -174,7 +174,7 @@ def _compare(flow: Flow, broadcast: Broadcast) -> None:
     response_counts.compared(database, broadcast.id, {"Complaint": 9}, due_at=at, now=flow.clock.now())
     assert response_counts.types_ever_loaded(database)
     response_counts.not_compared(database, broadcast.id, code="some-code", again_at=None)
-    assert flow.bridge.ledger.broadcasts.by_id(broadcast.id).key == broadcast.key
+    assert flow.bridge.ledger.broadcasts.get_by_id(broadcast.id).key == broadcast.key
 
 
 def _erase(flow: Flow) -> None:

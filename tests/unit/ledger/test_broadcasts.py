@@ -14,8 +14,8 @@ from shared.broadcast import ENDED, ORDER, RESTING, TRANSITIONS, Broadcast, Broa
 from shared.database.connections import Database
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown, IllegalTransition
 from shared.ledger import Ledger, tables
-from shared.ledger.broadcasts import Broadcasts, advance, lease_name, record_rejects
-from shared.ledger.leases import release_all
+from shared.ledger.broadcasts import Broadcasts, advance, record_rejects
+from shared.ledger.leases import LeaseName, release_all
 from tests.clocks import MovableClock
 
 TakeIn = Callable[..., Broadcast]
@@ -166,7 +166,7 @@ def test_of_two_writers_of_the_same_version_the_second_leaves_nothing_of_its_tra
     ledger: Ledger, take_in: TakeIn
 ) -> None:
     seen = take_in()
-    ledger.leases.take_until_released("list:5", seen.key)
+    ledger.leases.acquire_until_released(LeaseName.for_list(5), seen.key)
     first = move(ledger, seen, State.STAGED, owner="first")
 
     def write_too_late() -> None:
@@ -180,7 +180,7 @@ def test_of_two_writers_of_the_same_version_the_second_leaves_nothing_of_its_tra
     assert ledger.broadcasts.get(seen.key) == first
     assert steps(ledger, seen) == [(None, "claimed"), ("claimed", "staged")]
     assert ledger.broadcasts.rejects(seen) == {}
-    assert ledger.leases.owner("list:5") == seen.key
+    assert ledger.leases.find_owner(LeaseName.for_list(5)) == seen.key
 
 
 def test_a_failure_after_the_change_takes_the_change_and_its_history_back(ledger: Ledger, take_in: TakeIn) -> None:
@@ -338,7 +338,9 @@ def test_the_sweep_leaves_a_broadcast_under_a_live_lease_and_finds_it_when_the_l
     with ledger.database.writing() as connection:
         connection.execute(
             insert(tables.lease).values(
-                name=lease_name(worked_on.key), owner="dead", expires_at=clock.now() + timedelta(seconds=60)
+                name=LeaseName.for_broadcast(worked_on.key),
+                owner="dead",
+                expires_at=clock.now() + timedelta(seconds=60),
             )
         )
     assert ledger.broadcasts.forgotten(limit=10) == [neighbour]
@@ -348,7 +350,7 @@ def test_the_sweep_leaves_a_broadcast_under_a_live_lease_and_finds_it_when_the_l
 
 def test_a_held_lease_hides_a_broadcast_from_the_sweep(ledger: Ledger, take_in: TakeIn, clock: MovableClock) -> None:
     overdue = take_in(1, due_at=clock.now() - timedelta(hours=1))
-    with ledger.leases.held(lease_name(overdue.key), "step"):
+    with ledger.leases.held(LeaseName.for_broadcast(overdue.key), "step"):
         assert ledger.broadcasts.forgotten(limit=10) == []
     assert ledger.broadcasts.forgotten(limit=10) == [overdue]
 
@@ -357,7 +359,7 @@ def test_a_leased_list_does_not_hide_its_broadcast_from_the_sweep(
     ledger: Ledger, take_in: TakeIn, clock: MovableClock
 ) -> None:
     overdue = take_in(1, due_at=clock.now() - timedelta(hours=1))
-    assert ledger.leases.take_until_released("list:5", overdue.key)
+    assert ledger.leases.acquire_until_released(LeaseName.for_list(5), overdue.key)
     assert ledger.broadcasts.forgotten(limit=10) == [overdue]
 
 

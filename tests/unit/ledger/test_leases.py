@@ -18,12 +18,13 @@ from shared.clock import SystemClock
 from shared.database.connections import Database
 from shared.errors import DatabaseUnavailable, LeaseLost
 from shared.ledger import tables
-from shared.ledger.leases import Leases, release, release_all
+from shared.ledger.leases import LeaseName, Leases, release, release_all
 from tests.clocks import MovableClock
 
 ROOT = Path(__file__).parents[3]
 #: Longest wait for something that happens in milliseconds on an idle machine.
 PATIENCE = 30
+J1 = LeaseName.for_broadcast("J1")
 LIFE = 60.0
 #: A life so short that heartbeats come every 10 ms; the clock stands unless the test moves it.
 SHORT = 0.03
@@ -77,32 +78,35 @@ class FailingDatabase(Database):
 
 
 def test_a_held_lease_keeps_everybody_else_out(leases: Leases) -> None:
-    with leases.held("broadcast:J1", "one") as lease:
+    with leases.held(J1, "one") as lease:
         assert lease is not None
         lease.check()
-        with leases.held("broadcast:J1", "other") as refused:
+        with leases.held(J1, "other") as refused:
             assert refused is None
-        assert not leases.take_until_released("broadcast:J1", "other")
-        assert leases.owner("broadcast:J1") == "one"
+        assert not leases.acquire_until_released(J1, "other")
+        assert leases.find_owner(J1) == "one"
         lease.check()
 
 
 def test_a_lease_is_free_after_its_block(leases: Leases) -> None:
-    with leases.held("broadcast:J1", "one"):
+    with leases.held(J1, "one"):
         pass
-    assert leases.owner("broadcast:J1") is None
-    with leases.held("broadcast:J1", "other") as lease:
+    assert leases.find_owner(J1) is None
+    with leases.held(J1, "other") as lease:
         assert lease is not None
 
 
 def test_a_lease_is_free_after_an_error_in_its_block(leases: Leases) -> None:
-    with pytest.raises(ZeroDivisionError), leases.held("broadcast:J1", "one"):
+    with pytest.raises(ZeroDivisionError), leases.held(J1, "one"):
         raise ZeroDivisionError
-    assert leases.owner("broadcast:J1") is None
+    assert leases.find_owner(J1) is None
 
 
 def test_leases_of_different_names_do_not_meet(leases: Leases) -> None:
-    with leases.held("broadcast:J1", "one") as one, leases.held("broadcast:J11", "other") as other:
+    with (
+        leases.held(J1, "one") as one,
+        leases.held(LeaseName.for_broadcast("J11"), "other") as other,
+    ):
         assert one is not None
         assert other is not None
 
@@ -118,8 +122,8 @@ def test_of_many_that_want_a_lease_at_once_one_gets_it(
     def want(numbered: tuple[int, Database]) -> str | None:
         number, database = numbered
         start.wait()
-        with Leases(database, seconds=LIFE, clock=clock).held("broadcast:J1", f"owner {number}") as lease:
-            owner = leases.owner("broadcast:J1") if lease else None
+        with Leases(database, seconds=LIFE, clock=clock).held(J1, f"owner {number}") as lease:
+            owner = leases.find_owner(J1) if lease else None
             end.wait()
             return owner
 
@@ -137,42 +141,42 @@ def test_a_lease_left_behind_excludes_until_it_runs_out_and_is_then_taken_over(
 ) -> None:
     leave_behind(database, "broadcast:J1", "dead", clock.now() + timedelta(seconds=60))
     clock.advance(seconds=59.999)
-    assert leases.owner("broadcast:J1") == "dead"
-    with leases.held("broadcast:J1", "heir") as lease:
+    assert leases.find_owner(J1) == "dead"
+    with leases.held(J1, "heir") as lease:
         assert lease is None
     clock.advance(seconds=0.001)
-    assert leases.owner("broadcast:J1") is None
-    with leases.held("broadcast:J1", "heir") as lease:
+    assert leases.find_owner(J1) is None
+    with leases.held(J1, "heir") as lease:
         assert lease is not None
-        assert leases.owner("broadcast:J1") == "heir"
+        assert leases.find_owner(J1) == "heir"
 
 
 def test_heartbeats_keep_a_lease_alive_long_past_its_length(
     beating: Leases, database: Database, clock: MovableClock
 ) -> None:
-    with beating.held("broadcast:J1", "one") as lease:
+    with beating.held(J1, "one") as lease:
         assert lease is not None
         for _ in range(6):
             renewed = clock.advance(seconds=SHORT * 0.9) + timedelta(seconds=SHORT)
             until(lambda wanted=renewed: expiry(database, "broadcast:J1") == wanted)  # type: ignore[misc]
             lease.check()
-            with beating.held("broadcast:J1", "other") as refused:
+            with beating.held(J1, "other") as refused:
                 assert refused is None
 
 
 def test_a_lease_that_somebody_else_took_over_is_lost_and_stays_with_him(beating: Leases, database: Database) -> None:
-    with beating.held("broadcast:J1", "one") as lease:
+    with beating.held(J1, "one") as lease:
         assert lease is not None
         with database.writing() as connection:
             connection.execute(update(tables.lease).values(owner="heir"))
         assert lease.lost.wait(PATIENCE)
         with pytest.raises(LeaseLost, match="broadcast:J1"):
             lease.check()
-    assert beating.owner("broadcast:J1") == "heir"
+    assert beating.find_owner(J1) == "heir"
 
 
 def test_a_lease_that_was_taken_over_and_given_back_is_lost_all_the_same(beating: Leases, database: Database) -> None:
-    with beating.held("broadcast:J1", "one") as lease:
+    with beating.held(J1, "one") as lease:
         assert lease is not None
         with database.writing() as connection:
             connection.execute(delete(tables.lease))
@@ -182,7 +186,7 @@ def test_a_lease_that_was_taken_over_and_given_back_is_lost_all_the_same(beating
 
 
 def test_a_lease_whose_heartbeat_hangs_is_lost_when_its_time_is_over(leases: Leases, clock: MovableClock) -> None:
-    with leases.held("broadcast:J1", "one") as lease:  # its first heartbeat is 20 seconds away
+    with leases.held(J1, "one") as lease:  # its first heartbeat is 20 seconds away
         assert lease is not None
         clock.advance(seconds=LIFE - 0.001)
         lease.check()
@@ -195,24 +199,24 @@ def test_a_lease_whose_heartbeat_hangs_is_lost_when_its_time_is_over(leases: Lea
 def test_within_a_transaction_a_lease_counts_until_somebody_takes_it(
     leases: Leases, database: Database, clock: MovableClock
 ) -> None:
-    with leases.held("broadcast:J1", "one") as lease:  # its first heartbeat is 20 seconds away
+    with leases.held(J1, "one") as lease:  # its first heartbeat is 20 seconds away
         assert lease is not None
         with database.writing() as connection:
             clock.advance(seconds=LIFE)
             lease.confirm(connection)
         assert expiry(database, "broadcast:J1") == clock.now()
-        with leases.held("broadcast:J1", "heir") as taken:
+        with leases.held(J1, "heir") as taken:
             assert taken is not None
             with pytest.raises(LeaseLost, match="broadcast:J1"), database.writing() as connection:
                 lease.confirm(connection)
-            assert leases.owner("broadcast:J1") == "heir"
+            assert leases.find_owner(J1) == "heir"
         with pytest.raises(LeaseLost), database.writing() as connection:
             lease.confirm(connection)
         assert lease.lost.is_set()
 
 
 def test_a_lost_lease_stays_lost(leases: Leases, clock: MovableClock) -> None:
-    with leases.held("broadcast:J1", "one") as lease:
+    with leases.held(J1, "one") as lease:
         assert lease is not None
         clock.advance(seconds=LIFE)
         with pytest.raises(LeaseLost):
@@ -224,7 +228,7 @@ def test_a_lost_lease_stays_lost(leases: Leases, clock: MovableClock) -> None:
 
 def test_a_heartbeat_that_fails_for_a_while_loses_nothing(url: str, clock: MovableClock) -> None:
     database = FailingDatabase(url, "RS_DB")
-    with Leases(database, seconds=SHORT, clock=clock).held("broadcast:J1", "one") as lease:
+    with Leases(database, seconds=SHORT, clock=clock).held(J1, "one") as lease:
         assert lease is not None
         database.failing = DatabaseUnavailable(database="RS_DB", reason="test")
         until(lambda: database.refused >= 2)
@@ -238,7 +242,7 @@ def test_a_heartbeat_that_fails_for_a_while_loses_nothing(url: str, clock: Movab
 
 def test_a_heartbeat_that_fails_past_the_end_of_the_lease_loses_it(url: str, clock: MovableClock) -> None:
     database = FailingDatabase(url, "RS_DB")
-    with Leases(database, seconds=SHORT, clock=clock).held("broadcast:J1", "one") as lease:
+    with Leases(database, seconds=SHORT, clock=clock).held(J1, "one") as lease:
         assert lease is not None
         database.failing = DatabaseUnavailable(database="RS_DB", reason="test")
         clock.advance(seconds=SHORT)
@@ -251,7 +255,7 @@ def test_a_heartbeat_that_fails_past_the_end_of_the_lease_loses_it(url: str, clo
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_heartbeat_that_breaks_for_good_loses_the_lease_at_its_end(url: str, clock: MovableClock) -> None:
     database = FailingDatabase(url, "RS_DB")
-    with Leases(database, seconds=SHORT, clock=clock).held("broadcast:J1", "one") as lease:
+    with Leases(database, seconds=SHORT, clock=clock).held(J1, "one") as lease:
         assert lease is not None
         database.failing = ProgrammingError("statement", None, Exception("test"))
         until(lambda: database.refused == 1)
@@ -264,7 +268,7 @@ def test_a_heartbeat_that_breaks_for_good_loses_the_lease_at_its_end(url: str, c
 
 
 def test_no_heartbeat_is_left_behind(beating: Leases) -> None:
-    with beating.held("broadcast:J1", "one"):
+    with beating.held(J1, "one"):
         assert "heartbeat broadcast:J1" in {thread.name for thread in threading.enumerate()}
     assert "heartbeat broadcast:J1" not in {thread.name for thread in threading.enumerate()}
 
@@ -273,15 +277,15 @@ def test_no_heartbeat_is_left_behind(beating: Leases) -> None:
 
 
 def test_an_owner_may_take_again_what_he_has(leases: Leases) -> None:
-    assert leases.take_until_released("list:5", "J1")
-    assert leases.take_until_released("list:5", "J1")
-    assert leases.owner("list:5") == "J1"
+    assert leases.acquire_until_released(LeaseName.for_list(5), "J1")
+    assert leases.acquire_until_released(LeaseName.for_list(5), "J1")
+    assert leases.find_owner(LeaseName.for_list(5)) == "J1"
 
 
 def test_an_owner_that_holds_a_lease_twice_loses_it_with_the_inner_block(beating: Leases) -> None:
-    with beating.held("broadcast:J1", "one") as outer:
+    with beating.held(J1, "one") as outer:
         assert outer is not None
-        with beating.held("broadcast:J1", "one") as inner:
+        with beating.held(J1, "one") as inner:
             assert inner is not None
             outer.check()
             inner.check()
@@ -295,34 +299,34 @@ def test_an_owner_that_holds_a_lease_twice_loses_it_with_the_inner_block(beating
 
 
 def test_a_lease_until_release_never_runs_out(leases: Leases, clock: MovableClock) -> None:
-    assert leases.take_until_released("list:5", "J1")
+    assert leases.acquire_until_released(LeaseName.for_list(5), "J1")
     clock.advance(days=3650)
-    assert not leases.take_until_released("list:5", "J2")
-    with leases.held("list:5", "J2") as refused:
+    assert not leases.acquire_until_released(LeaseName.for_list(5), "J2")
+    with leases.held(LeaseName.for_list(5), "J2") as refused:
         assert refused is None
-    assert leases.owner("list:5") == "J1"
+    assert leases.find_owner(LeaseName.for_list(5)) == "J1"
 
 
 def test_a_lease_is_given_back_by_its_owner_only(leases: Leases, database: Database) -> None:
-    leases.take_until_released("list:5", "J1")
+    leases.acquire_until_released(LeaseName.for_list(5), "J1")
     with database.writing() as connection:
-        release(connection, "list:5", "J2")
-    assert leases.owner("list:5") == "J1"
+        release(connection, LeaseName.for_list(5), "J2")
+    assert leases.find_owner(LeaseName.for_list(5)) == "J1"
     with database.writing() as connection:
-        release(connection, "list:5", "J1")
-    assert leases.take_until_released("list:5", "J2")
+        release(connection, LeaseName.for_list(5), "J1")
+    assert leases.acquire_until_released(LeaseName.for_list(5), "J2")
 
 
 def test_all_leases_of_an_owner_are_given_back_at_once_and_no_others(leases: Leases, database: Database) -> None:
-    for name, owner in (("list:5", "J1"), ("list:6", "J1"), ("list:7", "J11")):
-        assert leases.take_until_released(name, owner)
+    for list_id, owner in ((5, "J1"), (6, "J1"), (7, "J11")):
+        assert leases.acquire_until_released(LeaseName.for_list(list_id), owner)
     with database.writing() as connection:
         release_all(connection, "J1")
-    assert [leases.owner(f"list:{number}") for number in (5, 6, 7)] == [None, None, "J11"]
+    assert [leases.find_owner(LeaseName.for_list(number)) for number in (5, 6, 7)] == [None, None, "J11"]
 
 
 def test_what_is_given_back_in_a_transaction_that_fails_is_kept(leases: Leases, database: Database) -> None:
-    leases.take_until_released("list:5", "J1")
+    leases.acquire_until_released(LeaseName.for_list(5), "J1")
 
     def give_back_then_fail() -> None:
         with database.writing() as connection:
@@ -331,7 +335,7 @@ def test_what_is_given_back_in_a_transaction_that_fails_is_kept(leases: Leases, 
 
     with pytest.raises(ZeroDivisionError):
         give_back_then_fail()
-    assert leases.owner("list:5") == "J1"
+    assert leases.find_owner(LeaseName.for_list(5)) == "J1"
 
 
 # Several processes
@@ -352,7 +356,7 @@ def test_the_lease_of_a_killed_process_is_taken_over_and_not_before(url: str, da
         first = expiry(database, "broadcast:J1")
         assert first is not None
         until(lambda: expiry(database, "broadcast:J1") != first)  # it lives, and beats
-        with leases.held("broadcast:J1", "heir") as refused:
+        with leases.held(J1, "heir") as refused:
             assert refused is None
         process.kill()
     last = expiry(database, "broadcast:J1")
@@ -361,7 +365,7 @@ def test_the_lease_of_a_killed_process_is_taken_over_and_not_before(url: str, da
     taken: list[datetime] = []
 
     def take() -> bool:
-        with leases.held("broadcast:J1", "heir") as lease:
+        with leases.held(J1, "heir") as lease:
             if lease:
                 taken.append(datetime.now(UTC))
             return lease is not None

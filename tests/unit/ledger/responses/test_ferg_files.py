@@ -18,9 +18,10 @@ from shared.errors import SettingsInvalid, StorageUnavailable
 from shared.faststats.ferg_file import FergFiles
 from shared.faststats.rs_db import RsDb
 from shared.ledger import Ledger, tables
+from shared.ledger.leases import LeaseName
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import lease_name, record_load
+from shared.ledger.responses.files import record_load
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
 from shared.response_file import LoadCounts, ResponseFile
@@ -253,7 +254,7 @@ def test_a_file_that_somebody_else_is_putting_is_left_to_them(ledger: Ledger) ->
     place = Kept()
     file = gathered(ledger.database, "Response1")
     load(ledger.database, file, [OPEN])
-    with ledger.leases.held(lease_name(file.name), "another"):
+    with ledger.leases.held(LeaseName.for_response_file(file.name), "another"):
         assert deliver_ferg_files(ledger, ferg(place)) == 0
     assert deliver_ferg_files(ledger, ferg(place)) == 1
 

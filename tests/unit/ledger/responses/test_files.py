@@ -13,8 +13,9 @@ from shared.database.bulk.load import BulkLoad
 from shared.database.connections import Database
 from shared.errors import LeaseLost, ResponseFileLayout, ResponseFileUnknown
 from shared.ledger import Ledger, tables
+from shared.ledger.leases import LeaseName
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import lease_name, record_load
+from shared.ledger.responses.files import record_load
 from shared.rejects import RejectReason
 from shared.response import Response
 from shared.response_file import FileState, LoadCounts, ResponseFile
@@ -232,12 +233,14 @@ def test_the_sweep_leaves_a_file_that_is_being_loaded_until_its_lease_has_run_ou
 ) -> None:
     file, other = gather(ledger, clock), gather(ledger, clock, "Response11.csv")
     clock.advance(minutes=1)
-    with ledger.leases.held(lease_name(file.name), "step"):
+    with ledger.leases.held(LeaseName.for_response_file(file.name), "step"):
         assert ledger.response_files.forgotten(limit=10) == [other]
     with database.writing() as connection:
         connection.execute(
             insert(tables.lease).values(
-                name=lease_name(file.name), owner="dead", expires_at=clock.now() + timedelta(seconds=60)
+                name=LeaseName.for_response_file(file.name),
+                owner="dead",
+                expires_at=clock.now() + timedelta(seconds=60),
             )
         )
     clock.advance(seconds=59)
