@@ -1,4 +1,4 @@
-"""The docs say what the code says, and name only what is there."""
+"""The docs match the code, and name only what exists."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from tools import docs
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = dict(commands(docs.group()))
-#: Files of the repository that may name pages and paths. Locks and corpora name what is not ours.
+#: Files of the repository that may name pages and paths, without the lock file and the corpus.
 TEXTS = [
     ROOT / name
     for name in subprocess.run(
@@ -30,13 +30,13 @@ TEXTS = [
     ).stdout.splitlines()
     if not name.startswith("tests/corpus/") and name != "package-lock.json" and (ROOT / name).is_file()
 ]
-#: What is written for readers: the pages of docs/, and those beside the code.
+#: Pages for readers: those of docs/, and those next to the code.
 PAGES = [path for path in TEXTS if path.suffix == ".md" and ".github" not in path.parts]
 DOCS = [path for path in PAGES if path.is_relative_to(ROOT / "docs")]
 
 
 def first_column(page: str, heading: str) -> list[str]:
-    """What stands in backticks in the first column of the tables of a page whose first column has a heading."""
+    """The texts in backticks in the first column of those tables of a page whose first column has this heading."""
     cells, inside = [], False
     for line in (ROOT / "docs" / page).read_text().splitlines():
         if not line.startswith("|"):
@@ -49,7 +49,7 @@ def first_column(page: str, heading: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", docs.pages(), ids=lambda page: str(page.relative_to(ROOT)))
-def test_what_make_docs_writes_is_in_the_page(page: Path) -> None:
+def test_a_generated_page_is_up_to_date(page: Path) -> None:
     assert page.read_text() == docs.pages()[page], "run `make docs`"
 
 
@@ -115,21 +115,21 @@ def test_every_command_has_help(command: str) -> None:
     assert "Usage" in result.output
 
 
-def test_a_guide_says_when_to_use_each_command() -> None:
+def test_a_guide_names_each_command() -> None:
     guides = "\n".join(page.read_text() for page in DOCS if page.parent.name in {"how-to", "start"})
     assert [name for name in COMMANDS if name not in guides] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_command_in_a_block_is_ours(page: Path) -> None:
-    """`bridge` alone is a program of iproute2 on Debian."""
+def test_no_command_in_a_block_is_bridge_without_a_path(page: Path) -> None:
+    """On Debian, `bridge` is also a program of iproute2."""
     text = page.read_text()
     blocks = re.findall(r"^ *```.*?^ *```", text, flags=re.MULTILINE | re.DOTALL)
     assert [line for block in blocks for line in block.splitlines() if re.match(r" *(\$ )?bridge ", line)] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_link_leads_somewhere(page: Path) -> None:
+def test_every_link_has_a_target(page: Path) -> None:
     text = re.sub(r"^ *```.*?^ *```", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     for target, anchor in re.findall(r"\]\((?!http)([^)#]*)(?:#([^)]*))?\)", text):
         linked = (page.parent / target).resolve() if target else page
@@ -139,12 +139,12 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 
 def anchors(page: Path) -> set[str]:
-    """The anchors of a page's headings, as GitHub makes them."""
+    """The anchors of a page's headings, as GitHub generates them."""
     headings = re.findall(r"^#+ (.*)$", page.read_text(), flags=re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
-def test_every_page_that_anything_names_is_there() -> None:
+def test_every_page_that_is_named_exists() -> None:
     named = {
         (str(path.relative_to(ROOT)), page)
         for path in TEXTS
@@ -155,7 +155,7 @@ def test_every_page_that_anything_names_is_there() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_every_path_that_a_page_names_is_there(page: Path) -> None:
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
     rooms = r"(?:shared|cli|local|tests|tools|bench|infra|integrations|docs|\.github)"
     named = re.findall(rf"(?<![\w./-])({rooms}/[\w./-]*)(?![\w*<…{{])", page.read_text())
     paths = [ROOT / path.rstrip(".") for path in named]
@@ -168,8 +168,8 @@ def test_the_index_names_every_page() -> None:
     assert set(DOCS) - {index} <= linked
 
 
-def test_what_the_code_cites_stands_in_the_repository() -> None:
-    """Sources and rules, by the names and numbers under which the pages have them."""
+def test_every_cited_source_and_rule_is_in_the_repository() -> None:
+    """Sources and rules, by their names and numbers in the pages."""
     pages = {name: (ROOT / "docs" / "why" / f"{name}.md").read_text() for name in ("sources", "rules")}
     for path in TEXTS:
         text = " ".join(_text(path).replace("\n#:", " ").replace("\n#", " ").split())
@@ -201,7 +201,7 @@ def test_the_sample_settings_name_every_setting_that_a_trigger_reads() -> None:
     assert read_by_triggers <= sample.keys()
 
 
-def test_a_command_without_settings_says_which_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_without_settings_names_the_missing_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in setting_names():
         monkeypatch.delenv(name, raising=False)
     result = CliRunner().invoke(app, ["broadcasts"])
@@ -210,13 +210,13 @@ def test_a_command_without_settings_says_which_are_missing(monkeypatch: pytest.M
     assert "settings-invalid" in result.stderr
 
 
-def test_resume_does_not_take_another_number_of_recipients(tmp_path: Path) -> None:
+def test_resume_refuses_another_number_of_recipients(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["demo", "--resume", "--recipients", "5", "--folder", str(tmp_path)])
     assert result.exit_code == 2
     assert "resumed with its own options" in result.stderr
 
 
-def test_a_demo_of_what_a_route_cannot_do_is_refused_and_told_what_it_can(tmp_path: Path) -> None:
+def test_a_demo_of_an_unsupported_send_mode_is_refused_with_the_supported_ones(tmp_path: Path) -> None:
     arguments = ["--route", "closed loop", "--send", "upload only", "--folder", str(tmp_path / "demo")]
     result = CliRunner().invoke(app, ["demo", *arguments])
     assert result.exit_code == 2
@@ -224,11 +224,11 @@ def test_a_demo_of_what_a_route_cannot_do_is_refused_and_told_what_it_can(tmp_pa
     assert not (tmp_path / "demo").exists()
 
 
-def test_what_the_readme_shows_is_what_the_demo_prints() -> None:
+def test_the_readme_shows_the_output_of_the_demo() -> None:
     readme = (ROOT / "README.md").read_text()
     demo = "\n".join(path.read_text() for path in (ROOT / "local" / "demo").glob("*.py"))
     ticks = re.findall(r"^ +✓ (.+)$", readme, flags=re.MULTILINE)
-    said = re.findall(r"^ +[\d.]+ s  Broadcast \S+ is \w+: (.+)\.$", readme, flags=re.MULTILINE)
+    states = re.findall(r"^ +[\d.]+ s  Broadcast \S+ is \w+: (.+)\.$", readme, flags=re.MULTILINE)
     assert len(ticks) >= 3
-    assert len(said) >= 3
-    assert [text for text in [*ticks, *said] if text not in demo] == []
+    assert len(states) >= 3
+    assert [text for text in [*ticks, *states] if text not in demo] == []

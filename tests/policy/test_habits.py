@@ -1,4 +1,4 @@
-"""What keeps commits tidy and sets up editors: hooks, tasks and templates name programs and targets that exist."""
+"""Git hooks, editor set-up and test selection: they name only programs and targets that exist."""
 
 import json
 import os
@@ -24,12 +24,12 @@ TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=
 def hooks() -> list[dict[str, Any]]:
     (repository,) = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
     assert repository["repo"] == "local"
-    found: list[dict[str, Any]] = repository["hooks"]
-    return found
+    declared: list[dict[str, Any]] = repository["hooks"]
+    return declared
 
 
 def pre_commit(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the hooks, with everything that pre-commit keeps in a folder of the test."""
+    """Run the hooks, with the files of pre-commit in a folder of the test."""
     return subprocess.run(
         [Path(sys.executable).with_name("pre-commit"), *arguments],
         cwd=ROOT,
@@ -52,7 +52,7 @@ def test_every_hook_is_a_program_of_the_environment() -> None:
         assert all((ROOT / argument).exists() for argument in arguments if argument.endswith(".py"))
 
 
-def test_the_hooks_accept_what_is_clean(tmp_path: Path) -> None:
+def test_the_hooks_accept_clean_files(tmp_path: Path) -> None:
     run = pre_commit(tmp_path, "run", "--files", "README.md", "tools/whitespace.py")
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.count("Passed") == len(hooks()) - 1
@@ -91,7 +91,7 @@ def test_a_message_is_refused_with_the_reason(message: str, problem: str) -> Non
         "",
     ],
 )
-def test_a_message_that_keeps_the_rules_is_accepted(message: str) -> None:
+def test_a_message_that_follows_the_rules_is_accepted(message: str) -> None:
     assert problems(message) == []
 
 
@@ -108,12 +108,12 @@ def test_a_message_that_keeps_the_rules_is_accepted(message: str) -> None:
         (b"a \0", b"a \0"),
     ],
 )
-def test_whitespace_at_the_end_of_lines_and_of_the_file_is_cleaned(content: bytes, clean: bytes) -> None:
+def test_trailing_whitespace_and_line_ends_are_cleaned(content: bytes, clean: bytes) -> None:
     assert cleaned(content) == clean
     assert cleaned(clean) == clean
 
 
-# Two speeds, and the night
+# Test selection: fast, full and nightly
 
 MARKED = """
 import pytest
@@ -131,23 +131,23 @@ def collected(folder: Path, text: str, *options: str) -> tuple[int, set[str]]:
     """The exit status of pytest with this repository's configuration, and the tests that it ran."""
     (folder / "test_marked.py").write_text(text)
     command = [sys.executable, "-m", "pytest", "-n", "0", "-v", "-p", "tests.conftest", *options, str(folder)]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return ended.returncode, set(re.findall(r"::(\w+) PASSED", ended.stdout))
+    process = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return process.returncode, set(re.findall(r"::(\w+) PASSED", process.stdout))
 
 
-def test_a_test_marked_nightly_runs_at_night_only(tmp_path: Path) -> None:
+def test_a_test_marked_nightly_runs_with_the_option_nightly_only(tmp_path: Path) -> None:
     assert collected(tmp_path, MARKED) == (0, {"test_short"})
     assert collected(tmp_path, MARKED, "-m", "not slow") == (0, {"test_short"})
     assert collected(tmp_path, MARKED, "--nightly") == (0, {"test_long"})
 
 
-def test_a_night_without_a_test_passes_and_a_day_without_one_does_not(tmp_path: Path) -> None:
+def test_a_nightly_run_may_be_empty_and_another_run_may_not(tmp_path: Path) -> None:
     assert collected(tmp_path, "", "--nightly") == (0, set())
     assert collected(tmp_path, "")[0] == pytest.ExitCode.NO_TESTS_COLLECTED
 
 
 @pytest.mark.parametrize(("ci", "outcome"), [("true", pytest.fail.Exception), ("", pytest.skip.Exception)])
-def test_what_a_machine_lacks_fails_in_ci_and_is_skipped_elsewhere(
+def test_a_missing_prerequisite_fails_in_ci_and_skips_elsewhere(
     monkeypatch: pytest.MonkeyPatch, ci: str, outcome: type[BaseException]
 ) -> None:
     monkeypatch.setenv("CI", ci)
@@ -155,10 +155,10 @@ def test_what_a_machine_lacks_fails_in_ci_and_is_skipped_elsewhere(
         missing("a browser is not installed")
 
 
-# Editors
+# Editor set-up
 
 
-def test_tasks_of_the_editor_are_targets_of_make() -> None:
+def test_editor_tasks_are_make_targets() -> None:
     tasks = json.loads((ROOT / ".vscode" / "tasks.json").read_text())["tasks"]
     named = [command.removeprefix("make ") for task in tasks if (command := task["command"]).startswith("make ")]
     assert named
@@ -168,7 +168,7 @@ def test_tasks_of_the_editor_are_targets_of_make() -> None:
     assert {name for each in launched if (name := each.get("preLaunchTask"))} <= labels
 
 
-def test_what_the_editor_debugs_is_there() -> None:
+def test_the_modules_of_the_launch_configurations_exist() -> None:
     launched = json.loads((ROOT / ".vscode" / "launch.json").read_text())["configurations"]
     modules = {each["module"] for each in launched if "module" in each}
     assert "local.host" in modules
@@ -178,7 +178,7 @@ def test_what_the_editor_debugs_is_there() -> None:
     assert [option for option in options if f'"{option}"' not in host] == []
 
 
-def test_a_container_gets_the_extensions_that_the_editor_recommends() -> None:
+def test_the_dev_container_has_the_recommended_extensions() -> None:
     container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text())
     recommended = json.loads((ROOT / ".vscode" / "extensions.json").read_text())["recommendations"]
     assert container["customizations"]["vscode"]["extensions"] == recommended

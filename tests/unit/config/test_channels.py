@@ -1,4 +1,4 @@
-"""Channels: what a file of them may say, and what is told when it says something else."""
+"""Channels: valid and invalid files, and their error messages."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def test_without_a_file_there_is_the_default_channel() -> None:
         channels["Newsletter"]
 
 
-def test_a_file_names_channels_and_leaves_out_what_is_as_usual(tmp_path: Path) -> None:
+def test_a_file_contains_channels_and_omits_defaults(tmp_path: Path) -> None:
     channels = load(
         tmp_path,
         """
@@ -47,7 +47,7 @@ def test_a_file_names_channels_and_leaves_out_what_is_as_usual(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("[channel.x]", "channel: Extra inputs are not permitted"),
         ('[channels.x]\nroute = "pigeon"', "channels.x.route: Input should be 'import job'"),
@@ -94,14 +94,14 @@ def test_a_file_names_channels_and_leaves_out_what_is_as_usual(tmp_path: Path) -
         (b"[channels.\xff]", "is not valid TOML"),
     ],
 )
-def test_a_file_that_says_something_else_is_refused_with_the_place(
-    tmp_path: Path, text: str | bytes, told: str
+def test_an_invalid_file_is_refused_with_the_key_and_the_reason(
+    tmp_path: Path, text: str | bytes, message: str
 ) -> None:
     with pytest.raises(SettingsInvalid) as refused:
         load(tmp_path, text)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingsInvalid, match=r"nowhere\.toml cannot be read"):
         Channels.load(tmp_path / "nowhere.toml")

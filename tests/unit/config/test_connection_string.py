@@ -1,4 +1,4 @@
-"""What WS_DB and RS_DB may be set to."""
+"""The connection settings of WS_DB and RS_DB."""
 
 import re
 from contextlib import suppress
@@ -26,9 +26,9 @@ LOGIN = SqlLogin(user="bridge", password="pa55")
 
 
 def parsed(text: str) -> SqlServer:
-    found = parse_connection(text)
-    assert isinstance(found, SqlServer)
-    return found
+    connection = parse_connection(text)
+    assert isinstance(connection, SqlServer)
+    return connection
 
 
 def refused(text: str) -> str:
@@ -67,7 +67,7 @@ def test_a_sqlite_file_is_named_by_its_url() -> None:
 
 
 @pytest.mark.parametrize(
-    ("server", "place"),
+    ("server", "address"),
     [
         ("MYSERVER", ("MYSERVER", None, None)),
         (r"MYSERVER\FASTSTATS", ("MYSERVER", "FASTSTATS", None)),
@@ -79,18 +79,18 @@ def test_a_sqlite_file_is_named_by_its_url() -> None:
         (r"(local)\SQLEXPRESS", ("localhost", "SQLEXPRESS", None)),
     ],
 )
-def test_a_server_has_a_host_and_maybe_an_instance_and_a_port(
-    server: str, place: tuple[str, str | None, int | None]
+def test_a_server_has_a_host_and_optionally_an_instance_and_a_port(
+    server: str, address: tuple[str, str | None, int | None]
 ) -> None:
-    found = parsed(f"{server};Initial Catalog=RS_Demo;User Id=bridge;Password=pa55;")
-    assert (found.host, found.instance, found.port) == place
+    connection = parsed(f"{server};Initial Catalog=RS_Demo;User Id=bridge;Password=pa55;")
+    assert (connection.host, connection.instance, connection.port) == address
 
 
 def test_the_last_of_equal_keywords_wins_as_in_ado_net() -> None:
     assert parsed(f"{GUIDE}Database=RS_Other").database == "RS_Other"
 
 
-# Quotes
+# Quoting
 
 
 @pytest.mark.parametrize(
@@ -126,23 +126,23 @@ def test_every_password_can_be_quoted(password: str, mark: str) -> None:
 
 
 @given(PASSWORDS)
-def test_every_password_can_stand_in_a_url(password: str) -> None:
+def test_every_password_can_be_written_in_a_url(password: str) -> None:
     login = parsed(f"mssql+pyodbc://bridge:{quote(password, safe='')}@MYSERVER/RS_Demo").login
     assert login == SqlLogin(user="bridge", password=password)
 
 
 @given(PASSWORDS)
-def test_every_password_reaches_the_driver_and_nothing_that_is_none_does(password: str) -> None:
+def test_every_password_reaches_the_driver_unchanged_and_adds_no_keyword(password: str) -> None:
     server = SqlServer(host="MYSERVER", database="RS_Demo", login=SqlLogin(user="bridge", password=password))
     written = server.odbc_string("Driver 18")
-    # What the driver reads is what comes out when it is read again.
+    # Parsing the string again yields what the driver reads.
     assert parsed(f"mssql+pyodbc:///?odbc_connect={quote_plus(written)}") == server
 
 
 # Encryption
 
 
-def test_a_connection_is_encrypted_and_its_certificate_verified_without_a_word() -> None:
+def test_a_connection_is_encrypted_and_its_certificate_verified_by_default() -> None:
     server = parsed(GUIDE)
     assert server.encryption is Encryption.YES
     written = server.odbc_string("driver")
@@ -154,7 +154,7 @@ def test_a_connection_is_encrypted_and_its_certificate_verified_without_a_word()
     ("written", "encryption"),
     [("true", "yes"), ("yes", "yes"), ("Mandatory", "yes"), ("strict", "strict"), ("Strict", "strict")],
 )
-def test_encryption_can_be_asked_for(written: str, encryption: str) -> None:
+def test_encryption_can_be_set(written: str, encryption: str) -> None:
     assert parsed(f"{GUIDE}Encrypt={written};TrustServerCertificate=false").encryption == encryption
 
 
@@ -162,18 +162,18 @@ def test_encryption_can_be_asked_for(written: str, encryption: str) -> None:
     "more",
     ["Encrypt=no", "Encrypt=false", "Encrypt=Optional", "TrustServerCertificate=true", "trust server certificate=1"],
 )
-def test_less_than_encryption_to_a_verified_server_is_refused_but_on_this_machine(more: str) -> None:
+def test_weaker_encryption_is_refused_except_on_this_machine(more: str) -> None:
     assert "encrypted" in refused(f"{GUIDE}{more};")
     for host in ("localhost", "127.0.0.1,1433", "(local)", "[::1]"):
         assert is_loopback(parsed(f"{host};Initial Catalog=RS_Demo;User Id=bridge;Password=pa55;{more};").host)
 
 
 @pytest.mark.parametrize("host", ["localhost.example.com", "127.0.0.1.example.com", "0.0.0.0", "10.0.0.1"])  # noqa: S104
-def test_a_host_that_looks_like_this_machine_is_not(host: str) -> None:
+def test_a_host_that_resembles_a_loopback_address_is_not_this_machine(host: str) -> None:
     assert "encrypted" in refused(f"{host};Initial Catalog=RS_Demo;User Id=bridge;Password=pa55;Encrypt=no")
 
 
-def test_the_name_in_the_certificate_and_the_certificate_itself_can_be_given() -> None:
+def test_the_name_in_the_certificate_and_the_certificate_itself_can_be_set() -> None:
     server = parsed(f"{GUIDE}Encrypt=strict;HostNameInCertificate=sql.example.com;ServerCertificate=/etc/sql.pem")
     written = server.odbc_string("driver")
     assert "HostNameInCertificate=sql.example.com" in written
@@ -191,7 +191,7 @@ def test_a_managed_identity_may_be_named_by_its_client_id() -> None:
     assert parsed(f"{AZURE}Authentication=ActiveDirectoryMsi").login == parsed(text).login
 
 
-def test_a_developer_logs_in_as_whom_they_are() -> None:
+def test_a_developer_logs_in_with_their_own_account() -> None:
     login = parsed(f"{AZURE}Authentication=Active Directory Default").login
     assert login == EntraLogin(identity=EntraIdentity.DEFAULT)
 
@@ -203,7 +203,7 @@ def test_a_windows_account_or_a_kerberos_ticket_needs_no_password(value: str) ->
     assert "Trusted_Connection=yes" in server.odbc_string("driver")
 
 
-def test_the_driver_is_given_no_login_beside_a_token() -> None:
+def test_the_driver_gets_no_login_in_addition_to_a_token() -> None:
     written = parsed(f"{AZURE}Authentication=Active Directory Managed Identity;User Id=0000").odbc_string("driver")
     assert not re.search("UID|PWD|Authentication|Trusted_Connection|0000", written)
 
@@ -213,16 +213,16 @@ def test_a_password_is_not_shown_when_a_connection_is_printed() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "kept"), [(None, 15), ("5", 5), ("30", 30), ("0", 30), ("900", 30), ("28800", 30)])
-def test_a_connection_is_not_waited_for_without_end(seconds: str | None, kept: int) -> None:
+def test_the_connect_timeout_is_limited(seconds: str | None, kept: int) -> None:
     assert parsed(GUIDE + (f"Connect Timeout={seconds}" if seconds else "")).connect_seconds == kept
 
 
-def test_what_changes_nothing_here_is_passed_over() -> None:
+def test_keywords_without_effect_are_ignored() -> None:
     more = "Persist Security Info=True;Pooling=false;Min Pool Size=5;MultipleActiveResultSets=True;Application Name=x;"
     assert parsed(GUIDE + more) == parsed(GUIDE)
 
 
-# What is refused, without a value
+# Refusals, without a value
 
 SECRET = "qqq"
 NAMED = f"MYSERVER;Initial Catalog=RS_{SECRET};User Id={SECRET};Password={SECRET};"
@@ -272,13 +272,13 @@ NAMED = f"MYSERVER;Initial Catalog=RS_{SECRET};User Id={SECRET};Password={SECRET
         ("sqlite://", "begins with mssql"),
     ],
 )
-def test_what_cannot_be_used_is_refused_by_what_is_wrong_and_never_by_a_value(text: str, reason: str) -> None:
+def test_an_invalid_setting_is_refused_with_the_reason_and_without_a_value(text: str, reason: str) -> None:
     said = refused(text)
     assert reason in said
     assert SECRET not in said
 
 
 @given(st.text())
-def test_whatever_follows_a_server_is_read_or_refused(text: str) -> None:
+def test_any_text_after_a_server_is_parsed_or_refused(text: str) -> None:
     with suppress(ValueError):
         assert isinstance(parse_connection(f"MYSERVER;{text}"), SqlServer)

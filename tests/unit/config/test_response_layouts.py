@@ -1,4 +1,4 @@
-"""Layouts of response files: what may be said of one, and FERG's parameters as they are."""
+"""Layouts of response files: valid and invalid ones, and FERG's own parameters."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from shared.config.response_layouts import ResponseField, ResponseLayout, layout_of
 
 
-def test_parameters_of_ferg_are_taken_as_they_are() -> None:
+def test_parameters_of_ferg_are_accepted_unchanged() -> None:
     layout = ResponseLayout.model_validate(
         {
             "FILEPATTERN": "*_FERGE_*",
@@ -33,13 +33,13 @@ def test_parameters_of_ferg_are_taken_as_they_are() -> None:
     assert layout.aliases(ResponseField.CLICK_URL) == ("ClickUrl",)
 
 
-def test_formats_that_mean_the_same_go_together() -> None:
+def test_formats_with_the_same_meaning_are_compatible() -> None:
     formats = ("ISO8601", "yyyy-MM-dd HH:mm", "dd.MM.yyyy")
     assert ResponseLayout(date_formats=formats).date_formats == formats
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ({"FTPURL": "sftp://u:qqq@host"}, "SFTP_HOST, SFTP_USER"),
         ({"PEMPRIVATEKEY": "qqq"}, "SFTP_PRIVATE_KEY"),
@@ -60,10 +60,10 @@ def test_formats_that_mean_the_same_go_together() -> None:
         ({"fields": {"Surname": ["x"]}}, "fields"),
     ],
 )
-def test_what_cannot_be_is_refused_and_no_value_is_told(given: dict[str, Any], told: str) -> None:
+def test_an_invalid_layout_is_refused_without_a_value(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError) as refused:
         ResponseLayout.model_validate(given)
-    assert told in str(refused.value)
+    assert message in str(refused.value)
     assert "qqq" not in str(refused.value)
 
 
@@ -76,7 +76,7 @@ def test_a_date_format_with_other_parts_is_refused(date_format: str) -> None:
         ResponseLayout(date_formats=(date_format,))
 
 
-def test_the_first_layout_that_a_name_fits_is_taken() -> None:
+def test_the_first_layout_that_matches_a_name_is_used() -> None:
     layouts = {"clicks": ResponseLayout(names=("Response_clicks*",)), "rest": ResponseLayout()}
     assert layout_of("Response_clicks.csv", layouts) == ("clicks", layouts["clicks"])
     assert layout_of("Response1", layouts) == ("rest", layouts["rest"])

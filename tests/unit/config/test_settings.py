@@ -1,4 +1,4 @@
-"""App settings: what is wrong is named, never shown."""
+"""App settings: an error names the setting, and never shows the value."""
 
 import traceback
 
@@ -24,7 +24,7 @@ GOOD = {
 }
 REQUIRED = sorted(GOOD.keys() - {"AzureWebJobsStorage", "SFTP_PRIVATE_KEY", "WS_DB"})
 
-#: A setting and a value that it must refuse. The values are such that their text is in no message by chance.
+#: Settings with an invalid value, whose text cannot occur in a message by chance.
 WRONG = [
     ("AzureWebJobsStorage__blobServiceUri", "http://qqqaccount.blob.core.windows.net"),
     ("AzureWebJobsStorage__queueServiceUri", "qqqaccount"),
@@ -95,7 +95,7 @@ def good_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 def refused() -> str:
     with pytest.raises(SettingsInvalid) as caught:
         Settings.load()
-    # What it came from is not printed with it, but a debugger or an error reporter may look there.
+    # The context is not printed with the error, but a debugger or an error reporter may read it.
     return "".join(traceback.format_exception(caught.value)) + str(caught.value.__context__)
 
 
@@ -109,14 +109,14 @@ def test_good_settings_are_read_and_the_others_have_their_defaults() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), WRONG)
-def test_a_wrong_value_is_refused_with_the_name_of_its_setting_and_without_the_value(
+def test_an_invalid_value_is_refused_with_the_name_of_its_setting_and_without_the_value(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
     text = refused()
     assert f"{name}: " in text
     assert "[settings-invalid]" in text
-    if len(value) > 3:  # shorter ones stand in any text
+    if len(value) > 3:  # shorter values occur in any text
         assert value not in text
     assert "qqq" not in text.lower()
 
@@ -141,7 +141,7 @@ def test_a_blank_setting_that_has_a_default_has_its_default(monkeypatch: pytest.
     assert settings.sftp_private_key_passphrase is None
 
 
-def test_everything_that_is_wrong_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_errors_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SFTP_PORT", "x")
     monkeypatch.setenv("WS_DB", "x")
     monkeypatch.delenv("SFTP_USER")
@@ -165,7 +165,7 @@ def test_http_is_accepted_on_this_machine(monkeypatch: pytest.MonkeyPatch, host:
         "SERVER;Initial Catalog=RS_Holidays;User Id=faststats_service;Password=fa5t5tat5;",
         "Server=SERVER;Database=RS_Holidays;User Id=faststats_service;Password='fa5t5tat5'",
     ],
-    ids=["as it is", "quoted", "in an ODBC string", "in the guide's form", "in ADO.NET's quotes"],
+    ids=["plain", "quoted", "in an ODBC string", "in the guide's form", "in ADO.NET's quotes"],
 )
 def test_the_known_default_password_of_the_product_is_refused(
     monkeypatch: pytest.MonkeyPatch, name: str, url: str
@@ -177,7 +177,7 @@ def test_the_known_default_password_of_the_product_is_refused(
     assert "faststats_service" not in text
 
 
-def test_storage_is_given_by_a_connection_string_or_by_two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_storage_is_set_by_a_connection_string_or_two_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AzureWebJobsStorage")
     assert "storage: " in refused()
     monkeypatch.setenv("AzureWebJobsStorage__blobServiceUri", "https://account.blob.core.windows.net/")
@@ -188,7 +188,7 @@ def test_storage_is_given_by_a_connection_string_or_by_two_addresses(monkeypatch
     assert settings.blob_service_uri == "https://account.blob.core.windows.net"
 
 
-def test_the_sftp_login_is_given_by_a_key_or_by_a_password_or_by_both(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sftp_login_is_a_key_or_a_password_or_both(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SFTP_PASSWORD", "pa55w0rd")
     assert Settings.load().sftp_private_key is not None
     monkeypatch.delenv("SFTP_PRIVATE_KEY")
@@ -200,9 +200,7 @@ def test_the_sftp_login_is_given_by_a_key_or_by_a_password_or_by_both(monkeypatc
 
 
 @pytest.mark.parametrize("name", ["OPTIMIZELY_API_PASSWORD", "RS_DB", "SFTP_HOST"])
-def test_a_key_vault_reference_that_azure_did_not_resolve_is_no_value(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_an_unresolved_key_vault_reference_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "@Microsoft.KeyVault(SecretUri=https://kv.vault.azure.net/secrets/s3cret)")
     text = refused()
     assert f"{name}: " in text
@@ -237,15 +235,22 @@ def test_secrets_are_not_shown_when_settings_are_printed() -> None:
         assert secret not in shown
 
 
-def test_what_opens_a_door_is_kept_as_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_are_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SFTP_PASSWORD", "pa55w0rd")
-    doors = {"AzureWebJobsStorage", "WS_DB", "RS_DB", "OPTIMIZELY_API_PASSWORD", "SFTP_PRIVATE_KEY", "SFTP_PASSWORD"}
-    kept = {
+    credentials = {
+        "AzureWebJobsStorage",
+        "WS_DB",
+        "RS_DB",
+        "OPTIMIZELY_API_PASSWORD",
+        "SFTP_PRIVATE_KEY",
+        "SFTP_PASSWORD",
+    }
+    secret = {
         str(field.alias)
         for name, field in Settings.model_fields.items()
         if isinstance(getattr(Settings.load(), name), SecretStr)
     }
-    assert doors <= kept
+    assert credentials <= secret
 
 
 def test_settings_cannot_be_changed() -> None:
@@ -254,7 +259,7 @@ def test_settings_cannot_be_changed() -> None:
 
 
 @pytest.mark.parametrize("field", Settings.model_fields.items(), ids=lambda field: field[0])
-def test_every_setting_says_what_it_is_for(field: tuple[str, object]) -> None:
+def test_every_setting_has_a_description(field: tuple[str, object]) -> None:
     description = Settings.model_fields[field[0]].description or ""
     assert description.endswith(".")
     assert "\n" not in description

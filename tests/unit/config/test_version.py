@@ -25,7 +25,7 @@ def run(command: Sequence[str], folder: Path) -> str:
 
 
 def printed(folder: Path, described: str | None) -> str:
-    """The version as a copy of the module outside any working tree has it."""
+    """The version that a copy of the module outside any working tree prints."""
     package = folder / "shared" / "config"
     package.mkdir(parents=True)
     shutil.copy(module.__file__, package)
@@ -44,12 +44,12 @@ def test_a_working_tree_shows_the_commit_that_is_checked_out() -> None:
     assert version().removesuffix(".dirty") == f"{VERSION}+{commit}"
 
 
-def test_code_that_differs_from_its_commit_says_so() -> None:
+def test_code_that_differs_from_its_commit_is_marked_dirty() -> None:
     assert with_commit(f"{HASH}-dirty") == f"{VERSION}+{HASH[:12]}.dirty"
 
 
 @pytest.mark.parametrize("described", [f"{HASH}\n", HASH])
-def test_a_package_shows_the_commit_of_its_file(tmp_path: Path, described: str) -> None:
+def test_a_package_shows_the_commit_in_its_file(tmp_path: Path, described: str) -> None:
     assert printed(tmp_path, described) == f"{VERSION}+{HASH[:12]}"
 
 
@@ -67,7 +67,7 @@ def test_without_git_a_working_tree_shows_the_version_alone(monkeypatch: pytest.
         version.cache_clear()
 
 
-def test_git_describes_the_same_commit_alike_in_every_clone(tmp_path: Path) -> None:
+def test_git_describes_a_commit_the_same_in_every_clone(tmp_path: Path) -> None:
     run(["git", "clone", "--quiet", "--depth", "1", f"file://{ROOT}", str(tmp_path)], ROOT)
     identity = ["-c", "user.name=Test", "-c", "user.email=test@example.com"]
     run(["git", *identity, "tag", "--annotate", "--message", "A tag", "v9"], tmp_path)
@@ -83,7 +83,7 @@ def test_the_command_prints_the_version_and_needs_no_settings() -> None:
 
 
 def test_azd_writes_the_file_before_it_packages_and_removes_it_afterwards(tmp_path: Path) -> None:
-    """The commands of azure.yaml in a clone; git is asked for the same in a working tree."""
+    """The commands of azure.yaml in a clone; a working tree runs the same git command."""
     run(["git", "clone", "--quiet", "--no-hardlinks", str(ROOT), str(tmp_path)], ROOT)
     (service,) = yaml.safe_load((ROOT / "azure.yaml").read_text())["services"].values()
     hooks = service["hooks"]
