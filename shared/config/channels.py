@@ -37,19 +37,16 @@ def _template(text: str, allowed: frozenset[str]) -> str:
     except ValueError:
         used = {""}
     if not used <= allowed or "{" in text.format_map(dict.fromkeys(allowed, "")):
-        msg = "only these placeholders are allowed: " + ", ".join(sorted(allowed))
-        raise ValueError(msg)
+        raise ValueError("only these placeholders are allowed: " + ", ".join(sorted(allowed)))
     return text
 
 
 def _file_name(text: str) -> str:
     _template(text, _IN_FILE_NAMES)
     if not _SAFE_IN_FILE_NAMES.fullmatch(text.format_map(dict.fromkeys(_IN_FILE_NAMES, ""))):
-        msg = "a file name may contain only letters, digits, dots, hyphens and underscores"
-        raise ValueError(msg)
+        raise ValueError("a file name may contain only letters, digits, dots, hyphens and underscores")
     if "{broadcast}" not in text:
-        msg = "{broadcast} is missing: it identifies the file of a broadcast"
-        raise ValueError(msg)
+        raise ValueError("{broadcast} is missing: it identifies the file of a broadcast")
     return text
 
 
@@ -94,14 +91,11 @@ class ListFileLayout(_Part):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.quote_all and not self.quote:
-            msg = "quote_all requires a quote"
-            raise ValueError(msg)
+            raise ValueError("quote_all requires a quote")
         if self.gzip != self.name.endswith(".gz"):
-            msg = "the name of a list file ends with .gz if it is gzipped, and only then"
-            raise ValueError(msg)
+            raise ValueError("the name of a list file ends with .gz if it is gzipped, and only then")
         if len(set(self.columns)) < len(self.columns):
-            msg = "a column is named twice"
-            raise ValueError(msg)
+            raise ValueError("a column is named twice")
         return self
 
 
@@ -175,8 +169,7 @@ class SftpSiteLogin(_Part):
     @model_validator(mode="after")
     def _login_is_possible(self) -> Self:
         if self.private_key is None and self.password is None:
-            msg = "set private_key or password to the name of the app setting that holds it"
-            raise ValueError(msg)
+            raise ValueError("set private_key or password to the name of the app setting that holds it")
         return self
 
 
@@ -214,11 +207,9 @@ class Channel(_Part):
     def _possible(self) -> Self:
         if self.send is not None and self.send not in SEND_MODES[self.route]:
             modes = ", ".join(sorted(SEND_MODES[self.route]))
-            msg = f"the route '{self.route}' does not support send = '{self.send}'; it supports {modes}"
-            raise ValueError(msg)
+            raise ValueError(f"the route '{self.route}' does not support send = '{self.send}'; it supports {modes}")
         if self.send is SendMode.AT_TIME:
-            msg = "send = 'at a time' is not possible for a channel, because the time comes from the job"
-            raise ValueError(msg)
+            raise ValueError("send = 'at a time' is not possible for a channel, because the time comes from the job")
         if (
             self.route is RouteKind.CLOSED_LOOP
             and not self.closed_loop.mailing_column
@@ -233,14 +224,11 @@ class Channel(_Part):
         if self.route is not RouteKind.EXPORT_FILE:
             return self
         if not self.export_file.site:
-            msg = "the route 'export file' requires export_file.site, the name of one of the sftp_sites"
-            raise ValueError(msg)
+            raise ValueError("the route 'export file' requires export_file.site, the name of one of the sftp_sites")
         if any(name in self.list_file.name for name in _ONLY_AT_OPTIMIZELY):
-            msg = "the route 'export file' has no list: set list_file.name without {list_id} and {mailing}"
-            raise ValueError(msg)
+            raise ValueError("the route 'export file' has no list: set list_file.name without {list_id} and {mailing}")
         if self.suppress:
-            msg = "suppress is not possible with the route 'export file', which does not use Optimizely"
-            raise ValueError(msg)
+            raise ValueError("suppress is not possible with the route 'export file', which does not use Optimizely")
         return self
 
     @model_validator(mode="after")
@@ -248,11 +236,9 @@ class Channel(_Part):
         if self.drop is None or self.route is RouteKind.EXPORT_FILE:
             return self
         if not self.drop.list_name:
-            msg = "drop.list_name is missing: the list that a dropped file is for"
-            raise ValueError(msg)
+            raise ValueError("drop.list_name is missing: the list that a dropped file is for")
         if not self.drop.message_name and self.default_send_mode is not SendMode.UPLOAD_ONLY:
-            msg = "drop.message_name is missing; or set send = 'upload only'"
-            raise ValueError(msg)
+            raise ValueError("drop.message_name is missing; or set send = 'upload only'")
         return self
 
 
@@ -276,8 +262,7 @@ class _File(_Part):
         for name, channel in self.channels.items():
             site = channel.export_file.site
             if site and site not in self.sftp_sites:
-                msg = f"channel {name}: there is no [sftp_sites.{site}]"
-                raise ValueError(msg)
+                raise ValueError(f"channel {name}: there is no [sftp_sites.{site}]")
         return self
 
 

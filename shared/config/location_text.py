@@ -50,12 +50,10 @@ def parse_location(text: str) -> ParsedLocation:
             raise ValueError(msg)
         folder = folder.removesuffix("/")
         if folder and ({"", ".", ".."} & set(folder.split("/")) or _NOT_IN_FOLDERS.search(folder)):
-            msg = "a folder is written with '/' between names, and without '.' and '..'"
-            raise ValueError(msg)
+            raise ValueError("a folder is written with '/' between names, and without '.' and '..'")
         return ParsedLocation(LocationKind(kind), name, folder)
     if not Path(text).is_absolute() or "\0" in text:
-        msg = "a location is an absolute path, 'container:<container>/<folder>' or 'sftp:<site>/<folder>'"
-        raise ValueError(msg)
+        raise ValueError("a location is an absolute path, 'container:<container>/<folder>' or 'sftp:<site>/<folder>'")
     return ParsedLocation(LocationKind.FOLDER, "", text)
 
 

@@ -153,8 +153,7 @@ class ResponseLayout(BaseModel):
         for name, value in given.items():
             parameter = str(name).upper()
             if parameter in _FERG_SECRETS:
-                msg = f"{name} is not allowed here; use the app settings {_FERG_SECRETS[parameter]}"
-                raise ValueError(msg)
+                raise ValueError(f"{name} is not allowed here; use the app settings {_FERG_SECRETS[parameter]}")
             if parameter in _FERG_COLUMNS:
                 fields[_FERG_COLUMNS[parameter]] = (value,)
             elif parameter in _FERG_TRANSLATIONS and name not in cls.model_fields:
@@ -172,24 +171,19 @@ class ResponseLayout(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if self.delimiter == self.quote:
-            msg = "delimiter and quote must differ"
-            raise ValueError(msg)
+            raise ValueError("delimiter and quote must differ")
         if (self.after_load is AfterLoad.ARCHIVE) != bool(self.archive_folder):
-            msg = "archive_folder and after_load = 'archive' require each other"
-            raise ValueError(msg)
+            raise ValueError("archive_folder and after_load = 'archive' require each other")
         loose_names = {loose_name(name) for name in self.columns}
         if len(loose_names) < len(self.columns):
-            msg = "columns: a name occurs twice"
-            raise ValueError(msg)
+            raise ValueError("columns: a name occurs twice")
         patterns = dict(_ISO_PATTERNS) if ISO_8601 in self.date_formats else {}
         for date_format in self.date_formats:
             pattern = DATE_PART.sub(lambda part: "0" * len(part[0]), date_format)
             if patterns.setdefault(pattern, date_format) != date_format:
-                msg = f"date_formats: a date could be read as {patterns[pattern]} and as {date_format}"
-                raise ValueError(msg)
+                raise ValueError(f"date_formats: a date could be read as {patterns[pattern]} and as {date_format}")
         if {UNIX_SECONDS, UNIX_MILLISECONDS} <= set(self.date_formats):
-            msg = f"date_formats: a number could be {UNIX_SECONDS} and {UNIX_MILLISECONDS}"
-            raise ValueError(msg)
+            raise ValueError(f"date_formats: a number could be {UNIX_SECONDS} and {UNIX_MILLISECONDS}")
         return self
 
 

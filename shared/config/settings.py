@@ -38,8 +38,7 @@ _MAX_STORAGE_NAME: Final = 63
 
 def _storage_name(name: str) -> str:
     if not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){2,62}", name) or len(name) > _MAX_STORAGE_NAME:
-        msg = "the name of a queue or container has 3 to 63 lower-case letters, digits and single hyphens"
-        raise ValueError(msg)
+        raise ValueError("the name of a queue or container has 3 to 63 lower-case letters, digits and single hyphens")
     return name
 
 
@@ -51,8 +50,7 @@ def _encrypted_or_loopback(url: str) -> str:
     except ValueError:
         encrypted = loopback = False
     if not (encrypted or loopback):
-        msg = "only https is allowed, except on this machine"
-        raise ValueError(msg)
+        raise ValueError("only https is allowed, except on this machine")
     return url.rstrip("/")
 
 
@@ -65,15 +63,13 @@ def _marker(template: str) -> str:
 
 def _data_source(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name):
-        msg = "the name of an external data source may contain only letters, digits and underscores"
-        raise ValueError(msg)
+        raise ValueError("the name of an external data source may contain only letters, digits and underscores")
     return name
 
 
 def _connection(value: SecretStr) -> SecretStr:
     if _KNOWN_PASSWORD in unquote_plus(value.get_secret_value()):
-        msg = "the publicly known default password of the product is refused: change it"
-        raise ValueError(msg)
+        raise ValueError("the publicly known default password of the product is refused: change it")
     parse_connection(value.get_secret_value())
     return value
 

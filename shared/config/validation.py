@@ -28,8 +28,7 @@ def _time_zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (ValueError, LookupError, OSError):
-        msg = "there is no time zone with this name"
-        raise ValueError(msg) from None
+        raise ValueError("there is no time zone with this name") from None
     return name
 
 

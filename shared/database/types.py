@@ -55,6 +55,5 @@ class LocalDateTime(_AwareDateTime):
 
 def _aware(value: datetime) -> datetime:
     if value.tzinfo is None:
-        msg = "a time without zone is not accepted"
-        raise ValueError(msg)
+        raise ValueError("a time without zone is not accepted")
     return value

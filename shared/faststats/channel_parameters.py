@@ -32,13 +32,11 @@ def send_time(text: str, zone: str) -> datetime | None:
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        msg = "not an ISO 8601 time"
-        raise ValueError(msg) from None
+        raise ValueError("not an ISO 8601 time") from None
     if time.tzinfo is None:
         time = time.replace(tzinfo=ZoneInfo(zone))
         if time.astimezone(UTC).astimezone(time.tzinfo).replace(tzinfo=None) != time.replace(tzinfo=None):
-            msg = f"a time that the zone {zone} skips"
-            raise ValueError(msg)
+            raise ValueError(f"a time that the zone {zone} skips")
     return time.astimezone(UTC)
 
 

@@ -34,8 +34,7 @@ class XmlPath:
         """
         alternatives = tuple(path.strip() for path in text.split("|"))
         if not all(_PATH.fullmatch(path) for path in alternatives):
-            msg = "a path is element names separated by /; several paths are separated by |"
-            raise ValueError(msg)
+            raise ValueError("a path is element names separated by /; several paths are separated by |")
         return cls(alternatives)
 
     def __str__(self) -> str:
@@ -61,17 +60,14 @@ def parse_command(text: str | None) -> Element:
         CommandUnreadable: it is missing, too long, not well-formed, or declares a document type.
     """
     if not text:
-        msg = "it has none"
-        raise CommandUnreadable(msg)
+        raise CommandUnreadable("it has none")
     if len(text) > MAX_COMMAND:
-        msg = f"it is longer than {MAX_COMMAND} characters"
-        raise CommandUnreadable(msg)
+        raise CommandUnreadable(f"it is longer than {MAX_COMMAND} characters")
     try:
         # A document type could declare entities that expand without limit, or that name files and addresses.
         root: Element = fromstring(text, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError):
-        msg = "it is not well-formed XML"
-        raise CommandUnreadable(msg) from None
+        raise CommandUnreadable("it is not well-formed XML") from None
     return root
 
 

@@ -55,8 +55,7 @@ class Slot(StrEnum):
 
 def _one_line(text: str) -> str:
     if _CONTROL.search(text):
-        msg = "one line is expected"
-        raise ValueError(msg)
+        raise ValueError("one line is expected")
     return text.strip()
 
 
@@ -76,8 +75,7 @@ class Call(BaseModel):
     def _normalise(cls, body: Any) -> Any:  # noqa: ANN401 - any JSON
         """Keys in their documented case, whatever case PowerShell sends; None becomes an empty text."""
         if not isinstance(body, Mapping):
-            msg = "an object is expected"
-            raise ValueError(msg)  # noqa: TRY004 - for pydantic
+            raise ValueError("an object is expected")  # noqa: TRY004 - for pydantic
         known = {str(field.alias).lower(): str(field.alias) for field in cls.model_fields.values()}
         return {
             known.get(str(key).lower(), str(key)): "" if value is None else value

@@ -112,6 +112,5 @@ class BroadcastCampaign:
 def campaign_id(broadcast: Broadcast) -> int:
     """Id of the Smart Campaign made for the broadcast."""
     if broadcast.campaign_id is None:
-        msg = "the Smart Campaign is not known yet"
-        raise AssertionError(msg)
+        raise AssertionError("the Smart Campaign is not known yet")
     return broadcast.campaign_id

@@ -243,6 +243,5 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
 
 def _list_id(broadcast: Broadcast) -> int:
     if broadcast.list_id is None:
-        msg = "the list is not known yet"
-        raise AssertionError(msg)
+        raise AssertionError("the list is not known yet")
     return broadcast.list_id

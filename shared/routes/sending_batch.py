@@ -201,6 +201,5 @@ class SendingBatchRoute(Route[BatchTransfer, PreparedBatch]):
 
 def _batch_id(broadcast: Broadcast) -> int:
     if broadcast.batch_id is None:
-        msg = "the batch is not known yet"
-        raise AssertionError(msg)
+        raise AssertionError("the batch is not known yet")
     return broadcast.batch_id

@@ -146,8 +146,7 @@ class SftpSession:
             writer = self._writer(path, offset)
         self._write(writer, open_at(offset) if size else io.BytesIO(), path)
         if writer.offset != size:
-            msg = f"the content has {writer.offset} bytes, not {size}"
-            raise ValueError(msg)
+            raise ValueError(f"the content has {writer.offset} bytes, not {size}")
         self._check_size(path, size)
 
     def rename(self, source: str, target: str, *, replace: bool) -> None:

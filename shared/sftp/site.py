@@ -133,8 +133,7 @@ class SftpSite:
             SftpUnavailable: the connection failed or broke several times.
         """
         if not is_safe_name(tag):
-            msg = "a tag is part of a file name"
-            raise ValueError(msg)
+            raise ValueError("a tag is part of a file name")
         part = unfinished_path(path, tag)
         renaming = False
         for pause in (*_PAUSES, None):

@@ -181,8 +181,7 @@ def _evidence(send: SendState) -> dict[str, object]:
 def _get_effect(step: BroadcastStep, kind: Kind) -> Effect:
     effect = step.bridge.ledger.effects.find(step.broadcast, kind)
     if effect is None:
-        msg = f"a broadcast in state {step.broadcast.state} has no effect {kind}"
-        raise AssertionError(msg)
+        raise AssertionError(f"a broadcast in state {step.broadcast.state} has no effect {kind}")
     return effect
 
 

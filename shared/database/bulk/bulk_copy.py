@@ -65,8 +65,7 @@ def bulk_copy_method(target: Target) -> Iterator[Callable[[list[Row]], None]]:
 def _connection(target: Target) -> Any:  # noqa: ANN401 - of a package that not every machine has
     server = target.database.server
     if server is None:
-        msg = "SQLite has no bulk copy"
-        raise ValueError(msg)
+        raise ValueError("SQLite has no bulk copy")
     try:
         mssql_python: Any = import_module("mssql_python")
         import_module("mssql_py_core")

@@ -66,8 +66,7 @@ def bulk_insert_statement(target: Target, file: str, data_source: str) -> str:
         ValueError: a name is not one that the bridge makes.
     """
     if not _FILE.fullmatch(file) or not _DATA_SOURCE.fullmatch(data_source):
-        msg = "a name for BULK INSERT is not one of the bridge's"
-        raise ValueError(msg)
+        raise ValueError("a name for BULK INSERT is not one of the bridge's")
     table = target.database.engine.dialect.identifier_preparer.format_table(target.table)
     checks = "CHECK_CONSTRAINTS, " if target.is_constrained else ""
     # MAXERRORS is 10 by default: a load that lost ten rows would count as successful.

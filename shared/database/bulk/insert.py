@@ -85,5 +85,4 @@ def _size(column: TargetColumn, values: list[Any]) -> tuple[int, int, int]:
             return pyodbc.SQL_INTEGER, 10, 0
         case DateTime():
             return pyodbc.SQL_TYPE_TIMESTAMP, 23, 3
-    msg = f"cannot load a column of the type {type(column.type).__name__}"
-    raise NotImplementedError(msg)
+    raise NotImplementedError(f"cannot load a column of the type {type(column.type).__name__}")

@@ -47,8 +47,7 @@ class BulkLoad:
         self, database: Database, method: BulkMethod = BulkMethod.AUTO, source: BulkInsertSource | None = None
     ) -> None:
         if method is BulkMethod.BULK_INSERT and source is None:
-            msg = "bulk insert needs a source"
-            raise ValueError(msg)
+            raise ValueError("bulk insert needs a source")
         self.database = database
         #: The method that is used, or tried first.
         self.method = BulkMethod.INSERT if database.server is None else method

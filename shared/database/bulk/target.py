@@ -70,8 +70,7 @@ class Target:
         self.columns = [_target_column(column, dialect) for column in table.columns if column.name in loaded]
         self._positions = [None if column.name == stamped else names.index(column.name) for column in self.columns]
         if len(self.columns) != len(names) + 1 or stamped in names:
-            msg = f"{table.name} does not have these columns"
-            raise ValueError(msg)
+            raise ValueError(f"{table.name} does not have these columns")
         #: The condition for the rows of this load.
         self.rows: ColumnElement[bool] = table.c[stamped] == self._mark
 
@@ -90,8 +89,7 @@ class Target:
         """
         values = list(zip(*rows, strict=True))
         if values and len(values) != len(self.columns) - 1:
-            msg = "a row does not have as many values as there are columns"
-            raise ValueError(msg)
+            raise ValueError("a row does not have as many values as there are columns")
         count = len(values[0]) if values else 0
         stamp = [self._mark] * count
         return list(

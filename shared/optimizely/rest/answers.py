@@ -41,8 +41,7 @@ def _length(value: object) -> object:
         return 0
     if isinstance(value, list):
         return len(value)
-    msg = "not a list"
-    raise ValueError(msg)
+    raise ValueError("not a list")
 
 
 def _count_statuses(value: object) -> object:
@@ -51,8 +50,7 @@ def _count_statuses(value: object) -> object:
     if isinstance(value, dict):
         # The keys are recipients: none of them may remain, nor any unexpected value.
         return Counter(status if status in _RECIPIENT_STATUSES else "other" for status in value.values())
-    msg = "not a map"
-    raise ValueError(msg)
+    raise ValueError("not a map")
 
 
 _RECIPIENT_STATUSES = ("enqueued", "sending", "sent", "failed")
