@@ -6,20 +6,20 @@ here. Without a file there is one channel, `default`, which also serves jobs tha
 """
 
 import re
-import tomllib
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from string import Formatter
 from types import MappingProxyType
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared.broadcast import SEND_MODES, RouteKind, SendMode
 from shared.config.location_text import LocationText
 from shared.config.response_layouts import ResponseLayout
-from shared.config.validation import problems
-from shared.errors import ChannelUnknown, SettingsInvalid
+from shared.config.validation import read_toml
+from shared.errors import ChannelUnknown
 
 #: Name of the channel for jobs that name none.
 DEFAULT = "default"
@@ -48,14 +48,6 @@ def _file_name(text: str) -> str:
     if "{broadcast}" not in text:
         raise ValueError("{broadcast} is missing: it identifies the file of a broadcast")
     return text
-
-
-def _job_name(text: str) -> str:
-    return _template(text, frozenset({"list"}))
-
-
-def _copy_name(text: str) -> str:
-    return _template(text, frozenset({"campaign", "broadcast"}))
 
 
 class _Part(BaseModel):
@@ -105,7 +97,9 @@ class ImportJob(_Part):
     #: Folder on the SFTP site from which the import job takes its files.
     folder: str = "/import"
     #: Name of a list's job, as Administration > Scheduled Jobs shows it; `{list}` is the list name.
-    job_name: Annotated[str, AfterValidator(_job_name)] = "Recipient import {list}"
+    job_name: Annotated[str, AfterValidator(partial(_template, allowed=frozenset({"list"})))] = (
+        "Recipient import {list}"
+    )
 
 
 class ClosedLoop(_Part):
@@ -116,7 +110,9 @@ class ClosedLoop(_Part):
     #: Column of the list file that carries the source mailing id; empty where its name carries it.
     mailing_column: str = "MailingId"
     #: Name that the service gives the copy of a Smart Campaign, with `*` for what varies.
-    copy_name: Annotated[str, AfterValidator(_copy_name)] = "{campaign}*"
+    copy_name: Annotated[str, AfterValidator(partial(_template, allowed=frozenset({"campaign", "broadcast"})))] = (
+        "{campaign}*"
+    )
 
 
 class SendingBatch(_Part):
@@ -294,15 +290,8 @@ class Channels:
         """
         if file is None:
             return cls()
-        try:
-            content = _File.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
-            return cls(content.channels, content.sftp_sites, content.responses)
-        except OSError as error:
-            raise SettingsInvalid(reason=f"CHANNELS_FILE {file} cannot be read ({type(error).__name__})") from None
-        except ValidationError as error:
-            raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name}: {problems(error)}") from None
-        except ValueError as error:  # not TOML, or not UTF-8
-            raise SettingsInvalid(reason=f"CHANNELS_FILE {file.name} is not valid TOML: {error}") from None
+        content = read_toml("CHANNELS_FILE", file, _File.model_validate)
+        return cls(content.channels, content.sftp_sites, content.responses)
 
     def __getitem__(self, name: str) -> Channel:
         """The channel of this name.

@@ -12,7 +12,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator
 
-_CONTAINER_NAME: Final = re.compile(r"(?=.{3,63}$)[a-z0-9](?:-?[a-z0-9])*")
+#: Azure's rule for names of containers and queues.
+CONTAINER_NAME: Final = re.compile(r"(?=.{3,63}$)[a-z0-9](?:-?[a-z0-9])*")
 _SITE_NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 _NOT_IN_FOLDERS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 
@@ -45,9 +46,9 @@ def parse_location(text: str) -> ParsedLocation:
     kind, colon, rest = text.partition(":")
     if colon and kind in {LocationKind.CONTAINER, LocationKind.SFTP}:
         name, _, folder = rest.partition("/")
-        if not (_CONTAINER_NAME if kind == LocationKind.CONTAINER else _SITE_NAME).fullmatch(name):
-            msg = f"the name after '{kind}:' is not a valid name of a {'container' if kind == 'container' else 'site'}"
-            raise ValueError(msg)
+        pattern, what = (CONTAINER_NAME, "container") if kind == LocationKind.CONTAINER else (_SITE_NAME, "site")
+        if not pattern.fullmatch(name):
+            raise ValueError(f"the name after '{kind}:' is not a valid name of a {what}")
         folder = folder.removesuffix("/")
         if folder and ({"", ".", ".."} & set(folder.split("/")) or _NOT_IN_FOLDERS.search(folder)):
             raise ValueError("a folder is written with '/' between names, and without '.' and '..'")

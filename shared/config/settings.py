@@ -12,32 +12,24 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import unquote_plus, urlsplit
 
-from pydantic import (
-    AfterValidator,
-    Field,
-    SecretStr,
-    ValidationError,
-    field_validator,
-    model_validator,
-)
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.config.connection_string import parse_connection
-from shared.config.location_text import LocationText
+from shared.config.location_text import CONTAINER_NAME, LocationText
 from shared.config.validation import TimeZoneName, problems
 from shared.errors import SettingsInvalid
 
 #: Printed in public help pages and scripts of the product: everybody knows it.
 _KNOWN_PASSWORD: Final = "fa5t5tat5"  # noqa: S105 - named here to be refused
 _LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
-_MAX_STORAGE_NAME: Final = 63
 
 
 # The messages of these checks never repeat the value, which may be a secret; so messages of libraries are replaced.
 
 
 def _storage_name(name: str) -> str:
-    if not re.fullmatch(r"[a-z0-9](?:-?[a-z0-9]){2,62}", name) or len(name) > _MAX_STORAGE_NAME:
+    if not CONTAINER_NAME.fullmatch(name):
         raise ValueError("the name of a queue or container has 3 to 63 lower-case letters, digits and single hyphens")
     return name
 

@@ -1,9 +1,14 @@
-"""What the validation of settings, channels and calls shares: time zones, and errors without values."""
+"""What the validation of settings, channels and calls shares: TOML files, time zones, and errors without values."""
 
-from typing import Annotated
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, ValidationError
+
+from shared.errors import SettingsInvalid
 
 
 def problems(error: ValidationError, *, subject: str = "") -> str:
@@ -22,6 +27,23 @@ def problems(error: ValidationError, *, subject: str = "") -> str:
         else:
             invalid.append(": ".join(filter(None, (name, detail["msg"].removeprefix("Value error, ")))))
     return "; ".join(([f"missing: {', '.join(missing)}"] if missing else []) + invalid)
+
+
+def read_toml[Content](setting: str, file: Path, parse: Callable[[Mapping[str, Any]], Content]) -> Content:
+    """The content of the TOML file that a setting names, as `parse` returns it; a ValueError says what is invalid.
+
+    Raises:
+        SettingsInvalid: the file cannot be read or is invalid.
+    """
+    try:
+        return parse(tomllib.loads(file.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise SettingsInvalid(reason=f"{setting} {file} cannot be read ({type(error).__name__})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsInvalid(reason=f"{setting} {file.name} is not valid TOML: {error}") from None
+    except ValueError as error:
+        reason = problems(error) if isinstance(error, ValidationError) else error
+        raise SettingsInvalid(reason=f"{setting} {file.name}: {reason}") from None
 
 
 def _time_zone(name: str) -> str:

@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from sqlalchemy import Row
 
 from shared.config.response_layouts import DATE_PART, DATE_PARTS, ResponseField, ResponseLayout
+from shared.config.validation import problems
 from shared.errors import SettingsInvalid
 
 #: FERG's documented columns, then the one with the value that it looks up in `BroadcasterTransactionId`.
@@ -73,8 +74,8 @@ class FergFiles:
             )
             return cls(deliver, layout)
         except ValidationError as error:
-            reasons = "; ".join(str(detail["msg"]) for detail in error.errors(include_url=False, include_input=False))
-            raise SettingsInvalid(reason=f"FERG_DELIMITER, FERG_ENCLOSER or FERG_DATE_FORMAT: {reasons}") from None
+            reason = f"FERG_DELIMITER, FERG_ENCLOSER or FERG_DATE_FORMAT: {problems(error)}"
+            raise SettingsInvalid(reason=reason) from None
 
     def deliver(self, name: str, columns: Sequence[str], rows: Iterable[Row[Any]]) -> None:
         """Write a file.

@@ -9,7 +9,6 @@ values are bound parameters.
 """
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -20,8 +19,8 @@ from typing import Any, Final, Self
 from sqlalchemy import BigInteger, Column, ForeignKey, Integer, MetaData, Table, Unicode, quoted_name
 from sqlalchemy.types import TypeEngine
 
+from shared.config.validation import read_toml
 from shared.database.types import LocalDateTime
-from shared.errors import SettingsInvalid
 from shared.faststats.command_xml import XmlPath
 from shared.faststats.schema_map import entries
 from shared.faststats.schema_map.ps_db import PS_DB
@@ -80,16 +79,7 @@ class SchemaMap:
         """
         if file is None:
             return cls()
-        try:
-            return cls(dict(_flat(tomllib.loads(file.read_text(encoding="utf-8")))))
-        except OSError as error:
-            raise SettingsInvalid(reason=f"SCHEMA_MAP_FILE {file} cannot be read ({type(error).__name__})") from None
-        except tomllib.TOMLDecodeError as error:
-            raise SettingsInvalid(reason=f"SCHEMA_MAP_FILE {file.name} is not valid TOML: {error}") from None
-        except UnicodeDecodeError:
-            raise SettingsInvalid(reason=f"SCHEMA_MAP_FILE {file.name} is not UTF-8") from None
-        except ValueError as error:
-            raise SettingsInvalid(reason=f"SCHEMA_MAP_FILE {file.name}: {error}") from None
+        return read_toml("SCHEMA_MAP_FILE", file, lambda content: cls(dict(_flat(content))))
 
     def name(self, key: str) -> str:
         """Name of a schema, table or column; empty if it is mapped to nothing."""

@@ -103,7 +103,7 @@ def test_a_file_contains_only_the_names_that_differ(tmp_path: Path) -> None:
         ("[ws_db.command]\nrun = '//Run'", "ws_db.command.run is not a valid element path"),
         ("[ws_db.command]\nrun = ''", "is not a valid element path"),
         ("[ws_db", "is not valid TOML"),
-        (b"a = '\xff'", "is not UTF-8"),
+        (b"a = '\xff'", "is not valid TOML"),
     ],
 )
 def test_an_invalid_file_is_refused_with_the_key_and_the_reason(
