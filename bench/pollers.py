@@ -92,7 +92,7 @@ def race(connection: str, *, pollers: int, jobs: int) -> Race:
         seconds = time.monotonic() - started
         assert [process.returncode for process in processes] == [0] * pollers
         with database.reading() as connected:
-            waiting = select(func.count()).select_from(queue).where(queue.c.state == schema.states.waiting)
+            waiting = select(func.count()).select_from(queue).where(queue.c.state == schema.states["waiting"])
             left = connected.scalar(waiting) or 0
     return Race([[int(line) for line in text.split()] for text in outputs], order, left, seconds)
 
@@ -108,7 +108,7 @@ def _fill(database: Database, schema: WsDbSchema, jobs: int) -> None:
                     {
                         "time_added": now - timedelta(seconds=number * 7919 % jobs),
                         "priority": number % 3,
-                        "state": schema.states.waiting,
+                        "state": schema.states["waiting"],
                         "cancel_requested": 0,
                         "system_name": "Race",
                         "job_type": schema.broadcast_job_type,

@@ -1,5 +1,6 @@
 """Plays the Email Broadcasting Wizard of FastStats: inserts a job into WS_DB."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -7,7 +8,8 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 from sqlalchemy import func, insert, select
 
 from shared.database.connections import Database
-from shared.faststats.schema_map.names import CommandPaths, WsDbSchema
+from shared.faststats.command_xml import XmlPath
+from shared.faststats.schema_map.names import WsDbSchema
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,7 @@ def insert_job(
             insert(schema.job_queue)
             .values(
                 priority=job.priority,
-                state=schema.states.waiting,
+                state=schema.states["waiting"],
                 cancel_requested=0,
                 time_added=now,
                 system_name=job.system,
@@ -58,7 +60,7 @@ def insert_job(
             .returning(schema.job_queue.c.job_id)
         ).scalar_one()
         connection.execute(
-            insert(schema.commands).values(job_id=job_id, command=command or command_xml(job, schema.command))
+            insert(schema.commands).values(job_id=job_id, command=command or command_xml(job, schema.paths))
         )
     return int(job_id)
 
@@ -69,23 +71,23 @@ def count_jobs(ws_database: Database, *, zone: str) -> int:
         return connection.execute(select(func.count()).select_from(WsDbSchema(zone).job_queue)).scalar_one()
 
 
-def command_xml(job: BroadcastJob, paths: CommandPaths) -> str:
+def command_xml(job: BroadcastJob, paths: Mapping[str, XmlPath]) -> str:
     """The command of a broadcast job."""
     root = Element("DeliveryCommand")
-    details = SubElement(root, paths.details.alternatives[0])
+    details = SubElement(root, paths["details"].alternatives[0])
     values = {
-        paths.file_path: job.file_path,
-        paths.list_name: job.list_name,
-        paths.message_name: job.message_name,
-        paths.urn_column: job.urn_column,
-        paths.email_column: job.email_column,
-        paths.communication_key_column: job.communication_key_column,
-        paths.upload_only: str(job.upload_only).lower(),
-        paths.parameters: ";".join(
+        paths["file_path"]: job.file_path,
+        paths["list_name"]: job.list_name,
+        paths["message_name"]: job.message_name,
+        paths["urn_column"]: job.urn_column,
+        paths["email_column"]: job.email_column,
+        paths["communication_key_column"]: job.communication_key_column,
+        paths["upload_only"]: str(job.upload_only).lower(),
+        paths["parameters"]: ";".join(
             filter(None, (f"ListName={job.list_name}", f"MessageName={job.message_name}", job.parameters))
         ),
-        paths.run: "1",
-        paths.step_id: "4711",
+        paths["run"]: "1",
+        paths["step_id"]: "4711",
     }
     for path, value in values.items():
         node = details

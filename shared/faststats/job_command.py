@@ -58,31 +58,34 @@ def read_job_command(job: Job, schema: WsDbSchema, channels: Channels) -> Broadc
         ChannelUnknown: it names a channel that does not exist.
         SendModeImpossible: the channel's route cannot send in the way that it asks for.
     """
-    paths = schema.command
-    details = _details(job, paths.details)
+    paths = schema.paths
+    details = _details(job, paths["details"])
 
-    def text(path: XmlPath) -> str:
-        return path.text(details)
-
-    def one_line(path: XmlPath | str, value: str, longest: int = _MAX_NAME) -> str:
+    def one_line(what: object, value: str, longest: int = _MAX_NAME) -> str:
         if len(value) > longest or _CONTROL.search(value):
-            raise JobCommandInvalid(job=job.id, reason=f"{path} is not one line of at most {longest} characters")
+            raise JobCommandInvalid(job=job.id, reason=f"{what} is not one line of at most {longest} characters")
         return value
+
+    def text(key: str) -> str:
+        return paths[key].text(details)
+
+    def name(key: str) -> str:
+        return one_line(paths[key], text(key))
 
     one_line("the name of its system", job.system, _MAX_SYSTEM)
     # FastStats writes a Windows path of its own machine: only the name counts here, never a folder.
-    file_name = one_line(paths.file_path, PureWindowsPath(text(paths.file_path)).name)
+    file_name = one_line(paths["file_path"], PureWindowsPath(text("file_path")).name)
     if file_name in {"", ".."}:
-        raise JobCommandInvalid(job=job.id, reason=f"it names no delivery file ({paths.file_path})")
-    parameters = parse_parameters(text(paths.parameters))
+        raise JobCommandInvalid(job=job.id, reason=f"it names no delivery file ({paths['file_path']})")
+    parameters = parse_parameters(text("parameters"))
     channel = parameters.get("channel") or DEFAULT
     exported = channels[channel].route is RouteKind.EXPORT_FILE
-    list_name, message_name = (one_line(path, text(path)) for path in (paths.list_name, paths.message_name))
+    list_name, message_name = name("list_name"), name("message_name")
     if not list_name and not exported:
-        raise JobCommandInvalid(job=job.id, reason=f"it names no list ({paths.list_name})")
-    upload_only = exported or text(paths.upload_only).lower() in {"true", "1"}
+        raise JobCommandInvalid(job=job.id, reason=f"it names no list ({paths['list_name']})")
+    upload_only = exported or text("upload_only").lower() in {"true", "1"}
     if not upload_only and not message_name:
-        raise JobCommandInvalid(job=job.id, reason=f"it names no message ({paths.message_name})")
+        raise JobCommandInvalid(job=job.id, reason=f"it names no message ({paths['message_name']})")
     try:
         send_at = None if upload_only else send_time(parameters.get("sendat", ""), schema.zone)
     except ValueError as error:
@@ -95,17 +98,16 @@ def read_job_command(job: Job, schema: WsDbSchema, channels: Channels) -> Broadc
         list_name=list_name,
         message_name=message_name,
         delivery_file=file_name,
-        step_id=whole_number(text(paths.step_id)),
-        run=whole_number(text(paths.run)),
-        parameters=text(paths.parameters),
+        step_id=whole_number(text("step_id")),
+        run=whole_number(text("run")),
+        parameters=text("parameters"),
         channel=channel,
         route=channels[channel].route,
         send_mode=send_mode,
         send_at=send_at,
-        urn_column=one_line(paths.urn_column, text(paths.urn_column)) or _URN,
-        email_column=one_line(paths.email_column, text(paths.email_column)) or _EMAIL,
-        communication_key_column=one_line(paths.communication_key_column, text(paths.communication_key_column))
-        or _COMMUNICATION_KEY,
+        urn_column=name("urn_column") or _URN,
+        email_column=name("email_column") or _EMAIL,
+        communication_key_column=name("communication_key_column") or _COMMUNICATION_KEY,
     )
 
 

@@ -74,17 +74,17 @@ class PsDb:
         return next((command for text in texts if (command := self._read(text, guid)) is not None), None)
 
     def _read(self, command: str | None, guid: UUID) -> DeliveryCommand | None:
-        paths = self._schema.command
+        paths = self._schema.paths
         try:
-            details = paths.details.find(parse_command(command))
+            details = paths["details"].find(parse_command(command))
         except CommandUnreadable:
             return None
-        if details is None or guid_in(PureWindowsPath(paths.file_path.text(details)).name) != guid:
+        if details is None or guid_in(PureWindowsPath(paths["file_path"].text(details)).name) != guid:
             return None
         return DeliveryCommand(
-            step_id=whole_number(paths.step_id.text(details)),
-            run=whole_number(paths.run.text(details)),
-            delivery_key=_guid(paths.delivery_key.text(details)),
+            step_id=whole_number(paths["step_id"].text(details)),
+            run=whole_number(paths["run"].text(details)),
+            delivery_key=_guid(paths["delivery_key"].text(details)),
         )
 
 

@@ -128,8 +128,10 @@ class WsDb:
         return (
             update(queue)
             .with_hint(_CLAIMED_ROWS, dialect_name="mssql")
-            .where(queue.c.job_id.in_(chosen), queue.c.state == states.waiting)
-            .values(present(queue, {"state": states.claimed, "server": self._claiming, "time_sent": self._clock.now()}))
+            .where(queue.c.job_id.in_(chosen), queue.c.state == states["waiting"])
+            .values(
+                present(queue, {"state": states["claimed"], "server": self._claiming, "time_sent": self._clock.now()})
+            )
             .returning(queue.c.job_id)
         )
 
@@ -146,7 +148,7 @@ class WsDb:
         self.check.require()
         queue = self.schema.job_queue
         conditions = [
-            queue.c.state == self.schema.states.claimed,
+            queue.c.state == self.schema.states["claimed"],
             queue.c.server == self._claiming,
             queue.c.job_id > after,
         ]
@@ -186,11 +188,13 @@ class WsDb:
             .with_hint(_CLAIMED_ROWS, dialect_name="mssql")
             .where(
                 queue.c.job_id.in_(self._chosen(MAX_CLAIMED, cancelled=True, hint=_READ_ROWS)),
-                queue.c.state == states.waiting,
+                queue.c.state == states["waiting"],
                 queue.c.cancel_requested != 0,
             )
             .values(
-                present(queue, {"state": states.cancelled, "server": self._server, "time_finished": self._clock.now()})
+                present(
+                    queue, {"state": states["cancelled"], "server": self._server, "time_finished": self._clock.now()}
+                )
             )
             .returning(queue.c.job_id)
         )
@@ -205,7 +209,7 @@ class WsDb:
         """Ids of waiting broadcast jobs, the most important and oldest first."""
         queue = self.schema.job_queue.alias("waiting")
         conditions = [
-            queue.c.state == self.schema.states.waiting,
+            queue.c.state == self.schema.states["waiting"],
             queue.c.job_type == self.schema.broadcast_job_type,
         ]
         if "cancel_requested" in queue.c:
@@ -254,7 +258,7 @@ class WsDb:
         """Whether the client asked to cancel the job, or FastStats has cancelled it by itself."""
         self.check.require()
         queue = self.schema.job_queue
-        conditions = [queue.c.state == self.schema.states.cancelled]
+        conditions = [queue.c.state == self.schema.states["cancelled"]]
         if "cancel_requested" in queue.c:
             conditions.append(queue.c.cancel_requested != 0)
         query = select(queue.c.job_id).where(queue.c.job_id == job_id, or_(*conditions))
@@ -312,7 +316,7 @@ class WsDb:
         """
         self.check.require()
         queue, states = self.schema.job_queue, self.schema.states
-        ended = {State.CANCELLED: states.cancelled, State.FAILED: states.failed}.get(state, states.done)
+        ended = {State.CANCELLED: states["cancelled"], State.FAILED: states["failed"]}.get(state, states["done"])
         with self._database.writing() as connection:
             marked = connection.execute(
                 update(queue)

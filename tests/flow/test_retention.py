@@ -97,7 +97,7 @@ def test_a_job_whose_broadcast_is_long_over_is_never_carried_again(
         remove_expired(flow.bridge)
         pass_days(1)
     assert rows(flow, tables.history) == 0
-    change_job(flow, job, state=flow.bridge.ws_db.schema.states.waiting, server=None)  # type: ignore[union-attr]
+    change_job(flow, job, state=flow.bridge.ws_db.schema.states["waiting"], server=None)  # type: ignore[union-attr]
     poll_jobs(flow.bridge)
     flow.deliver()
     assert flow.broadcast(job).state is State.CLOSED

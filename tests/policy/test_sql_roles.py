@@ -185,7 +185,7 @@ def test_permissions_in_ws_db_are_those_that_the_code_needs(tmp_path: Path) -> N
     database = Database(f"sqlite:///{tmp_path / 'ws.sqlite'}", "WS_DB")
     job = {
         "priority": 1,
-        "state": schema.states.waiting,
+        "state": schema.states["waiting"],
         "system_name": "Holidays",
         "job_type": schema.broadcast_job_type,
     }

@@ -24,6 +24,9 @@ class Kind(Enum):
     VALUE = "a value of the schema map"
 
 
+NUMBER, TEXT, TIME, VALUE = Kind
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One line of the schema map."""
@@ -59,16 +62,17 @@ class Column(Entry):
     indexed: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Table(Entry):
     """A table or view. `default` is its name."""
 
     columns: tuple[Column, ...]
+    _: KW_ONLY
     #: Whether the bridge inserts rows.
     inserted: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Group:
     """Entries that are neither tables nor columns: state values, or XML paths."""
 
@@ -77,7 +81,7 @@ class Group:
     paths: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class DatabaseSpec:
     """What the bridge needs of one database. `key` is its section in the schema map."""
 
@@ -90,11 +94,7 @@ class DatabaseSpec:
         yield self.key, (SCHEMA,)
         for table in self.tables:
             own = Entry(
-                "table",
-                table.default,
-                published=table.published,
-                note=table.note,
-                consequence=table.consequence,
+                "table", table.default, published=table.published, note=table.note, consequence=table.consequence
             )
             yield f"{self.key}.{table.key}", (own, *table.columns)
         for group in self.groups:
@@ -102,8 +102,5 @@ class DatabaseSpec:
 
 
 SCHEMA: Final = Entry(
-    "schema",
-    "",
-    published=True,
-    consequence="the server looks in the login's own schema, then in dbo",
+    "schema", "", published=True, consequence="the server looks in the login's own schema, then in dbo"
 )

@@ -10,8 +10,7 @@ values are bound parameters.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
@@ -26,7 +25,7 @@ from shared.faststats.schema_map import entries
 from shared.faststats.schema_map.ps_db import PS_DB
 from shared.faststats.schema_map.rs_db import RS_DB
 from shared.faststats.schema_map.spec import DATABASES
-from shared.faststats.schema_map.ws_db import WS_DB
+from shared.faststats.schema_map.ws_db import STATES, WS_DB
 
 #: The characters allowed in an identifier; it cannot begin with `#`, as a temporary table does.
 _IDENTIFIER: Final = re.compile(r"[^\W\d](?:[\w $@#-]*[\w$@#-])?")
@@ -103,20 +102,19 @@ class SchemaMap:
                 for column in table.columns:
                     if len({type(self._values[key]) for key in column.values}) > 1:
                         yield f"{', '.join(column.values)} must all be words or all be numbers"
-        states = {key: str(self._values[f"ws_db.states.{key}"]).casefold() for key in _STATES}
-        for position, key in enumerate(("waiting", "claimed"), 1):
-            for other in _STATES[position:]:
-                if states[key] == states[other]:
-                    yield f"ws_db.states.{key} and ws_db.states.{other} are the same"
+        for key, other in combinations((f"ws_db.states.{state.key}" for state in STATES), 2):
+            # A job that has ended may have one state, however it ended.
+            if key.endswith((".waiting", ".claimed")) and self._word(key) == self._word(other):
+                yield f"{key} and {other} are the same"
+
+    def _word(self, key: str) -> str:
+        return str(self._values[key]).casefold()
 
     def _same_names(self, keys: list[str]) -> Iterator[str]:
         named = sorted((self.name(key).casefold(), key) for key in keys if self.name(key))
         for (name, key), (next_name, next_key) in pairwise(named):
             if name == next_name:
                 yield f"{key} and {next_key} have the same name"
-
-
-_STATES: Final = ("waiting", "claimed", "done", "failed", "cancelled")
 
 
 def _flat(content: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -175,46 +173,6 @@ def _value_problem(value: object) -> str | None:
             return "must be a word in quotes or a whole number"
 
 
-@dataclass(frozen=True, slots=True)
-class JobStates:
-    """State values of a job."""
-
-    waiting: str | int
-    claimed: str | int
-    done: str | int
-    #: Ended with an error.
-    failed: str | int
-    cancelled: str | int
-
-
-@dataclass(frozen=True, slots=True)
-class CommandPaths:
-    """Paths in the command of a broadcast job: `details` is relative to the root element, the others to `details`."""
-
-    details: XmlPath
-    file_path: XmlPath
-    parameters: XmlPath
-    urn_column: XmlPath
-    email_column: XmlPath
-    communication_key_column: XmlPath
-    step_id: XmlPath
-    run: XmlPath
-    list_name: XmlPath
-    message_name: XmlPath
-    upload_only: XmlPath
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryPaths:
-    """Paths in a delivery command of PS_DB: `details` is relative to the root element, the others to `details`."""
-
-    details: XmlPath
-    file_path: XmlPath
-    step_id: XmlPath
-    run: XmlPath
-    delivery_key: XmlPath
-
-
 class MappedSchema:
     """Tables of one database, named as in the map.
 
@@ -234,6 +192,13 @@ class MappedSchema:
         for table in database.tables:
             if self.names.name(f"{database.key}.{table.key}.table"):
                 self.tables[table.key] = self._table(table)
+        #: Paths in a command by their keys: `details` is relative to the root element, the others to `details`.
+        self.paths = {
+            entry.key: self.names.path(f"{database.key}.{group.key}.{entry.key}")
+            for group in database.groups
+            if group.paths
+            for entry in group.entries
+        }
 
     def _table(self, table: entries.Table) -> Table:
         section = f"{self.spec.key}.{table.key}"
@@ -273,22 +238,9 @@ class MappedSchema:
             case _:
                 return BigInteger().with_variant(Integer, "sqlite")
 
-    def _paths(self) -> dict[str, XmlPath]:
-        return {
-            entry.key: self.names.path(f"{self.spec.key}.{group.key}.{entry.key}")
-            for group in self.spec.groups
-            if group.paths
-            for entry in group.entries
-        }
-
 
 class WsDbSchema(MappedSchema):
-    """Tables of WS_DB, the Web Service Control database.
-
-    Args:
-        zone: time zone of its times.
-        names: the schema map; None: the default names.
-    """
+    """Tables of WS_DB, the Web Service Control database."""
 
     def __init__(self, zone: str, names: SchemaMap | None = None) -> None:
         super().__init__(WS_DB, zone, names)
@@ -296,19 +248,14 @@ class WsDbSchema(MappedSchema):
         self.commands = self.tables["commands"]
         self.results = self.tables.get("results")
         self.delivery_job_summary = self.tables.get("delivery_job_summary")
-        self.states = JobStates(**{key: self.names.value(f"ws_db.states.{key}") for key in _STATES})
+        #: State values of a job by their keys; `failed`: ended with an error.
+        self.states = {state.key: self.names.value(f"ws_db.states.{state.key}") for state in STATES}
         #: Job type of an email broadcast.
         self.broadcast_job_type = self.names.value("ws_db.job_types.broadcast")
-        self.command = CommandPaths(**self._paths())
 
 
 class RsDbSchema(MappedSchema):
-    """Tables of RS_DB, the response database. `ResponseStats` also exists, but its columns are not public.
-
-    Args:
-        zone: time zone of its times.
-        names: the schema map; None: the default names.
-    """
+    """Tables of RS_DB, the response database. `ResponseStats` also exists, but its columns are not public."""
 
     def __init__(self, zone: str, names: SchemaMap | None = None) -> None:
         super().__init__(RS_DB, zone, names)
@@ -325,17 +272,11 @@ class RsDbSchema(MappedSchema):
 
 
 class PsDbSchema(MappedSchema):
-    """The view of PS_DB, PeopleStage's database, that lists deliveries.
-
-    Args:
-        zone: time zone of its times.
-        names: the schema map; None: the default names.
-    """
+    """The view of PS_DB, PeopleStage's database, that lists deliveries."""
 
     def __init__(self, zone: str, names: SchemaMap | None = None) -> None:
         super().__init__(PS_DB, zone, names)
         self.delivery_commands = self.tables["delivery_commands"]
-        self.command = DeliveryPaths(**self._paths())
 
 
 def present(table: Table, row: Mapping[str, object]) -> dict[str, object]:

@@ -2,34 +2,26 @@
 
 from typing import Final
 
-from shared.faststats.schema_map.entries import Column, DatabaseSpec, Entry, Group, Kind, Table
+from shared.faststats.schema_map.entries import TEXT, TIME, Column, DatabaseSpec, Entry, Group, Table
 
-PS_DB: Final = DatabaseSpec(
-    key="ps_db",
-    tables=(
-        Table(
-            key="delivery_commands",
-            default="vDeliveryCommands",
-            published=True,
-            inserted=False,
-            columns=(
-                Column(
-                    "date_added",
-                    "DateAdded",
-                    Kind.TIME,
-                    published=True,
-                    written=False,
-                    consequence="every command is searched, and if several match a file, any of them is used",
-                ),
-                Column("command", "Command", Kind.TEXT, published=True, written=False, nullable=True),
-            ),
-        ),
+_DELIVERY_COMMANDS: Final = (
+    Column(
+        "date_added",
+        "DateAdded",
+        TIME,
+        published=True,
+        written=False,
+        consequence="every command is searched, and if several match a file, any of them is used",
     ),
+    Column("command", "Command", TEXT, published=True, written=False, nullable=True),
+)
+PS_DB: Final = DatabaseSpec(
+    "ps_db",
+    tables=(Table("delivery_commands", "vDeliveryCommands", _DELIVERY_COMMANDS, published=True, inserted=False),),
     groups=(
         Group(
-            key="command",
-            paths=True,
-            entries=(
+            "command",
+            (
                 Entry("details", "BroadcastActionDetails | FtpActionDetails", published=True),
                 Entry("file_path", "FilePath", published=True),
                 Entry(
@@ -41,6 +33,7 @@ PS_DB: Final = DatabaseSpec(
                 Entry("run", "Run", published=True),
                 Entry("delivery_key", "DeliveryKey", published=True),
             ),
+            paths=True,
         ),
     ),
 )

@@ -2,193 +2,108 @@
 
 from typing import Final
 
-from shared.faststats.schema_map.entries import Column, DatabaseSpec, Entry, Group, Kind, Table
+from shared.faststats.schema_map.entries import NUMBER, TEXT, TIME, VALUE, Column, DatabaseSpec, Entry, Group, Table
 
+_NOT_JOINED: Final = "responses are not joined to PeopleStage's communications"
+_NO_COUNT: Final = "the count is not recorded"
+
+_BROADCASTS: Final = (
+    Column("id", "Id", NUMBER, published=True, written=False, generated=True, primary_key=True),
+    Column("broadcaster", "Broadcaster", VALUE, published=True, values=("rs_db.values.broadcaster",)),
+    Column("list_name", "ListName", TEXT, published=True, length=255),
+    Column("step_id", "StepId", NUMBER, published=True, nullable=True, consequence=_NOT_JOINED),
+    Column("run", "Run", NUMBER, published=True, nullable=True, consequence=_NOT_JOINED),
+    Column(
+        "parameters",
+        "Parameters",
+        TEXT,
+        note="the column is published, its name is not",
+        nullable=True,
+        consequence="the channel's parameters are not recorded",
+    ),
+)
+_BROADCASTS_DETAIL: Final = (
+    Column("id", "Id", NUMBER, written=False, generated=True, primary_key=True, consequence="nothing is lost"),
+    Column("broadcast_id", "BroadcastId", NUMBER, published=True, references="broadcasts.id", indexed=True),
+    Column(
+        "action_type", "ActionType", VALUE, published=True, values=("rs_db.values.prepared", "rs_db.values.delivered")
+    ),
+    Column("status", "Status", VALUE, published=True, values=("rs_db.values.completed",)),
+    Column(
+        "parameters",
+        "Parameters",
+        TEXT,
+        published=True,
+        nullable=True,
+        consequence="the broadcast's key is not recorded",
+    ),
+    Column("broadcaster_transaction_id", "BroadcasterTransactionId", TEXT, published=True, length=255, nullable=True),
+    Column("recipients_uploaded", "RecipientsUploaded", NUMBER, published=True, nullable=True, consequence=_NO_COUNT),
+    Column("recipients_rejected", "RecipientsRejected", NUMBER, published=True, nullable=True, consequence=_NO_COUNT),
+    Column("recipients_broadcast", "RecipientsBroadcast", NUMBER, published=True, nullable=True, consequence=_NO_COUNT),
+)
+_RESPONSE: Final = (
+    Column("id", "Id", NUMBER, published=True, written=False, generated=True, primary_key=True),
+    Column("email", "Email", TEXT, published=True, length=320, nullable=True, consequence="responses have no address"),
+    Column("urn", "Urn", TEXT, published=True, length=255, nullable=True, consequence="responses have no URN"),
+    Column(
+        "communication_key",
+        "CommunicationKey",
+        TEXT,
+        note="inferred from a parameter of FERG",
+        length=64,
+        nullable=True,
+        consequence="responses have no Communication Key",
+    ),
+    Column("message_type", "MessageType", TEXT, published=True, length=50),
+    Column(
+        "message_name",
+        "MessageName",
+        TEXT,
+        published=True,
+        length=255,
+        nullable=True,
+        consequence="responses have no message name",
+    ),
+    Column(
+        "delivery_date",
+        "DeliveryDate",
+        TIME,
+        published=True,
+        nullable=True,
+        consequence="responses have no time of delivery",
+    ),
+    Column("click_url", "ClickUrl", TEXT, published=True, length=2000, nullable=True, consequence="clicks have no URL"),
+    Column(
+        "click_date",
+        "ClickDate",
+        TIME,
+        published=True,
+        nullable=True,
+        consequence="clicks have only the time of their event",
+    ),
+    Column("event_triggered_date", "EventTriggeredDate", TIME, published=True),
+    Column(
+        "broadcast_id", "BroadcastId", NUMBER, published=True, nullable=True, references="broadcasts.id", indexed=True
+    ),
+)
+_RESPONSE_DETAILS: Final = (
+    Column("id", "Id", NUMBER, published=True, primary_key=True, references="response.id"),
+    Column("name", "Name", TEXT, published=True, length=255, primary_key=True),
+    Column("value", "Value", TEXT, published=True, length=4000, nullable=True),
+)
 RS_DB: Final = DatabaseSpec(
-    key="rs_db",
+    "rs_db",
     tables=(
-        Table(
-            key="broadcasts",
-            default="Broadcasts",
-            published=True,
-            columns=(
-                Column("id", "Id", Kind.NUMBER, published=True, written=False, generated=True, primary_key=True),
-                Column("broadcaster", "Broadcaster", Kind.VALUE, published=True, values=("rs_db.values.broadcaster",)),
-                Column("list_name", "ListName", Kind.TEXT, published=True, length=255),
-                Column(
-                    "step_id",
-                    "StepId",
-                    Kind.NUMBER,
-                    published=True,
-                    nullable=True,
-                    consequence="responses are not joined to PeopleStage's communications",
-                ),
-                Column(
-                    "run",
-                    "Run",
-                    Kind.NUMBER,
-                    published=True,
-                    nullable=True,
-                    consequence="responses are not joined to PeopleStage's communications",
-                ),
-                Column(
-                    "parameters",
-                    "Parameters",
-                    Kind.TEXT,
-                    note="the column is published, its name is not",
-                    nullable=True,
-                    consequence="the channel's parameters are not recorded",
-                ),
-            ),
-        ),
-        Table(
-            key="broadcasts_detail",
-            default="BroadcastsDetail",
-            published=True,
-            columns=(
-                Column(
-                    "id",
-                    "Id",
-                    Kind.NUMBER,
-                    written=False,
-                    generated=True,
-                    primary_key=True,
-                    consequence="nothing is lost",
-                ),
-                Column(
-                    "broadcast_id", "BroadcastId", Kind.NUMBER, published=True, references="broadcasts.id", indexed=True
-                ),
-                Column(
-                    "action_type",
-                    "ActionType",
-                    Kind.VALUE,
-                    published=True,
-                    values=("rs_db.values.prepared", "rs_db.values.delivered"),
-                ),
-                Column("status", "Status", Kind.VALUE, published=True, values=("rs_db.values.completed",)),
-                Column(
-                    "parameters",
-                    "Parameters",
-                    Kind.TEXT,
-                    published=True,
-                    nullable=True,
-                    consequence="the broadcast's key is not recorded",
-                ),
-                Column(
-                    "broadcaster_transaction_id",
-                    "BroadcasterTransactionId",
-                    Kind.TEXT,
-                    published=True,
-                    length=255,
-                    nullable=True,
-                ),
-                *(
-                    Column(
-                        key, name, Kind.NUMBER, published=True, nullable=True, consequence="the count is not recorded"
-                    )
-                    for key, name in (
-                        ("recipients_uploaded", "RecipientsUploaded"),
-                        ("recipients_rejected", "RecipientsRejected"),
-                        ("recipients_broadcast", "RecipientsBroadcast"),
-                    )
-                ),
-            ),
-        ),
-        Table(
-            key="response",
-            default="Response",
-            published=True,
-            columns=(
-                Column("id", "Id", Kind.NUMBER, published=True, written=False, generated=True, primary_key=True),
-                Column(
-                    "email",
-                    "Email",
-                    Kind.TEXT,
-                    published=True,
-                    length=320,
-                    nullable=True,
-                    consequence="responses have no address",
-                ),
-                Column(
-                    "urn",
-                    "Urn",
-                    Kind.TEXT,
-                    published=True,
-                    length=255,
-                    nullable=True,
-                    consequence="responses have no URN",
-                ),
-                Column(
-                    "communication_key",
-                    "CommunicationKey",
-                    Kind.TEXT,
-                    note="inferred from a parameter of FERG",
-                    length=64,
-                    nullable=True,
-                    consequence="responses have no Communication Key",
-                ),
-                Column("message_type", "MessageType", Kind.TEXT, published=True, length=50),
-                Column(
-                    "message_name",
-                    "MessageName",
-                    Kind.TEXT,
-                    published=True,
-                    length=255,
-                    nullable=True,
-                    consequence="responses have no message name",
-                ),
-                Column(
-                    "delivery_date",
-                    "DeliveryDate",
-                    Kind.TIME,
-                    published=True,
-                    nullable=True,
-                    consequence="responses have no time of delivery",
-                ),
-                Column(
-                    "click_url",
-                    "ClickUrl",
-                    Kind.TEXT,
-                    published=True,
-                    length=2000,
-                    nullable=True,
-                    consequence="clicks have no URL",
-                ),
-                Column(
-                    "click_date",
-                    "ClickDate",
-                    Kind.TIME,
-                    published=True,
-                    nullable=True,
-                    consequence="clicks have only the time of their event",
-                ),
-                Column("event_triggered_date", "EventTriggeredDate", Kind.TIME, published=True),
-                Column(
-                    "broadcast_id",
-                    "BroadcastId",
-                    Kind.NUMBER,
-                    published=True,
-                    nullable=True,
-                    references="broadcasts.id",
-                    indexed=True,
-                ),
-            ),
-        ),
-        Table(
-            key="response_details",
-            default="ResponseDetails",
-            published=True,
-            columns=(
-                Column("id", "Id", Kind.NUMBER, published=True, primary_key=True, references="response.id"),
-                Column("name", "Name", Kind.TEXT, published=True, length=255, primary_key=True),
-                Column("value", "Value", Kind.TEXT, published=True, length=4000, nullable=True),
-            ),
-        ),
+        Table("broadcasts", "Broadcasts", _BROADCASTS, published=True),
+        Table("broadcasts_detail", "BroadcastsDetail", _BROADCASTS_DETAIL, published=True),
+        Table("response", "Response", _RESPONSE, published=True),
+        Table("response_details", "ResponseDetails", _RESPONSE_DETAILS, published=True),
     ),
     groups=(
         Group(
-            key="values",
-            entries=(
+            "values",
+            (
                 Entry(
                     "broadcaster",
                     "Optimizely",

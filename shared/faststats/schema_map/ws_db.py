@@ -2,141 +2,101 @@
 
 from typing import Final
 
-from shared.faststats.schema_map.entries import Column, DatabaseSpec, Entry, Group, Kind, Table
+from shared.faststats.schema_map.entries import NUMBER, TEXT, TIME, VALUE, Column, DatabaseSpec, Entry, Group, Table
 
 _BY_API: Final = "named as in the API's JobSummary"
 _BY_COMMANDS: Final = "published for the delivery commands of PS_DB"
+_BY_WORD: Final = "a word of the API; how WS_DB stores it is unknown"
 
+STATES: Final = (
+    Entry("waiting", "unassigned", note=_BY_WORD),
+    Entry("claimed", "incomplete", note=_BY_WORD),
+    Entry("done", "done", note=_BY_WORD),
+    Entry("failed", "done", note="the API has no word for it"),
+    Entry("cancelled", "cancel", note=_BY_WORD),
+)
+_JOB_QUEUE: Final = (
+    Column("job_id", "JobID", NUMBER, published=True, written=False, generated=True, primary_key=True),
+    Column("time_added", "TimeAdded", TIME, published=True, written=False),
+    Column("priority", "Priority", NUMBER, note=_BY_API, written=False, consequence="jobs are claimed by age alone"),
+    Column("state", "State", VALUE, note=_BY_API, values=tuple(f"ws_db.states.{state.key}" for state in STATES)),
+    Column(
+        "cancel_requested",
+        "CancelRequested",
+        NUMBER,
+        note=_BY_API,
+        written=False,
+        nullable=True,
+        consequence="a client can cancel a job only by changing its state",
+    ),
+    Column(
+        "time_sent",
+        "TimeSent",
+        TIME,
+        note=_BY_API,
+        nullable=True,
+        consequence="several pollers take over each other's new claims, which only costs time",
+    ),
+    Column(
+        "time_finished",
+        "TimeFinished",
+        TIME,
+        note=_BY_API,
+        nullable=True,
+        consequence="the client does not see when a job ended",
+    ),
+    Column("server", "Server", TEXT, note=_BY_API, length=255, nullable=True),
+    Column(
+        "system_name",
+        "SystemName",
+        TEXT,
+        note=_BY_API,
+        length=100,
+        written=False,
+        consequence="the setting SYSTEM_NAME is used instead",
+    ),
+    Column("job_type", "JobType", VALUE, note=_BY_API, values=("ws_db.job_types.broadcast",), written=False),
+)
+_COMMANDS: Final = (
+    Column("job_id", "JobId", NUMBER, published=True, written=False, primary_key=True, references="job_queue.job_id"),
+    Column("command", "Command", TEXT, written=False, nullable=True),
+)
+_RESULTS: Final = (
+    Column("job_id", "JobId", NUMBER, published=True, primary_key=True, references="job_queue.job_id"),
+    Column("results", "Results", TEXT),
+)
+_DELIVERY_JOB_SUMMARY: Final = (
+    Column("job_id", "JobId", NUMBER, references="job_queue.job_id", indexed=True),
+    Column("time_added", "TimeAdded", TIME, consequence="lines have no time"),
+    Column("message", "Message", TEXT, length=1000),
+)
 WS_DB: Final = DatabaseSpec(
-    key="ws_db",
+    "ws_db",
     tables=(
+        Table("job_queue", "JobQueue", _JOB_QUEUE, published=True, inserted=False),
+        Table("commands", "JobQueueCommands", _COMMANDS, published=True, inserted=False),
         Table(
-            key="job_queue",
-            default="JobQueue",
-            published=True,
-            inserted=False,
-            columns=(
-                Column("job_id", "JobID", Kind.NUMBER, published=True, written=False, generated=True, primary_key=True),
-                Column("time_added", "TimeAdded", Kind.TIME, published=True, written=False),
-                Column(
-                    "priority",
-                    "Priority",
-                    Kind.NUMBER,
-                    note=_BY_API,
-                    written=False,
-                    consequence="jobs are claimed by age alone",
-                ),
-                Column(
-                    "state",
-                    "State",
-                    Kind.VALUE,
-                    note=_BY_API,
-                    values=tuple(
-                        f"ws_db.states.{key}" for key in ("waiting", "claimed", "done", "failed", "cancelled")
-                    ),
-                ),
-                Column(
-                    "cancel_requested",
-                    "CancelRequested",
-                    Kind.NUMBER,
-                    note=_BY_API,
-                    written=False,
-                    nullable=True,
-                    consequence="a client can cancel a job only by changing its state",
-                ),
-                Column(
-                    "time_sent",
-                    "TimeSent",
-                    Kind.TIME,
-                    note=_BY_API,
-                    nullable=True,
-                    consequence="several pollers take over each other's new claims, which only costs time",
-                ),
-                Column(
-                    "time_finished",
-                    "TimeFinished",
-                    Kind.TIME,
-                    note=_BY_API,
-                    nullable=True,
-                    consequence="the client does not see when a job ended",
-                ),
-                Column("server", "Server", Kind.TEXT, note=_BY_API, length=255, nullable=True),
-                Column(
-                    "system_name",
-                    "SystemName",
-                    Kind.TEXT,
-                    note=_BY_API,
-                    length=100,
-                    written=False,
-                    consequence="the setting SYSTEM_NAME is used instead",
-                ),
-                Column(
-                    "job_type",
-                    "JobType",
-                    Kind.VALUE,
-                    note=_BY_API,
-                    values=("ws_db.job_types.broadcast",),
-                    written=False,
-                ),
-            ),
-        ),
-        Table(
-            key="commands",
-            default="JobQueueCommands",
-            published=True,
-            inserted=False,
-            columns=(
-                Column(
-                    "job_id",
-                    "JobId",
-                    Kind.NUMBER,
-                    published=True,
-                    written=False,
-                    primary_key=True,
-                    references="job_queue.job_id",
-                ),
-                Column("command", "Command", Kind.TEXT, written=False, nullable=True),
-            ),
-        ),
-        Table(
-            key="results",
-            default="JobQueueResults",
+            "results",
+            "JobQueueResults",
+            _RESULTS,
             published=True,
             consequence="the client does not see results or errors",
-            columns=(
-                Column("job_id", "JobId", Kind.NUMBER, published=True, primary_key=True, references="job_queue.job_id"),
-                Column("results", "Results", Kind.TEXT),
-            ),
         ),
         Table(
-            key="delivery_job_summary",
-            default="DeliveryJobSummary",
+            "delivery_job_summary",
+            "DeliveryJobSummary",
+            _DELIVERY_JOB_SUMMARY,
             published=True,
             note="the case of the name and the columns are assumptions",
             consequence="the client does not see the progress of a job",
-            columns=(
-                Column("job_id", "JobId", Kind.NUMBER, references="job_queue.job_id", indexed=True),
-                Column("time_added", "TimeAdded", Kind.TIME, consequence="lines have no time"),
-                Column("message", "Message", Kind.TEXT, length=1000),
-            ),
         ),
     ),
     groups=(
+        Group("states", STATES),
+        Group("job_types", (Entry("broadcast", "Broadcast", note="the job types are not public"),)),
         Group(
-            key="states",
-            entries=(
-                Entry("waiting", "unassigned", note="a word of the API; how WS_DB stores it is unknown"),
-                Entry("claimed", "incomplete", note="a word of the API; how WS_DB stores it is unknown"),
-                Entry("done", "done", note="a word of the API; how WS_DB stores it is unknown"),
-                Entry("failed", "done", note="the API has no word for it"),
-                Entry("cancelled", "cancel", note="a word of the API; how WS_DB stores it is unknown"),
-            ),
-        ),
-        Group(key="job_types", entries=(Entry("broadcast", "Broadcast", note="the job types are not public"),)),
-        Group(
-            key="command",
-            paths=True,
-            entries=(
+            "command",
+            (
                 Entry("details", "BroadcastActionDetails", note=_BY_COMMANDS),
                 Entry("file_path", "FilePath", note=_BY_COMMANDS),
                 Entry("parameters", "Parameters", note=_BY_COMMANDS),
@@ -149,6 +109,7 @@ WS_DB: Final = DatabaseSpec(
                 Entry("message_name", "MessageName"),
                 Entry("upload_only", "UploadOnly"),
             ),
+            paths=True,
         ),
     ),
 )

@@ -43,7 +43,7 @@ def add_job(ws_database: Database, ws_schema: WsDbSchema) -> Callable[..., int]:
         row = {
             "time_added": NOW - timedelta(minutes=age),
             "priority": 10,
-            "state": ws_schema.states.waiting,
+            "state": ws_schema.states["waiting"],
             "cancel_requested": 0,
             "system_name": "Holidays",
             "job_type": ws_schema.broadcast_job_type,

@@ -73,8 +73,8 @@ def test_a_file_contains_only_the_names_that_differ(tmp_path: Path) -> None:
     assert (schema.job_queue.schema, schema.job_queue.name) == ("faststats_schema", "Job Queue")
     assert "priority" not in schema.job_queue.c
     assert schema.job_queue.c.state.name == "Größe"
-    assert (schema.states.waiting, schema.states.cancelled) == (0, -1)
-    assert PsDbSchema(ZONE, names).command.run == XmlPath(("Campaign/Run", "Run"))
+    assert (schema.states["waiting"], schema.states["cancelled"]) == (0, -1)
+    assert PsDbSchema(ZONE, names).paths["run"] == XmlPath(("Campaign/Run", "Run"))
     assert RsDbSchema(ZONE, names).broadcasts.name == "Broadcasts"
 
 
