@@ -6,7 +6,7 @@ Three forms name a SQL Server or an Azure SQL database:
 - a full ADO.NET connection string, with that standard's quoting: a value with `;`, quotes or outer spaces is in
   single or double quotes, and the same quote inside is doubled; `==` in a keyword is one `=`; the last of equal
   keywords wins
-- a SQLAlchemy URL, `mssql+pyodbc://user:password@server:1433/database?…`, or one with a whole ODBC string in
+- a SQLAlchemy URL, `mssql+pyodbc://user:password@server:1433/database?…`, or one with a complete ODBC string in
   `odbc_connect`
 
 `sqlite:///<file>` names a SQLite file. Messages name keywords of the standard, never a value: it may be a secret.
@@ -22,7 +22,7 @@ from typing import Final
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-#: Seconds that opening a connection may take. Apteco's strings allow many minutes; a step retries by itself.
+#: Seconds that opening a connection may take. Apteco's strings allow many minutes; a step is retried automatically.
 _CONNECT_SECONDS: Final = 15
 _MAX_CONNECT_SECONDS: Final = 30
 _MAX_PORT: Final = 65535
@@ -243,14 +243,14 @@ def _pairs(text: str, pair: re.Pattern[str]) -> Iterator[tuple[str, str]]:
             at += 1
             continue
         number += 1
-        found = pair.match(text, at)
-        if found is None:
+        match = pair.match(text, at)
+        if match is None:
             # The keyword is not shown either: what follows an unquoted ';' in a password looks like one.
             raise ValueError(
                 f"part {number} of the connection string is not keyword=value; a value with ; must be quoted"
             )
-        yield found["keyword"].strip().replace("==", "="), _value(found.groupdict())
-        at = found.end()
+        yield match["keyword"].strip().replace("==", "="), _value(match.groupdict())
+        at = match.end()
 
 
 def _value(match: Mapping[str, str | None]) -> str:

@@ -1,7 +1,7 @@
 """The version of the bridge, and the commit that its code comes from.
 
-`VERSION` is the only place that states the version: pyproject.toml reads it from here. The commit is in a file that the
-build of the package adds; in a working tree git is asked.
+`VERSION` is the only place that states the version: pyproject.toml reads it from here. In a package, a file that the
+build adds contains the commit; in a working tree, git provides it.
 """
 
 import re
@@ -12,9 +12,9 @@ from typing import Final
 
 VERSION: Final = "0.1.0"
 
-#: Written by `make package` and by azd before it packages; the one line is what `git describe` prints.
+#: Written by `make package` and by azd before it packages; its only line is the output of `git describe`.
 COMMIT_FILE: Final = Path(__file__).with_name("commit.txt")
-#: Characters of a commit's hash that are shown; the same number everywhere, so that two clones show the same.
+#: Number of characters of a commit's hash in a version; fixed, so that all clones show the same.
 _SHOWN: Final = 12
 _ROOT: Final = Path(__file__).parents[2]
 #: The hash of the commit, with `-dirty` after it where a tracked file has changed since.
@@ -36,8 +36,8 @@ def with_commit(described: str) -> str:
 
     The version alone for any other text.
     """
-    found = re.fullmatch(r"([0-9a-f]{40})(?:-(dirty))?", described)
-    return ".".join(filter(None, (f"{VERSION}+{found[1][:_SHOWN]}", found[2]))) if found else VERSION
+    match = re.fullmatch(r"([0-9a-f]{40})(?:-(dirty))?", described)
+    return ".".join(filter(None, (f"{VERSION}+{match[1][:_SHOWN]}", match[2]))) if match else VERSION
 
 
 def _commit() -> str:
@@ -48,5 +48,5 @@ def _commit() -> str:
             DESCRIBE, cwd=_ROOT, capture_output=True, text=True, check=True, timeout=_PATIENCE_SECONDS
         )
     except (OSError, subprocess.SubprocessError):
-        return ""  # no git here, or a repository that belongs to somebody else
+        return ""  # git is not installed, or the repository has another owner
     return described.stdout.strip()
