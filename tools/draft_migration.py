@@ -1,4 +1,4 @@
-"""Drafts the next migration: what `shared/ledger/tables.py` has and the existing migrations do not create.
+"""Drafts the next migration: what `shared/ledger/tables/` has and the existing migrations do not create.
 
     python -m tools.draft_migration "unmatched responses"
 
@@ -38,7 +38,7 @@ def main() -> None:
     number = len(migrations.known_migrations("sqlite")) + 1
     for kind, statements in draft().items():
         if not statements:
-            sys.exit("Nothing to do: the migrations create everything in tables.py.")
+            sys.exit("Nothing to do: the migrations create everything in tables/.")
         path = FOLDER / f"{number:04}_{name}.{kind}.sql"
         path.write_text("\nGO\n\n".join(statements) + "\n", encoding="utf-8", newline="\n")
         print(f"Wrote {path}")

@@ -1,4 +1,4 @@
-"""The numbered migrations: they make what tables.py says, from every version, however often and at once."""
+"""The numbered migrations: they make what shared.ledger.tables says, from every version, however often and at once."""
 
 import os
 import re
@@ -50,7 +50,7 @@ from tools.draft_migration import DIALECTS, ddl
 ROOT = Path(__file__).parents[3]
 KNOWN = known_migrations("sqlite")
 HOW = (
-    "tables.py and the migrations differ. Do not edit a migration that was applied anywhere: "
+    "shared.ledger.tables and the migrations differ. Do not edit a migration that was applied anywhere: "
     '`python -m tools.draft_migration "what is new"` writes the next one for both databases; docs/how-to/migrate.md.'
 )
 #: The only statements of `*.mssql.sql` that sqlglot need not understand.
@@ -101,7 +101,7 @@ def shape(database: Database) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def wanted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """The tables of tables.py, as SQLite makes them without migrations."""
+    """The tables of shared.ledger.tables, as SQLite makes them without migrations."""
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('wanted') / 'wanted.sqlite'}", "RS_DB")
     with database.writing() as connection:
         metadata.create_all(connection)

@@ -1,0 +1,202 @@
+"""Tables of responses: their files, the rows on their way into RS_DB, what was loaded and what is compared."""
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Unicode,
+    UnicodeText,
+    UniqueConstraint,
+)
+
+from shared.database.types import UtcDateTime
+from shared.ledger.tables.base import Hash, Id, WallTime, metadata
+from shared.ledger.tables.broadcasts import broadcast
+
+#: One row a response file: a name, size and time of change on the SFTP site.
+response_file = Table(
+    "response_file",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Unicode(400), nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("modified", UtcDateTime, nullable=False),
+    Column("state", String(20), nullable=False),
+    #: Grows by one with every change. The default is for rows that code before migration 6 inserts.
+    Column("version", Integer, nullable=False, server_default="1"),
+    Column("sha256", String(64)),
+    Column("seen_at", UtcDateTime, nullable=False),
+    Column("gathered_at", UtcDateTime),
+    Column("loaded_at", UtcDateTime),
+    Column("due_at", UtcDateTime, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("rows_read", BigInteger),
+    Column("rows_loaded", BigInteger),
+    Column("rows_known", BigInteger),
+    Column("rows_rejected", BigInteger),
+    Column("rows_unmatched", BigInteger),
+    #: Rows loaded by message type, as JSON.
+    Column("by_type", UnicodeText),
+    Column("error_code", String(64)),
+    Column("error", Unicode(2000)),
+    #: The layout of the channels file that it is read by.
+    Column("layout", Unicode(100)),
+    #: Rounds in a row in which it could not be gathered, or its remote file not be put away, and why.
+    Column("left_rounds", Integer, nullable=False, server_default="0"),
+    Column("left_code", String(64)),
+    #: When the remote file was put away after its load: moved or removed.
+    Column("put_away_at", UtcDateTime),
+    #: When the kept file was removed after its time.
+    Column("removed_at", UtcDateTime),
+    UniqueConstraint("name", "size", "modified"),
+    Index(None, "state", "due_at"),
+)
+
+#: Every change of state of every response file; only ever appended to.
+response_file_history = Table(
+    "response_file_history",
+    metadata,
+    Column("id", Id, primary_key=True),
+    #: A seen file that changes on the site is replaced by another row, and its history goes with it.
+    Column("response_file_id", ForeignKey(response_file.c.id, ondelete="CASCADE"), nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("from_state", String(20)),
+    Column("to_state", String(20), nullable=False),
+    Column("owner", Unicode(100), nullable=False),
+    Column("note", Unicode(2000), nullable=False),
+)
+
+#: Rejected rows by reason, of a broadcast's delivery file or of a response file.
+reject_count = Table(
+    "reject_count",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("broadcast_id", ForeignKey(broadcast.c.id), index=True),
+    Column("response_file_id", ForeignKey(response_file.c.id), index=True),
+    Column("reason", String(64), nullable=False),
+    Column("rows", BigInteger, nullable=False),
+)
+
+#: Rows of a response file on their way into `Response`, or into a file for FERG.
+response_staging = Table(
+    "response_staging",
+    metadata,
+    Column("load_id", String(36), primary_key=True),
+    Column("line", BigInteger, primary_key=True, autoincrement=False),
+    Column("response_file_id", BigInteger, nullable=False, index=True),
+    Column("event_key", Hash, nullable=False),
+    #: Rank of the row among its equals in the file, and its place among the new rows of the file, from 1 without a
+    #: gap. Both are set when the file is whole, and only where the event is new.
+    Column("ordinal", Integer),
+    Column("place", BigInteger),
+    #: The broadcast that it found.
+    Column("broadcast_id", BigInteger),
+    Column("broadcast_key", Unicode(64), nullable=False),
+    Column("mailing_id", Unicode(64), nullable=False),
+    Column("email", Unicode(320), nullable=False),
+    Column("urn", Unicode(255), nullable=False),
+    Column("urn_hash", Hash),
+    Column("communication_key", Unicode(64), nullable=False),
+    Column("communication_key_hash", Hash),
+    Column("message_type", Unicode(50), nullable=False),
+    Column("event_time", UtcDateTime, nullable=False),
+    Column("delivery_date", UtcDateTime),
+    Column("click_url", Unicode(2000), nullable=False),
+    Column("click_date", UtcDateTime),
+    #: The same times as `Response` keeps them.
+    Column("event_wall", WallTime),
+    Column("delivery_wall", WallTime),
+    Column("click_wall", WallTime),
+    Column("details", UnicodeText, nullable=False),
+)
+
+#: The events that were taken over: key and ordinal (rule 6), and the row of `Response` that tells of it; 0 where events
+#: leave in files only.
+response_event = Table(
+    "response_event",
+    metadata,
+    Column("event_key", Hash, primary_key=True),
+    Column("ordinal", Integer, primary_key=True),
+    Column("response_id", BigInteger, nullable=False),
+)
+
+#: Rows of `Response` that have found no broadcast yet, and by what they can find one.
+unmatched_response = Table(
+    "unmatched_response",
+    metadata,
+    Column("response_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("response_file_id", BigInteger, nullable=False),
+    Column("broadcast_key", Unicode(64), nullable=False),
+    Column("mailing_id", Unicode(64), nullable=False),
+    Column("communication_key_hash", Hash),
+    Column("urn_hash", Hash),
+    Column("event_time", UtcDateTime, nullable=False),
+    Column("delivery_date", UtcDateTime),
+    Column("loaded_at", UtcDateTime, nullable=False, index=True),
+    #: When it last looked for its broadcast since it was loaded; NULL: it is to look.
+    Column("looked_at", UtcDateTime, index=True),
+    #: The broadcast that it found, within the transaction that removes the row.
+    Column("broadcast_id", BigInteger),
+)
+
+#: The broadcasts after whose last change of state the unmatched rows have looked again.
+matched_broadcast = Table(
+    "matched_broadcast",
+    metadata,
+    Column("broadcast_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("state", String(20), nullable=False),
+)
+
+#: Files for FERG: of the response file they are made of, the new rows stay in `response_staging` until they are put.
+ferg_file = Table(
+    "ferg_file",
+    metadata,
+    Column("response_file_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("load_id", String(36), nullable=False),
+    Column("name", Unicode(400), nullable=False),
+    #: Names of its further columns, as JSON.
+    Column("columns", UnicodeText, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("made_at", UtcDateTime, nullable=False),
+    Column("put_at", UtcDateTime, index=True),
+)
+
+#: Responses that were loaded and have found their broadcast, by message type.
+response_count = Table(
+    "response_count",
+    metadata,
+    Column("broadcast_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("message_type", Unicode(50), primary_key=True),
+    Column("rows", BigInteger, nullable=False),
+)
+
+#: Broadcasts whose responses are compared with the report of their Smart Campaign.
+report_comparison = Table(
+    "report_comparison",
+    metadata,
+    Column("broadcast_id", BigInteger, primary_key=True, autoincrement=False),
+    #: When it is to be compared: set by a load of its responses, and by a comparison that failed or found a gap that is
+    #: new or grows; NULL: it is not.
+    Column("due_at", UtcDateTime, index=True),
+    Column("compared_at", UtcDateTime),
+    #: Of the last comparison, if it failed.
+    Column("error_code", String(64)),
+)
+
+#: How far the responses of a broadcast are behind the report, by message type.
+report_gap = Table(
+    "report_gap",
+    metadata,
+    Column("broadcast_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("message_type", String(50), primary_key=True),
+    Column("reported", BigInteger, nullable=False),
+    Column("loaded", BigInteger, nullable=False),
+    #: Days in a row on which the gap had grown; when that was last looked at, and the gap then.
+    Column("grown", Integer, nullable=False),
+    Column("judged_at", UtcDateTime),
+    Column("judged_gap", BigInteger),
+)
