@@ -223,7 +223,7 @@ def _bulk_load(settings: Settings, database: Database, container: Staging) -> Bu
 def _find_ferg_files(settings: Settings, locations: Locations) -> FergFiles | None:
     if settings.ferg_files is None:
         return None
-    return FergFiles.with_parameters(
+    return FergFiles(
         locations.get(settings.ferg_files).write,
         delimiter=settings.ferg_delimiter,
         encloser=settings.ferg_encloser,

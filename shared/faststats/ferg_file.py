@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import batched
-from typing import Any, Final, Self
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
@@ -45,37 +45,33 @@ class FergFiles:
 
     Args:
         deliver: writes a file, by name and content, where its parameter FTPURL looks, and replaces one of this name.
-        layout: how it reads files: delimiter, quote, the first date format, and the zone of local times.
+        delimiter: its parameter DELIMITER.
+        encloser: its parameter ENCLOSER.
+        date_format: its parameter DATEFORMAT.
+        zone: the time zone of local times.
+
+    Raises:
+        SettingsInvalid: the parameters cannot be used.
     """
 
-    def __init__(self, deliver: Callable[[str, Iterable[bytes]], None], layout: ResponseLayout) -> None:
-        self._deliver = deliver
-        self._layout = layout
-        self._date = _date_writer(layout.date_formats[0], ZoneInfo(layout.time_zone))
-
-    @classmethod
-    def with_parameters(
-        cls,
+    def __init__(
+        self,
         deliver: Callable[[str, Iterable[bytes]], None],
         *,
         delimiter: str,
         encloser: str,
         date_format: str,
         zone: str,
-    ) -> Self:
-        """Files by FERG's parameters DELIMITER, ENCLOSER and DATEFORMAT, with local times of a zone.
-
-        Raises:
-            SettingsInvalid: the parameters cannot be used.
-        """
+    ) -> None:
+        self._deliver = deliver
         try:
-            layout = ResponseLayout.model_validate(
+            self._layout = ResponseLayout.model_validate(
                 {"DELIMITER": delimiter, "ENCLOSER": encloser, "DATEFORMAT": date_format, "LOCALTIMEZONE": zone}
             )
-            return cls(deliver, layout)
         except ValidationError as error:
             reason = f"FERG_DELIMITER, FERG_ENCLOSER or FERG_DATE_FORMAT: {problems(error)}"
             raise SettingsInvalid(reason=reason) from None
+        self._date = _date_writer(self._layout.date_formats[0], ZoneInfo(zone))
 
     def deliver(self, name: str, columns: Sequence[str], rows: Iterable[Row[Any]]) -> None:
         """Write a file.

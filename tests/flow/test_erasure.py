@@ -353,9 +353,7 @@ def test_nothing_is_changed_while_a_file_for_ferg_with_them_is_to_be_put(flow: F
     with pytest.raises(ErasureUnderWay, match="1 files for FERG"):
         erase(flow.bridge, GivenBy.URN, "u1", operator="operator test")
     location = flow.bridge.locations.get(str(tmp_path))
-    ferg = FergFiles.with_parameters(
-        location.write, delimiter="TAB", encloser="NONE", date_format="dd.MM.yyyy HH:mm", zone="UTC"
-    )
+    ferg = FergFiles(location.write, delimiter="TAB", encloser="NONE", date_format="dd.MM.yyyy HH:mm", zone="UTC")
     assert deliver_ferg_files(flow.bridge.ledger, ferg) == 1
     assert erased(flow, Somebody("u1", "", ""))["responses"] == (1, 1)
 

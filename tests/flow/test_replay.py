@@ -284,7 +284,7 @@ def test_a_replay_that_is_interrupted_is_finished_by_the_next_load(
 def test_rows_of_a_replay_leave_in_a_file_of_their_own_for_ferg(flow: Flow, tmp_path: Path) -> None:
     flow.set(responses_to="files")
     bridge, left = flow.bridge, dict[str, bytes]()
-    ferg = FergFiles.with_parameters(
+    ferg = FergFiles(
         lambda name, chunks: left.update({name: b"".join(chunks)}),
         delimiter="TAB",
         encloser="NONE",

@@ -267,7 +267,7 @@ def _leave_in_files(flow: Flow) -> None:
         record_load(connection, file, one, {}, owner=OWNER, keep_new=True, now=flow.clock.now())
     left: dict[str, bytes] = {}
     usual = {"delimiter": "TAB", "encloser": "DOUBLEQUOTE", "date_format": "dd.MM.yyyy HH:mm:ss", "zone": "UTC"}
-    ferg = FergFiles.with_parameters(lambda name, chunks: left.update({name: b"".join(chunks)}), **usual)
+    ferg = FergFiles(lambda name, chunks: left.update({name: b"".join(chunks)}), **usual)
     assert deliver_ferg_files(ledger, ferg) == 1
     assert b"HardBounce" in left[ferg_files.name_of(file, "ferg")]
 

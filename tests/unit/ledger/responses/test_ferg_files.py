@@ -53,7 +53,7 @@ class Kept:
 
 def ferg(place: Kept, **parameters: str) -> FergFiles:
     usual = {"delimiter": "TAB", "encloser": "DOUBLEQUOTE", "date_format": "dd.MM.yyyy HH:mm:ss", "zone": ZONE.key}
-    return FergFiles.with_parameters(place.put, **usual | parameters)
+    return FergFiles(place.put, **usual | parameters)
 
 
 def load(
