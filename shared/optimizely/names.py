@@ -48,9 +48,8 @@ class Names:
 
     def lists(self) -> list[tuple[int, str]]:
         """Every recipient list that has a name: id and list name."""
-        return sorted(
-            ((listed.id, listed.name) for listed in self._rest.select_recipient_lists() if listed.name), key=_by_name
-        )
+        named = ((listed.id, listed.name) for listed in self._rest.select_recipient_lists() if listed.name)
+        return sorted(named, key=lambda entry: (entry[1].casefold(), entry[0]))
 
     def messages(self) -> list[SourceMessage]:
         """Every message that a broadcast can name."""
@@ -114,7 +113,3 @@ class Names:
             for message in campaign.messages
             if name is None or message.name == name
         ]
-
-
-def _by_name(entry: tuple[int, str]) -> tuple[str, int]:
-    return entry[1].casefold(), entry[0]

@@ -20,7 +20,7 @@ from shared.faststats.delivery_file import DeliveryFile
 from shared.files.reject_file import RejectFile
 from shared.ledger import recipients
 from shared.ledger.suppressions import Suppressions
-from shared.optimizely.lists.csv_file import ListRows
+from shared.optimizely.lists.plan import ListRows
 from shared.rejects import RejectReason
 from shared.steps.broadcast_step import BroadcastStep
 from shared.steps.delivery_source import open_delivery_file

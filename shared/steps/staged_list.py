@@ -9,11 +9,11 @@ from typing import Final
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast, RouteKind, RowCounts
 from shared.faststats.delivery_file import DeliveryFile
-from shared.optimizely.lists.csv_file import CsvRows, ListRows
+from shared.optimizely.lists.csv_file import CsvRows
 from shared.optimizely.lists.exported_columns import plan_export
 from shared.optimizely.lists.fields import plan_columns
 from shared.optimizely.lists.json_chunks import JsonRows
-from shared.optimizely.lists.plan import ListPlan
+from shared.optimizely.lists.plan import ListPlan, ListRows
 from shared.optimizely.lists.reader import StagedRow, read_csv_rows, read_json_rows
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
 from shared.storage import blob_names

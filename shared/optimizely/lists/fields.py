@@ -7,7 +7,8 @@ the only limit is `LONGEST_VALUE`, which the delivery file checks.
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
-from typing import Final, Protocol
+from functools import partial
+from typing import Final
 
 from shared.config.header_names import loose_name
 from shared.errors import (
@@ -19,6 +20,7 @@ from shared.errors import (
     RequiredFieldMissing,
 )
 from shared.optimizely.lists.plan import Column, ListPlan, find_position
+from shared.optimizely.rest.answers import RecipientListField
 
 #: List fields of the key columns, unless the channel maps these to others.
 EMAIL, URN, COMMUNICATION_KEY = "Email", "Urn", "CommunicationKey"
@@ -37,34 +39,10 @@ _TIMESTAMP: Final = re.compile(rf"{_DATE.pattern}[T ][0-9]{{2}}:[0-9]{{2}}(?::[0
 _BOOLEAN: Final = frozenset({"true", "false", "0", "1"})
 
 
-class ListField(Protocol):
-    """A field of a recipient list, as REST describes it."""
-
-    @property
-    def internal_name(self) -> str:
-        """Its name in files."""
-        ...
-
-    @property
-    def display_name(self) -> str:
-        """Its name in the user interface."""
-        ...
-
-    @property
-    def type(self) -> str:
-        """LONG, INTEGER, SHORT, STRING, TEXT, FLOAT, DECIMAL, DATE, TIMESTAMP or BOOLEAN."""
-        ...
-
-    @property
-    def required(self) -> bool:
-        """Whether every recipient must have it."""
-        ...
-
-
 class _Fields:
     """The fields of a list by name: the exact internal name, else the loose internal name, else the display name."""
 
-    def __init__(self, fields: Sequence[ListField], list_name: str) -> None:
+    def __init__(self, fields: Sequence[RecipientListField], list_name: str) -> None:
         system = set(map(loose_name, _SYSTEM_FIELDS))
         self.writable = [field for field in fields if loose_name(field.internal_name) not in system]
         self.list_name = list_name
@@ -73,10 +51,10 @@ class _Fields:
         self._by_name.pop("", None)
         self._by_internal_name = {field.internal_name: field for field in self.writable}
 
-    def find(self, name: str) -> ListField | None:
+    def find(self, name: str) -> RecipientListField | None:
         return self._by_internal_name.get(name) or self._by_name.get(loose_name(name))
 
-    def ambiguous(self, field: ListField) -> FieldMapAmbiguous:
+    def ambiguous(self, field: RecipientListField) -> FieldMapAmbiguous:
         return FieldMapAmbiguous(list=self.list_name, reason=f"two columns for the field {field.internal_name}")
 
 
@@ -86,7 +64,7 @@ def plan_columns(  # noqa: PLR0913 - a plan depends on a delivery file, a list a
     urn: int,
     email: int,
     communication_key: int,
-    fields: Sequence[ListField],
+    fields: Sequence[RecipientListField],
     list_name: str,
     fixed: Mapping[str, str],
     extra: Mapping[str, str] | None = None,
@@ -158,9 +136,9 @@ def plan_columns(  # noqa: PLR0913 - a plan depends on a delivery file, a list a
 # Parts of a plan: columns of the list file by the internal name of their field
 
 
-def _mapped(columns: Sequence[str], field_map: Mapping[str, str], known: _Fields) -> dict[int, ListField]:
+def _mapped(columns: Sequence[str], field_map: Mapping[str, str], known: _Fields) -> dict[int, RecipientListField]:
     """The fields that the channel's map assigns to columns, by position of the column."""
-    mapped: dict[int, ListField] = {}
+    mapped: dict[int, RecipientListField] = {}
     for column, name in field_map.items():
         position = find_position(columns, column)
         if position is None:
@@ -176,7 +154,7 @@ def _mapped(columns: Sequence[str], field_map: Mapping[str, str], known: _Fields
     return mapped
 
 
-def _keys(keys: Mapping[str, int], mapped: Mapping[int, ListField], known: _Fields) -> dict[str, Column]:
+def _keys(keys: Mapping[str, int], mapped: Mapping[int, RecipientListField], known: _Fields) -> dict[str, Column]:
     planned: dict[str, Column] = {}
     for key, position in keys.items():
         field = mapped.get(position) or known.find(key)
@@ -216,7 +194,7 @@ def _extras(extra: Mapping[str, str], first: int, planned: Mapping[str, Column],
 
 
 def _others(
-    columns: Sequence[str], keys: set[int], mapped: Mapping[int, ListField], used: set[str], known: _Fields
+    columns: Sequence[str], keys: set[int], mapped: Mapping[int, RecipientListField], used: set[str], known: _Fields
 ) -> tuple[dict[str, Column], list[str]]:
     """The columns other than keys, and the names of those without a field."""
     others: dict[str, Column] = {}
@@ -285,15 +263,7 @@ def _decimal(value: str) -> str | None:
     return text.replace(",", ".")
 
 
-def _date(value: str) -> str | None:
-    return _iso(value, _DATE, date.fromisoformat)
-
-
-def _timestamp(value: str) -> str | None:
-    return _iso(value, _TIMESTAMP, datetime.fromisoformat)
-
-
-def _iso(text: str, pattern: re.Pattern[str], parse: Callable[[str], date]) -> str | None:
+def _iso(text: str, *, pattern: re.Pattern[str], parse: Callable[[str], date]) -> str | None:
     if not text:
         return text
     if not pattern.fullmatch(text):
@@ -312,7 +282,7 @@ def _boolean(value: str) -> str | None:
 _CONVERTERS: Final[dict[str, Callable[[str], str | None]]] = {
     "FLOAT": _decimal,
     "DECIMAL": _decimal,
-    "DATE": _date,
-    "TIMESTAMP": _timestamp,
+    "DATE": partial(_iso, pattern=_DATE, parse=date.fromisoformat),
+    "TIMESTAMP": partial(_iso, pattern=_TIMESTAMP, parse=datetime.fromisoformat),
     "BOOLEAN": _boolean,
 }

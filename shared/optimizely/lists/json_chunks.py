@@ -7,50 +7,30 @@ its id is the address, which is also in the data.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import batched
 from json import JSONEncoder
-from typing import Final
+from typing import Final, override
 
 from shared.files.encodings import byte_lines
-from shared.optimizely.lists.plan import ListPlan
+from shared.optimizely.lists.plan import ListRows
 from shared.rejects import RejectReason
 
 _JSON: Final = JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
-class JsonRows:
+class JsonRows(ListRows):
     """The recipients of a sending batch, each a JSON object in UTF-8 and a line feed.
 
     Rows are refused as by `ListPlan.row`, and with `not-encodable` if a value is not Unicode text.
-
-    Args:
-        plan: the fields.
     """
 
-    def __init__(self, plan: ListPlan) -> None:
-        self._plan = plan
-
-    def header(self) -> bytes:
-        """Nothing: every recipient names its fields."""
-        return b""
-
-    def encode(self, values: Sequence[str]) -> bytes | RejectReason:
-        """One recipient."""
-        cells = self._plan.row(values)
-        if not isinstance(cells, list):
-            return cells
+    @override
+    def _encoded(self, cells: Sequence[str]) -> bytes | RejectReason:
         data = dict(zip(self._plan.columns, cells, strict=True))
         try:
             return (_JSON.encode({"id": cells[self._plan.address], "data": data}) + "\n").encode()
         except UnicodeEncodeError:
             return RejectReason.NOT_ENCODABLE
-
-    def pack(self, rows: bytes) -> bytes:
-        """The recipients unchanged."""
-        return rows
-
-    def finish(self) -> bytes:
-        """Nothing."""
-        return b""
 
 
 def batch_chunks(content: Iterable[bytes], rows_per_chunk: int) -> Iterator[tuple[str, list[bytes]]]:
@@ -64,17 +44,8 @@ def batch_chunks(content: Iterable[bytes], rows_per_chunk: int) -> Iterator[tupl
         The name of a chunk (`rows-00000001-00001000`), which depends only on the file and `rows_per_chunk`, and its
         recipients, each a JSON object.
     """
-    chunk: list[bytes] = []
     first = 1
-    for recipient in byte_lines(content):
-        chunk.append(recipient)
-        if len(chunk) == rows_per_chunk:
-            yield _chunk_name(first, len(chunk)), chunk
-            first += len(chunk)
-            chunk = []
-    if chunk:
-        yield _chunk_name(first, len(chunk)), chunk
-
-
-def _chunk_name(first: int, rows: int) -> str:
-    return f"rows-{first:08}-{first + rows - 1:08}"
+    for chunk in batched(byte_lines(content), rows_per_chunk, strict=False):
+        last = first + len(chunk) - 1
+        yield f"rows-{first:08}-{last:08}", list(chunk)
+        first = last + 1

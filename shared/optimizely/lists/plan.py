@@ -1,5 +1,6 @@
 """How rows of a delivery file are written as rows of a list, or of an exported file."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
@@ -86,6 +87,37 @@ class ListPlan:
                 return RejectReason.FIELD_MISSING, name
             cells[index] = written
         return None
+
+
+class ListRows(ABC):
+    """Writes the rows of a list: `header`; `encode` for each row, `pack` for the accepted ones; `finish`."""
+
+    def __init__(self, plan: ListPlan) -> None:
+        self._plan = plan
+
+    def header(self) -> bytes:
+        """The bytes before the first row; they are packed like rows.
+
+        Raises:
+            ListFileColumnsWrong: the layout cannot express the name of a column.
+        """
+        return b""
+
+    def encode(self, values: Sequence[str]) -> bytes | RejectReason:
+        """The row for a valid row of the delivery file, as for `ListPlan.row`; or why it cannot be written."""
+        cells = self._plan.row(values)
+        return self._encoded(cells) if isinstance(cells, list) else cells
+
+    @abstractmethod
+    def _encoded(self, cells: Sequence[str]) -> bytes | RejectReason: ...
+
+    def pack(self, rows: bytes) -> bytes:
+        """The bytes to store for the header or rows, in order; may be empty and come with later ones."""
+        return rows
+
+    def finish(self) -> bytes:
+        """The last bytes to store; call once, after the last row."""
+        return b""
 
 
 def find_position(columns: Sequence[str], name: str) -> int | None:

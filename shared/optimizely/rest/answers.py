@@ -18,22 +18,14 @@ def _utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-def _none_to_text(value: object) -> object:
-    return "" if value is None else value
+def _null_is(default: object) -> BeforeValidator:
+    return BeforeValidator(lambda value: default if value is None else value)
 
 
 def _first_text(value: object) -> str:
     if isinstance(value, Mapping):
         value = next(iter(value.values()), "")
     return value if isinstance(value, str) else ""
-
-
-def _none_to_list(value: object) -> object:
-    return [] if value is None else value
-
-
-def _none_to_false(value: object) -> object:
-    return False if value is None else value
 
 
 def _length(value: object) -> object:
@@ -59,7 +51,7 @@ _Id = Annotated[int, Field(ge=0, lt=2**63)]
 _Count = Annotated[int, Field(ge=0)]
 _Time = Annotated[AwareDatetime, AfterValidator(_utc)]
 # An object without a name can still be listed; a search by name never finds it.
-_Text = Annotated[str, BeforeValidator(_none_to_text)]
+_Text = Annotated[str, _null_is("")]
 
 
 class Answer:
@@ -134,11 +126,11 @@ class SmartCampaign(Answer):
     #: The recipient lists it sends to; empty in a summary.
     recipient_list_ids: Annotated[
         tuple[_Id, ...],
-        BeforeValidator(_none_to_list),
+        _null_is([]),
         Field(validation_alias=AliasPath("recipientLists", "recipientListIds")),
     ] = ()
     #: Its messages; empty in a summary.
-    messages: Annotated[tuple[Message, ...], BeforeValidator(_none_to_list)] = ()
+    messages: Annotated[tuple[Message, ...], _null_is([])] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +160,7 @@ class ConfiguredJob(Answer):
     """A scheduled job, as Administration > Scheduled Jobs lists it."""
 
     name: _Text = ""
-    triggers: Annotated[tuple[JobTrigger, ...], BeforeValidator(_none_to_list)] = ()
+    triggers: Annotated[tuple[JobTrigger, ...], _null_is([])] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +183,7 @@ class RecipientListsNode(Answer):
 
     node_id: _Text = ""
     successor_node_id: _Text = ""
-    recipient_list_ids: Annotated[tuple[_Id, ...], BeforeValidator(_none_to_list)] = ()
+    recipient_list_ids: Annotated[tuple[_Id, ...], _null_is([])] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +193,7 @@ class WaitNode(Answer):
     node_id: _Text = ""
     successor_node_id: _Text = ""
     scheduled_at: _Time | None = None
-    scheduled_after_recipient_import: Annotated[bool, BeforeValidator(_none_to_false)] = False
+    scheduled_after_recipient_import: Annotated[bool, _null_is(default=False)] = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,7 +237,7 @@ class SendingBatch(Answer):
     recipient_list_id: _Id
     tag: _Text = ""
     #: Names of its chunks.
-    chunks: Annotated[tuple[str, ...], BeforeValidator(_none_to_list)] = ()
+    chunks: Annotated[tuple[str, ...], _null_is([])] = ()
     #: initiated, has_recipients, sent or invalid.
     state: str
 
@@ -305,7 +297,7 @@ class Page[Element](Answer):
     """A page of a collection."""
 
     elements: tuple[Element, ...]
-    links: Annotated[tuple[Link, ...], BeforeValidator(_none_to_list)] = ()
+    links: Annotated[tuple[Link, ...], _null_is([])] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

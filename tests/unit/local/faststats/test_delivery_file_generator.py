@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,23 +16,16 @@ from shared.faststats.delivery_file import DeliveryFile
 from shared.optimizely.lists.fields import plan_columns
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
 from tests.builders import make_request
+from tests.unit.optimizely.lists.rows import list_field
 
 REQUEST = make_request(delivery_file="file.txt", urn_column="Kunden ID")
 TYPES = {"CustomerSince": "DATE", "LoyaltyPoints": "INTEGER"}
 
 
-@dataclass(frozen=True)
-class Field:
-    internal_name: str
-    display_name: str = ""
-    required: bool = False
-
-    @property
-    def type(self) -> str:
-        return TYPES.get(self.internal_name, "STRING")
-
-
-FIELDS = [Field(name.replace(" ", "")) for name in (*HEADER[1:], "Urn", "BroadcastKey")]
+FIELDS = [
+    list_field(name, TYPES.get(name, "STRING"))
+    for name in (*(name.replace(" ", "") for name in HEADER[1:]), "Urn", "BroadcastKey")
+]
 
 
 def found_in(path: Path) -> GeneratedFile:

@@ -4,7 +4,6 @@ import codecs
 import csv
 import gzip
 import io
-import re
 from collections.abc import Sequence
 from typing import Literal
 
@@ -14,9 +13,9 @@ from hypothesis import strategies as st
 
 from shared.config.channels import ListFileLayout
 from shared.errors import ListFileColumnsWrong
-from shared.optimizely.lists.csv_file import CsvRows, list_file_name
+from shared.optimizely.lists.csv_file import CsvRows
 from shared.rejects import RejectReason
-from tests.unit.optimizely.lists.rows import KEY_VALUES, Field, plan, plan_of_texts
+from tests.unit.optimizely.lists.rows import KEY_VALUES, list_field, plan, plan_of_texts
 
 type Encoding = Literal["utf-8", "utf-8-sig", "utf-16", "windows-1252", "iso-8859-1", "iso-8859-15"]
 
@@ -46,7 +45,7 @@ def layouts(draw: st.DrawFn) -> ListFileLayout:
 
 def line(value: str, layout: ListFileLayout, name: str = "F0") -> bytes | RejectReason:
     """The line of a recipient with this value in a text field."""
-    return CsvRows(plan([name], [Field(name)]), layout).encode([*KEY_VALUES, value])
+    return CsvRows(plan([name], [list_field(name)]), layout).encode([*KEY_VALUES, value])
 
 
 def read_back(content: bytes, layout: ListFileLayout) -> list[list[str]]:
@@ -130,7 +129,7 @@ def test_the_byte_order_mark_is_written_once_at_the_beginning(encoding: Encoding
 
 
 def test_a_row_that_does_not_fit_its_list_is_refused_before_its_layout_is_checked() -> None:
-    rows = CsvRows(plan(["Points"], [Field("Points", "LONG")]), ListFileLayout(quote=""))
+    rows = CsvRows(plan(["Points"], [list_field("Points", "LONG")]), ListFileLayout(quote=""))
     assert rows.encode([*KEY_VALUES, "a;b"]) is RejectReason.FIELD_TYPE
 
 
@@ -140,7 +139,7 @@ def test_a_row_that_does_not_fit_its_list_is_refused_before_its_layout_is_checke
 )
 def test_names_of_columns_that_the_layout_cannot_express_are_refused(name: str, layout: ListFileLayout) -> None:
     with pytest.raises(ListFileColumnsWrong, match="the layout cannot express one of their names"):
-        CsvRows(plan([name], [Field(name)]), layout).header()
+        CsvRows(plan([name], [list_field(name)]), layout).header()
 
 
 def test_the_same_lines_give_the_same_gzip_file() -> None:
@@ -183,56 +182,3 @@ def test_every_value_is_readable_or_its_row_is_refused(layout: ListFileLayout, r
     header, *recipients_read = read_back(content + rows.finish(), layout)
     assert header[:4] == ["Email", "Urn", "CommunicationKey", "BroadcastKey"]
     assert recipients_read == expected
-
-
-# Names
-
-
-def test_a_name_follows_its_pattern() -> None:
-    assert (
-        list_file_name(
-            "{list_id}_{broadcast}.csv", list_id=12, list_name="Kunden", broadcast_key="J1-ab", delivery_file="x.txt"
-        )
-        == "12_J1-ab.csv"
-    )
-    assert (
-        list_file_name(
-            "{mailing}.{list}-{broadcast}-{delivery_file}.csv.gz",
-            list_id=12,
-            list_name="Kunden / Nord 1.0",
-            broadcast_key="J1-ab",
-            delivery_file="PowerShell_Kunden & Co.txt.converted",
-            mailing_id=77,
-        )
-        == "77.Kunden___Nord_1.0-J1-ab-PowerShell_Kunden___Co.csv.gz"
-    )
-
-
-@pytest.mark.parametrize(
-    ("list_name", "name"),
-    [
-        ("../../etc", "_.._.._etc.J1.csv"),
-        ("-rf", "_-rf.J1.csv"),
-        ("{broadcast}", "_broadcast_.J1.csv"),
-        ("", "_.J1.csv"),
-    ],
-)
-def test_a_list_name_cannot_make_a_name_dangerous(list_name: str, name: str) -> None:
-    assert (
-        list_file_name("{list}.{broadcast}.csv", list_id=1, list_name=list_name, broadcast_key="J1", delivery_file="x")
-        == name
-    )
-
-
-@given(
-    st.sampled_from(
-        ["{list}{broadcast}", "{mailing}-{broadcast}", "{delivery_file}{broadcast}", ".{broadcast}{list}.gz"]
-    ),
-    ANY_TEXT,
-)
-def test_every_name_is_safe(pattern: str, list_name: str) -> None:
-    name = list_file_name(
-        pattern, list_id=1, list_name=list_name * 50, broadcast_key="J1-0123abcd", delivery_file=list_name
-    )
-    assert re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]*", name)
-    assert len(name) <= 255

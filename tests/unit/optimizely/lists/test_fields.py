@@ -17,15 +17,16 @@ from shared.errors import (
     RequiredFieldMissing,
 )
 from shared.optimizely.lists.fields import plan_columns
+from shared.optimizely.rest.answers import RecipientListField
 from shared.rejects import RejectReason
-from tests.unit.optimizely.lists.rows import KEY_COLUMNS, KEY_VALUES, KEYS, Field, plan
+from tests.unit.optimizely.lists.rows import KEY_COLUMNS, KEY_VALUES, KEYS, list_field, plan
 
 KEY_FIELDS = ("Email", "Urn", "CommunicationKey", "BroadcastKey")
 
 
 def written(kind: str, value: str, *, required: bool = False) -> str | RejectReason:
     """The result for a value in a field of this type."""
-    row = plan(["Field"], [Field("Field", kind, required)]).row([*KEY_VALUES, value])
+    row = plan(["Field"], [list_field("Field", kind, required=required)]).row([*KEY_VALUES, value])
     return row[-1] if isinstance(row, list) else row
 
 
@@ -40,36 +41,36 @@ def test_keys_have_their_fields_and_the_broadcast_key_is_in_every_row() -> None:
 
 
 @pytest.mark.parametrize("column", ["FirstName", "First Name", "first_name", " FIRST-NAME "])
-@pytest.mark.parametrize("field", [Field("FirstName"), Field("f1", display_name="First name")])
-def test_a_column_is_matched_by_its_name(column: str, field: Field) -> None:
+@pytest.mark.parametrize("field", [list_field("FirstName"), list_field("f1", display_name="First name")])
+def test_a_column_is_matched_by_its_name(column: str, field: RecipientListField) -> None:
     made = plan([column], [field])
     assert made.columns[-1] == field.internal_name
     assert made.left_out == ()
 
 
 def test_an_internal_name_has_precedence_over_a_display_name() -> None:
-    assert plan(["City"], [Field("City"), Field("Town", display_name="City")]).columns[-1] == "City"
+    assert plan(["City"], [list_field("City"), list_field("Town", display_name="City")]).columns[-1] == "City"
 
 
 def test_an_exact_name_has_precedence_over_a_loose_one() -> None:
-    fields = [Field("first_name"), Field("FirstName")]
+    fields = [list_field("first_name"), list_field("FirstName")]
     assert plan(["FirstName", "first_name"], fields).columns == (*KEY_FIELDS, "FirstName", "first_name")
 
 
 def test_columns_without_a_field_are_left_out_and_reported() -> None:
-    made = plan(["Secret", "City"], [Field("City"), Field("Empty")])
+    made = plan(["Secret", "City"], [list_field("City"), list_field("Empty")])
     assert made.left_out == ("Secret",)
     assert made.row([*KEY_VALUES, "s", "Köln"]) == ["anna@example.org", "1", "k1", "J1-ab", "Köln"]
 
 
 def test_a_second_column_of_a_field_is_left_out() -> None:
-    made = plan(["City", "CITY", "Urn", "BroadcastKey"], [Field("City")])
+    made = plan(["City", "CITY", "Urn", "BroadcastKey"], [list_field("City")])
     assert made.left_out == ("CITY", "Urn", "BroadcastKey")
 
 
 @pytest.mark.parametrize("name", ["created", "modified", "bmOptinFinishedDate"])
 def test_system_fields_are_not_written(name: str) -> None:
-    made = plan([name], [Field(name, "TIMESTAMP", required=True)])
+    made = plan([name], [list_field(name, "TIMESTAMP", required=True)])
     assert made.left_out == (name,)
 
 
@@ -95,7 +96,7 @@ def test_a_list_without_a_key_field_is_refused(missing: str) -> None:
 
 def test_a_required_field_without_a_column_is_refused() -> None:
     with pytest.raises(RequiredFieldMissing) as caught:
-        plan(["City"], [Field("City"), Field("Country", required=True)])
+        plan(["City"], [list_field("City"), list_field("Country", required=True)])
     assert caught.value.fields() == {"list": "Customers", "field": "Country"}
 
 
@@ -104,23 +105,23 @@ def test_a_required_field_without_a_column_is_refused() -> None:
 
 def test_a_fixed_field_must_be_able_to_hold_its_value() -> None:
     with pytest.raises(ListFieldMissing, match="no field for BroadcastKey that accepts 'J1-ab'"):
-        plan(keys=[*KEYS[:3], Field("BroadcastKey", "LONG")])
+        plan(keys=[*KEYS[:3], list_field("BroadcastKey", "LONG")])
 
 
 def test_several_fields_can_be_fixed() -> None:
-    made = plan(["City"], [Field("City"), Field("Wave", "LONG")], fixed={"BroadcastKey": "J1", "wave": "77"})
+    made = plan(["City"], [list_field("City"), list_field("Wave", "LONG")], fixed={"BroadcastKey": "J1", "wave": "77"})
     assert made.columns == (*KEY_FIELDS, "Wave", "City")
     assert made.row([*KEY_VALUES, "Köln"]) == ["anna@example.org", "1", "k1", "J1", "77", "Köln"]
 
 
 def test_an_extra_column_needs_no_field_and_is_the_last() -> None:
-    made = plan(["City"], [Field("City")], extra={"MailingId": "4711"})
+    made = plan(["City"], [list_field("City")], extra={"MailingId": "4711"})
     assert made.columns == (*KEY_FIELDS, "City", "MailingId")
     assert made.row([*KEY_VALUES, "Köln"]) == ["anna@example.org", "1", "k1", "J1-ab", "Köln", "4711"]
 
 
 def test_an_extra_column_fills_the_field_of_its_name() -> None:
-    made = plan(["Mailing ID"], [Field("mailingid", "LONG", required=True)], extra={"MailingId": "4711"})
+    made = plan(["Mailing ID"], [list_field("mailingid", "LONG", required=True)], extra={"MailingId": "4711"})
     assert made.columns == (*KEY_FIELDS, "MailingId")
     assert made.left_out == ("Mailing ID",)
     assert made.row([*KEY_VALUES, "no number"]) == ["anna@example.org", "1", "k1", "J1-ab", "4711"]
@@ -137,37 +138,37 @@ def test_an_extra_column_cannot_be_a_key() -> None:
 @pytest.mark.parametrize("column", ["Ort", " ORT"])
 @pytest.mark.parametrize("field", ["City", "city", "Wohn-Ort"])
 def test_a_mapped_column_goes_to_the_field_of_the_map(column: str, field: str) -> None:
-    made = plan(["Ort"], [Field("City", display_name="Wohnort"), Field("Ort")], field_map={column: field})
+    made = plan(["Ort"], [list_field("City", display_name="Wohnort"), list_field("Ort")], field_map={column: field})
     assert made.columns == (*KEY_FIELDS, "City")
 
 
 def test_a_mapped_column_has_precedence_over_one_with_the_name_of_the_field() -> None:
-    made = plan(["City", "Ort"], [Field("City")], field_map={"Ort": "City"})
+    made = plan(["City", "Ort"], [list_field("City")], field_map={"Ort": "City"})
     assert made.left_out == ("City",)
     assert made.row([*KEY_VALUES, "Berlin", "Köln"]) == ["anna@example.org", "1", "k1", "J1-ab", "Köln"]
 
 
 def test_the_map_prefers_the_column_with_the_exact_name() -> None:
-    made = plan(["first_name", "First Name"], [Field("Vorname")], field_map={"First Name": "Vorname"})
+    made = plan(["first_name", "First Name"], [list_field("Vorname")], field_map={"First Name": "Vorname"})
     assert made.left_out == ("first_name",)
 
 
 @pytest.mark.parametrize("column", KEY_COLUMNS)
 def test_a_key_column_can_go_to_another_field(column: str) -> None:
     default = dict(zip(KEY_COLUMNS, ("Urn", "Email", "CommunicationKey"), strict=True))[column]
-    keys = [Field("other") if field.internal_name == default else field for field in KEYS]
+    keys = [list_field("other") if field.internal_name == default else field for field in KEYS]
     made = plan(keys=keys, field_map={column: "other"})
     assert made.columns == tuple("other" if name == default else name for name in KEY_FIELDS)
     assert made.row(KEY_VALUES) == ["anna@example.org", "1", "k1", "J1-ab"]
 
 
 def test_the_address_is_known_where_it_goes_to_another_field() -> None:
-    made = plan(["City"], [Field("City"), Field("mail")], keys=KEYS[1:], field_map={"Email": "mail"})
+    made = plan(["City"], [list_field("City"), list_field("mail")], keys=KEYS[1:], field_map={"Email": "mail"})
     assert made.columns[made.address] == "mail"
 
 
 def test_the_field_of_a_key_is_free_when_its_column_is_mapped_elsewhere() -> None:
-    made = plan(["Second"], [Field("mail")], field_map={"Email": "mail", "Second": "Email"})
+    made = plan(["Second"], [list_field("mail")], field_map={"Email": "mail", "Second": "Email"})
     assert dict(zip(made.columns, made.row([*KEY_VALUES, "b@example.org"]), strict=True)) == {
         "mail": "anna@example.org",
         "Urn": "1",
@@ -183,7 +184,7 @@ def test_urn_and_address_in_one_mapped_column_fill_one_field() -> None:
         urn=0,
         email=0,
         communication_key=1,
-        fields=[Field("mail"), *KEYS[2:]],
+        fields=[list_field("mail"), *KEYS[2:]],
         list_name="L",
         fixed={"BroadcastKey": "J1"},
         field_map={"Email": "mail"},
@@ -193,14 +194,14 @@ def test_urn_and_address_in_one_mapped_column_fill_one_field() -> None:
 
 def test_a_mapped_column_that_the_file_lacks_is_refused() -> None:
     with pytest.raises(MappedColumnMissing) as caught:
-        plan(["City"], [Field("City")], field_map={"Ort": "City"})
+        plan(["City"], [list_field("City")], field_map={"Ort": "City"})
     assert caught.value.fields() == {"column": "Ort", "field": "City"}
 
 
 @pytest.mark.parametrize("field", ["Town", "created"])
 def test_a_mapped_field_that_the_list_lacks_is_refused(field: str) -> None:
     with pytest.raises(ListFieldUnknown) as caught:
-        plan(["City"], [Field("City"), Field("created", "TIMESTAMP")], field_map={"City": field})
+        plan(["City"], [list_field("City"), list_field("created", "TIMESTAMP")], field_map={"City": field})
     assert caught.value.fields() == {"list": "Customers", "field": field}
 
 
@@ -218,7 +219,7 @@ def test_a_mapped_field_that_the_list_lacks_is_refused(field: str) -> None:
 )
 def test_an_ambiguous_map_is_refused(field_map: Mapping[str, str], reason: str) -> None:
     with pytest.raises(FieldMapAmbiguous) as caught:
-        plan(["City", "Ort"], [Field("Town"), Field("Wave")], field_map=field_map, extra={"Wave": "1"})
+        plan(["City", "Ort"], [list_field("Town"), list_field("Wave")], field_map=field_map, extra={"Wave": "1"})
     assert caught.value.fields() == {"list": "Customers", "reason": reason}
 
 
@@ -229,7 +230,7 @@ def test_the_columns_can_be_put_in_order() -> None:
     order = ["Wave", "Town", "urn", "CommunicationKey", "Broadcast Key", "Email"]
     made = plan(
         ["City", "Street"],
-        [Field("City", display_name="Town"), Field("Street")],
+        [list_field("City", display_name="Town"), list_field("Street")],
         extra={"Wave": "7"},
         order=order,
     )
@@ -240,7 +241,9 @@ def test_the_columns_can_be_put_in_order() -> None:
 
 
 def test_what_is_checked_follows_the_order() -> None:
-    made = plan(["Points", "Name"], [Field("Points", "LONG"), Field("Name")], order=["Points", "Name", *KEY_FIELDS])
+    made = plan(
+        ["Points", "Name"], [list_field("Points", "LONG"), list_field("Name")], order=["Points", "Name", *KEY_FIELDS]
+    )
     assert made.row([*KEY_VALUES, "", "Anna"]) == ["0", "Anna", "anna@example.org", "1", "k1", "J1-ab"]
     assert made.row([*KEY_VALUES, "many", "Anna"]) is RejectReason.FIELD_TYPE
 
@@ -258,7 +261,7 @@ def test_what_is_checked_follows_the_order() -> None:
     ],
 )
 def test_an_order_that_does_not_fit_the_list_is_refused(order: Sequence[str], reason: str) -> None:
-    fields = [Field("City", required=True), Field("Unfilled")]
+    fields = [list_field("City", required=True), list_field("Unfilled")]
     with pytest.raises(ListFileColumnsWrong) as caught:
         plan(["City"], fields, extra={"Wave": "1"}, order=order)
     assert caught.value.fields() == {"list": "Customers", "reason": reason}
@@ -267,7 +270,7 @@ def test_an_order_that_does_not_fit_the_list_is_refused(order: Sequence[str], re
 @given(st.permutations([*KEY_FIELDS, "A", "B", "C", "Wave"]), st.integers(0, 3))
 def test_every_value_is_under_its_name_in_every_order(order: list[str], optional: int) -> None:
     kept = [name for name in order if name not in ["A", "B", "C"][:optional]]
-    made = plan(["A", "B", "C"], [Field("A"), Field("B"), Field("C")], extra={"Wave": "w"}, order=kept)
+    made = plan(["A", "B", "C"], [list_field("A"), list_field("B"), list_field("C")], extra={"Wave": "w"}, order=kept)
     row = made.row([*KEY_VALUES, "a", "b", "c"])
     assert made.columns == tuple(kept)
     assert isinstance(row, list)
@@ -364,14 +367,14 @@ def test_an_empty_value_of_a_required_field_refuses_the_row(kind: str) -> None:
 
 
 def test_the_field_that_refuses_a_row_is_reported() -> None:
-    made = plan(["Points", "Since"], [Field("Points", "INTEGER"), Field("Since", "DATE")])
+    made = plan(["Points", "Since"], [list_field("Points", "INTEGER"), list_field("Since", "DATE")])
     assert made.refused_field([*KEY_VALUES, "7", "yesterday"]) == "Since"
     assert made.refused_field([*KEY_VALUES, "many", "yesterday"]) == "Points"
     assert made.refused_field([*KEY_VALUES, "7", ""]) is None
 
 
 def test_the_type_of_a_key_field_counts_too() -> None:
-    made = plan(keys=[KEYS[0], Field("Urn", "INTEGER"), *KEYS[2:]])
+    made = plan(keys=[KEYS[0], list_field("Urn", "INTEGER"), *KEYS[2:]])
     assert made.row(["A1", *KEY_VALUES[1:]]) is RejectReason.FIELD_TYPE
     assert made.refused_field(["A1", *KEY_VALUES[1:]]) == "Urn"
 
@@ -380,7 +383,7 @@ def test_generated_rows_fit_the_list_of_the_demo(tmp_path: Path) -> None:
     path = tmp_path / "file.txt"
     write_delivery_file(path, 500, seed=1)
     types = {"Customer Since": "DATE", "Loyalty Points": "INTEGER"}
-    fields = [Field(name.replace(" ", ""), types.get(name, "STRING")) for name in HEADER[3:]]
+    fields = [list_field(name.replace(" ", ""), types.get(name, "STRING")) for name in HEADER[3:]]
     made = plan(HEADER[3:], fields)
     assert made.left_out == ()
     rows = [line.split("\t") for line in path.read_text(encoding="utf-8").split("\n")[1:-1]]

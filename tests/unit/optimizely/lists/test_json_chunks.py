@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 from shared.optimizely.lists.json_chunks import JsonRows, batch_chunks
 from shared.rejects import RejectReason
-from tests.unit.optimizely.lists.rows import KEY_VALUES, KEYS, Field, plan, plan_of_texts
+from tests.unit.optimizely.lists.rows import KEY_VALUES, KEYS, list_field, plan, plan_of_texts
 
 TEXT = st.text(st.one_of(st.sampled_from('"\\\n\r\t\x00\u2028é'), st.characters(exclude_categories=["Cs"])))
 
 
 def test_a_recipient_has_its_address_as_id_and_every_field_as_text() -> None:
-    rows = JsonRows(plan(["Points", "City"], [Field("Points", "LONG"), Field("City")]))
+    rows = JsonRows(plan(["Points", "City"], [list_field("Points", "LONG"), list_field("City")]))
     row = rows.encode([*KEY_VALUES, "", "Köln"])
     assert isinstance(row, bytes)
     assert json.loads(row) == {
@@ -36,7 +36,7 @@ def test_a_recipient_has_its_address_as_id_and_every_field_as_text() -> None:
 def test_the_id_is_the_address_in_any_field() -> None:
     rows = JsonRows(
         plan(
-            keys=[Field("mail"), *KEYS[1:]],
+            keys=[list_field("mail"), *KEYS[1:]],
             field_map={"Email": "mail"},
             order=["Urn", "CommunicationKey", "BroadcastKey", "mail"],
         )
@@ -47,7 +47,7 @@ def test_the_id_is_the_address_in_any_field() -> None:
 
 
 def test_a_row_that_does_not_fit_its_list_is_refused() -> None:
-    rows = JsonRows(plan(["Points"], [Field("Points", "LONG")]))
+    rows = JsonRows(plan(["Points"], [list_field("Points", "LONG")]))
     assert rows.encode([*KEY_VALUES, "many"]) is RejectReason.FIELD_TYPE
 
 
