@@ -24,9 +24,11 @@ class BridgeError(Exception):
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
-    def __init_subclass__(cls) -> None:
-        """Make the subclass a dataclass whose docstring is its summary."""
+    def __init_subclass__(cls, *, code: str | None = None) -> None:
+        """Make the subclass a dataclass whose docstring is its summary; a `code` makes it an entry."""
         super().__init_subclass__()
+        if code is not None:
+            cls.code = code
         cls.summary = cleandoc(cls.__doc__ or "").partition("\n\n")[0]
         dataclass(kw_only=True, eq=False, repr=False)(cls)
 

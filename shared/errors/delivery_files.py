@@ -7,10 +7,9 @@ class DeliveryFileError(InputError):
     """A delivery file is missing, cannot be read, or has the wrong columns."""
 
 
-class DeliveryFileMissing(DeliveryFileError):
+class DeliveryFileMissing(DeliveryFileError, code="delivery-file-missing"):
     """The delivery file {file} is not in {location}."""
 
-    code = "delivery-file-missing"
     remedy = (
         "Check that FastStats wrote it, and that DELIVERY_FILES, or the location of the channel, is where FastStats "
         "writes to, then run `bridge broadcast retry`."
@@ -19,10 +18,9 @@ class DeliveryFileMissing(DeliveryFileError):
     location: str
 
 
-class DeliveryFileChanged(DeliveryFileError):
+class DeliveryFileChanged(DeliveryFileError, code="delivery-file-changed"):
     """The delivery file {file} has changed since it was checked."""
 
-    code = "delivery-file-changed"
     remedy = (
         "Run the broadcast again, so that FastStats writes a new file for it. A dropped file that changed is taken "
         "again automatically; let its writer rename it when it is complete."
@@ -30,10 +28,9 @@ class DeliveryFileChanged(DeliveryFileError):
     file: str
 
 
-class DeliveryFileNotText(DeliveryFileError):
+class DeliveryFileNotText(DeliveryFileError, code="delivery-file-not-text"):
     """The delivery file {file} is not valid {encoding} text (line {line})."""
 
-    code = "delivery-file-not-text"
     remedy = (
         "Set the same encoding, UTF-8 if possible, in the channel's File Settings and as `delivery_file.encoding` of "
         "the channel in CHANNELS_FILE, and run the broadcast again."
@@ -43,45 +40,40 @@ class DeliveryFileNotText(DeliveryFileError):
     line: int
 
 
-class DeliveryFilePackedBroken(DeliveryFileError):
+class DeliveryFilePackedBroken(DeliveryFileError, code="delivery-file-packed-broken"):
     """The delivery file {file} is a truncated or damaged {kind} file."""
 
-    code = "delivery-file-packed-broken"
     remedy = "Check whether it was still being written or copied, and run the broadcast again."
     file: str
     kind: str
 
 
-class DeliveryFilePackedOtherwise(DeliveryFileError):
+class DeliveryFilePackedOtherwise(DeliveryFileError, code="delivery-file-packed-otherwise"):
     """The delivery file {file} is a zip file that the bridge cannot read ({what})."""
 
-    code = "delivery-file-packed-otherwise"
     remedy = "Compress it with deflate, the usual method, or deliver it uncompressed, and run the broadcast again."
     file: str
     what: str
 
 
-class DeliveryFileEncrypted(DeliveryFileError):
+class DeliveryFileEncrypted(DeliveryFileError, code="delivery-file-encrypted"):
     """The delivery file {file} is an encrypted zip file."""
 
-    code = "delivery-file-encrypted"
     remedy = "Deliver it without a password to a location that only the bridge can read, and run the broadcast again."
     file: str
 
 
-class DeliveryFileSeveral(DeliveryFileError):
+class DeliveryFileSeveral(DeliveryFileError, code="delivery-file-several"):
     """The delivery file {file} is a zip file that holds {held}."""
 
-    code = "delivery-file-several"
     remedy = "Put exactly one file into it, without folders, and run the broadcast again."
     file: str
     held: str
 
 
-class DeliveryFileTooLarge(DeliveryFileError):
+class DeliveryFileTooLarge(DeliveryFileError, code="delivery-file-too-large"):
     """The bridge stopped unpacking the delivery file {file}: {reason}."""
 
-    code = "delivery-file-too-large"
     remedy = (
         "Check where the file comes from: no list unpacks to so much. If it is a list, deliver it unpacked, "
         "and run the broadcast again."
@@ -90,18 +82,16 @@ class DeliveryFileTooLarge(DeliveryFileError):
     reason: str
 
 
-class DeliveryFileEmpty(DeliveryFileError):
+class DeliveryFileEmpty(DeliveryFileError, code="delivery-file-empty"):
     """The delivery file {file} is empty: it has no header row."""
 
-    code = "delivery-file-empty"
     remedy = "Check the selection in FastStats and run the broadcast again."
     file: str
 
 
-class ColumnMissing(DeliveryFileError):
+class ColumnMissing(DeliveryFileError, code="delivery-file-column-missing"):
     """The header of the delivery file {file} has no column {column}."""
 
-    code = "delivery-file-column-missing"
     remedy = (
         "Add the column to the broadcast, or correct its name in the channel's Output Settings, "
         "and run the broadcast again."
@@ -110,30 +100,27 @@ class ColumnMissing(DeliveryFileError):
     column: str
 
 
-class DeliveryFileColumnTwice(DeliveryFileError):
+class DeliveryFileColumnTwice(DeliveryFileError, code="delivery-file-column-twice"):
     """The columns {first} and {second} of the delivery file {file} have the same name."""
 
-    code = "delivery-file-column-twice"
     remedy = "Rename or remove one of them in the channel's Additional Variables, and run the broadcast again."
     file: str
     first: int
     second: int
 
 
-class DeliveryFileTooWide(DeliveryFileError):
+class DeliveryFileTooWide(DeliveryFileError, code="delivery-file-too-wide"):
     """The header of the delivery file {file} has {columns} columns; the maximum is {most}."""
 
-    code = "delivery-file-too-wide"
     remedy = "Check that it is a delivery file with the delimiter of the channel, and run the broadcast again."
     file: str
     columns: int
     most: int
 
 
-class DeliveryFileHeaderBroken(DeliveryFileError):
+class DeliveryFileHeaderBroken(DeliveryFileError, code="delivery-file-header-broken"):
     """The header of the delivery file {file} has unbalanced quotes."""
 
-    code = "delivery-file-header-broken"
     remedy = (
         "Set `delivery_file.quote` of the channel in CHANNELS_FILE to the quote of its File Settings, "
         "then run `bridge broadcast retry`."

@@ -10,27 +10,24 @@ class InputError(TerminalError):
 # The job and the channel call
 
 
-class JobCommandInvalid(InputError):
+class JobCommandInvalid(InputError, code="job-command-invalid"):
     """The command of job {job} cannot be used: {reason}."""
 
-    code = "job-command-invalid"
     remedy = "Compare the job's row in JobQueueCommands with the XML paths of the schema map, then add the job again."
     job: int
     reason: str
 
 
-class ChannelUnknown(InputError):
+class ChannelUnknown(InputError, code="channel-unknown"):
     """There is no channel named {channel!r}."""
 
-    code = "channel-unknown"
     remedy = "Correct the channel name in the job, or add the channel to CHANNELS_FILE, then add the job again."
     channel: str
 
 
-class SendModeImpossible(InputError):
+class SendModeImpossible(InputError, code="send-mode-impossible"):
     """The route {route!r} of channel {channel!r} does not support the send mode {mode!r}."""
 
-    code = "send-mode-impossible"
     remedy = "It supports {possible}. Use another channel, or add the job again with one of these send modes."
     route: str
     channel: str
@@ -38,10 +35,9 @@ class SendModeImpossible(InputError):
     possible: str
 
 
-class FileNameRefused(InputError):
+class FileNameRefused(InputError, code="file-name-refused"):
     """The file name {name} is not allowed in {location}."""
 
-    code = "file-name-refused"
     remedy = (
         "A name must not contain a folder or a control character, and has at most 255 bytes. "
         "Correct it and run the broadcast again."
@@ -50,37 +46,33 @@ class FileNameRefused(InputError):
     location: str
 
 
-class NoRecipients(InputError):
+class NoRecipients(InputError, code="no-recipients"):
     """None of the {rows} rows of the delivery file {file} can be uploaded."""
 
-    code = "no-recipients"
     remedy = "The reject file of the broadcast gives the reason for each row."
     rows: int
     file: str
 
 
-class ChannelCallInvalid(InputError):
+class ChannelCallInvalid(InputError, code="channel-call-invalid"):
     """PeopleStage's call of the slot {slot} is invalid: {reason}."""
 
-    code = "channel-call-invalid"
     remedy = "Compare the channel in PeopleStage's Channel Editor with docs/how-to/peoplestage.md."
     slot: str
     reason: str
 
 
-class DeliveryDiffers(InputError):
+class DeliveryDiffers(InputError, code="delivery-differs"):
     """PeopleStage uploaded the delivery of broadcast {broadcast} again, with another {what}; nothing was changed."""
 
-    code = "delivery-differs"
     remedy = "If the first upload was wrong, run `bridge broadcast cancel {broadcast}` and start a new delivery."
     broadcast: str
     what: str
 
 
-class DeliveryEnded(InputError):
+class DeliveryEnded(InputError, code="delivery-ended"):
     """Broadcast {broadcast} of this delivery is {state} ({reason})."""
 
-    code = "delivery-ended"
     remedy = (
         "`bridge broadcast show {broadcast}` shows why and which commands help. A new delivery becomes a new broadcast."
     )
@@ -89,10 +81,9 @@ class DeliveryEnded(InputError):
     reason: str
 
 
-class NeverReleased(InputError):
+class NeverReleased(InputError, code="never-released"):
     """The list was checked and staged, but PeopleStage did not ask to broadcast it within {hours} hours."""
 
-    code = "never-released"
     remedy = "Nobody was mailed. Check in PeopleStage why the delivery stopped after its upload, and repeat it there."
     hours: int
 
@@ -100,10 +91,9 @@ class NeverReleased(InputError):
 # Names and columns at Optimizely Campaign
 
 
-class ListUnknown(InputError):
+class ListUnknown(InputError, code="list-unknown"):
     """Optimizely Campaign has no recipient list named {list!r}."""
 
-    code = "list-unknown"
     remedy = (
         "Correct the list name in the broadcast, or create the list in Optimizely Campaign, "
         "then run `bridge broadcast retry`."
@@ -111,28 +101,25 @@ class ListUnknown(InputError):
     list: str
 
 
-class ListAmbiguous(InputError):
+class ListAmbiguous(InputError, code="list-ambiguous"):
     """Optimizely Campaign has {count} recipient lists named {list!r}."""
 
-    code = "list-ambiguous"
     remedy = "Rename all but one of them in Optimizely Campaign, then run `bridge broadcast retry`."
     list: str
     count: int
 
 
-class RequiredFieldMissing(InputError):
+class RequiredFieldMissing(InputError, code="list-required-field-missing"):
     """The recipient list {list!r} requires the field {field}, which the delivery file does not have."""
 
-    code = "list-required-field-missing"
     remedy = "Add a column with this name to the broadcast and run it again."
     list: str
     field: str
 
 
-class MappedColumnMissing(InputError):
+class MappedColumnMissing(InputError, code="mapped-column-missing"):
     """The delivery file has no column {column}, which the channel maps to the list field {field}."""
 
-    code = "mapped-column-missing"
     remedy = (
         "Add the column to the broadcast, or correct `fields` of the channel in CHANNELS_FILE, "
         "and run the broadcast again."
@@ -141,20 +128,18 @@ class MappedColumnMissing(InputError):
     field: str
 
 
-class MessageUnknown(InputError):
+class MessageUnknown(InputError, code="message-unknown"):
     """No Smart Campaign in status 'Activation required' has a message named {message!r}."""
 
-    code = "message-unknown"
     remedy = (
         "Correct the message name, or finish the message in Optimizely Campaign, then run `bridge broadcast retry`."
     )
     message: str
 
 
-class MessageAmbiguous(InputError):
+class MessageAmbiguous(InputError, code="message-ambiguous"):
     """{count} Smart Campaigns have a message named {message!r}."""
 
-    code = "message-ambiguous"
     remedy = "Rename all but one of the messages in Optimizely Campaign, then run `bridge broadcast retry`."
     message: str
     count: int
@@ -163,18 +148,16 @@ class MessageAmbiguous(InputError):
 # What an operator asks for
 
 
-class BroadcastUnknown(InputError):
+class BroadcastUnknown(InputError, code="broadcast-unknown"):
     """The ledger has no broadcast {broadcast}."""
 
-    code = "broadcast-unknown"
     remedy = "`bridge broadcasts` lists them."
     broadcast: str | int
 
 
-class IllegalTransition(InputError):
+class IllegalTransition(InputError, code="illegal-transition"):
     """Broadcast {broadcast} is {state} and cannot {change}."""
 
-    code = "illegal-transition"
     remedy = "`bridge broadcast show {broadcast}` shows its state and its history."
     broadcast: str
     state: str
@@ -182,68 +165,60 @@ class IllegalTransition(InputError):
     change: str
 
 
-class MessageNotTestable(InputError):
+class MessageNotTestable(InputError, code="message-not-testable"):
     """Broadcast {broadcast} has no message of its own that can be tested."""
 
-    code = "message-not-testable"
     remedy = "Name the message: `bridge test-send MESSAGE`."
     broadcast: str
 
 
-class SeedListMissing(InputError):
+class SeedListMissing(InputError, code="seed-list-missing"):
     """The channel {channel!r} has no seed list for test messages."""
 
-    code = "seed-list-missing"
     remedy = "Name a list with --list, or set seed_list of the channel in CHANNELS_FILE."
     channel: str
 
 
-class SeedListUnfit(InputError):
+class SeedListUnfit(InputError, code="seed-list-unfit"):
     """The recipient list {list!r} has {count} recipients; a seed list has 1 to {most}."""
 
-    code = "seed-list-unfit"
     remedy = "Nothing was sent. Name the seed list of your staff, not a list of customers."
     list: str
     count: int
     most: int
 
 
-class ErasureUnclear(InputError):
+class ErasureUnclear(InputError, code="erasure-unclear"):
     """The {given_by} leads to more than {most} addresses or keys, which cannot be one person's."""
 
-    code = "erasure-unclear"
     remedy = "Nothing was changed. The key may be a placeholder that many people share; name the person by another key."
     given_by: str
     most: int
 
 
-class ErasureUnderWay(InputError):
+class ErasureUnderWay(InputError, code="erasure-under-way"):
     """The person cannot be erased yet, because work on their data has not ended: {what}."""
 
-    code = "erasure-under-way"
     remedy = "Nothing was changed. Wait until it ends, or cancel the broadcast, then run `bridge erase` again."
     what: str
 
 
-class ResponseFileUnknown(InputError):
+class ResponseFileUnknown(InputError, code="response-file-unknown"):
     """No response file has the name or number {file}."""
 
-    code = "response-file-unknown"
     remedy = "`bridge status` lists the newest; `bridge responses load` loads a file that is not known yet."
     file: str | int
 
 
-class ResponseFileNotKept(InputError):
+class ResponseFileNotKept(InputError, code="response-file-not-kept"):
     """The bridge no longer keeps the response file {file}: its retention time is over."""
 
-    code = "response-file-not-kept"
     remedy = "If you have a copy, load it with `bridge responses load`."
     file: str
 
 
-class ResponseFileDiffers(InputError):
+class ResponseFileDiffers(InputError, code="response-file-differs"):
     """A response file {file} of this size and time is already known, with other content."""
 
-    code = "response-file-differs"
     remedy = "Give the file another name that matches a layout of the channels file, and load it again."
     file: str

@@ -14,26 +14,23 @@ class TransientInstallationError(TransientError):
 # Settings and the channels file
 
 
-class SettingsInvalid(InstallationError):
+class SettingsInvalid(InstallationError, code="settings-invalid"):
     """The app settings cannot be used: {reason}."""
 
-    code = "settings-invalid"
     remedy = "docs/reference/settings.md describes every setting; `bridge doctor` checks them."
     reason: str
 
 
-class DropMissing(InstallationError):
+class DropMissing(InstallationError, code="drop-missing"):
     """The channel {channel} no longer has a folder for dropped delivery files."""
 
-    code = "drop-missing"
     remedy = "Restore the table [channels.….drop] of the channel in CHANNELS_FILE, then run `bridge broadcast retry`."
     channel: str
 
 
-class ListFieldUnknown(InstallationError):
+class ListFieldUnknown(InstallationError, code="list-field-unknown"):
     """The recipient list {list!r} has no field {field}, which `fields` of the channel names."""
 
-    code = "list-field-unknown"
     remedy = (
         "Correct `fields` of the channel in CHANNELS_FILE, or ask Optimizely support to add the field, "
         "then run `bridge broadcast retry`."
@@ -42,19 +39,17 @@ class ListFieldUnknown(InstallationError):
     field: str
 
 
-class FieldMapAmbiguous(InstallationError):
+class FieldMapAmbiguous(InstallationError, code="field-map-ambiguous"):
     """The channel maps columns to fields of the recipient list {list!r} ambiguously: {reason}."""
 
-    code = "field-map-ambiguous"
     remedy = "Correct `fields` of the channel in CHANNELS_FILE, then run `bridge broadcast retry`."
     list: str
     reason: str
 
 
-class ListFileColumnsWrong(InstallationError):
+class ListFileColumnsWrong(InstallationError, code="list-file-columns-wrong"):
     """The list file for the recipient list {list!r} cannot have the columns of the channel: {reason}."""
 
-    code = "list-file-columns-wrong"
     remedy = (
         "Correct `list_file` or `mailing_column` of the channel in CHANNELS_FILE, then run `bridge broadcast retry`."
     )
@@ -62,10 +57,9 @@ class ListFileColumnsWrong(InstallationError):
     reason: str
 
 
-class LocationUnavailable(TransientInstallationError):
+class LocationUnavailable(TransientInstallationError, code="place-unavailable"):
     """The bridge could not {operation} in {location} ({reason})."""
 
-    code = "place-unavailable"
     remedy = "The bridge retries automatically; if the error lasts, check that the folder exists and is accessible."
     location: str
     operation: str
@@ -75,38 +69,34 @@ class LocationUnavailable(TransientInstallationError):
 # Logins at Optimizely
 
 
-class OptimizelyLoginRefused(InstallationError):
+class OptimizelyLoginRefused(InstallationError, code="optimizely-login-refused"):
     """Optimizely Campaign refused the API user for {operation} (status {status})."""
 
-    code = "optimizely-login-refused"
     remedy = "Check OPTIMIZELY_API_USER, OPTIMIZELY_API_PASSWORD, OPTIMIZELY_CLIENT_ID and the allowed IP addresses."
     operation: str
     status: int
 
 
-class SftpHostKeyRefused(InstallationError):
+class SftpHostKeyRefused(InstallationError, code="sftp-host-key-refused"):
     """The SFTP site {host} presented a host key that is not pinned (fingerprint {fingerprint})."""
 
-    code = "sftp-host-key-refused"
     remedy = "Ask Optimizely support whether the key has changed; only if it has, add it to SFTP_HOST_KEYS."
     host: str
     fingerprint: str
 
 
-class SftpLoginRefused(InstallationError):
+class SftpLoginRefused(InstallationError, code="sftp-login-refused"):
     """The SFTP site {host} refused the login."""
 
-    code = "sftp-login-refused"
     remedy = (
         "Check SFTP_USER, SFTP_PRIVATE_KEY and SFTP_PASSWORD, and that Optimizely support registered the public key."
     )
     host: str
 
 
-class SftpRefused(InstallationError):
+class SftpRefused(InstallationError, code="sftp-refused"):
     """The SFTP site refused to {operation} ({reason})."""
 
-    code = "sftp-refused"
     remedy = "Check the folders and the permissions of SFTP_USER with Optimizely support."
     operation: str
     reason: str
@@ -115,10 +105,9 @@ class SftpRefused(InstallationError):
 # Logins and permissions at a database
 
 
-class DatabaseLoginRefused(InstallationError):
+class DatabaseLoginRefused(InstallationError, code="database-login-refused"):
     """The server of {database} refused the login (error {number})."""
 
-    code = "database-login-refused"
     remedy = (
         "Check the user and password in the setting {database}, or that the app's identity is a user of the "
         "database. The password may have expired, or the login may be locked or disabled."
@@ -127,37 +116,33 @@ class DatabaseLoginRefused(InstallationError):
     number: int
 
 
-class DatabaseMissing(InstallationError):
+class DatabaseMissing(InstallationError, code="database-missing"):
     """The server of {database} has no such database, or hides it from this login (error {number})."""
 
-    code = "database-missing"
     remedy = "Check the database name in the setting {database}, and that the login is a user of that database."
     database: str
     number: int
 
 
-class DatabaseAddressRefused(InstallationError):
+class DatabaseAddressRefused(InstallationError, code="database-address-refused"):
     """The firewall of the server of {database} refused the bridge's network (error {number})."""
 
-    code = "database-address-refused"
     remedy = "Add the bridge's subnet or address to the server's firewall rules, or use a private endpoint."
     database: str
     number: int
 
 
-class DatabasePermissionDenied(InstallationError):
+class DatabasePermissionDenied(InstallationError, code="database-permission-denied"):
     """The bridge's user lacks a permission in {database} (error {number})."""
 
-    code = "database-permission-denied"
     remedy = "Grant the user the permissions that docs/how-to/databases.md lists."
     database: str
     number: int
 
 
-class OdbcDriverMissing(InstallationError):
+class OdbcDriverMissing(InstallationError, code="odbc-driver-missing"):
     """SQL Server cannot be reached, because {what} is missing or cannot be loaded."""
 
-    code = "odbc-driver-missing"
     remedy = (
         "Install ODBC itself (Debian and Ubuntu: `apt-get install unixodbc libgssapi-krb5-2`); the driver comes with "
         "the Python package mssql-python-odbc, or from Microsoft."
@@ -165,10 +150,9 @@ class OdbcDriverMissing(InstallationError):
     what: str
 
 
-class DatabaseTlsFailed(TransientInstallationError):
+class DatabaseTlsFailed(TransientInstallationError, code="database-tls-failed"):
     """No encrypted connection to the server of {database} could be made (error {number})."""
 
-    code = "database-tls-failed"
     remedy = (
         "The bridge retries automatically; if the error lasts, the server has no TLS, or its certificate has expired, "
         "is issued by an authority that this machine does not trust, or names another host than the setting "
@@ -178,10 +162,9 @@ class DatabaseTlsFailed(TransientInstallationError):
     number: int
 
 
-class EntraTokenUnavailable(TransientInstallationError):
+class EntraTokenUnavailable(TransientInstallationError, code="entra-token-unavailable"):
     """Microsoft Entra issued no token for the database login by {identity} ({reason})."""
 
-    code = "entra-token-unavailable"
     remedy = (
         "The bridge retries automatically; if the error lasts, check that the app has the managed identity that the "
         "setting names, or on a developer's machine sign in with `az login`."
@@ -193,19 +176,17 @@ class EntraTokenUnavailable(TransientInstallationError):
 # The schema of a database
 
 
-class DatabaseObjectMissing(InstallationError):
+class DatabaseObjectMissing(InstallationError, code="database-object-missing"):
     """A table or column that the bridge uses is missing in {database} (error {number})."""
 
-    code = "database-object-missing"
     remedy = "Run `bridge db status`; if no migration is pending, compare the database with the schema map."
     database: str
     number: int
 
 
-class SchemaMapMismatch(InstallationError):
+class SchemaMapMismatch(InstallationError, code="schema-map-mismatch"):
     """{database} differs from the schema map: {differences}."""
 
-    code = "schema-map-mismatch"
     remedy = (
         "Correct SCHEMA_MAP_FILE (docs/reference/schema-map.md) until `bridge doctor` reports no difference. "
         "Until then no job is claimed and nothing is lost."
@@ -214,10 +195,9 @@ class SchemaMapMismatch(InstallationError):
     differences: str
 
 
-class CatalogueUnreadable(InstallationError):
+class CatalogueUnreadable(InstallationError, code="catalogue-unreadable"):
     """The catalogue of {database} cannot be read ({reason}), so the schema map is used unchecked."""
 
-    code = "catalogue-unreadable"
     remedy = (
         "Grant the bridge's user VIEW DEFINITION on the tables (docs/how-to/databases.md), or compare them with "
         "`bridge schema-map show`."
@@ -226,38 +206,34 @@ class CatalogueUnreadable(InstallationError):
     reason: str
 
 
-class DatabaseValueTooLong(InstallationError):
+class DatabaseValueTooLong(InstallationError, code="database-value-too-long"):
     """A value is too long or too large for its column in {database} ({reason}); nothing was written."""
 
-    code = "database-value-too-long"
     remedy = "Compare the widths of the columns with the schema map."
     database: str
     reason: str
 
 
-class DatabaseTextNotAscii(InstallationError):
+class DatabaseTextNotAscii(InstallationError, code="database-text-not-ascii"):
     """A text with characters beyond ASCII does not fit {column} of {database}; nothing was written."""
 
-    code = "database-text-not-ascii"
     remedy = "Change the column to NVARCHAR, or find out where the text comes from."
     column: str
     database: str
 
 
-class BulkLoadClosed(InstallationError):
+class BulkLoadClosed(InstallationError, code="bulk-load-closed"):
     """Rows cannot be loaded into {database} by {method} ({reason})."""
 
-    code = "bulk-load-closed"
     remedy = "Set BULK_LOAD to auto or insert, or provide what {method} needs (docs/reference/bulk-load.md)."
     database: str
     method: str
     reason: str
 
 
-class SchemaOutOfDate(InstallationError):
+class SchemaOutOfDate(InstallationError, code="schema-out-of-date"):
     """The bridge's tables in {database} lack migration {number} ({name}), which this code needs."""
 
-    code = "schema-out-of-date"
     remedy = (
         "Nothing was started. Run `bridge db migrate` with a login that may change the tables (docs/how-to/migrate.md)."
     )
@@ -266,20 +242,18 @@ class SchemaOutOfDate(InstallationError):
     name: str
 
 
-class SchemaTooNew(InstallationError):
+class SchemaTooNew(InstallationError, code="schema-too-new"):
     """The bridge's tables in {database} are too new for this code since migration {number} ({name})."""
 
-    code = "schema-too-new"
     remedy = "Nothing was started. Deploy the code that brought the migration: migrations go forward only."
     database: str
     number: int
     name: str
 
 
-class MigrationChanged(InstallationError):
+class MigrationChanged(InstallationError, code="migration-changed"):
     """Migration {number} ({name}) was applied to {database} with other statements than this code has."""
 
-    code = "migration-changed"
     remedy = (
         "Nothing was changed. A migration must not be edited once it is applied: restore its file, and add a new "
         "migration for the change."
@@ -289,10 +263,9 @@ class MigrationChanged(InstallationError):
     name: str
 
 
-class MigrationFailed(InstallationError):
+class MigrationFailed(InstallationError, code="migration-failed"):
     """Migration {number} ({name}) failed at its statement {statement}: {reason}."""
 
-    code = "migration-failed"
     remedy = "It was rolled back. Fix the cause and run `bridge db migrate` again; `--plan` prints its SQL."
     number: int
     name: str

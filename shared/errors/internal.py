@@ -11,73 +11,65 @@ class TransientInternalError(TransientError):
     """Other work of the bridge is in the way; only if it lasts is it a fault."""
 
 
-class RowsUnaccounted(InternalError):
+class RowsUnaccounted(InternalError, code="rows-unaccounted"):
     """The rows of {what} do not add up: {read} read, but {accounted} accounted for.
 
     Rule 5 of docs/why/rules.md: every row that is read is accounted for.
     """
 
-    code = "rows-unaccounted"
     remedy = "Nothing was sent or loaded from it. This is a fault of the bridge: report it with the numbers."
     what: str
     read: int
     accounted: int
 
 
-class BroadcastChangedMeanwhile(TransientInternalError):
+class BroadcastChangedMeanwhile(TransientInternalError, code="broadcast-changed-meanwhile"):
     """Broadcast {broadcast} was changed by another process between reading and writing it."""
 
-    code = "broadcast-changed-meanwhile"
     remedy = "The bridge checks it again automatically."
     broadcast: str
 
 
-class LeaseLost(TransientInternalError):
+class LeaseLost(TransientInternalError, code="lease-lost"):
     """The lease {lease} was lost: it was not renewed in time, and another process may hold it now."""
 
-    code = "lease-lost"
     remedy = "The step stops here; the holder of the lease continues, or the bridge retries automatically."
     lease: str
 
 
-class ErasureBusy(TransientInternalError):
+class ErasureBusy(TransientInternalError, code="erasure-busy"):
     """The person cannot be erased yet, because another process works on {what}."""
 
-    code = "erasure-busy"
     remedy = "Run `bridge erase` again; it continues where it stopped."
     what: str
 
 
-class ResponseFileBusy(TransientInternalError):
+class ResponseFileBusy(TransientInternalError, code="response-file-busy"):
     """The response file {file} is being gathered, loaded or delivered to FERG by another process."""
 
-    code = "response-file-busy"
     remedy = "Try again in a minute."
     file: str
 
 
-class SuppressionsIncomplete(TransientInternalError):
+class SuppressionsIncomplete(TransientInternalError, code="suppressions-incomplete"):
     """The channel {channel!r} removes suppressed recipients, but they are not fully synced from Optimizely yet."""
 
-    code = "suppressions-incomplete"
     remedy = (
         "draw_suppressions syncs them and the bridge retries automatically; if the error lasts, see its last error."
     )
     channel: str
 
 
-class StagedFileMissing(TransientInternalError):
+class StagedFileMissing(TransientInternalError, code="staged-file-missing"):
     """The staged file {blob} is missing."""
 
-    code = "staged-file-missing"
     remedy = "The bridge stages it again from its source automatically."
     blob: str
 
 
-class UnexpectedError(TransientInternalError):
+class UnexpectedError(TransientInternalError, code="unexpected-error"):
     """The step {step} ended with an unexpected {kind}."""
 
-    code = "unexpected-error"
     remedy = (
         "It is retried a few times automatically; if it fails for good, report it with the log, which has a traceback."
     )

@@ -14,10 +14,9 @@ class TransientRemoteError(TransientError):
 # The list and its import
 
 
-class ListFieldMissing(RemoteError):
+class ListFieldMissing(RemoteError, code="list-field-missing"):
     """The recipient list {list!r} has no field for {field}."""
 
-    code = "list-field-missing"
     remedy = (
         "Ask Optimizely support to add the field to the list and its import job, then run `bridge broadcast retry`."
     )
@@ -25,10 +24,9 @@ class ListFieldMissing(RemoteError):
     field: str
 
 
-class ImportNotSeen(RemoteError):
+class ImportNotSeen(RemoteError, code="import-not-seen"):
     """Optimizely Campaign did not import the list within {minutes} minutes of the upload."""
 
-    code = "import-not-seen"
     remedy = (
         "Check Administration > Scheduled Jobs in Optimizely Campaign, or ask its support, "
         "then run `bridge broadcast retry`."
@@ -36,10 +34,9 @@ class ImportNotSeen(RemoteError):
     minutes: int
 
 
-class ImportCountWrong(RemoteError):
+class ImportCountWrong(RemoteError, code="import-count-wrong"):
     """The list holds {imported} recipients after the import, but {uploaded} were uploaded."""
 
-    code = "import-count-wrong"
     remedy = (
         "Check the import in Optimizely Campaign, and blocklisted or unsubscribed recipients; if the difference is "
         "right, raise max_shortfall_percent of the channel. If the broadcast failed, nobody was mailed: run `bridge "
@@ -50,10 +47,9 @@ class ImportCountWrong(RemoteError):
     uploaded: int
 
 
-class ListChangedMeanwhile(RemoteError):
+class ListChangedMeanwhile(RemoteError, code="list-changed-meanwhile"):
     """The recipient list {list!r} was changed between its verified import and the start; nothing was sent."""
 
-    code = "list-changed-meanwhile"
     remedy = "Find out what else fills this list and stop it, then run `bridge broadcast retry`."
     list: str
 
@@ -61,28 +57,25 @@ class ListChangedMeanwhile(RemoteError):
 # The Smart Campaign and its send
 
 
-class CampaignNotStartable(RemoteError):
+class CampaignNotStartable(RemoteError, code="campaign-not-startable"):
     """The Smart Campaign {campaign} has not sent and cannot be started: its status is {status}."""
 
-    code = "campaign-not-startable"
     remedy = "Check it in Optimizely Campaign and report what happened with `bridge broadcast resolve`."
     campaign: int | None
     status: str
 
 
-class SendNotSeen(RemoteError):
+class SendNotSeen(RemoteError, code="send-not-seen"):
     """Optimizely Campaign did not start the Smart Campaign {campaign} by itself; its status is {status}."""
 
-    code = "send-not-seen"
     remedy = "Check its Wait node in Optimizely Campaign, then run `bridge broadcast retry`."
     campaign: int | None
     status: str
 
 
-class SendOutcomeUnknown(RemoteError):
+class SendOutcomeUnknown(RemoteError, code="send-outcome-unknown"):
     """It is not known whether the Smart Campaign {campaign} was started: {reason}."""
 
-    code = "send-outcome-unknown"
     remedy = (
         "Check it in Optimizely Campaign. If it was started, run `bridge broadcast resolve {broadcast} --started`. "
         "If it was not, run `bridge broadcast resolve {broadcast} --not-started`."
@@ -92,10 +85,9 @@ class SendOutcomeUnknown(RemoteError):
     reason: str
 
 
-class SendStopped(RemoteError):
+class SendStopped(RemoteError, code="send-stopped"):
     """The Smart Campaign {campaign} was stopped after the message was sent to {sent} recipients."""
 
-    code = "send-stopped"
     remedy = (
         "Nothing more is sent. Another broadcast of the list would mail the same people again: "
         "make a new selection in FastStats."
@@ -104,10 +96,9 @@ class SendStopped(RemoteError):
     sent: int
 
 
-class CopyNotSeen(RemoteError):
+class CopyNotSeen(RemoteError, code="copy-not-seen"):
     """No copy of the Smart Campaign {campaign} appeared within {minutes} minutes of the upload."""
 
-    code = "copy-not-seen"
     remedy = (
         "Look for a copy and for the notification of the closed-loop service in Optimizely Campaign. If the copy was "
         "sent, run `bridge broadcast resolve {broadcast} --started --campaign ID`. If not, run "
@@ -118,10 +109,9 @@ class CopyNotSeen(RemoteError):
     broadcast: str
 
 
-class CopyAmbiguous(RemoteError):
+class CopyAmbiguous(RemoteError, code="copy-ambiguous"):
     """{count} Smart Campaigns could be the copy made for the broadcast: {campaigns}."""
 
-    code = "copy-ambiguous"
     remedy = (
         "Check them in Optimizely Campaign and name the right one: "
         "`bridge broadcast resolve {broadcast} --started --campaign ID`."
@@ -131,10 +121,9 @@ class CopyAmbiguous(RemoteError):
     broadcast: str
 
 
-class BatchInvalid(RemoteError):
+class BatchInvalid(RemoteError, code="batch-invalid"):
     """The sending batch {batch} is in state {state!r} and cannot be filled or sent."""
 
-    code = "batch-invalid"
     remedy = "Check its Smart Campaign in Optimizely Campaign, then run `bridge broadcast retry`."
     batch: int
     state: str
@@ -143,40 +132,36 @@ class BatchInvalid(RemoteError):
 # The REST API and the SFTP site
 
 
-class OptimizelyRefused(RemoteError):
+class OptimizelyRefused(RemoteError, code="optimizely-refused"):
     """Optimizely Campaign refused {operation} (status {status})."""
 
-    code = "optimizely-refused"
     remedy = "Check the object in Optimizely Campaign; if it is as it should be, report the operation and the status."
     operation: str
     status: int
 
 
-class OptimizelyConflict(RemoteError):
+class OptimizelyConflict(RemoteError, code="optimizely-conflict"):
     """Optimizely Campaign refused {operation}, because the object is in another state (now: {state})."""
 
-    code = "optimizely-conflict"
     remedy = "Check the object in Optimizely Campaign, and whether it belongs to the client of OPTIMIZELY_CLIENT_ID."
     operation: str
     state: str
 
 
-class OptimizelyAnswerInvalid(RemoteError):
+class OptimizelyAnswerInvalid(RemoteError, code="optimizely-answer-invalid"):
     """Optimizely Campaign answered {operation} in a form that the bridge does not understand: {reason}."""
 
-    code = "optimizely-answer-invalid"
     remedy = "Report the operation: the vendor's interface may have changed."
     operation: str
     reason: str
 
 
-class OptimizelyUnavailable(TransientRemoteError):
+class OptimizelyUnavailable(TransientRemoteError, code="optimizely-unavailable"):
     """Optimizely Campaign did not answer {operation} ({reason}).
 
     Whether the request took effect is not known: what must not happen twice is looked up before it is repeated.
     """
 
-    code = "optimizely-unavailable"
     remedy = "The bridge retries automatically."
     operation: str
     reason: str
@@ -184,10 +169,9 @@ class OptimizelyUnavailable(TransientRemoteError):
     retry_after: float | None = None
 
 
-class SftpAlgorithmsRefused(RemoteError):
+class SftpAlgorithmsRefused(RemoteError, code="sftp-algorithms-refused"):
     """The SFTP site {host} and the bridge have no algorithm in common for {what}."""
 
-    code = "sftp-algorithms-refused"
     remedy = (
         "Ask Optimizely support which algorithms the site supports. The bridge refuses those with SHA-1, MD5 or CBC."
     )
@@ -195,10 +179,9 @@ class SftpAlgorithmsRefused(RemoteError):
     what: str
 
 
-class SftpUnavailable(TransientRemoteError):
+class SftpUnavailable(TransientRemoteError, code="sftp-unavailable"):
     """The SFTP site {host} could not be used to {operation} ({reason})."""
 
-    code = "sftp-unavailable"
     remedy = "The bridge retries automatically."
     host: str
     operation: str
@@ -208,10 +191,9 @@ class SftpUnavailable(TransientRemoteError):
 # Databases and storage
 
 
-class DatabaseUnavailable(TransientRemoteError):
+class DatabaseUnavailable(TransientRemoteError, code="database-unavailable"):
     """The database {database} could not be used ({reason})."""
 
-    code = "database-unavailable"
     remedy = "The bridge retries automatically; if the error lasts, check the connection string and the network."
     database: str
     reason: str
@@ -221,19 +203,17 @@ class DatabaseUnavailable(TransientRemoteError):
     undone: bool = False
 
 
-class DatabaseFull(TransientRemoteError):
+class DatabaseFull(TransientRemoteError, code="database-full"):
     """The database {database} has no room left for its data or its log (error {number})."""
 
-    code = "database-full"
     remedy = "Enlarge it or free some space; the bridge retries automatically."
     database: str
     number: int
 
 
-class BulkLoadIncomplete(TransientRemoteError):
+class BulkLoadIncomplete(TransientRemoteError, code="bulk-load-incomplete"):
     """Only {arrived} of {given} rows arrived in {table} of {database} when they were loaded by {method}."""
 
-    code = "bulk-load-incomplete"
     remedy = "They are removed and the load is retried automatically; if the error lasts, set BULK_LOAD to insert."
     database: str
     table: str
@@ -242,10 +222,9 @@ class BulkLoadIncomplete(TransientRemoteError):
     arrived: int
 
 
-class StorageUnavailable(TransientRemoteError):
+class StorageUnavailable(TransientRemoteError, code="storage-unavailable"):
     """The storage account could not be used to {operation} ({reason})."""
 
-    code = "storage-unavailable"
     remedy = "The bridge retries automatically; if the error lasts, check AzureWebJobsStorage and the network."
     operation: str
     reason: str

@@ -7,10 +7,9 @@ class ResponseFileError(RemoteError):
     """A response file is not as its layout expects it, cannot be read, or is gone."""
 
 
-class ResponseFileLayout(ResponseFileError):
+class ResponseFileLayout(ResponseFileError, code="response-file-layout"):
     """The response file {file} does not match its layout: {reason}."""
 
-    code = "response-file-layout"
     remedy = (
         "The file is kept. Correct its layout in the channels file (docs/reference/response-files.md), "
         "then run `bridge responses replay`."
@@ -19,10 +18,9 @@ class ResponseFileLayout(ResponseFileError):
     reason: str
 
 
-class ResponseFileRows(ResponseFileError):
+class ResponseFileRows(ResponseFileError, code="response-file-rows"):
     """{rejected} of {read} rows of the response file {file} were rejected ({reasons}); the other {good} are loaded."""
 
-    code = "response-file-rows"
     remedy = (
         "Its reject file, {reject_file}, has the lines and reasons. Correct the file's layout in the channels file, "
         "then load them with `bridge responses replay`."
@@ -35,19 +33,17 @@ class ResponseFileRows(ResponseFileError):
     reject_file: str
 
 
-class ResponseFilePackedBroken(ResponseFileError):
+class ResponseFilePackedBroken(ResponseFileError, code="response-file-packed-broken"):
     """The response file {file} is a truncated or damaged {kind} file; nothing of it is loaded."""
 
-    code = "response-file-packed-broken"
     remedy = "Check whether it arrived complete; if not, let Optimizely write it again."
     file: str
     kind: str
 
 
-class ResponseFilePackedOtherwise(ResponseFileError):
+class ResponseFilePackedOtherwise(ResponseFileError, code="response-file-packed-otherwise"):
     """The response file {file} is a zip file that the bridge cannot read ({what})."""
 
-    code = "response-file-packed-otherwise"
     remedy = (
         "Ask Optimizely support for gzip, deflate or no compression. "
         "Unpack this file and load it with `bridge responses load`."
@@ -56,10 +52,9 @@ class ResponseFilePackedOtherwise(ResponseFileError):
     what: str
 
 
-class ResponseFileEncrypted(ResponseFileError):
+class ResponseFileEncrypted(ResponseFileError, code="response-file-encrypted"):
     """The response file {file} is an encrypted zip file."""
 
-    code = "response-file-encrypted"
     remedy = (
         "Ask Optimizely support for files without a password. "
         "Unpack this file and load it with `bridge responses load`."
@@ -67,10 +62,9 @@ class ResponseFileEncrypted(ResponseFileError):
     file: str
 
 
-class ResponseFileSeveral(ResponseFileError):
+class ResponseFileSeveral(ResponseFileError, code="response-file-several"):
     """The response file {file} is a zip file that holds {held}."""
 
-    code = "response-file-several"
     remedy = (
         "Ask Optimizely support for one file in each archive. "
         "Unpack this archive and load its files with `bridge responses load`."
@@ -79,10 +73,9 @@ class ResponseFileSeveral(ResponseFileError):
     held: str
 
 
-class ResponseFileTooLarge(ResponseFileError):
+class ResponseFileTooLarge(ResponseFileError, code="response-file-too-large"):
     """The bridge stopped unpacking the response file {file}: {reason}."""
 
-    code = "response-file-too-large"
     remedy = (
         "Check where the file comes from. If it is a response file, unpack it and load it with `bridge responses load`."
     )
@@ -90,25 +83,22 @@ class ResponseFileTooLarge(ResponseFileError):
     reason: str
 
 
-class ResponseFileName(ResponseFileError):
+class ResponseFileName(ResponseFileError, code="response-file-name"):
     """{files} response files are not gathered: their names have characters other than A-Z, a-z, 0-9, '.', '_', '-'."""
 
-    code = "response-file-name"
     remedy = "Ask Optimizely support for plain names, or rename the files on the SFTP site."
     files: int
 
 
-class ResponseFileVanished(ResponseFileError):
+class ResponseFileVanished(ResponseFileError, code="response-file-vanished"):
     """The response file {file} disappeared from the SFTP site before it was gathered."""
 
-    code = "response-file-vanished"
     remedy = "Find out who removes files there, and ask Optimizely support to provide it again."
     file: str
 
 
-class ResponseFileChanged(TransientRemoteError):
+class ResponseFileChanged(TransientRemoteError, code="response-file-changed"):
     """The response file {file} changed while it was being read."""
 
-    code = "response-file-changed"
     remedy = "The next run of gather_responses reads it again."
     file: str
