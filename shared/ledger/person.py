@@ -1,7 +1,6 @@
-"""A person who is to be erased: by what rows are known to be theirs.
+"""A person to be erased: the values by which rows are recognised as theirs.
 
-The ledger knows persons by hashes, so this does too; what is known in clear is there for databases and services that
-have no hashes.
+The ledger knows people by hashes, and so does this; the clear values are for databases and services without hashes.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,12 +13,12 @@ from shared.files.email_address import spellings
 from shared.ledger.recipients import key_hash
 from shared.ledger.suppressions import address_hash
 
-#: More than one person has of each, by far: what leads to more is none's.
-_MOST: Final = 5000
+#: Far more than one person has of each: a value that leads to more does not identify a person.
+_MAX_VALUES: Final = 5000
 
 
 class GivenBy(StrEnum):
-    """By what a person can be given."""
+    """The kinds of value that can name a person."""
 
     ADDRESS = "address"
     URN = "urn"
@@ -28,13 +27,13 @@ class GivenBy(StrEnum):
 
 @dataclass(slots=True)
 class Person:
-    """Who is to be erased.
+    """The person to be erased.
 
-    A URN is one person's, and a Communication Key is one person's in one delivery: they lead to each other. An address
-    may be shared. So one that is given leads to every URN that uses it; one that is found with a URN leads to nobody,
-    and only a row that has no other key is known by it.
+    A URN belongs to one person, and a Communication Key to one person in one delivery: they lead to each other. An
+    address may be shared. So a given address leads to every URN that uses it, while an address found with a URN leads
+    to nobody: it identifies only a row that has no other key.
 
-    Each of the three holds the clear value by its hash, or None where only the hash is known.
+    Each of the three mappings holds the clear value by its hash, or None where only the hash is known.
     """
 
     given_by: GivenBy
@@ -45,7 +44,7 @@ class Person:
     _given_addresses: frozenset[bytes] = field(init=False, default=frozenset())
 
     def __post_init__(self) -> None:
-        """Begin with what was given."""
+        """Start with the given value."""
         kind = self.given_by
         if kind is GivenBy.ADDRESS:
             self._given_addresses = frozenset(map(address_hash, spellings(self.given)))
@@ -57,27 +56,27 @@ class Person:
 
     @property
     def is_clear(self) -> bool:
-        """Whether everything is known in clear; else rows with no hashes must all be looked at."""
+        """Whether every value is known in clear; otherwise rows without hashes must all be read."""
         return None not in (*self.addresses.values(), *self.urns.values(), *self.communication_keys.values())
 
     @property
     def mailed_at(self) -> list[str]:
-        """The addresses that are known in clear, each once and as mail is sent to it."""
+        """The addresses that are known in clear, each once and in the form in which mail is sent to it."""
         return list(dict.fromkeys(spellings(address)[0] for address in clear(self.addresses)))
 
     @property
     def size(self) -> int:
-        """How much is known."""
+        """How many values are known; it grows when anything is learned."""
         everything = (self.addresses, self.urns, self.communication_keys)
-        return sum(len(one) + sum(clear is not None for clear in one.values()) for one in everything)
+        return sum(len(values) + sum(clear is not None for clear in values.values()) for values in everything)
 
     def owns(self, address: str, urn: str, communication_key: str) -> bool:
-        """Whether a row with these values is theirs; a value that it does not have is empty."""
+        """Whether a row with these values belongs to them; a value that the row lacks is empty."""
         by_address = address_hash(address) if address.strip() else None
         return self.owns_hashes(by_address, key_hash(urn), key_hash(communication_key))
 
     def owns_hashes(self, address: bytes | None, urn: bytes | None, communication_key: bytes | None) -> bool:
-        """The same by hashes; None: the row does not have it."""
+        """The same by hashes; None for a value that the row lacks."""
         if urn in self.urns or communication_key in self.communication_keys:
             return True
         if address not in self.addresses:
@@ -85,13 +84,13 @@ class Person:
         return (urn is None and communication_key is None) or address in self._given_addresses
 
     def learn(self, address: str, urn: str, communication_key: str) -> bool:
-        """Look at a row; of one that is theirs, remember what else they are known by.
+        """Remember the other values of a row if it belongs to them.
 
         Returns:
-            Whether it is theirs.
+            Whether it does.
 
         Raises:
-            ErasureUnclear: what was given leads to so much that it cannot be one person.
+            ErasureUnclear: the given value leads to so many others that it cannot be one person.
         """
         if not self.owns(address, urn, communication_key):
             return False
@@ -99,10 +98,10 @@ class Person:
         return True
 
     def take(self, *, address: str, urn: str, communication_key: str) -> None:
-        """Remember the values of a row that is known to be theirs.
+        """Remember the values of a row that belongs to them.
 
         Raises:
-            ErasureUnclear: as `learn`.
+            ErasureUnclear: see `learn`.
         """
         for spelling in spellings(address):
             self.addresses[address_hash(spelling)] = spelling
@@ -113,10 +112,10 @@ class Person:
         self._check()
 
     def learn_hashes(self, urn: bytes | None, communication_key: bytes | None) -> None:
-        """Remember the keys of a recipient of the ledger who is theirs.
+        """Remember the keys of a recipient in the ledger who is this person.
 
         Raises:
-            ErasureUnclear: as `learn`.
+            ErasureUnclear: see `learn`.
         """
         if urn is not None:
             self.urns.setdefault(urn, None)
@@ -125,17 +124,16 @@ class Person:
         self._check()
 
     def recall(self, addresses: Iterable[bytes], urns: Iterable[bytes], communication_keys: Iterable[bytes]) -> None:
-        """Remember what an erasure that was interrupted knew."""
+        """Remember the values that an interrupted erasure knew."""
         for known, hashes in (
             (self.addresses, addresses),
             (self.urns, urns),
             (self.communication_keys, communication_keys),
         ):
-            for one in hashes:
-                known.setdefault(one, None)
+            known.update(dict.fromkeys(set(hashes) - known.keys()))
 
     def named_in(self, values: Iterable[str]) -> bool:
-        """Whether one of the values is an address or a key of theirs, whatever it is there."""
+        """Whether one of the values is one of their addresses or keys, whatever its column means."""
         for value in values:
             hashed = key_hash(value)
             if hashed is not None and (
@@ -145,11 +143,11 @@ class Person:
         return False
 
     def _check(self) -> None:
-        for what in (self.addresses, self.urns, self.communication_keys):
-            if len(what) > _MOST:
-                raise ErasureUnclear(most=_MOST, given_by=self.given_by)
+        for values in (self.addresses, self.urns, self.communication_keys):
+            if len(values) > _MAX_VALUES:
+                raise ErasureUnclear(most=_MAX_VALUES, given_by=self.given_by)
 
 
 def clear(values: Mapping[bytes, str | None]) -> list[str]:
-    """Those of the values that are known in clear."""
+    """The values that are known in clear."""
     return [value for value in values.values() if value is not None]

@@ -15,7 +15,7 @@ from shared.bridge import Bridge, new_owner
 from shared.errors import LeaseLost, OptimizelyRefused
 from shared.files.email_address import with_ascii_domain
 from shared.ledger.leases import HeldLease, LeaseName
-from shared.ledger.suppressions import EVERY_LIST, Entry, Source, address_hash
+from shared.ledger.suppressions import EVERY_LIST, Entry, SyncState, address_hash
 from shared.rejects import RejectReason
 from shared.telemetry import fenced, log
 
@@ -58,14 +58,14 @@ def sync_suppressions(bridge: Bridge) -> dict[RejectReason, int]:
                 if new is not None:
                     synced[kind] = new
             if fence.error is not None:
-                bridge.ledger.suppressions.failed(kind, code=fence.error.code)
+                bridge.ledger.suppressions.record_failure(kind, code=fence.error.code)
     return synced
 
 
 # Unsubscribes and the blocklist
 
 
-def _sync_unsubscribes(bridge: Bridge, lease: HeldLease, source: Source) -> int:
+def _sync_unsubscribes(bridge: Bridge, lease: HeldLease, source: SyncState) -> int:
     def read(since: datetime | None) -> Iterator[Entry]:
         entries = (
             Entry(
@@ -80,7 +80,7 @@ def _sync_unsubscribes(bridge: Bridge, lease: HeldLease, source: Source) -> int:
     return _sync_listed(bridge, lease, source, read)
 
 
-def _sync_blocklist(bridge: Bridge, lease: HeldLease, source: Source) -> int:
+def _sync_blocklist(bridge: Bridge, lease: HeldLease, source: SyncState) -> int:
     def read(since: datetime | None) -> Iterator[Entry]:
         listed = bridge.rest.find_all_blacklist_entries(newest_first=since is not None)
         entries = (Entry(address=with_ascii_domain(entry.pattern), since=entry.created) for entry in listed)
@@ -90,7 +90,7 @@ def _sync_blocklist(bridge: Bridge, lease: HeldLease, source: Source) -> int:
 
 
 def _sync_listed(
-    bridge: Bridge, lease: HeldLease, source: Source, read: Callable[[datetime | None], Iterator[Entry]]
+    bridge: Bridge, lease: HeldLease, source: SyncState, read: Callable[[datetime | None], Iterator[Entry]]
 ) -> int:
     """Sync a kind that Optimizely lists.
 
@@ -129,14 +129,14 @@ def _newer(entries: Iterable[Entry], since: datetime | None) -> Iterator[Entry]:
         yield entry
 
 
-def _full_sync_is_due(source: Source, started: datetime) -> bool:
+def _full_sync_is_due(source: SyncState, started: datetime) -> bool:
     return source.whole_at is None or started - source.whole_at >= _FULL_SYNC_EVERY
 
 
 # Bounced-out recipients
 
 
-def _sync_bounced_out(bridge: Bridge, lease: HeldLease, source: Source) -> int | None:
+def _sync_bounced_out(bridge: Bridge, lease: HeldLease, source: SyncState) -> int | None:
     suppressions, started = bridge.ledger.suppressions, bridge.clock.now()
     full = _full_sync_is_due(source, started)
     answers: dict[bytes, bool] = {}
@@ -178,7 +178,7 @@ def _ask(bridge: Bridge, mailing_id: int, recipients: dict[bytes, str], answers:
                 answers[hashed] = _is_bounced_out(bridge, recipient_id)
             answered[hashed] = answers[hashed]
     finally:
-        bridge.ledger.suppressions.asked(mailing_id, answered)
+        bridge.ledger.suppressions.record_answers(mailing_id, answered)
 
 
 def _is_bounced_out(bridge: Bridge, recipient_id: str) -> bool:
@@ -188,7 +188,7 @@ def _is_bounced_out(bridge: Bridge, recipient_id: str) -> bool:
         return False  # an id that the operation does not accept must not block the others
 
 
-_SYNCS: Final[dict[RejectReason, Callable[[Bridge, HeldLease, Source], int | None]]] = {
+_SYNCS: Final[dict[RejectReason, Callable[[Bridge, HeldLease, SyncState], int | None]]] = {
     RejectReason.UNSUBSCRIBED: _sync_unsubscribes,
     RejectReason.BLOCKLISTED: _sync_blocklist,
     RejectReason.BOUNCED_OUT: _sync_bounced_out,

@@ -8,7 +8,7 @@ from shared.config.version import version
 from shared.ledger.alerts import Alert
 from shared.ledger.removals import Removal, removals
 from shared.ledger.responses.counts import Comparison, of_broadcasts
-from shared.ledger.suppressions import Source
+from shared.ledger.suppressions import SyncState
 from shared.response_file import ResponseFile
 from shared.storage import blob_names
 
@@ -68,7 +68,7 @@ def _broadcast(broadcast: Broadcast) -> dict[str, Any]:
     }
 
 
-def _source(source: Source) -> dict[str, Any]:
+def _source(source: SyncState) -> dict[str, Any]:
     return {
         "kind": source.kind,
         "entries": source.entries,

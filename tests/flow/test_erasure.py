@@ -321,7 +321,7 @@ def test_an_address_leads_to_every_urn_that_uses_it_and_a_urn_to_nobody_who_shar
 
 
 def test_a_key_that_stands_for_nobody_is_refused(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.ledger.person._MOST", 20)
+    monkeypatch.setattr("shared.ledger.person._MAX_VALUES", 20)
     kept(flow, "Response-1.csv", *(f"0;k{number};Open;1" for number in range(30)))
     with pytest.raises(ErasureUnclear, match="leads to more than 20"):
         erase(flow.bridge, GivenBy.URN, "0", operator="operator test")
@@ -414,7 +414,7 @@ class Died(BaseException):
         (RsDb, "anonymise"),
         (StagedFileWriter, "commit"),
         (person_rows, "remove_recipients"),
-        (erasures, "done"),
+        (erasures, "record_step"),
     ],
     ids=lambda one: one if isinstance(one, str) else "",
 )
@@ -458,16 +458,16 @@ def test_a_load_that_ends_while_the_person_is_erased_brings_nobody_back(
     path = Path(flow.folder, "Response-2.csv")
     path.write_text("Urn;MessageType;EventTriggeredDate\nu1;Open;01.03.2026 12:05\nu2;Open;01.03.2026 12:05\n")
     waiting = add_file(flow.bridge, path)
-    done = erasures.done
+    record_step = erasures.record_step
 
     def load_in_between(database: Database, erasure_id: str, step: str, rows: int, *, now: datetime) -> None:
-        done(database, erasure_id, step, rows, now=now)
+        record_step(database, erasure_id, step, rows, now=now)
         if step == WIPE:
             load_again(flow.bridge, waiting.id)
         elif step != STEPS[-1]:
             assert load_again(flow.bridge, waiting.id).read == 1
 
-    monkeypatch.setattr(erasures, "done", load_in_between)
+    monkeypatch.setattr(erasures, "record_step", load_in_between)
     somebody = Somebody("u1", "ann@example.org", "k1")
     assert erased(flow, somebody)["response-files"] == (2, 2)
     assert traces(flow, somebody) == set()

@@ -64,7 +64,7 @@ def plan(bridge: Bridge, given_by: GivenBy, given: str) -> Plan:
         BridgeError: something could not be read.
     """
     person = Person(given_by, given.strip())
-    goes_on = erasures.unfinished(bridge.ledger.database, person) is not None
+    goes_on = erasures.find_unfinished(bridge.ledger.database, person) is not None
     in_files, in_lists = PersonInResponseFiles(bridge), PersonInLists(bridge)
     while True:
         known = person.size
@@ -151,7 +151,7 @@ def _erase(bridge: Bridge, given_by: GivenBy, given: str, operator: str) -> Rece
                 extra = {"action": "erase-unfinished", "erasure": erasure_id, "step": step, "code": error.code}
                 log.warning("Erasure %s stopped at %s; the same command continues it.", erasure_id, step, extra=extra)
                 raise
-            erasures.done(database, erasure_id, step, erased, now=bridge.clock.now())
+            erasures.record_step(database, erasure_id, step, erased, now=bridge.clock.now())
             extra = {"action": "erase", "erasure": erasure_id, "step": step, "erased": erased}
             log.info("Erasure %s: %s: %d erased.", erasure_id, step, erased, extra=extra)
         return erasures.finish(database, erasure_id, now=bridge.clock.now())

@@ -280,11 +280,11 @@ def _suppress_many(flow: Flow) -> None:
         for _ in range(2):  # the second time they are there
             suppressions.add(kind, entries, sync=suppressions.source(kind).draws + 1)
         suppressions.finish(suppressions.source(kind), full=True)
-        suppressions.failed(kind, code="some-code")
+        suppressions.record_failure(kind, code="some-code")
     assert len(suppressions.among(1, addresses)) == _MANY
     hashes = [address_hash(address) for address in addresses]
     assert suppressions.unasked(1, hashes) == hashes
-    suppressions.asked(1, dict.fromkeys(hashes[:1000], True))
+    suppressions.record_answers(1, dict.fromkeys(hashes[:1000], True))
     suppressions.forget_bounces(before=flow.clock.now() + timedelta(days=1))
 
 

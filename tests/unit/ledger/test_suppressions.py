@@ -105,7 +105,7 @@ def test_short_patterns_mean_exactly_what_the_shell_means_by_them() -> None:
     for letters in product("a*?@", repeat=4):
         pattern = "".join(letters)
         patterns = Patterns([pattern])
-        assert {text for text in texts if patterns.mean(text)} == {
+        assert {text for text in texts if patterns.match(text)} == {
             text for text in texts if fnmatchcase(text, pattern)
         }, pattern
 
@@ -137,7 +137,7 @@ def test_blank_and_endless_entries_are_passed_over(suppressions: Suppressions) -
 def test_no_address_stands_in_the_database(suppressions: Suppressions, database: Database, url: str) -> None:
     suppressions.add(UNSUBSCRIBED, entries("secret.reader@example.org"), sync=1)
     suppressions.add(BLOCKLISTED, entries("hidden.reader@example.org", "*@shown.example"), sync=1)
-    suppressions.asked(1, {address_hash("bounced.reader@example.org"): True})
+    suppressions.record_answers(1, {address_hash("bounced.reader@example.org"): True})
     database.close()
     content = b"".join(file.read_bytes() for file in Path(url.removeprefix("sqlite:///")).parent.iterdir())
     assert b"shown.example" in content
@@ -171,7 +171,7 @@ def test_an_unsubscribe_from_one_list_does_not_keep_that_from_another(suppressio
 
 def test_patterns_and_addresses_are_removed_alike_and_other_kinds_stay(suppressions: Suppressions) -> None:
     suppressions.add(UNSUBSCRIBED, entries("u@example.org"), sync=1)
-    suppressions.asked(1, {address_hash("b@example.org"): True})
+    suppressions.record_answers(1, {address_hash("b@example.org"): True})
     draw_whole(suppressions, BLOCKLISTED, entries("*@blocked.example", "x@example.org"))
     assert suppressions.source(BLOCKLISTED).entries == 2
     draw_whole(suppressions, BLOCKLISTED, [])
@@ -192,11 +192,11 @@ def test_they_are_complete_when_each_kind_was_drawn_as_a_whole(suppressions: Sup
     for kind in KINDS:
         assert not suppressions.complete()
         suppressions.add(kind, entries("a@example.org"), sync=1)
-        suppressions.failed(kind, code="optimizely-unavailable")
+        suppressions.record_failure(kind, code="optimizely-unavailable")
         assert not suppressions.complete()
         draw_whole(suppressions, kind, [])
     assert suppressions.complete()
-    suppressions.failed(KINDS[0], code="optimizely-unavailable")
+    suppressions.record_failure(KINDS[0], code="optimizely-unavailable")
     assert suppressions.complete()
 
 
@@ -206,7 +206,7 @@ def test_a_source_tells_of_its_last_draw_and_of_its_last_failure(
     first = clock.now()
     draw_whole(suppressions, UNSUBSCRIBED, entries("a@example.org", "b@example.org"))
     later = clock.advance(hours=1)
-    suppressions.failed(UNSUBSCRIBED, code="optimizely-unavailable")
+    suppressions.record_failure(UNSUBSCRIBED, code="optimizely-unavailable")
     source = suppressions.source(UNSUBSCRIBED)
     assert (source.whole_at, source.drawn_at, source.entries, source.newest) == (first, first, 2, MOMENT)
     assert (source.error_code, source.failed_at) == ("optimizely-unavailable", later)
@@ -234,7 +234,7 @@ def test_mailings_are_those_of_broadcasts_that_may_have_sent_lately(
 def test_after_a_hard_bounce_it_is_asked_once_and_the_answer_decides(suppressions: Suppressions) -> None:
     hashes = {name: address_hash(f"{name}@example.org") for name in ("out", "in", "new")}
     answers = {hashes["out"]: True, hashes["in"]: False}
-    suppressions.asked(1, answers)
+    suppressions.record_answers(1, answers)
     assert suppressions.unasked(1, list(hashes.values())) == [hashes["new"]]
     assert suppressions.unasked(2, list(hashes.values())) == list(hashes.values())
     assert suppressions.among(LIST, [f"{name}@example.org" for name in hashes]) == {"out@example.org": BOUNCED_OUT}
@@ -242,10 +242,10 @@ def test_after_a_hard_bounce_it_is_asked_once_and_the_answer_decides(suppression
 
 def test_who_is_not_bounced_out_any_more_is_taken_off(suppressions: Suppressions) -> None:
     one = address_hash("a@example.org")
-    suppressions.asked(1, {one: True})
-    suppressions.asked(2, {one: True})
+    suppressions.record_answers(1, {one: True})
+    suppressions.record_answers(2, {one: True})
     assert suppressions.among(LIST, ["a@example.org"])
-    suppressions.asked(3, {one: False})
+    suppressions.record_answers(3, {one: False})
     assert not suppressions.among(LIST, ["a@example.org"])
 
 
@@ -253,7 +253,7 @@ def test_bounces_are_forgotten_and_who_is_out_is_not(
     suppressions: Suppressions, database: Database, clock: MovableClock
 ) -> None:
     one = address_hash("a@example.org")
-    suppressions.asked(1, {one: True})
+    suppressions.record_answers(1, {one: True})
     suppressions.forget_bounces(before=clock.now())
     assert suppressions.unasked(1, [one]) == []
     suppressions.forget_bounces(before=clock.advance(days=30))
@@ -266,9 +266,9 @@ def test_bounces_are_forgotten_and_who_is_out_is_not(
 def test_who_was_not_confirmed_as_bounced_out_for_half_a_year_is_removed(
     suppressions: Suppressions, clock: MovableClock
 ) -> None:
-    suppressions.asked(1, {address_hash("old@example.org"): True, address_hash("both@example.org"): True})
+    suppressions.record_answers(1, {address_hash("old@example.org"): True, address_hash("both@example.org"): True})
     clock.advance(days=100)
-    suppressions.asked(2, {address_hash("both@example.org"): True})
+    suppressions.record_answers(2, {address_hash("both@example.org"): True})
     for _ in range(3):
         suppressions.finish(suppressions.source(BOUNCED_OUT), full=True)
     assert suppressions.source(BOUNCED_OUT).entries == 2
