@@ -73,7 +73,7 @@ def test_any_value_that_names_them_is_seen() -> None:
 
 
 def test_what_leads_to_thousands_is_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_MOST", 3)
+    monkeypatch.setattr(module, "_MAX_VALUES", 3)
     person = Person(GivenBy.URN, "0")
     for number in range(3):
         assert person.learn("", "0", f"k{number}")
