@@ -135,11 +135,7 @@ class SqlServer:
     multi_subnet_failover: bool = False
 
     def odbc_string(self, driver: str) -> str:
-        """The string for the ODBC driver; a token is passed beside it.
-
-        Args:
-            driver: the driver's name or the path of its library.
-        """
+        """The string for the ODBC driver, named by name or by the path of its library; a token is passed beside it."""
         # Long texts are sent as NVARCHAR(MAX), not as NTEXT, which cannot be compared with a column.
         return _joined({"Driver": driver, **self._keywords(), "APP": "Broadcast Bridge", "LongAsMax": "yes"})
 

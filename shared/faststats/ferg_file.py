@@ -74,13 +74,7 @@ class FergFiles:
         self._date = _date_writer(self._layout.date_formats[0], ZoneInfo(zone))
 
     def deliver(self, name: str, columns: Sequence[str], rows: Iterable[Row[Any]]) -> None:
-        """Write a file.
-
-        Args:
-            name: its name.
-            columns: names of the details that get columns.
-            rows: the staged responses.
-        """
+        """Write a file of staged responses; `columns` are the names of the details that get columns."""
         self._deliver(name, self._chunks(columns, rows))
 
     def _chunks(self, columns: Sequence[str], rows: Iterable[Row[Any]]) -> Iterator[bytes]:

@@ -143,11 +143,6 @@ class UploadCall(Call):
     def request(self, channels: Channels, *, system: str, zone: str) -> BroadcastRequest:
         """The broadcast that the call asks for, by the settings of its channel.
 
-        Args:
-            channels: the channels.
-            system: the FastStats system.
-            zone: zone of a `SendAt` that names none.
-
         Raises:
             ChannelCallInvalid: the list is missing, or `SendAt` is not a time.
             ChannelUnknown: there is no such channel.

@@ -32,13 +32,7 @@ class DeliveryCommand:
 
 
 class PsDb:
-    """The delivery commands of PS_DB. Before the first use the schema map is compared with the catalogue.
-
-    Args:
-        database: PS_DB.
-        schema: its view.
-        clock: the clock.
-    """
+    """The delivery commands of PS_DB. Before the first use the schema map is compared with the catalogue."""
 
     def __init__(self, database: Database, schema: PsDbSchema, *, clock: Clock) -> None:
         self.database = database

@@ -30,11 +30,7 @@ _PAGE: Final = 10_000
 
 
 class RsDb:
-    """The rows that the bridge writes to RS_DB.
-
-    Args:
-        schema: its tables.
-    """
+    """The rows that the bridge writes to RS_DB."""
 
     def __init__(self, schema: RsDbSchema) -> None:
         self._schema = schema

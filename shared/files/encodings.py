@@ -33,13 +33,7 @@ def mark_and_codec(encoding: str) -> tuple[bytes, str]:
 
 
 def text_lines(chunks: Iterable[bytes], encoding: str, *, errors: str = "strict") -> Iterator[str]:
-    """The lines of a text, with their line ends.
-
-    Args:
-        chunks: the text in pieces of any size.
-        encoding: its encoding.
-        errors: how undecodable bytes are handled, as in `bytes.decode`.
-    """
+    """The lines of a text in pieces, with their line ends; `errors` is that of `bytes.decode`."""
     decode = codecs.getincrementaldecoder(encoding)(errors).decode
     rest = ""
     for chunk in chunks:

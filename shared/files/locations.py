@@ -94,12 +94,7 @@ class Location(Protocol):
 
 
 class Locations:
-    """Gives access to locations by their text.
-
-    Args:
-        service: the blobs of the storage account.
-        sites: the SFTP sites by name.
-    """
+    """Gives access to locations by their text."""
 
     def __init__(self, service: BlobServiceClient, sites: Mapping[str, SftpSite]) -> None:
         self._service = service

@@ -39,11 +39,7 @@ _PICTURES: Final = (
 
 
 class RejectFile:
-    """Writes the parts of a reject file.
-
-    Args:
-        columns: names of the columns of the delivery file.
-    """
+    """Writes the parts of a reject file, with the columns of the delivery file."""
 
     def __init__(self, columns: Sequence[str]) -> None:
         self._columns = columns

@@ -9,9 +9,6 @@ class SettledFiles:
 
     A file is settled when it has not changed for a time. The bridge's own clock measures it: the clock of the folder's
     server may differ. A new process starts from the beginning, so a file then waits that time again.
-
-    Args:
-        clock: measures the time.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -32,12 +32,7 @@ class SourceMessage:
 
 
 class Names:
-    """Resolves names. Safe to use from several threads.
-
-    Args:
-        rest: the REST API.
-        clock: measures how long a name is cached.
-    """
+    """Resolves names. Safe to use from several threads."""
 
     def __init__(self, rest: OptimizelyRest, clock: Clock) -> None:
         self._rest = rest

@@ -25,11 +25,7 @@ _SEND_STATUS: Final[Mapping[str, SendStatus]] = MappingProxyType(
 
 
 class BroadcastCampaign:
-    """The part of a route that deals with the Smart Campaign of a broadcast.
-
-    Args:
-        rest: the REST API.
-    """
+    """The part of a route that deals with the Smart Campaign of a broadcast."""
 
     def __init__(self, rest: OptimizelyRest) -> None:
         self._rest = rest

@@ -40,13 +40,7 @@ class ClosedLoopUpload(SingleUpload):
 
 
 class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
-    """The closed-loop route.
-
-    Args:
-        rest: the REST API.
-        site: the SFTP site.
-        channels: the channels.
-    """
+    """The closed-loop route."""
 
     transfer_evidence = ClosedLoopUpload
 

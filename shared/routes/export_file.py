@@ -16,12 +16,7 @@ from shared.sftp.site import SftpSite
 
 
 class ExportFileRoute(SingleUploadRoute[SingleUpload]):
-    """The export-file route.
-
-    Args:
-        sites: the SFTP sites by name.
-        channels: the channels.
-    """
+    """The export-file route."""
 
     transfer_evidence = SingleUpload
 

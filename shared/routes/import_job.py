@@ -51,14 +51,7 @@ class ImportJobUpload(Evidence):
 
 
 class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
-    """The import-job route.
-
-    Args:
-        rest: the REST API.
-        site: the SFTP site.
-        names: resolves list and message names.
-        channels: the channels.
-    """
+    """The import-job route."""
 
     transfer_evidence = ImportJobUpload
     prepared_evidence = CampaignCopy

@@ -52,13 +52,7 @@ class BatchTransfer(Evidence):
 
 
 class SendingBatchRoute(Route[BatchTransfer, PreparedBatch]):
-    """The sending-batch route. Nothing is exclusive: every batch has a list of its own, from the pool.
-
-    Args:
-        rest: the REST API.
-        names: resolves list and message names.
-        channels: the channels.
-    """
+    """The sending-batch route. Nothing is exclusive: every batch has a list of its own, from the pool."""
 
     transfer_evidence = BatchTransfer
     prepared_evidence = PreparedBatch

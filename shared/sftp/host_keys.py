@@ -84,12 +84,7 @@ class PinnedHostKeys:
 
 
 class HostKeyCheck:
-    """Checks the host key of a site on each connection, before the login.
-
-    Args:
-        host: the site, for messages.
-        pinned: the keys that it may show.
-    """
+    """Checks the host key of a site on each connection, before the login."""
 
     def __init__(self, host: str, pinned: PinnedHostKeys) -> None:
         self._host = host

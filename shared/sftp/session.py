@@ -63,11 +63,6 @@ class SftpSession:
 
     * SftpRefused: the site refused, for good.
     * SftpUnavailable: the connection broke or the site did not answer; the session is closed.
-
-    Args:
-        host: the site, for messages.
-        transport: the connection, logged in.
-        client: the SFTP channel on it.
     """
 
     def __init__(self, host: str, transport: Transport, client: PipelinedClient) -> None:

@@ -189,13 +189,7 @@ class PipelinedClient(SFTPClient):
 
 
 class PipelinedWriter:
-    """Writes to one file, with up to `WRITE_WINDOW` bytes in flight.
-
-    Args:
-        client: the client that opened the file.
-        handle: the file.
-        offset: offset of the first block.
-    """
+    """Writes to one file, with up to `WRITE_WINDOW` bytes in flight."""
 
     def __init__(self, client: PipelinedClient, handle: bytes, offset: int) -> None:
         self._client = client

@@ -70,12 +70,7 @@ class ArchiveRules:
 
 
 def unpack(pieces: Iterable[bytes], rules: ArchiveRules, *, name: str) -> tuple[str, Iterator[bytes]]:
-    """The content of a file; a file that is not packed is its own content.
-
-    Args:
-        pieces: the file in pieces of any size.
-        rules: how such files may be packed.
-        name: name of the file, for errors.
+    """The content of a file in pieces of any size; a file that is not packed is its own content.
 
     Returns:
         `zip`, `gzip`, or empty for a file that is not packed; and its content in pieces. No piece is empty, and the

@@ -26,10 +26,6 @@ class CsvRows(ListRows):
 
     Rows are refused as by `ListPlan.row`, and with `not-encodable` or `needs-quote` if the layout cannot express a
     value. Without quotes, a value with a quotation mark is refused too: the import might interpret it.
-
-    Args:
-        plan: the columns.
-        layout: the layout of the file.
     """
 
     def __init__(self, plan: ListPlan, layout: ListFileLayout) -> None:

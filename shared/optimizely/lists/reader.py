@@ -19,13 +19,7 @@ class StagedRow:
 
 
 def read_csv_rows(chunks: Iterable[bytes], layout: ListFileLayout, *, address: int) -> Iterator[StagedRow]:
-    """The rows that `CsvRows` wrote.
-
-    Args:
-        chunks: the staged list in pieces of any size.
-        layout: the layout in which it was written.
-        address: position of the address.
-    """
+    """The rows that `CsvRows` wrote; `address` is the position of the address."""
     lines = text_lines(_gunzip(chunks) if layout.gzip else chunks, layout.encoding, errors="replace")
     rows = (
         csv.reader(lines, delimiter=layout.delimiter, quotechar=layout.quote)

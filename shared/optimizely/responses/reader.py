@@ -58,11 +58,6 @@ class ResponseReader:
     Iteration yields the valid rows as `(line, Response)`; `rows` yields the refused ones too. A row begins at `line`,
     counted from 1. At the end, `rows_read == rows_good + rejects.total()`.
 
-    Args:
-        chunks: the file in pieces of any size.
-        layout: the layout of the file.
-        name: its name, for errors.
-
     Attributes:
         packed: `zip` or `gzip`, or empty for a file that is not packed.
         encoding: the encoding in which it is read.

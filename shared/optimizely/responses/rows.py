@@ -63,11 +63,6 @@ codecs.register_error(_UNDECODABLE, _lone_surrogate)
 class ResponseRows(QuotedRows):
     """The rows of a response file, each with the number of its first line, from 1. Iterate once.
 
-    Args:
-        chunks: the file in pieces of any size.
-        layout: the layout of the file.
-        name: its name, for errors.
-
     Attributes:
         packed: `zip` or `gzip`, or empty for a file that is not packed.
         encoding: the encoding in which it is read.
@@ -152,11 +147,6 @@ class RawLines:
 
 def raw_lines(chunks: Iterable[bytes], layout: ResponseLayout, *, name: str) -> RawLines:
     """The lines of a response file as bytes.
-
-    Args:
-        chunks: the file in pieces of any size.
-        layout: the layout of the file.
-        name: its name, for errors.
 
     Raises:
         ResponseFileTooLarge: a line has more than 16 MiB; while the lines are read.

@@ -61,9 +61,6 @@ class OptimizelyRest:
       an object read it again first: if it is already in the requested state, they return as if they had changed it.
     * OptimizelyRefused: another 4xx, or 501 or 505; its `status` has the number.
     * OptimizelyAnswerInvalid: an answer in another shape than the vendor describes.
-
-    Args:
-        transport: the exchanges with the API.
     """
 
     def __init__(self, transport: RestTransport) -> None:
@@ -210,15 +207,7 @@ class OptimizelyRest:
         predecessor_node_id: str,
         successor_node_id: str,
     ) -> WaitNode:
-        """Insert a Wait node between two nodes of a Smart Campaign. Not retried.
-
-        Args:
-            campaign_id: the Smart Campaign.
-            scheduled_at: wait until then; aware.
-            after_recipient_import: wait until the recipient import has ended.
-            predecessor_node_id: the node before it.
-            successor_node_id: the node after it.
-        """
+        """Insert a Wait node between two nodes of a Smart Campaign. Not retried."""
         form = _schedule(scheduled_at, after_recipient_import=after_recipient_import) | {
             "predecessorNodeId": predecessor_node_id,
             "successorNodeId": successor_node_id,
