@@ -195,9 +195,7 @@ class Channel(_Part):
     @property
     def default_send_mode(self) -> SendMode:
         """What makes Optimizely send, unless job or channel says."""
-        if self.send is not None:
-            return self.send
-        return default_send_mode(self.route)
+        return self.send or default_send_mode(self.route)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

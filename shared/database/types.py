@@ -25,10 +25,12 @@ class _AwareDateTime(TypeDecorator[datetime]):
         """To the database."""
         if value is None:
             return None
+        if value.tzinfo is None:
+            raise ValueError("a time without zone is not accepted")
         if dialect.name == "mssql":
             # The server would round, and compare what it kept with what it is asked for.
             value = value.replace(microsecond=value.microsecond // 1000 * 1000)
-        return _aware(value).astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
+        return value.astimezone(ZoneInfo(self.zone)).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """From the database, as UTC. A local time that exists twice is read as the first."""
@@ -51,9 +53,3 @@ class LocalDateTime(_AwareDateTime):
     def __init__(self, zone: str) -> None:
         super().__init__()
         self.zone = zone
-
-
-def _aware(value: datetime) -> datetime:
-    if value.tzinfo is None:
-        raise ValueError("a time without zone is not accepted")
-    return value

@@ -27,6 +27,7 @@ from shared.faststats.delivery_file_text import utf8_text
 from shared.faststats.duplicates import SeenKeys
 from shared.files.csv_rows import QuotedRows
 from shared.files.email_address import deliverable
+from shared.files.encodings import line_blocks
 from shared.rejects import LONGEST_COMMUNICATION_KEY, LONGEST_URN, LONGEST_VALUE, RejectReason
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ class DeliveryFile:
 
         A line that is too long to keep comes alone, as None.
         """
-        for first, block in self._blocks():
+        for first, block in line_blocks(self._text_pieces(), b"\n", first=self._line, longest=_LONGEST_LINE):
             if block is None:
                 yield first, (None,), False
                 continue
@@ -253,27 +254,14 @@ class DeliveryFile:
                 text = text.replace("\r\n", "\n").removesuffix("\r")
             yield first, text.split("\n"), _CONTROL.search(text) is not None
 
-    def _blocks(self) -> Iterator[tuple[int, bytes | None]]:
-        """The rest of the file in blocks of whole lines, each with the number of its first line."""
-        number, kept, dropping = self._line, b"", False
+    def _text_pieces(self) -> Iterator[bytes]:
+        """The rest of the file; a NUL in it shows that it is not text."""
+        line = self._line
         for piece in chain((self._begun,), self._pieces):
-            data = piece
-            if (nul := data.find(b"\0")) >= 0:
-                raise self._not_text(number + data.count(b"\n", 0, nul))
-            head, end, tail = data.partition(b"\n")
-            if dropping or len(kept) + len(head) > _LONGEST_LINE:
-                kept, dropping = b"", not end
-                if dropping:
-                    continue
-                yield number, None
-                number, data = number + 1, tail
-            lines, end, begun = data.rpartition(b"\n")
-            if end:
-                yield number, kept + lines
-                number, kept = number + lines.count(b"\n") + 1, b""
-            kept += begun
-        if kept or dropping:
-            yield number, None if dropping else kept
+            if (nul := piece.find(b"\0")) >= 0:
+                raise self._not_text(line + piece.count(b"\n", 0, nul))
+            line += piece.count(b"\n")
+            yield piece
 
     def _decode(self, data: bytes, first: int) -> str:
         try:

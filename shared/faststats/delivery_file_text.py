@@ -12,6 +12,7 @@ garbled.
 
 import codecs
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
@@ -71,12 +72,9 @@ def _as_utf8(first: bytes, pieces: Iterator[bytes], codec: str) -> Iterator[byte
         yield first
         yield from pieces
         return
-    decoder = codecs.getincrementaldecoder(codec)()
     try:
-        yield decoder.decode(first).encode()
-        for piece in pieces:
-            yield decoder.decode(piece).encode()
-        yield decoder.decode(b"", final=True).encode()
+        for text in codecs.iterdecode(chain((first,), pieces), codec):
+            yield text.encode()
     except UnicodeDecodeError as error:
         yield error.object[: error.start].decode(codec).encode() + _NOT_TEXT
 

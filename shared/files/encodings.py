@@ -34,12 +34,10 @@ def mark_and_codec(encoding: str) -> tuple[bytes, str]:
 
 def text_lines(chunks: Iterable[bytes], encoding: str, *, errors: str = "strict") -> Iterator[str]:
     """The lines of a text in pieces, with their line ends; `errors` is that of `bytes.decode`."""
-    decode = codecs.getincrementaldecoder(encoding)(errors).decode
     rest = ""
-    for chunk in chunks:
-        *lines, rest = (rest + decode(chunk)).split("\n")
+    for text in codecs.iterdecode(chunks, encoding, errors):
+        *lines, rest = (rest + text).split("\n")
         yield from (line + "\n" for line in lines)
-    rest += decode(b"", final=True)
     if rest:
         yield rest
 
@@ -52,3 +50,30 @@ def byte_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield from lines
     if rest:
         yield rest
+
+
+def line_blocks[Text: (str, bytes)](
+    pieces: Iterable[Text], line_feed: Text, *, first: int = 1, longest: int
+) -> Iterator[tuple[int, Text | None]]:
+    """A text in blocks of whole lines, each with the number of its first line, and without its last line feed.
+
+    A line of more than `longest` characters or bytes comes alone, as None, and is not kept in memory.
+    """
+    nothing = line_feed[:0]
+    number, kept, dropping = first, nothing, False
+    for piece in pieces:
+        text = piece
+        head, end, tail = text.partition(line_feed)
+        if dropping or len(kept) + len(head) > longest:
+            kept, dropping = nothing, not end
+            if dropping:
+                continue
+            yield number, None
+            number, text = number + 1, tail
+        lines, end, rest = text.rpartition(line_feed)
+        if end:
+            yield number, kept + lines
+            number, kept = number + lines.count(line_feed) + 1, nothing
+        kept += rest
+    if kept or dropping:
+        yield number, None if dropping else kept

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from io import FileIO
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -151,7 +152,7 @@ class _Folder:
                         status = entry.stat()
                         modified = datetime.fromtimestamp(status.st_mtime, tz=UTC)
                         files.append(LocatedFile(name=entry.name, size=status.st_size, modified=modified))
-        return sorted(files, key=_by_name)
+        return sorted(files, key=attrgetter("name"))
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
         path = self._path / _checked(name, self._description)
@@ -212,7 +213,7 @@ class _Container:
                 if isinstance(blob, BlobProperties) and _is_listed(name, pattern) and not _is_folder(blob):
                     etag = blob.etag.strip('"')
                     files.append(LocatedFile(name=name, size=blob.size, modified=blob.last_modified, etag=etag))
-        return sorted(files, key=_by_name)
+        return sorted(files, key=attrgetter("name"))
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
         with self._blobs.writer(self._prefix + _checked(name, self._description)) as blob:
@@ -304,7 +305,3 @@ def _is_listed(name: str, pattern: str) -> bool:
 
 def _is_valid_name(name: str) -> bool:
     return _NAME.fullmatch(name) is not None and len(name.encode()) <= _MAX_NAME
-
-
-def _by_name(file: LocatedFile) -> str:
-    return file.name

@@ -104,15 +104,6 @@ class SftpSession:
             key=lambda file: file.name,
         )
 
-    def refuse_existing(self, path: str) -> None:
-        """Refuse to upload where a file already exists.
-
-        Raises:
-            SftpRefused: there is a file at this path.
-        """
-        if self.stat(path) is not None:
-            raise SftpRefused(operation=f"upload {path}", reason="a file with this name already exists")
-
     def resume_file(self, open_at: Callable[[int], "SupportsRead[bytes]"], path: str, size: int) -> None:
         """Write the part of the content that a file lacks.
 

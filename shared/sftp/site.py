@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from paramiko import Transport
 
-from shared.errors import SftpUnavailable
+from shared.errors import SftpRefused, SftpUnavailable
 from shared.sftp.host_keys import HostKeyCheck, PinnedHostKeys
 from shared.sftp.login import Credentials, log_in
 from shared.sftp.private_key import load_private_key
@@ -142,8 +142,8 @@ class SftpSite:
                     # A rename without an answer took effect if the unfinished file is gone.
                     if not renaming or session.stat(part) is not None:
                         renaming = False
-                        if not replace:
-                            session.refuse_existing(path)
+                        if not replace and session.stat(path) is not None:
+                            raise SftpRefused(operation=f"upload {path}", reason="a file with this name already exists")
                         session.resume_file(open_at, part, size)
                         before_rename()
                         renaming = True

@@ -4,7 +4,7 @@ import os
 
 from pydantic import SecretStr
 
-from shared.config.channels import Channels, SftpSiteLogin
+from shared.config.channels import Channels
 from shared.config.settings import REFERENCE_NOT_RESOLVED, Settings, is_reference
 from shared.errors import SettingsInvalid
 from shared.sftp.site import SftpSite
@@ -33,19 +33,18 @@ def export_sites(channels: Channels) -> dict[str, SftpSite]:
     Raises:
         SettingsInvalid: a site names an app setting that is missing, or a key that cannot be read.
     """
-    return {name: _export_site(name, login) for name, login in channels.sftp_sites.items()}
-
-
-def _export_site(name: str, login: SftpSiteLogin) -> SftpSite:
-    return SftpSite(
-        host=login.host,
-        port=login.port,
-        user=login.user,
-        private_key=_app_setting(name, login.private_key),
-        passphrase=_app_setting(name, login.passphrase),
-        password=_app_setting(name, login.password),
-        host_keys="\n".join(login.host_keys),
-    )
+    return {
+        name: SftpSite(
+            host=login.host,
+            port=login.port,
+            user=login.user,
+            private_key=_app_setting(name, login.private_key),
+            passphrase=_app_setting(name, login.passphrase),
+            password=_app_setting(name, login.password),
+            host_keys="\n".join(login.host_keys),
+        )
+        for name, login in channels.sftp_sites.items()
+    }
 
 
 def _app_setting(site: str, setting: str | None) -> str | None:

@@ -33,32 +33,22 @@ def blob_service(settings: Settings) -> BlobServiceClient:
         SettingsInvalid: the connection string cannot be read.
     """
     options = {**_RETRIES, "max_single_get_size": BLOCK_SIZE, "max_chunk_get_size": BLOCK_SIZE}
-    if settings.storage_connection is None:
-        return BlobServiceClient(str(settings.blob_service_uri), credential=_identity(settings), **options)
-    with _readable_connection_string():
-        return BlobServiceClient.from_connection_string(settings.storage_connection.get_secret_value(), **options)
+    return _service(BlobServiceClient, settings, settings.blob_service_uri, options)
 
 
 def queue_service(settings: Settings) -> QueueServiceClient:
-    """The queues of the storage account that the settings name.
+    """The queues of the storage account that the settings name; raises as `blob_service`."""
+    return _service(QueueServiceClient, settings, settings.queue_service_uri, _RETRIES)
 
-    Raises:
-        SettingsInvalid: the connection string cannot be read.
-    """
+
+def _service[Service: (BlobServiceClient, QueueServiceClient)](
+    kind: type[Service], settings: Settings, uri: str | None, options: dict[str, Any]
+) -> Service:
     if settings.storage_connection is None:
-        return QueueServiceClient(str(settings.queue_service_uri), credential=_identity(settings), **_RETRIES)
-    with _readable_connection_string():
-        return QueueServiceClient.from_connection_string(settings.storage_connection.get_secret_value(), **_RETRIES)
-
-
-def _identity(settings: Settings) -> ManagedIdentityCredential:
-    return ManagedIdentityCredential(client_id=settings.managed_identity_client_id)
-
-
-@contextmanager
-def _readable_connection_string() -> Iterator[None]:
+        identity = ManagedIdentityCredential(client_id=settings.managed_identity_client_id)
+        return kind(str(uri), credential=identity, **options)
     try:
-        yield
+        return kind.from_connection_string(settings.storage_connection.get_secret_value(), **options)
     except ValueError:
         raise SettingsInvalid(reason="AzureWebJobsStorage: not a connection string of a storage account") from None
 

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import timedelta
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
-from azure.storage.queue import QueueClient, QueueServiceClient, TextBase64EncodePolicy
+from azure.storage.queue import QueueServiceClient, TextBase64EncodePolicy
 
 from shared.storage.account import mapped_errors
 
@@ -29,13 +30,14 @@ class Queues:
         """
         # Queue triggers expect base64 (host.json, messageEncoding).
         client = self._service.get_queue_client(queue, message_encode_policy=TextBase64EncodePolicy())
-        text = json.dumps(dict(message))
+        text, seconds = json.dumps(dict(message)), max(0, round(delay.total_seconds()))
         with mapped_errors("send a message"):
             try:
-                _send(client, text, delay)
+                client.send_message(text, visibility_timeout=seconds)
             except ResourceNotFoundError:
-                _create(client)
-                _send(client, text, delay)
+                with suppress(ResourceExistsError):
+                    client.create_queue()
+                client.send_message(text, visibility_timeout=seconds)
 
     def length(self, queue: str) -> int:
         """Approximate number of messages in a queue; 0 for a queue that does not exist.
@@ -48,14 +50,3 @@ class Queues:
                 return self._service.get_queue_client(queue).get_queue_properties().approximate_message_count or 0
             except ResourceNotFoundError:
                 return 0
-
-
-def _send(client: QueueClient, text: str, delay: timedelta) -> None:
-    client.send_message(text, visibility_timeout=max(0, round(delay.total_seconds())))
-
-
-def _create(client: QueueClient) -> None:
-    try:
-        client.create_queue()
-    except ResourceExistsError:
-        return

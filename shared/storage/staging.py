@@ -7,7 +7,7 @@ stream, with one block in memory at a time.
 import io
 import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
@@ -107,11 +107,8 @@ class Staging:
 
     def create_container(self) -> None:
         """Create the container if it does not exist."""
-        with mapped_errors("create a container"):
-            try:
-                self._container.create_container()
-            except ResourceExistsError:
-                return
+        with mapped_errors("create a container"), suppress(ResourceExistsError):
+            self._container.create_container()
 
     def exists(self) -> bool:
         """Whether the container exists."""
@@ -159,11 +156,8 @@ class Staging:
 
     def remove(self, name: str) -> None:
         """Remove the staged file `name` if it exists."""
-        with mapped_errors("remove a staged file"):
-            try:
-                self._container.get_blob_client(name).delete_blob()
-            except ResourceNotFoundError:
-                return
+        with mapped_errors("remove a staged file"), suppress(ResourceNotFoundError):
+            self._container.get_blob_client(name).delete_blob()
 
     def names(self) -> Iterator[str]:
         """Names of all staged files, sorted."""

@@ -21,7 +21,7 @@ from shared.errors import (
 )
 from shared.files.archives.unpack import ArchiveRules, unpack
 from shared.files.csv_rows import QuotedRows
-from shared.files.encodings import detect_encoding
+from shared.files.encodings import detect_encoding, line_blocks
 from shared.rejects import RejectReason
 
 #: Bytes decoded at a time.
@@ -83,32 +83,15 @@ class ResponseRows(QuotedRows):
 
     def _read_lines(self, pieces: Iterable[str]) -> Iterator[tuple[int, str | RejectReason]]:
         """Every line with its number, without its end; or the reason why it is refused."""
-        number, buffer, skipping = 1, "", False
-        for piece in pieces:
-            text = piece
-            head, end, tail = text.partition("\n")
-            if skipping or len(buffer) + len(head) > _MAX_BUFFERED:
-                buffer, skipping = "", not end
-                if skipping:
-                    continue
+        for number, block in line_blocks(pieces, "\n", longest=_MAX_BUFFERED):
+            if block is None:
                 yield number, RejectReason.VALUE_TOO_LONG
-                number, text = number + 1, tail
-            block, end, rest = text.rpartition("\n")
-            if end:
-                yield from enumerate(_checked(buffer + block), number)
-                number, buffer = number + block.count("\n") + 1, ""
-            buffer += rest
-        if skipping:
-            yield number, RejectReason.VALUE_TOO_LONG
-        elif buffer:
-            yield from enumerate(_checked(buffer), number)
+            else:
+                yield from enumerate(_checked(block), number)
 
     def _decoded(self, chunks: Iterable[bytes]) -> Iterator[str]:
-        decode = codecs.getincrementaldecoder(self.encoding)(_UNDECODABLE).decode
-        for chunk in chunks:
-            for start in range(0, len(chunk), _PIECE):
-                yield decode(chunk[start : start + _PIECE])
-        yield decode(b"", final=True)
+        pieces = (chunk[start : start + _PIECE] for chunk in chunks for start in range(0, len(chunk), _PIECE))
+        return codecs.iterdecode(pieces, self.encoding, _UNDECODABLE)
 
 
 def _checked(block: str) -> Iterator[str | RejectReason]:
