@@ -2,14 +2,11 @@
 
 import uuid
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
-
-from sqlalchemy import Connection
 
 from shared.bridge import Bridge
 from shared.config.response_layouts import layout_of
-from shared.database.locks import acquire_lock
 from shared.errors import (
     BridgeError,
     ResponseFileLayout,
@@ -17,13 +14,11 @@ from shared.errors import (
     ResponseFileUnknown,
     RowsUnaccounted,
 )
-from shared.faststats.rs_db import RsDb
 from shared.ledger.leases import HeldLease, LeaseName
-from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
 from shared.ledger.responses.files import record_load
-from shared.ledger.responses.staging import NewOfType
+from shared.ledger.responses.move import move
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
 from shared.response_file import FileState, LoadCounts, ResponseFile
@@ -177,39 +172,6 @@ def _refused(file: ResponseFile, reader: ResponseReader) -> ResponseFileRows:
         reasons=", ".join(f"{reason} {rows}" for reason, rows in reader.rejects.most_common()),
         reject_file=blob_names.response_reject_file(file.id),
     )
-
-
-def move(connection: Connection, load_id: str, rs_db: RsDb | None, *, now: datetime) -> list[NewOfType]:
-    """Move the new rows of a load, within a transaction: all of them or none. One load at a time does.
-
-    Args:
-        connection: the transaction.
-        load_id: the load; all of its rows are staged.
-        rs_db: where they go; None: their events are recorded, but no row is written.
-        now: the time.
-
-    Returns:
-        How many there were, by message type.
-
-    Raises:
-        DatabaseUnavailable: another load does not get ready.
-        RowsUnaccounted: not every new row was moved.
-    """
-    # Two loads that move side by side would both take an event for new.
-    acquire_lock(connection, "bridge.responses")
-    responses.number_new(connection, load_id)
-    new = responses.count_new(connection, load_id)
-    moved = 0
-    for batch in responses.batches(connection, load_id):
-        if rs_db is None:
-            responses.record_without_response(connection, batch)
-        else:
-            responses.record(connection, batch, rs_db.add_responses(connection, batch), now=now)
-        moved += batch.size
-    response_counts.count_load(connection, load_id, now=now)
-    if moved != sum(one.rows for one in new):
-        raise RowsUnaccounted(what="a load of responses", read=sum(one.rows for one in new), accounted=moved)
-    return new
 
 
 def _noting_details(rows: Iterable[tuple[int, Response]], columns: dict[str, None]) -> Iterator[tuple[int, Response]]:

@@ -19,6 +19,7 @@ from shared.faststats.ferg_file import FergFiles
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
 from shared.ledger.leases import LeaseName
+from shared.ledger.responses.move import move
 from shared.operations.responses import add_file, load_again
 from shared.response_file import FileState
 from shared.steps import load_responses as step
@@ -238,7 +239,6 @@ def test_a_move_that_takes_longer_than_the_lease_counts_if_nobody_took_the_file_
     """On SQLite no heartbeat is written while the rows are moved, however long that takes."""
     bridge = flow.bridge
     file = add_file(bridge, some_file)
-    move = step.move
     with bridge.ledger.leases.held(LeaseName.for_response_file(file.name), "this load") as lease:
         assert lease is not None
 

@@ -22,6 +22,7 @@ from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
 from shared.ledger.responses.files import record_load
+from shared.ledger.responses.move import move
 from shared.ledger.schema import Schema
 from shared.ledger.suppressions import Entry, address_hash
 from shared.operations import responses as operations
@@ -36,7 +37,6 @@ from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
 from shared.steps.chores.match_responses import match_responses
 from shared.steps.chores.remove_expired import remove_expired
 from shared.steps.housekeeping import housekeeping
-from shared.steps.load_responses import move
 from shared.steps.sync_suppressions import sync_suppressions
 from shared.web.status import status
 from tests.flow.harness import Flow, change_job, channel, until

@@ -22,9 +22,9 @@ from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger.responses import staging as responses
 from shared.ledger.responses.files import ResponseFiles, record_load
+from shared.ledger.responses.move import move
 from shared.response import Response
 from shared.response_file import LoadCounts, ResponseFile
-from shared.steps.load_responses import move
 from tests.clocks import MovableClock
 from tests.response_files import add_file, gather_file
 

@@ -22,11 +22,11 @@ from shared.ledger.leases import LeaseName
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
 from shared.ledger.responses.files import record_load
+from shared.ledger.responses.move import move
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
 from shared.response_file import LoadCounts, ResponseFile
 from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
-from shared.steps.load_responses import move
 
 from .loading import SCHEMA, ZONE, gathered
 

@@ -29,9 +29,9 @@ from shared.errors import LeaseLost
 from shared.faststats.rs_db import RsDb
 from shared.ledger import Ledger, tables
 from shared.ledger.responses import staging as responses
+from shared.ledger.responses.move import move
 from shared.response import Response, event_key
 from shared.response_file import FileState
-from shared.steps.load_responses import move
 
 from .loading import MOMENT, SCHEMA, ZONE, gathered, load, numbered
 
