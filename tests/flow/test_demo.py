@@ -8,6 +8,8 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,19 +40,41 @@ def until(condition: Callable[[], bool], what: str) -> None:
         time.sleep(0.02)
 
 
+@dataclass(frozen=True)
+class Finished:
+    """What a demo left, and what it answered while it stayed."""
+
+    folder: Path
+    summary: dict[str, Any]
+    url: str
+    health: int
+    loaded: dict[str, Any]
+    returncode: int
+    err: str
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A demo that ran to its end: its folder and its summary."""
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A demo that ran to its end, stayed, and was interrupted."""
     folder = tmp_path_factory.mktemp("demo") / "demo"
-    process = demo(folder, "--recipients", "400", "--seed", "7", "--json")
-    out, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, err
-    summary: dict[str, Any] = json.loads(out)
-    return folder, summary
+    process = demo(folder, "--recipients", "400", "--seed", "7", "--stay", "--json")
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, process.communicate(timeout=PATIENCE)[1]
+    url = json.loads((folder / "logs" / "host.json").read_text())["url"]
+    with urllib.request.urlopen(f"{url}/health", timeout=60) as answer:
+        health = answer.status
+    file = next((folder / "simulator" / "site" / "responses").glob("*.csv"))
+    settings = ("--settings", str(folder / "local.settings.json"))
+    load = [str(BRIDGE), "responses", "load", str(file), "--json", *settings]
+    loaded = json.loads(subprocess.run(load, check=True, stdout=subprocess.PIPE, timeout=PATIENCE).stdout)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    return Finished(folder, json.loads(line), url, health, loaded, process.returncode, err)
 
 
-def test_the_summary_is_one_json_object_that_balances(finished: tuple[Path, dict[str, Any]]) -> None:
-    _, summary = finished
+def test_the_summary_is_one_json_object_that_balances(finished: Finished) -> None:
+    summary = finished.summary
     assert summary["balanced"] is True
     assert all(summary["checks"].values())
     assert (summary["recipients"], summary["seed"]) == (400, 7)
@@ -74,10 +98,8 @@ def test_every_route_balances(tmp_path: Path, route: str, send: str) -> None:
     assert (summary["send"]["mails_sent"] > 0) == (send != "upload only")
 
 
-def test_no_address_no_key_and_no_secret_is_in_logs_messages_or_the_ledger(
-    finished: tuple[Path, dict[str, Any]],
-) -> None:
-    folder, _ = finished
+def test_no_address_no_key_and_no_secret_is_in_logs_messages_or_the_ledger(finished: Finished) -> None:
+    folder = finished.folder
     (delivery_file,) = (folder / "deliveries").iterdir()
     people = [line.split("\t") for line in delivery_file.read_text("utf-8").splitlines()[1:]]
     canaries = {cell.strip() for row in people for cell in row[1:3] if len(cell.strip()) > 8}
@@ -113,8 +135,8 @@ def test_no_address_no_key_and_no_secret_is_in_logs_messages_or_the_ledger(
     assert found == set()
 
 
-def test_nothing_is_left_staged_in_the_ledger(finished: tuple[Path, dict[str, Any]]) -> None:
-    folder, _ = finished
+def test_nothing_is_left_staged_in_the_ledger(finished: Finished) -> None:
+    folder = finished.folder
     engine = create_engine(f"sqlite:///{folder / 'RS_Demo.sqlite'}")
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM response_staging")).scalar_one() == 0
@@ -122,24 +144,28 @@ def test_nothing_is_left_staged_in_the_ledger(finished: tuple[Path, dict[str, An
     engine.dispose()
 
 
-@pytest.mark.parametrize("state", ["claimed", "uploaded", "sending", "response file"])
-def test_a_demo_whose_host_is_killed_can_be_gone_on_with_and_balances(tmp_path: Path, state: str) -> None:
-    folder = tmp_path / "demo"
-    process = demo(folder, "--recipients", "300", "--json")
-    log, ready = folder / "logs" / "host.log", folder / "logs" / "host.json"
-    sign = {"claimed": "is claimed as", "uploaded": "prepared, now uploaded", "sending": "now sending"}.get(
-        state, "is gathered"
-    )
-    until(lambda: log.exists() and sign in log.read_text(), f"the log tells of {state}")
-    os.kill(json.loads(ready.read_text())["pid"], signal.SIGKILL)
-    _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 3
-    assert "SIGKILL" in err
-    assert "bridge demo --resume" in " ".join(err.split())
+def reached(folder: Path, sign: str) -> bool:
+    """Whether a host runs, and it or one before it has logged this."""
+    return (folder / "logs" / "host.json").exists() and sign in (folder / "logs" / "host.log").read_text()
 
-    resumed = demo(folder, "--resume", "--json")
-    out, err = resumed.communicate(timeout=PATIENCE)
-    assert resumed.returncode == 0, err
+
+def test_a_demo_whose_host_is_killed_again_and_again_can_be_resumed_and_balances(tmp_path: Path) -> None:
+    """One demo is killed in each state in turn: what any of the deaths loses or repeats, the sums at the end show."""
+    folder = tmp_path / "demo"
+    ready = folder / "logs" / "host.json"
+    process = demo(folder, "--recipients", "300", "--json")
+    for sign in ("is claimed as", "prepared, now uploaded", "now sending", "is gathered"):
+        until(partial(reached, folder, sign), f"a host runs, and the log contains {sign!r}")
+        os.kill(json.loads(ready.read_text())["pid"], signal.SIGKILL)
+        _, err = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 3
+        assert "SIGKILL" in err
+        assert "bridge demo --resume" in " ".join(err.split())
+        ready.unlink()
+        process = demo(folder, "--resume", "--json")
+
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
     summary = json.loads(out)
     assert summary["balanced"] is True
     assert summary["recipients"] == 300
@@ -158,25 +184,12 @@ def test_a_demo_that_is_interrupted_stops_everything_it_started(tmp_path: Path) 
     assert not (folder / "demo.pid").exists()
 
 
-def test_a_demo_that_stays_answers_other_commands_until_it_is_interrupted(tmp_path: Path) -> None:
-    folder = tmp_path / "demo"
-    process = demo(folder, "--recipients", "100", "--stay", "--json")
-    assert process.stdout is not None
-    assert json.loads(process.stdout.readline())["balanced"] is True
-    url = json.loads((folder / "logs" / "host.json").read_text())["url"]
-    with urllib.request.urlopen(f"{url}/health", timeout=60) as answer:
-        assert answer.status == 200
-    file = next((folder / "simulator" / "site" / "responses").glob("*.csv"))
-    settings = ("--settings", str(folder / "local.settings.json"))
-    load = [str(BRIDGE), "responses", "load", str(file), "--json", *settings]
-    loaded = json.loads(subprocess.run(load, check=True, stdout=subprocess.PIPE, timeout=PATIENCE).stdout)
-    assert loaded["rows_loaded"] == 0
-    assert loaded["rows_read"] == loaded["rows_known"] > 0
-
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0, err
-    assert f"{url}/status" in err
+def test_a_demo_that_stays_answers_other_commands_until_it_is_interrupted(finished: Finished) -> None:
+    assert finished.health == 200
+    assert finished.loaded["rows_loaded"] == 0
+    assert finished.loaded["rows_read"] == finished.loaded["rows_known"] > 0
+    assert finished.returncode == 0, finished.err
+    assert f"{finished.url}/status" in finished.err
 
 
 def test_a_folder_with_something_else_in_it_is_left_alone(tmp_path: Path) -> None:
