@@ -4,6 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -65,12 +66,15 @@ def texts() -> Iterator[Text]:
             yield Text(_place(file, node), re.compile(".*".join(map(re.escape, parts)), re.DOTALL))
 
 
-def _nodes() -> Iterator[tuple[Path, ast.AST]]:
+@cache
+def _nodes() -> list[tuple[Path, ast.AST]]:
     """Every node of the code in `shared`, without docstrings and without what no SQL Server is sent."""
+    nodes: list[tuple[Path, ast.AST]] = []
     for file in sorted(SHARED.rglob("*.py")):
         name = str(file.relative_to(SHARED))
         if (name, None) not in _NOT_SENT:
-            yield from ((file, node) for node in _below(ast.parse(file.read_text()), name))
+            nodes += ((file, node) for node in _below(ast.parse(file.read_text()), name))
+    return nodes
 
 
 def _below(node: ast.AST, file: str) -> Iterator[ast.AST]:
