@@ -40,6 +40,11 @@ class LoadCounts:
     unmatched: int
     by_type: Mapping[str, int] = field(default_factory=dict)
 
+    def log_context(self) -> dict[str, int]:
+        """Fields of a log line about this load."""
+        names = ("read", "loaded", "known", "rejected", "unmatched")
+        return {name: getattr(self, name) for name in names}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResponseFile:

@@ -21,7 +21,7 @@ from shared.faststats.peoplestage_slots import (
 )
 from shared.operations import test_send as test_sends
 from shared.operations.broadcasts import retry
-from shared.steps.delivery_command import with_step_and_run
+from shared.steps.delivery_source import with_step_and_run
 from shared.storage import blob_names
 from shared.telemetry import log
 

@@ -20,7 +20,6 @@ from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import HeldLease, LeaseName, release_all
 from shared.routes.evidence import Evidence
 from shared.routes.route import Route
-from shared.steps.row_counts import broadcast_counts
 from shared.steps.runner import Runner, Wait
 from shared.telemetry import log, traceback_location
 
@@ -107,15 +106,9 @@ Handler = Callable[[BroadcastStep], Broadcast | Wait]
 
 
 def run_steps(bridge: Bridge, key: str, version: int, handlers: Mapping[State, Handler]) -> None:
-    """Take a broadcast as far as these handlers can.
+    """Take a broadcast as far as these handlers can, if it still has the version for which the message was sent.
 
     At the end the broadcast is at rest, or one message for its next step is on the queue.
-
-    Args:
-        bridge: the bridge.
-        key: the broadcast's key.
-        version: the version for which the message was sent.
-        handlers: what to do in which state.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
@@ -156,23 +149,31 @@ def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
             return
     if broadcast.state in ENDED:
         bridge.ledger.broadcasts.update(broadcast, reported_at=bridge.clock.now())
-    extra = {"action": "end", **broadcast.log_context(), **broadcast_counts(broadcast)}
+    rows = broadcast.rows
+    extra = {
+        "action": "end",
+        **broadcast.log_context(),
+        "state": broadcast.state,
+        "read": rows and rows.read,
+        "uploaded": rows and rows.uploaded,
+        "imported": broadcast.imported,
+        "sent": broadcast.sent,
+    }
     log.info("Broadcast %s is %s.", broadcast.key, broadcast.state, extra=extra)
 
 
 class _BroadcastRunner(Runner[Broadcast]):
     def __init__(self, bridge: Bridge, key: str, version: int, handlers: Mapping[State, Handler]) -> None:
-        super().__init__(bridge, LeaseName.for_broadcast(key), f"Broadcast {key}")
+        super().__init__(bridge, LeaseName.for_broadcast(key), f"Broadcast {key}", {"broadcast": key})
         self._key = key
         self._version = version
         self._handlers = handlers
 
-    def find(self) -> Broadcast | None:
-        broadcast = self.bridge.ledger.broadcasts.get(self._key)
-        return broadcast if broadcast.version == self._version else None
+    def read(self) -> Broadcast:
+        return self.bridge.ledger.broadcasts.get(self._key)
 
-    def find_again(self, item: Broadcast) -> Broadcast:
-        return self.bridge.ledger.broadcasts.get(item.key)
+    def is_current(self, item: Broadcast) -> bool:
+        return item.version == self._version
 
     def handles(self, item: Broadcast) -> bool:
         return item.state in self._handlers
@@ -192,13 +193,10 @@ class _BroadcastRunner(Runner[Broadcast]):
         else:
             self.bridge.send_on(item, pause)
 
-    def context(self) -> dict[str, str]:
-        return {"broadcast": self._key}
-
     def report_progress(self, before: Broadcast, after: Broadcast) -> None:
         if after.state is State.CANCELLED:
             return
-        extra = {"action": "advance", **self.context(), "state": after.state}
+        extra = {"action": "advance", **self.context, "state": after.state}
         log.info("Broadcast %s: %s, now %s.", self._key, before.state, after.state, extra=extra)
         job_id, ws_db = after.request.job_id, self.bridge.ws_db
         # Of an ended broadcast, its end is written in place of its progress.
@@ -207,7 +205,7 @@ class _BroadcastRunner(Runner[Broadcast]):
         try:
             ws_db.report_progress(job_id, after)
         except BridgeError as error:
-            extra = {"action": "note", **self.context(), "code": error.code}
+            extra = {"action": "note", **self.context, "code": error.code}
             log.warning("The progress of job %d is not written: %s", job_id, error, extra=extra)
 
     def fail(self, item: Broadcast, error: BridgeError) -> tuple[Broadcast, Wait | None]:
@@ -223,10 +221,10 @@ class _BroadcastRunner(Runner[Broadcast]):
                 return self.pause_after(item, obstacle)
             to = State.NEEDS_OPERATOR
         except Exception as obstacle:  # noqa: BLE001 - whatever it is, nobody knows whether it is recalled
-            extra = {"action": "recall-failed", **self.context(), "code": UnexpectedError.code}
+            extra = {"action": "recall-failed", **self.context, "code": UnexpectedError.code}
             log.error("Broadcast %s is not recalled: %s", self._key, traceback_location(obstacle), extra=extra)
             to = State.NEEDS_OPERATOR
-        extra = {"action": "fail", **self.context(), "state": to, "code": error.code}
+        extra = {"action": "fail", **self.context, "state": to, "code": error.code}
         log.error("Broadcast %s is %s: %s", self._key, to, error, extra=extra)
         return end(step, to, str(error), error=error), None
 
@@ -245,8 +243,7 @@ class _BroadcastRunner(Runner[Broadcast]):
 def _recall(step: BroadcastStep) -> bool:
     """Make sure that nothing of this broadcast is sent, not even by an import that comes late.
 
-    Returns:
-        Whether it is certain that the message was and will be sent to nobody; otherwise only an operator can say.
+    True if the message certainly was and will be sent to nobody; otherwise only an operator can say.
     """
     effects = step.bridge.ledger.effects
     upload, start = effects.find(step.broadcast, Kind.UPLOAD), effects.find(step.broadcast, Kind.START)

@@ -1,6 +1,7 @@
-"""Where the delivery file of a broadcast is read from."""
+"""The delivery file of a broadcast: where it is read from, and the step and run of its delivery in PS_DB."""
 
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.bridge import Bridge
@@ -42,3 +43,19 @@ def _drop_folder(bridge: Bridge, request: BroadcastRequest) -> Location:
     ):
         raise DeliveryFileChanged(file=request.delivery_file)
     return folder
+
+
+def with_step_and_run(bridge: Bridge, request: BroadcastRequest) -> BroadcastRequest:
+    """The request with the step and run of its delivery command, which join its responses to Communications.
+
+    It is unchanged without PS_DB, a GUID or a command.
+
+    Raises:
+        SchemaMapMismatch: PS_DB does not match the schema map.
+        DatabaseUnavailable: PS_DB did not answer.
+    """
+    guid = guid_in(request.delivery_file)
+    if bridge.ps_db is None or guid is None:
+        return request
+    command = bridge.ps_db.find_delivery(guid)
+    return request if command is None else replace(request, step_id=command.step_id, run=command.run)

@@ -1,4 +1,9 @@
-"""load_responses: read a gathered response file and move its new rows into RS_DB, all of them or none."""
+"""load_responses: read a gathered response file and move its new rows into RS_DB, all of them or none.
+
+The reject file says which rows were refused and why, for an operator to download. It has line, reason and column, and
+no value: the response file itself is kept, and personal data stays in one file. The values for which a column is
+refused are in docs/reference/response-files.md.
+"""
 
 import uuid
 from collections.abc import Iterable, Iterator
@@ -7,13 +12,8 @@ from zoneinfo import ZoneInfo
 
 from shared.bridge import Bridge
 from shared.config.response_layouts import layout_of
-from shared.errors import (
-    BridgeError,
-    ResponseFileLayout,
-    ResponseFileRows,
-    ResponseFileUnknown,
-    RowsUnaccounted,
-)
+from shared.errors import BridgeError, ResponseFileLayout, ResponseFileRows, ResponseFileUnknown, RowsUnaccounted
+from shared.files.reject_file import RejectFile
 from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
@@ -22,19 +22,14 @@ from shared.ledger.responses.move import move
 from shared.optimizely.responses.reader import ResponseReader
 from shared.response import Response
 from shared.response_file import FileState, LoadCounts, ResponseFile
-from shared.steps.response_rejects import write_rejects
-from shared.steps.row_counts import load_counts, log_rejects, log_responses
+from shared.steps.row_counts import log_rejects, log_responses
 from shared.steps.runner import Runner, Wait
 from shared.storage import blob_names
 from shared.telemetry import log
 
 
 def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
-    """Load a gathered response file.
-
-    Args:
-        bridge: the bridge.
-        file_id: the file's id, from the queue message.
+    """Load the gathered response file of a queue message.
 
     Returns:
         What became of its rows; None when there was nothing to do, or the file cannot be loaded now.
@@ -57,18 +52,15 @@ class _LoadRunner(Runner[ResponseFile]):
     """Loads one response file."""
 
     def __init__(self, bridge: Bridge, file: ResponseFile) -> None:
-        super().__init__(bridge, LeaseName.for_response_file(file.name), f"Response file {file.name}")
+        lease = LeaseName.for_response_file(file.name)
+        super().__init__(bridge, lease, f"Response file {file.name}", file.log_context())
         self._file = file
         self._files = bridge.ledger.response_files
         #: What became of the rows; None unless they were loaded.
         self.counts: LoadCounts | None = None
 
-    def find(self) -> ResponseFile | None:
-        file = self._files.get(self._file.id)
-        return file if self.handles(file) else None
-
-    def find_again(self, item: ResponseFile) -> ResponseFile:
-        return self._files.get(item.id)
+    def read(self) -> ResponseFile:
+        return self._files.get(self._file.id)
 
     def handles(self, item: ResponseFile) -> bool:
         return item.state is FileState.GATHERED
@@ -87,9 +79,6 @@ class _LoadRunner(Runner[ResponseFile]):
         if self.handles(item):
             queue = self.bridge.settings.load_responses_queue
             self.bridge.queues.send(queue, {"response_file": item.id}, delay=pause)
-
-    def context(self) -> dict[str, str]:
-        return self._file.log_context()
 
     def report_progress(self, before: ResponseFile, after: ResponseFile) -> None:
         """`load` has logged it."""
@@ -112,53 +101,40 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[Response
     reader = ResponseReader(bridge.responses.chunks(blob_names.response_file(file)), found[1], name=file.name)
     zone = ZoneInfo(bridge.settings.database_time_zone)
     columns: dict[str, None] = {}
-    rows = write_rejects(bridge, file, reader)
+    rows = _write_rejects(bridge, file, reader)
     responses.stage(bridge.bulk, file, load_id, _noting_details(rows, columns), zone)
     with bridge.rs_database.writing() as connection:
         rs_db = bridge.rs_db if bridge.settings.responses_to != "files" else None
         new = move(connection, load_id, rs_db, now=bridge.clock.now())
+        new_rows = sum(of_type.rows for of_type in new)
         counts = LoadCounts(
             read=reader.rows_read,
-            loaded=sum(one.rows for one in new),
-            known=reader.rows_good - sum(one.rows for one in new),
+            loaded=new_rows,
+            known=reader.rows_good - new_rows,
             rejected=reader.rejects.total(),
-            unmatched=sum(one.unmatched for one in new),
-            by_type={one.message_type: one.rows for one in new},
+            unmatched=sum(of_type.unmatched for of_type in new),
+            by_type={of_type.message_type: of_type.rows for of_type in new},
         )
         if counts.read != counts.loaded + counts.known + counts.rejected:
             accounted = counts.loaded + counts.known + counts.rejected
             raise RowsUnaccounted(what=file.name, read=counts.read, accounted=accounted)
         to_file = bridge.settings.responses_to != "tables" and counts.loaded > 0
-        if to_file:
-            ferg_files.make(
-                connection, file, load_id, columns=list(columns), rows=counts.loaded, now=bridge.clock.now()
-            )
         refused = _refused(file, reader) if counts.rejected else None
+        rejects, now = dict(reader.rejects), bridge.clock.now()
+        if to_file:
+            ferg_files.make(connection, file, load_id, columns=list(columns), rows=counts.loaded, now=now)
         loaded = record_load(
-            connection,
-            file,
-            counts,
-            dict(reader.rejects),
-            owner=lease.owner,
-            now=bridge.clock.now(),
-            refused=refused,
-            keep_new=to_file,
+            connection, file, counts, rejects, owner=lease.owner, now=now, refused=refused, keep_new=to_file
         )
         lease.confirm(connection)
-    log.info(
-        "Response file %s: %d rows read, %d loaded, %d known, %d rejected.",
-        file.name,
-        counts.read,
-        counts.loaded,
-        counts.known,
-        counts.rejected,
-        extra={"action": "load", "file": file.name, **load_counts(counts)},
-    )
+    outcome = f"{counts.read} rows read, {counts.loaded} loaded, {counts.known} known, {counts.rejected} rejected"
+    extra = {"action": "load", **file.log_context(), **counts.log_context()}
+    log.info("Response file %s: %s.", file.name, outcome, extra=extra)
     log_responses(counts.by_type, file=file.name)
     log_rejects(reader.rejects, file=file.name)
     if refused is not None and reader.rows_good == 0:
         # To whoever waits for its rows it has failed: a column or a date is written otherwise than its layout says.
-        log.error("%s", refused, extra={"action": "fail", "file": file.name, "code": refused.code})
+        log.error("%s", refused, extra={"action": "fail", **file.log_context(), **refused.log_context()})
     return loaded, counts
 
 
@@ -174,6 +150,31 @@ def _refused(file: ResponseFile, reader: ResponseReader) -> ResponseFileRows:
     )
 
 
+def _write_rejects(bridge: Bridge, file: ResponseFile, reader: ResponseReader) -> Iterator[tuple[int, Response]]:
+    """The valid rows of a response file; once all are read, the reject file has the others.
+
+    It replaces the reject file of an earlier load, and is removed if no row is refused. If the file is not read to its
+    end, the earlier one remains.
+    """
+    blob, layout = blob_names.response_reject_file(file.id), RejectFile(("Column",))
+    with bridge.rejects.writer(blob) as reject_file:
+        reject_file.write(layout.header())
+        for line, row in reader.rows():
+            if isinstance(row, Response):
+                yield line, row
+            else:
+                reject_file.write(layout.row(line, row, (reader.refused_field,)))
+        rejected = reader.rejects.total()
+        if not rejected:
+            bridge.rejects.remove(blob)
+            return
+        reject_file.commit({"rows": str(rejected)}, replace=True)
+        path, extra = f"{bridge.rejects.name}/{blob}", {"action": "reject", **file.log_context()}
+        log.warning(
+            "Response file %s: %d rows rejected; lines and reasons are in %s.", file.name, rejected, path, extra=extra
+        )
+
+
 def _noting_details(rows: Iterable[tuple[int, Response]], columns: dict[str, None]) -> Iterator[tuple[int, Response]]:
     """The same rows; the names of their details are noted, in the order in which they come."""
     for line, response in rows:
@@ -187,5 +188,5 @@ def fail(bridge: Bridge, file: ResponseFile, error: BridgeError, *, owner: str) 
     Raises:
         LeaseLost: somebody else changed the file first.
     """
-    log.error("%s", error, extra={"action": "fail", **file.log_context(), "code": error.code})
+    log.error("%s", error, extra={"action": "fail", **file.log_context(), **error.log_context()})
     return bridge.ledger.response_files.fail(file, error, owner=owner)

@@ -1,11 +1,9 @@
-"""Counts of rows as fields of log lines, which the queries sum up (docs/how-to/watch.md)."""
+"""Log lines with counts of rows, which the queries sum up (docs/how-to/watch.md)."""
 
 from collections import Counter
 from collections.abc import Mapping
 
-from shared.broadcast import Broadcast
 from shared.response import MessageType
-from shared.response_file import LoadCounts
 from shared.telemetry import log
 
 _TYPES = frozenset(MessageType)
@@ -29,26 +27,3 @@ def log_responses(rows_by_type: Mapping[str, int], *, file: str) -> None:
     for message_type, rows in known.items():
         extra = {"action": "responses", "file": file, "type": message_type, "rows": rows}
         log.info("Response file %s: %d responses %s.", file, rows, message_type, extra=extra)
-
-
-def broadcast_counts(broadcast: Broadcast) -> dict[str, str | int | None]:
-    """State and counts of a broadcast as fields of a log line; None for a count that it did not reach."""
-    rows = broadcast.rows
-    return {
-        "state": broadcast.state,
-        "read": None if rows is None else rows.read,
-        "uploaded": None if rows is None else rows.uploaded,
-        "imported": broadcast.imported,
-        "sent": broadcast.sent,
-    }
-
-
-def load_counts(counts: LoadCounts) -> dict[str, int]:
-    """The counts of a load as fields of a log line."""
-    return {
-        "read": counts.read,
-        "loaded": counts.loaded,
-        "known": counts.known,
-        "rejected": counts.rejected,
-        "unmatched": counts.unmatched,
-    }

@@ -54,13 +54,15 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
         bridge: the bridge.
         lease_name: the lease under which it works.
         label: what log lines call the item.
+        context: fields of log lines about the item.
     """
 
     #: The lease, while it is held.
     lease: HeldLease
 
-    def __init__(self, bridge: Bridge, lease_name: LeaseName, label: str) -> None:
+    def __init__(self, bridge: Bridge, lease_name: LeaseName, label: str, context: dict[str, str]) -> None:
         self.bridge = bridge
+        self.context = context
         self._lease_name = lease_name
         self._label = label
 
@@ -73,10 +75,12 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
             BridgeError: the item or its lease could not be read or written; the message comes again.
         """
         with self.bridge.ledger.leases.held(self._lease_name, new_owner()) as lease:
-            item = None if lease is None else self.find()
-            if lease is None or item is None:
-                reason = "another process works on it" if lease is None else "this message is out of date"
-                log.info("%s: %s; nothing is done.", self._label, reason, extra={"action": "aside", **self.context()})
+            if lease is None:
+                self._step_aside("another process works on it")
+                return
+            item = self.read()
+            if not self.is_current(item):
+                self._step_aside("this message is out of date")
                 return
             self.lease, pause = lease, timedelta()
             try:
@@ -86,14 +90,21 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
                         pause = wait.pause
                         break
             except (LeaseLost, BroadcastChangedMeanwhile) as error:
-                log.warning("%s", error, extra={"action": "aside", **self.context(), "code": error.code})
+                log.warning("%s", error, extra={"action": "aside", **self.context, "code": error.code})
                 return
         # Sent once the lease is released, or the next message could find it held and step aside.
         self.send_on(item, pause)
 
+    def _step_aside(self, reason: str) -> None:
+        log.info("%s: %s; nothing is done.", self._label, reason, extra={"action": "aside", **self.context})
+
     @abstractmethod
-    def find(self) -> Item | None:
-        """The item, read under its lease; None if the message is out of date."""
+    def read(self) -> Item:
+        """The item as the ledger has it now."""
+
+    def is_current(self, item: Item) -> bool:
+        """Whether the message is about the item as it is now."""
+        return self.handles(item)
 
     @abstractmethod
     def handles(self, item: Item) -> bool:
@@ -116,17 +127,13 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
         """Queue the next message, or report the end."""
 
     @abstractmethod
-    def context(self) -> dict[str, str]:
-        """Fields of log lines about the item."""
-
-    @abstractmethod
     def report_progress(self, before: Item, after: Item) -> None:
         """Report that the item is in another state."""
 
     def pause_after(self, item: Item, error: TransientError) -> tuple[Item, Wait]:
         """Try again later."""
         pause = back_off(self.bridge.settings.retry_seconds, item.attempts)
-        extra = {"action": "retry", **self.context(), "code": error.code}
+        extra = {"action": "retry", **self.context, "code": error.code}
         log.warning("%s, attempt %d: %s", self._label, item.attempts, error, extra=extra)
         return self.update(item, due_at=self.bridge.overdue_after(pause)), Wait(pause)
 
@@ -138,14 +145,14 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
         except (LeaseLost, BroadcastChangedMeanwhile):
             raise
         except TerminalError as error:
-            return self.fail(self._reread(item), error)
+            return self.fail(self._reread(), error)
         except TransientError as error:
-            return self._retry(self._reread(item), error)
+            return self._retry(self._reread(), error)
         except Exception as error:  # noqa: BLE001 - nothing may stop the others; the log has type and position
-            extra = {"action": "unexpected", **self.context()}
+            extra = {"action": "unexpected", **self.context}
             log.error("%s: %s", self._label, traceback_location(error), extra=extra)
             unexpected = UnexpectedError(step=item.state, kind=type(error).__name__)
-            return self._retry(self._reread(item), unexpected)
+            return self._retry(self._reread(), unexpected)
         if isinstance(outcome, Wait):
             return self.update(item, attempts=0, due_at=self.bridge.overdue_after(outcome.pause)), outcome
         self.report_progress(item, outcome)
@@ -156,11 +163,7 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
             return self.fail(item, error)
         return self.pause_after(item, error)
 
-    def _reread(self, item: Item) -> Item:
+    def _reread(self) -> Item:
         """The item after an error: the handler may have changed it before."""
         self.lease.check()
-        return self.find_again(item)
-
-    @abstractmethod
-    def find_again(self, item: Item) -> Item:
-        """The item as the ledger has it now."""
+        return self.read()

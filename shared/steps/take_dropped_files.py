@@ -8,7 +8,7 @@ from shared.bridge import Bridge, new_owner
 from shared.broadcast import BroadcastRequest, Intake, SendMode, delivery_key, file_key, guid_in
 from shared.config.channels import Channel, Drop
 from shared.files.locations import LocatedFile
-from shared.steps.delivery_command import with_step_and_run
+from shared.steps.delivery_source import with_step_and_run
 from shared.telemetry import fenced, log
 
 #: Keys looked up in the ledger at a time.
