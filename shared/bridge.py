@@ -87,11 +87,7 @@ class Bridge:
 
     @classmethod
     def from_settings(cls, settings: Settings, *, clock: Clock | None = None) -> Self:
-        """Wire the bridge; nothing is connected to yet.
-
-        Args:
-            settings: the settings.
-            clock: the clock; without one, the clock of this machine.
+        """Wire the bridge, by default with the clock of this machine; nothing is connected to yet.
 
         Raises:
             SettingsInvalid: a setting, or a file that the settings name, cannot be used.
@@ -103,6 +99,10 @@ class Bridge:
         rs_schema = RsDbSchema(zone, schema_map)
         ws_database = _find_database(settings.ws_db, "WS_DB")
         ps_database = _find_database(settings.ps_db, "PS_DB")
+        server, system = settings.bridge_name, settings.system_name
+        ws_db = None
+        if ws_database is not None:
+            ws_db = WsDb(ws_database, WsDbSchema(zone, schema_map), server=server, system=system, clock=clock)
         blobs = blob_service(settings)
         lists = Staging(blobs, settings.staging_container)
         sites = export_sites(channels)
@@ -114,15 +114,7 @@ class Bridge:
             clock=clock,
             channels=channels,
             ws_database=ws_database,
-            ws_db=None
-            if ws_database is None
-            else WsDb(
-                ws_database,
-                WsDbSchema(zone, schema_map),
-                server=settings.bridge_name,
-                system=settings.system_name,
-                clock=clock,
-            ),
+            ws_db=ws_db,
             ps_db=None if ps_database is None else PsDb(ps_database, PsDbSchema(zone, schema_map), clock=clock),
             rs_database=rs_database,
             rs_db=RsDb(rs_schema),
@@ -180,9 +172,8 @@ class Bridge:
         The message names the version of the broadcast. Once the broadcast has changed, the message has no effect: of
         several messages, only the last one counts.
         """
-        queue = (
-            self.settings.upload_list_queue if broadcast.state in BEFORE_UPLOAD else self.settings.monitor_import_queue
-        )
+        settings, before_upload = self.settings, broadcast.state in BEFORE_UPLOAD
+        queue = settings.upload_list_queue if before_upload else settings.monitor_import_queue
         self.queues.send(queue, {"broadcast": broadcast.key, "version": broadcast.version}, delay=delay)
 
     def overdue_after(self, delay: timedelta = timedelta()) -> datetime:

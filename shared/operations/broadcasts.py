@@ -75,13 +75,8 @@ def retry(bridge: Bridge, key: str, *, owner: str, hold: bool = False) -> Broadc
     """Retry a failed broadcast.
 
     A failed broadcast has released its list, and another may have used it since: what was prepared is kept, the
-    upload is repeated. A sending batch is the broadcast's own: its chunks are kept.
-
-    Args:
-        bridge: the bridge.
-        key: the broadcast's key.
-        owner: who asks for it; kept in the history.
-        hold: wait once more until the broadcast's source releases it.
+    upload is repeated. A sending batch is the broadcast's own: its chunks are kept. With `hold`, it waits once more
+    until its intake releases it.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
@@ -98,14 +93,9 @@ def retry(bridge: Bridge, key: str, *, owner: str, hold: bool = False) -> Broadc
 def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id: int | None = None) -> Broadcast:
     """Decide about a parked broadcast: was its Smart Campaign started?
 
-    Args:
-        bridge: the bridge.
-        key: the broadcast's key.
-        started: true to follow the send, or to close an export that its receiver has; false to start it after one
-            more check of its status, or to repeat the upload where its list was not verified or Optimizely starts by
-            itself.
-        owner: who decided; kept in the history.
-        campaign_id: the Smart Campaign that was started, where the bridge does not know it.
+    If it was, its send is followed, or an export that its receiver has is closed; `campaign_id` names the Smart
+    Campaign where the bridge does not know it. If not, it is started after one more check of its status, or the upload
+    is repeated where its list was not verified or Optimizely starts by itself.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
@@ -119,9 +109,8 @@ def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id:
     if started:
         campaign_id = campaign_id or broadcast.campaign_id
         if campaign_id is None:
-            raise IllegalTransition(
-                broadcast=key, state=broadcast.state, change="be resolved as started without --campaign ID"
-            )
+            change = "be resolved as started without --campaign ID"
+            raise IllegalTransition(broadcast=key, state=broadcast.state, change=change)
         note = f"resolved by an operator: Smart Campaign {campaign_id} was started"
         return _continue(bridge, broadcast, State.SENDING, owner, note, campaign_id=campaign_id)
     note = "resolved by an operator: not started"
@@ -148,20 +137,9 @@ def _forget_effect(bridge: Bridge, broadcast: Broadcast, kind: Kind) -> None:
 
 
 def _continue(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str, **columns: object) -> Broadcast:
+    columns |= dict.fromkeys(("ended_in", "error_code", "error", "cancel_requested_at"))
+    now, due_at = bridge.clock.now(), bridge.overdue_after()
     with bridge.rs_database.writing() as connection:
-        changed = advance(
-            connection,
-            broadcast,
-            to,
-            owner=owner,
-            note=note,
-            now=bridge.clock.now(),
-            due_at=bridge.overdue_after(),
-            ended_in=None,
-            error_code=None,
-            error=None,
-            cancel_requested_at=None,
-            **columns,
-        )
+        changed = advance(connection, broadcast, to, owner=owner, note=note, now=now, due_at=due_at, **columns)
     bridge.send_on(changed)
     return changed

@@ -5,7 +5,6 @@ layout is fixed, and what is missing in RS_DB after the ledger and RS_DB were re
 """
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -31,14 +30,7 @@ _PIECE: Final = 1024 * 1024
 
 
 def load_again(bridge: Bridge, file_id: int) -> LoadCounts:
-    """Load a kept response file now, whether or not it was loaded before.
-
-    Args:
-        bridge: the bridge.
-        file_id: the file's id.
-
-    Returns:
-        The outcome of each row in this load; rows that were loaded before count as known.
+    """Load a kept response file now, whether or not it was loaded before: rows that were count as known.
 
     Raises:
         ResponseFileUnknown: there is no such file, or it is not gathered yet.
@@ -68,13 +60,6 @@ def add_file(bridge: Bridge, path: Path) -> ResponseFile:
 
     A file that is known by name, size and time of change is left as it is; if it has expired, it is kept again.
 
-    Args:
-        bridge: the bridge.
-        path: the file.
-
-    Returns:
-        The file as recorded in the ledger.
-
     Raises:
         ResponseFileLayout: its name matches no layout of the channels file.
         ResponseFileDiffers: the known file of this name, size and time has another content.
@@ -89,17 +74,17 @@ def add_file(bridge: Bridge, path: Path) -> ResponseFile:
         if lease is None:
             raise ResponseFileBusy(file=path.name)
         if files.find(*identity) is None:
-            note = "added by hand"
-            files.add(*identity, layout=named_layout[0], owner=lease.owner, note=note)
+            files.add(*identity, layout=named_layout[0], owner=lease.owner, note="added by hand")
         file = files.find(*identity)
         if file is None:
             raise ResponseFileBusy(file=path.name)
-        sha256 = _sha256(path)
+        with path.open("rb") as stream:
+            sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         if file.sha256 not in {None, sha256}:
             raise ResponseFileDiffers(file=path.name)
         if file.state is FileState.SEEN or file.removed_at is not None:
-            with bridge.responses.writer(blob_names.response_file(file)) as blob:
-                for piece in _pieces(path):
+            with path.open("rb") as stream, bridge.responses.writer(blob_names.response_file(file)) as blob:
+                while piece := stream.read(_PIECE):
                     blob.write(piece)
                 # Replaces what an interrupted copy left, which may have another content.
                 lease.check()
@@ -120,16 +105,3 @@ def _gathered(bridge: Bridge, file_id: int) -> ResponseFile:
     if file.state is FileState.SEEN:
         raise ResponseFileUnknown(file=file_id)
     return file
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    for piece in _pieces(path):
-        digest.update(piece)
-    return digest.hexdigest()
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as stream:
-        while piece := stream.read(_PIECE):
-            yield piece

@@ -25,12 +25,8 @@ class TestSend:
 def for_broadcast(bridge: Bridge, key: str, *, seed_list: str | None = None) -> TestSend:
     """Send the message of a broadcast to a seed list.
 
-    Before the broadcast has a Smart Campaign of its own, the message comes from the one that will be copied.
-
-    Args:
-        bridge: the bridge.
-        key: the broadcast's key.
-        seed_list: list name of the seed list; None for the channel's.
+    Before the broadcast has a Smart Campaign of its own, the message comes from the one that will be copied. Without
+    the name of a seed list, the channel's is used.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.

@@ -41,10 +41,7 @@ def gather_responses(bridge: Bridge) -> int:
     With RESPONSE_FILE_MARKER a file is complete when its marker stands beside it, otherwise when two looks
     RESPONSE_FILE_SETTLE_SECONDS apart found it unchanged: gatherers side by side can look within a second.
     A file that grows, vanishes or cannot be read is left for the next round and does not stop the others; when that
-    happens RESPONSE_FILE_ROUNDS times in a row, an alert tells of it.
-
-    Returns:
-        How many files were gathered.
+    happens RESPONSE_FILE_ROUNDS times in a row, an alert is raised. Returns how many files were gathered.
 
     Raises:
         SftpUnavailable: the SFTP site cannot be reached; the next round tries again.
@@ -53,10 +50,9 @@ def gather_responses(bridge: Bridge) -> int:
     folder, marker = bridge.settings.sftp_response_folder, bridge.settings.response_file_marker
     with bridge.site.connect() as session:
         # Markers first: the files of those that are there now are complete, so what is listed then is what they are.
-        found = session.list_files(folder, marker.format(name="*")) if marker else None
+        markers = {file.name for file in session.list_files(folder, marker.format(name="*"))} if marker else None
         listed = session.list_files(folder, "*", names=_EVERY_NAME)
-    markers = None if found is None else {one.name for one in found}
-    _look_for_vanished(bridge, {one.name for one in listed})
+    _look_for_vanished(bridge, {file.name for file in listed})
     waiting = _complete(bridge, listed, markers)
     gathered = 0
     while waiting:
@@ -98,8 +94,7 @@ def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str]
             complete += _seen(bridge, remote, layout[0], at_once=pattern is not None)
     alerts = bridge.ledger.alerts
     if unusual:
-        error = ResponseFileName(files=unusual)
-        alerts.report(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, str(error))
+        alerts.report(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, str(ResponseFileName(files=unusual)))
     else:
         alerts.clear(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED)
     return complete
@@ -113,7 +108,7 @@ def _seen(bridge: Bridge, remote: RemoteFile, layout: str, *, at_once: bool) -> 
         note = f"seen on the SFTP site: {remote.size} bytes"
         rounds = files.add(remote.name, remote.size, remote.modified, layout=layout, owner=new_owner(), note=note)
         if rounds:
-            _tell_when_left_often(bridge, remote.name, rounds, ResponseFileChanged(file=remote.name))
+            _alert_when_left_often(bridge, remote.name, rounds, ResponseFileChanged(file=remote.name))
         seen = files.find(remote.name, remote.size, remote.modified) if at_once else None
     elif seen.has_vanished:
         reset = {"seen_at": bridge.clock.now(), "error_code": None, "error": None, "left_rounds": 0}
@@ -188,18 +183,13 @@ def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile, lease: HeldL
 
 
 def _leave(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
-    log.warning(
-        "Response file %s is left for the next round: %s",
-        file.name,
-        error,
-        extra={"action": "gather-later", "file": file.name, "code": error.code},
-    )
-    _tell_when_left_often(
-        bridge, file.name, bridge.ledger.response_files.count_left_round(file, code=error.code), error
-    )
+    extra = {"action": "gather-later", **file.log_context(), **error.log_context()}
+    log.warning("Response file %s is left for the next round: %s", file.name, error, extra=extra)
+    rounds = bridge.ledger.response_files.count_left_round(file, code=error.code)
+    _alert_when_left_often(bridge, file.name, rounds, error)
 
 
-def _tell_when_left_often(bridge: Bridge, name: str, rounds: int, error: BridgeError) -> None:
+def _alert_when_left_often(bridge: Bridge, name: str, rounds: int, error: BridgeError) -> None:
     if rounds >= bridge.settings.response_file_rounds:
         text = f"The response file {name} could not be gathered in {rounds} rounds. {error}"
         bridge.ledger.alerts.report(AlertKind.RESPONSE_FILE_LEFT, name, text)

@@ -25,8 +25,7 @@ _LIMIT: Final = 500
 def housekeeping(bridge: Bridge) -> int:
     """Sweep broadcasts and response files, then do every chore. A chore that fails does not stop the others.
 
-    Returns:
-        How many messages were sent again.
+    Returns how many messages were sent again.
 
     Raises:
         DatabaseUnavailable: the ledger could not be swept.

@@ -1,6 +1,6 @@
 """monitor_import: follow the import, verify it, start the Smart Campaign, and follow the send to its end."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -31,30 +31,20 @@ _STARTED: Final = frozenset({SendStatus.SENDING, SendStatus.PAUSED, SendStatus.F
 
 
 def monitor_import(bridge: Bridge, key: str, version: int) -> None:
-    """Take a broadcast from `uploaded` to `closed`.
-
-    Args:
-        bridge: the bridge.
-        key: the broadcast's key, from the queue message.
-        version: the version for which the message was sent.
-    """
-    run_steps(
-        bridge,
-        key,
-        version,
-        {
-            State.UPLOADED: _follow_import,
-            State.IMPORTING: _follow_import,
-            State.IMPORTED: _send,
-            State.SENDING: _follow_send,
-            State.SENT: _close,
-        },
-    )
+    """Take the broadcast and version of a queue message from `uploaded` to `closed`."""
+    handlers = {
+        State.UPLOADED: _follow_import,
+        State.IMPORTING: _follow_import,
+        State.IMPORTED: _send,
+        State.SENDING: _follow_send,
+        State.SENT: _close,
+    }
+    run_steps(bridge, key, version, handlers)
 
 
 def _follow_import(step: BroadcastStep) -> Broadcast | Wait:
     bridge, broadcast = step.bridge, step.broadcast
-    upload = _get_effect(step, Kind.UPLOAD)
+    upload = _get_upload(step)
     status = step.route.import_status(broadcast, step.route.transfer_evidence.from_json(upload.evidence))
     if status.recipients is not None:
         return _verify(step, upload, status, status.recipients)
@@ -125,7 +115,7 @@ def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | 
             broadcast=broadcast.key,
             reason=f"{effect.tries} starts had no clear answer, and the status is still {send.vendor_status}",
         )
-    upload = _get_effect(step, Kind.UPLOAD)
+    upload = _get_upload(step)
     if not step.route.is_unchanged(broadcast, step.route.transfer_evidence.from_json(upload.evidence)):
         raise ListChangedMeanwhile(list=broadcast.request.list_name)
     step.lease.check()
@@ -142,9 +132,9 @@ def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | 
 
 def _wait_for_start(step: BroadcastStep, send: SendState) -> Wait:
     """Optimizely starts by itself: after its import, or at its time."""
-    broadcast = step.broadcast
+    broadcast, settings = step.broadcast, step.bridge.settings
     due = max(filter(None, (broadcast.changed_at, broadcast.request.send_at)))
-    if _overdue(step, due):
+    if step.bridge.clock.now() - due > timedelta(minutes=settings.send_timeout_minutes):
         raise SendNotSeen(campaign=broadcast.campaign_id, status=send.vendor_status)
     return step.wait()
 
@@ -178,12 +168,8 @@ def _evidence(send: SendState) -> dict[str, object]:
     return StartEvidence(status=send.vendor_status).to_json()
 
 
-def _get_effect(step: BroadcastStep, kind: Kind) -> Effect:
-    effect = step.bridge.ledger.effects.find(step.broadcast, kind)
+def _get_upload(step: BroadcastStep) -> Effect:
+    effect = step.bridge.ledger.effects.find(step.broadcast, Kind.UPLOAD)
     if effect is None:
-        raise AssertionError(f"a broadcast in state {step.broadcast.state} has no effect {kind}")
+        raise AssertionError(f"a broadcast in state {step.broadcast.state} has no effect {Kind.UPLOAD}")
     return effect
-
-
-def _overdue(step: BroadcastStep, since: datetime) -> bool:
-    return step.bridge.clock.now() - since > timedelta(minutes=step.bridge.settings.send_timeout_minutes)

@@ -19,10 +19,7 @@ from shared.telemetry import fenced, log
 
 
 def poll_jobs(bridge: Bridge) -> int:
-    """Take in dropped delivery files, claim waiting jobs, and queue a broadcast for each.
-
-    Returns:
-        How many broadcasts were taken in.
+    """Take in dropped delivery files, claim waiting jobs, and queue a broadcast for each; returns how many.
 
     Raises:
         SchemaMapMismatch: WS_DB or RS_DB does not match the schema map; no job was claimed.

@@ -42,12 +42,8 @@ type Encoded = tuple[int, Sequence[str], bytes | RejectReason]
 def stage(step: BroadcastStep, *, list_id: int | None, mailing_id: int | None) -> Staged:
     """Check the delivery file; write the staged list and the reject file.
 
-    A broadcast that was staged before is staged anew: its delivery file must have the same rows as before.
-
-    Args:
-        step: the broadcast.
-        list_id: the list whose fields the rows must fit; None if they go into no list.
-        mailing_id: the mailing that holds the message; None for upload only.
+    A broadcast that was staged before is staged anew: its delivery file must have the same rows as before. The rows
+    must fit the fields of the list, if they go into one. The mailing holds the message; an upload only has none.
 
     Raises:
         DeliveryFileMissing: it is not in its folder.
@@ -130,8 +126,7 @@ def write(
 ) -> tuple[int, Counter[RejectReason]]:
     """Write each row to the list or to the reject file, and remember the recipients of the list.
 
-    Returns:
-        The number of rows in the list, and of the rejected rows by reason.
+    Returns how many rows are in the list, and how many are rejected by reason.
     """
     uploaded, reasons = 0, Counter[RejectReason]()
     rejects = RejectFile(delivery.columns)

@@ -68,14 +68,7 @@ def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:
 def plan_list(
     bridge: Bridge, broadcast: Broadcast, delivery: DeliveryFile, *, list_id: int | None, mailing_id: int | None
 ) -> ListPlan:
-    """How rows of the delivery file become rows of the list.
-
-    Args:
-        bridge: the bridge.
-        broadcast: the broadcast.
-        delivery: its delivery file.
-        list_id: the list whose fields the rows must fit; None if they go into no list.
-        mailing_id: the mailing that holds the message; None for upload only.
+    """How rows of the delivery file become rows of the list; without a list, of an exported file.
 
     Raises:
         TerminalError: delivery file and list do not fit; see `plan_columns`.

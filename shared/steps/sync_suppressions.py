@@ -37,8 +37,7 @@ _QUESTION_BATCH: Final = 50
 def sync_suppressions(bridge: Bridge) -> dict[RejectReason, int]:
     """Sync each kind of suppression, if any channel suppresses. An error in one kind does not stop the others.
 
-    Returns:
-        How many of each kind were new; without the kinds whose sync failed or is not complete.
+    Returns how many of each kind were new, without the kinds whose sync failed or is not complete.
 
     Raises:
         LeaseLost: another process may be syncing now.
@@ -92,14 +91,7 @@ def _sync_blocklist(bridge: Bridge, lease: HeldLease, source: SyncState) -> int:
 def _sync_listed(
     bridge: Bridge, lease: HeldLease, source: SyncState, read: Callable[[datetime | None], Iterator[Entry]]
 ) -> int:
-    """Sync a kind that Optimizely lists.
-
-    Args:
-        bridge: the bridge.
-        lease: held by this sync.
-        source: how far the kind is synced.
-        read: lists the entries since a time, newest first; for None all of them, oldest first.
-    """
+    """Sync a kind that Optimizely lists; `read` yields the entries since a time, or for None all, oldest first."""
     started, newest, new = bridge.clock.now(), source.newest, 0
     full = _full_sync_is_due(source, started) or newest is None
     since = None if full or newest is None else newest - _OVERLAP
@@ -111,13 +103,8 @@ def _sync_listed(
     # Only a complete sync is recorded: an interrupted one starts again. A time in the future would hide later entries.
     newest = None if newest is None else min(newest, started)
     removed = bridge.ledger.suppressions.finish(source, full=full, newest=newest)
-    log.info(
-        "Suppressions (%s): %d new, %d removed.",
-        source.kind,
-        new,
-        removed,
-        extra={"action": "draw", "kind": source.kind},
-    )
+    extra = {"action": "draw", "kind": source.kind}
+    log.info("Suppressions (%s): %d new, %d removed.", source.kind, new, removed, extra=extra)
     return new
 
 
@@ -163,9 +150,8 @@ def _hard_bounces(bridge: Bridge, mailing_id: int) -> dict[bytes, str]:
             raise
         return {}  # the message was deleted at Optimizely
     if not bounces.complete:
-        log.warning(
-            "Mailing %d has more hard bounces than Optimizely lists.", mailing_id, extra={"action": "bounces-unlisted"}
-        )
+        extra = {"action": "bounces-unlisted"}
+        log.warning("Mailing %d has more hard bounces than Optimizely lists.", mailing_id, extra=extra)
     return {address_hash(with_ascii_domain(bounce.recipient_id)): bounce.recipient_id for bounce in bounces.items}
 
 

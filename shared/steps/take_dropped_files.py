@@ -16,11 +16,7 @@ _PAGE = 500
 
 
 def take_dropped_files(bridge: Bridge) -> int:
-    """Take in the delivery files that are new and complete.
-
-    Returns:
-        How many broadcasts were taken in.
-    """
+    """Take in the delivery files that are new and complete; returns how many broadcasts they became."""
     taken = 0
     for name in bridge.channels.names():
         channel = bridge.channels[name]

@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from shared.bridge import Bridge
-from shared.broadcast import Broadcast, RouteKind, RowCounts, SendMode, State
+from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.errors import NeverReleased, SuppressionsIncomplete
 from shared.ledger.broadcasts import record_rejects
 from shared.ledger.effects import Effect, Kind
@@ -26,13 +26,7 @@ _HOLD_PAUSE: Final = timedelta(minutes=10)
 
 
 def upload_list(bridge: Bridge, key: str, version: int) -> None:
-    """Take a broadcast from `claimed` to `uploaded`.
-
-    Args:
-        bridge: the bridge.
-        key: the broadcast's key, from the queue message.
-        version: the version for which the message was sent.
-    """
+    """Take the broadcast and version of a queue message from `claimed` to `uploaded`."""
     run_steps(bridge, key, version, {State.CLAIMED: _stage, State.STAGED: _prepare, State.PREPARED: _transfer})
 
 
@@ -45,16 +39,21 @@ def _stage(step: BroadcastStep) -> Broadcast:
     bridge.rs_check.require()  # fails now rather than after the upload
     if bridge.channels[request.channel].suppress and not bridge.ledger.suppressions.complete():
         raise SuppressionsIncomplete(channel=request.channel)
-    list_id = _get_list_id(step)
+    # An exported file goes into no list.
+    list_id = None if request.route is RouteKind.EXPORT_FILE else bridge.names.get_list_id(request.list_name)
     first_time = broadcast.rows is None
     if first_time:
-        campaign_id, mailing_id = _find_source(step)
-        broadcast = replace(broadcast, list_id=list_id, source_campaign_id=campaign_id, source_mailing_id=mailing_id)
+        broadcast = replace(broadcast, list_id=list_id)
+        if request.send_mode is not SendMode.UPLOAD_ONLY:
+            source = bridge.names.get_message(request.message_name)  # fails now rather than after the upload
+            campaign_id, mailing_id = source.campaign_id, source.mailing_id
+            broadcast = replace(broadcast, source_campaign_id=campaign_id, source_mailing_id=mailing_id)
     staged = stage(step, list_id=list_id, mailing_id=broadcast.source_mailing_id)
 
     def record(connection: Connection) -> None:
         record_rejects(connection, broadcast, staged.reasons)
 
+    counts = staged.counts
     changed = step.advance(
         State.STAGED,
         _history_note(staged),
@@ -62,26 +61,15 @@ def _stage(step: BroadcastStep) -> Broadcast:
         list_id=broadcast.list_id,
         source_campaign_id=broadcast.source_campaign_id,
         source_mailing_id=broadcast.source_mailing_id,
-        **_row_columns(staged.counts),
+        rows_read=counts.read,
+        rows_uploaded=counts.uploaded,
+        rows_rejected=counts.rejected,
+        rows_duplicate=counts.duplicates,
+        rows_suppressed=counts.suppressed,
     )
     if first_time:
         log_rejects(staged.reasons, file=request.delivery_file)
     return changed
-
-
-def _get_list_id(step: BroadcastStep) -> int | None:
-    """The list that the broadcast is for; an exported file goes into none."""
-    request = step.broadcast.request
-    return None if request.route is RouteKind.EXPORT_FILE else step.bridge.names.get_list_id(request.list_name)
-
-
-def _find_source(step: BroadcastStep) -> tuple[int, int] | tuple[None, None]:
-    """The Smart Campaign that holds the message, and its mailing; none for upload only."""
-    request = step.broadcast.request
-    if request.send_mode is SendMode.UPLOAD_ONLY:
-        return None, None
-    source = step.bridge.names.get_message(request.message_name)  # fails now rather than after the upload
-    return source.campaign_id, source.mailing_id
 
 
 def _history_note(staged: Staged) -> str:
@@ -93,16 +81,6 @@ def _history_note(staged: Staged) -> str:
     if staged.left_out:
         note += f"; the list has no field for {', '.join(staged.left_out)}"
     return note
-
-
-def _row_columns(counts: RowCounts) -> dict[str, int]:
-    return {
-        "rows_read": counts.read,
-        "rows_uploaded": counts.uploaded,
-        "rows_rejected": counts.rejected,
-        "rows_duplicate": counts.duplicates,
-        "rows_suppressed": counts.suppressed,
-    }
 
 
 def _prepare(step: BroadcastStep) -> Broadcast | Wait:

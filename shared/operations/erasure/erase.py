@@ -52,12 +52,7 @@ class Plan:
 
 
 def plan(bridge: Bridge, given_by: GivenBy, given: str) -> Plan:
-    """Search for a person everywhere. Nothing is changed.
-
-    Args:
-        bridge: the bridge.
-        given_by: what kind of value identifies the person.
-        given: the address, URN or Communication Key.
+    """Search for the person with this address, URN or Communication Key everywhere. Nothing is changed.
 
     Raises:
         ErasureUnclear: it leads to so much that it cannot be one person.
@@ -101,12 +96,6 @@ def erase(bridge: Bridge, given_by: GivenBy, given: str, *, operator: str) -> Re
     """Erase a person. An interrupted erasure keeps what it did, and the same call continues it.
 
     An erasure that loses its lease on a busy machine continues by itself, unless another one has started by then.
-
-    Args:
-        bridge: the bridge.
-        given_by: what kind of value identifies the person.
-        given: the address, URN or Communication Key.
-        operator: who erases.
 
     Raises:
         ErasureUnderWay: the person is in something that is under way; nothing was changed.

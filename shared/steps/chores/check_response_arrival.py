@@ -12,10 +12,8 @@ from shared.ledger.alerts import AlertKind
 def check_response_arrival(bridge: Bridge) -> list[str]:
     """Raise an alert for every response layout without a file for longer than its limit; clear the other alerts.
 
-    For a layout that never had a file, the time counts from the first broadcast that was sent.
-
-    Returns:
-        The layouts with an active alert.
+    For a layout that never had a file, the time counts from the first broadcast that was sent. Returns the layouts with
+    an active alert.
 
     Raises:
         DatabaseUnavailable: the ledger could not be read or written.

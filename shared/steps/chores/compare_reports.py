@@ -30,8 +30,7 @@ _NO_CAMPAIGN: Final = "no-campaign"
 def compare_reports(bridge: Bridge) -> int:
     """Compare every broadcast whose responses were loaded since the last comparison, or whose gap is new or grows.
 
-    Returns:
-        How many were compared.
+    Returns how many were compared.
 
     Raises:
         DatabaseUnavailable: the ledger could not be read or written.
@@ -75,30 +74,20 @@ def by_type(report: SmartCampaignReport) -> dict[str, int]:
 def _report_gaps(bridge: Bridge, broadcast: Broadcast, gaps: list[Gap], known: Collection[str]) -> None:
     """Log the gaps; raise an alert if one has grown for `DAYS` days, else clear it."""
     for gap in gaps:
-        log.info(
-            "Broadcast %s: %d responses of type %s are loaded, the report has %d.",
-            broadcast.key,
-            gap.loaded,
-            gap.message_type,
-            gap.reported,
-            extra={
-                "action": "compare",
-                **broadcast.log_context(),
-                "type": gap.message_type,
-                "loaded": gap.loaded,
-                "reported": gap.reported,
-            },
-        )
+        text = "Broadcast %s: %d responses of type %s are loaded, the report has %d."
+        fields = {"type": gap.message_type, "loaded": gap.loaded, "reported": gap.reported}
+        extra = {"action": "compare", **broadcast.log_context(), **fields}
+        log.info(text, broadcast.key, gap.loaded, gap.message_type, gap.reported, extra=extra)
     # A type that no response file ever held is not exported: its gap is no fault.
     growing = [gap for gap in gaps if gap.grown >= DAYS and gap.message_type in known]
     if not growing:
         bridge.ledger.alerts.clear(AlertKind.REPORT_GAP, broadcast.key)
         return
     behind = ", ".join(f"{gap.loaded} of {gap.reported} {gap.message_type}" for gap in growing)
-    text = (
+    alert = (
         f"Fewer responses of broadcast {broadcast.key} are loaded than the report of its Smart Campaign counts, and "
         f"the gap has grown for {DAYS} days ({behind}). Look for response files that failed, are still on the SFTP "
         f"site or never came, and for rejected rows; then load them with `bridge responses load` or `bridge responses "
         f"replay`."
     )
-    bridge.ledger.alerts.report(AlertKind.REPORT_GAP, broadcast.key, text)
+    bridge.ledger.alerts.report(AlertKind.REPORT_GAP, broadcast.key, alert)

@@ -18,16 +18,9 @@ _LIMIT: Final = 20
 
 
 def deliver_ferg_files(ledger: Ledger, ferg: FergFiles) -> int:
-    """Deliver the files that were made of response files and are not delivered yet, oldest first.
+    """Deliver the files that were made of response files and are not delivered yet, oldest first; returns how many.
 
     A file that cannot be delivered does not stop the others; the next round tries it again.
-
-    Args:
-        ledger: which holds their rows.
-        ferg: writes them.
-
-    Returns:
-        How many were delivered.
 
     Raises:
         DatabaseUnavailable: the ledger could not be read.

@@ -17,10 +17,7 @@ _MAX_AGE: Final = timedelta(days=3)
 
 
 def find_broadcast_rows(bridge: Bridge) -> int:
-    """Find the rows that are not known yet.
-
-    Returns:
-        How many were found.
+    """Find the rows that are not known yet; returns how many were found.
 
     Raises:
         BridgeError: RS_DB could not be read or written.

@@ -20,12 +20,7 @@ _LEASE: Final = LeaseName.for_chore("match-responses")
 def match_responses(ledger: Ledger, rs_db: RsDb) -> int:
     """Match unmatched responses after their load, and again after a broadcast that may be theirs has changed.
 
-    Args:
-        ledger: which holds what is known of them.
-        rs_db: which holds the responses.
-
-    Returns:
-        How many were matched with their broadcast.
+    Returns how many were matched with their broadcast.
 
     Raises:
         BridgeError: the ledger could not be read or written; what is done stays done.

@@ -34,10 +34,9 @@ type Remove = Callable[[Bridge, datetime], tuple[int, bool]]
 
 
 def remove_expired(bridge: Bridge) -> dict[str, int]:
-    """Remove what has expired, of every kind that is due. A kind that fails does not stop the others.
+    """Remove what has expired, of every kind that is due; returns how many by kind.
 
-    Returns:
-        How many were removed, by kind.
+    A kind that fails does not stop the others.
 
     Raises:
         DatabaseUnavailable: the ledger could not be read or written.
