@@ -91,7 +91,7 @@ def _sync_blocklist(bridge: Bridge, lease: HeldLease, source: SyncState) -> int:
 def _sync_listed(
     bridge: Bridge, lease: HeldLease, source: SyncState, read: Callable[[datetime | None], Iterator[Entry]]
 ) -> int:
-    """Sync a kind that Optimizely lists; `read` yields the entries since a time, or for None all, oldest first."""
+    """Sync a kind that Optimizely lists: `read` gives the entries since a time, newest first; or all, oldest first."""
     started, newest, new = bridge.clock.now(), source.newest, 0
     full = _full_sync_is_due(source, started) or newest is None
     since = None if full or newest is None else newest - _OVERLAP

@@ -7,6 +7,7 @@ It shows that an instance can start: settings, database, tables, storage. That t
 """
 
 import json
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from threading import Lock
@@ -80,15 +81,13 @@ def _checked[Result](name: str, check: Callable[[], Result]) -> tuple[Result | N
     try:
         result = check()
     except BridgeError as error:
-        log.warning("Health, %s: %s", name, error, extra={"action": "health", "check": name, **error.log_context()})
-        return None, {"check": name, "ok": False, "code": error.code}
+        code, level, text = error.code, logging.WARNING, str(error)
     except Exception as error:  # noqa: BLE001 - the log has type and traceback
-        code = UnexpectedError.code
-        log.error(
-            "Health, %s: %s", name, traceback_location(error), extra={"action": "health", "check": name, "code": code}
-        )
-        return None, {"check": name, "ok": False, "code": code}
-    return result, {"check": name, "ok": True, "code": None}
+        code, level, text = UnexpectedError.code, logging.ERROR, traceback_location(error)
+    else:
+        return result, {"check": name, "ok": True, "code": None}
+    log.log(level, "Health, %s: %s", name, text, extra={"action": "health", "check": name, "code": code})
+    return None, {"check": name, "ok": False, "code": code}
 
 
 def _text(checks: list[dict[str, Any]]) -> str:

@@ -7,8 +7,7 @@ the request is repeated in the answer.
 import json
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from shared.bridge import Bridge
 from shared.errors import (
@@ -30,32 +29,16 @@ _MAX_BYTES: Final = 256 * 1024
 type Answer = Mapping[str, object] | list[dict[str, str]]
 
 
-def _test(bridge: Bridge, body: object) -> Answer:
-    Call.read(Slot.TEST, body)
-    return peoplestage.test_login(bridge)
-
-
-def _messages(bridge: Bridge, body: object) -> Answer:
-    Call.read(Slot.MESSAGES, body)
-    return peoplestage.messages(bridge)
-
-
-def _lists(bridge: Bridge, body: object) -> Answer:
-    Call.read(Slot.LISTS, body)
-    return peoplestage.lists(bridge)
-
-
-_SLOTS: Final[Mapping[Slot, Callable[[Bridge, object], Answer]]] = MappingProxyType(
-    {
-        Slot.TEST: _test,
-        Slot.MESSAGES: _messages,
-        Slot.LISTS: _lists,
-        Slot.UPLOAD: lambda bridge, body: peoplestage.upload(bridge, UploadCall.read(Slot.UPLOAD, body)),
-        Slot.BROADCAST: lambda bridge, body: peoplestage.broadcast(bridge, BroadcastCall.read(Slot.BROADCAST, body)),
-        Slot.PREVIEW: lambda bridge, body: peoplestage.preview(bridge, MessageCall.read(Slot.PREVIEW, body)),
-        Slot.SEND_TEST: lambda bridge, body: peoplestage.send_test(bridge, MessageCall.read(Slot.SEND_TEST, body)),
-    }
-)
+#: The input of each slot, and the operation that answers it.
+_SLOTS: Final[Mapping[Slot, tuple[type[Call], Callable[[Bridge, Any], Answer]]]] = {
+    Slot.TEST: (Call, lambda bridge, _call: peoplestage.test_login(bridge)),
+    Slot.MESSAGES: (Call, lambda bridge, _call: peoplestage.messages(bridge)),
+    Slot.LISTS: (Call, lambda bridge, _call: peoplestage.lists(bridge)),
+    Slot.UPLOAD: (UploadCall, peoplestage.upload),
+    Slot.BROADCAST: (BroadcastCall, peoplestage.broadcast),
+    Slot.PREVIEW: (MessageCall, peoplestage.preview),
+    Slot.SEND_TEST: (MessageCall, peoplestage.send_test),
+}
 _STATUS: Final[Mapping[type[BridgeError], HTTPStatus]] = {
     ChannelCallInvalid: HTTPStatus.BAD_REQUEST,
     BroadcastUnknown: HTTPStatus.NOT_FOUND,
@@ -65,26 +48,20 @@ _STATUS: Final[Mapping[type[BridgeError], HTTPStatus]] = {
 
 
 def answer(bridge: Callable[[], Bridge], slot: str, body: bytes) -> tuple[int, str]:
-    """Answer a call of a slot.
+    """Answer a call of the slot that the last part of the path names: the HTTP status and the JSON text.
 
-    Args:
-        bridge: returns the bridge; errors of its settings are answered as well.
-        slot: the last part of the path.
-        body: JSON.
-
-    Returns:
-        The HTTP status and the JSON text. 503: the same call may succeed later.
+    Errors of `bridge`, such as those of its settings, are answered as well. 503: the same call may succeed later.
     """
     try:
         known = Slot(slot)
     except ValueError:
-        return _answer_of(
-            HTTPStatus.NOT_FOUND, ChannelCallInvalid(slot=repr(slot[:20]), reason="there is no such slot")
-        )
+        unknown = ChannelCallInvalid(slot=repr(slot[:20]), reason="there is no such slot")
+        return _answer_of(HTTPStatus.NOT_FOUND, unknown)
     try:
         # An invalid call is answered as such even where the bridge cannot start.
-        call = _read(known, body)
-        result = _SLOTS[known](bridge(), call)
+        content = _read(known, body)
+        call_type, operation = _SLOTS[known]
+        result = operation(bridge(), call_type.read(known, content))
     except BridgeError as error:
         retryable = isinstance(error, TransientError)
         default = HTTPStatus.SERVICE_UNAVAILABLE if retryable else HTTPStatus.UNPROCESSABLE_ENTITY
@@ -92,13 +69,10 @@ def answer(bridge: Callable[[], Bridge], slot: str, body: bytes) -> tuple[int, s
         log.warning("Slot %s: %s", known, error, extra={"action": "channel-refused", **error.log_context()})
         return _answer_of(status, error)
     except Exception as error:  # noqa: BLE001 - its text may carry data; the log has type and traceback
-        log.error(
-            "Slot %s: %s",
-            known,
-            traceback_location(error),
-            extra={"action": "unexpected", "code": UnexpectedError.code},
-        )
-        return _answer_of(HTTPStatus.INTERNAL_SERVER_ERROR, UnexpectedError(step=str(known), kind=type(error).__name__))
+        unexpected = UnexpectedError(step=str(known), kind=type(error).__name__)
+        extra = {"action": "unexpected", **unexpected.log_context()}
+        log.error("Slot %s: %s", known, traceback_location(error), extra=extra)
+        return _answer_of(HTTPStatus.INTERNAL_SERVER_ERROR, unexpected)
     return HTTPStatus.OK, json.dumps(result)
 
 
