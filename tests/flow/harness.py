@@ -289,7 +289,7 @@ def make_settings(folder: Path, storage: str, site: dict[str, Any], databases: D
             "SFTP_RESPONSE_FOLDER": site["response_folder"],
             "MONITOR_INTERVAL_SECONDS": "0.1",
             "LEASE_SECONDS": "2",
-            "RETRY_SECONDS": "0.1",
+            "RETRY_SECONDS": "0.02",
             "START_SETTLE_SECONDS": "0.5",
             "RESPONSE_FILE_SETTLE_SECONDS": "0",
             "IMPORT_TIMEOUT_MINUTES": "5",
