@@ -225,10 +225,5 @@ def broadcast_answer(broadcast: Broadcast, *, wait: bool) -> dict[str, object]:
 
 def find_difference(first: BroadcastRequest, second: BroadcastRequest) -> str | None:
     """The input in which a repeated upload differs from the first; None when it is the same."""
-    compared: Mapping[str, tuple[object, object]] = {
-        "ListName": (first.list_name, second.list_name),
-        "MessageName": (first.message_name, second.message_name),
-        "Channel": (first.channel, second.channel),
-        "SendAt": (first.send_at, second.send_at),
-    }
-    return next((name for name, (before, now) in compared.items() if before != now), None)
+    inputs = {"ListName": "list_name", "MessageName": "message_name", "Channel": "channel", "SendAt": "send_at"}
+    return next((name for name, field in inputs.items() if getattr(first, field) != getattr(second, field)), None)

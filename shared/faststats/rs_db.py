@@ -65,23 +65,15 @@ class RsDb:
         if broadcast.rs_broadcast_id is not None:
             self._update_detail(connection, broadcast.rs_broadcast_id, self._schema.prepared, _prepared(broadcast))
             return broadcast.rs_broadcast_id
-        request = broadcast.request
-        broadcast_id = connection.execute(
-            insert(self._schema.broadcasts)
-            .values(
-                present(
-                    self._schema.broadcasts,
-                    {
-                        "broadcaster": self._schema.broadcaster,
-                        "list_name": request.list_name,
-                        "step_id": request.step_id,
-                        "run": request.run,
-                        "parameters": request.parameters,
-                    },
-                )
-            )
-            .returning(self._schema.broadcasts.c.id)
-        ).scalar_one()
+        table, request = self._schema.broadcasts, broadcast.request
+        row = {
+            "broadcaster": self._schema.broadcaster,
+            "list_name": request.list_name,
+            "step_id": request.step_id,
+            "run": request.run,
+            "parameters": request.parameters,
+        }
+        broadcast_id = connection.execute(insert(table).values(present(table, row)).returning(table.c.id)).scalar_one()
         self._add_detail(connection, broadcast_id, self._schema.prepared, _prepared(broadcast))
         return int(broadcast_id)
 
@@ -169,23 +161,12 @@ class RsDb:
             scope: condition for the rows of `unmatched_response`; rows without a broadcast are ignored.
         """
         response = self._schema.response
-        connection.execute(
-            update(response)
-            .where(
-                scope,
-                unmatched.c.response_id == response.c.id,
-                ledger_broadcast.c.id == unmatched.c.broadcast_id,
-            )
-            .values(
-                present(
-                    response,
-                    {
-                        "broadcast_id": ledger_broadcast.c.rs_broadcast_id,
-                        "message_name": ledger_broadcast.c.message_name,
-                    },
-                )
-            )
-        )
+        attribution = {
+            "broadcast_id": ledger_broadcast.c.rs_broadcast_id,
+            "message_name": ledger_broadcast.c.message_name,
+        }
+        matched = (unmatched.c.response_id == response.c.id, ledger_broadcast.c.id == unmatched.c.broadcast_id)
+        connection.execute(update(response).where(scope, *matched).values(present(response, attribution)))
 
     def count_matched(self, connection: Connection, scope: ColumnElement[bool]) -> list[tuple[int, str, int]]:
         """How many responses that were loaded without a broadcast have one now: broadcast id, message type, rows.

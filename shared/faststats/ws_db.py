@@ -15,7 +15,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     DateTime,
-    Row,
     Select,
     Unicode,
     cast,
@@ -240,17 +239,14 @@ class WsDb:
             rows = connection.execute(query).all()
         jobs: dict[int, Job] = {}
         for row in rows:
-            jobs[row.job_id] = self._job(row, ambiguous=row.job_id in jobs)
+            jobs[row.job_id] = Job(
+                id=row.job_id,
+                system=row.system_name or self._system,
+                time_added=(row.time_added or _NO_TIME).replace(tzinfo=UTC),
+                command=row.command,
+                ambiguous=row.job_id in jobs,
+            )
         return list(jobs.values())
-
-    def _job(self, row: Row[Any], *, ambiguous: bool) -> Job:
-        return Job(
-            id=row.job_id,
-            system=row.system_name or self._system,
-            time_added=(row.time_added or _NO_TIME).replace(tzinfo=UTC),
-            command=row.command,
-            ambiguous=ambiguous,
-        )
 
     # What the client reads
 

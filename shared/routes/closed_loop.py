@@ -64,7 +64,6 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
 
     @override
     def destination(self, broadcast: Broadcast) -> str:
-        """Path of the list file."""
         channel = self._channels[broadcast.request.channel]
         return list_file_path(channel.closed_loop.folder, channel.list_file, broadcast)
 

@@ -31,7 +31,6 @@ class ExportFileRoute(SingleUploadRoute[SingleUpload]):
 
     @override
     def destination(self, broadcast: Broadcast) -> str:
-        """Path of the file."""
         channel = self._channels[broadcast.request.channel]
         return list_file_path(channel.export_file.folder, channel.list_file, broadcast)
 

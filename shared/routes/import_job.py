@@ -103,7 +103,6 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
 
     @override
     def destination(self, broadcast: Broadcast) -> str:
-        """Path of the list file."""
         channel = self._channels[broadcast.request.channel]
         return list_file_path(channel.import_job.folder, channel.list_file, broadcast)
 
@@ -147,7 +146,6 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
 
     @override
     def import_status(self, broadcast: Broadcast, evidence: ImportJobUpload) -> ImportStatus:
-        """How far the import is."""
         # The order matters: a list that has changed while afterwards no job runs is full, for the job
         # had begun before the first request and ended before the second.
         changed = self._list_changed(broadcast, evidence, self._list_modified(broadcast))
@@ -216,7 +214,6 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
 
     @override
     def send_status(self, broadcast: Broadcast) -> SendState:
-        """How far the send of the copy is."""
         return self._campaign.send_status(broadcast)
 
     @override

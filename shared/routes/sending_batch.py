@@ -179,7 +179,6 @@ class SendingBatchRoute(Route[BatchTransfer, PreparedBatch]):
 
     @override
     def send_status(self, broadcast: Broadcast) -> SendState:
-        """How far the send of the batch is."""
         state = self._rest.get_sending_batch(_batch_id(broadcast)).state
         if state in _FILLABLE:
             return SendState(status=SendStatus.WAITING, vendor_status=f"batch {state}")

@@ -6,31 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
-from paramiko import Message, SFTPAttributes, SFTPClient, SFTPError, SFTPFile, SSHException
-from paramiko.sftp import (
-    CMD_ATTRS,
-    CMD_CLOSE,
-    CMD_DATA,
-    CMD_FSTAT,
-    CMD_HANDLE,
-    CMD_NAME,
-    CMD_OPEN,
-    CMD_OPENDIR,
-    CMD_READ,
-    CMD_READDIR,
-    CMD_STATUS,
-    CMD_WRITE,
-    SFTP_EOF,
-    SFTP_FAILURE,
-    SFTP_FLAG_CREATE,
-    SFTP_FLAG_READ,
-    SFTP_FLAG_WRITE,
-    SFTP_NO_SUCH_FILE,
-    SFTP_OK,
-    SFTP_OP_UNSUPPORTED,
-    SFTP_PERMISSION_DENIED,
-    int64,
-)
+from paramiko import Message, SFTPAttributes, SFTPClient, SFTPError, SFTPFile, SSHException, sftp
 from paramiko.ssh_exception import IncompatiblePeer
 
 from shared.errors import SftpAlgorithmsRefused, SftpRefused, SftpUnavailable
@@ -47,10 +23,10 @@ WRITE_WINDOW: Final = _IN_FLIGHT * BLOCK
 CONNECTION_ERRORS: Final = (OSError, EOFError, SSHException, SFTPError)
 #: Names of the protocol's statuses (draft-ietf-secsh-filexfer-02, section 7).
 _REASONS: Final = {
-    SFTP_NO_SUCH_FILE: "no such file or folder",
-    SFTP_PERMISSION_DENIED: "permission denied",
-    SFTP_FAILURE: "failure",
-    SFTP_OP_UNSUPPORTED: "not supported",
+    sftp.SFTP_NO_SUCH_FILE: "no such file or folder",
+    sftp.SFTP_PERMISSION_DENIED: "permission denied",
+    sftp.SFTP_FAILURE: "failure",
+    sftp.SFTP_OP_UNSUPPORTED: "not supported",
 }
 
 
@@ -64,7 +40,7 @@ class Refusal(Exception):
 
     def __init__(self, status: int) -> None:
         self.reason = _REASONS.get(status, f"status {status}")
-        self.unsupported = status == SFTP_OP_UNSUPPORTED
+        self.unsupported = status == sftp.SFTP_OP_UNSUPPORTED
         super().__init__(self.reason)
 
 
@@ -112,14 +88,14 @@ class PipelinedClient(SFTPClient):
 
     def entries(self, folder: str) -> Iterator[tuple[bytes, SFTPAttributes]]:
         """The entries of a folder: names as the site sends them, in any encoding, and attributes."""
-        handle = self._handle(CMD_OPENDIR, folder)
+        handle = self._handle(sftp.CMD_OPENDIR, folder)
         try:
             while True:
                 try:
-                    kind, message = self._request(CMD_READDIR, handle)
+                    kind, message = self._request(sftp.CMD_READDIR, handle)
                 except EOFError:
                     return
-                _expect(CMD_NAME, kind)
+                _expect(sftp.CMD_NAME, kind)
                 for _ in range(message.get_int()):
                     name = message.get_string()
                     message.get_string()  # a line of text for display
@@ -133,10 +109,10 @@ class PipelinedClient(SFTPClient):
         paramiko's own prefetch is not used: it keeps the rest of the file in memory if a server returns less than
         was requested, or answers faster than its thread sends requests.
         """
-        handle = self._handle(CMD_OPEN, path, SFTP_FLAG_READ, SFTPAttributes())
+        handle = self._handle(sftp.CMD_OPEN, path, sftp.SFTP_FLAG_READ, SFTPAttributes())
         try:
-            kind, message = self._request(CMD_FSTAT, handle)
-            _expect(CMD_ATTRS, kind)
+            kind, message = self._request(sftp.CMD_FSTAT, handle)
+            _expect(sftp.CMD_ATTRS, kind)
             yield from self._read_ahead(handle, _attributes(message).st_size or 0)
         finally:
             self.close_handle(handle)
@@ -148,11 +124,11 @@ class PipelinedClient(SFTPClient):
         while pending or end < size:
             while end < size and len(pending) < _IN_FLIGHT:
                 length = min(BLOCK, size - end)
-                pending.append((answers.request(CMD_READ, handle, int64(end), length), end, length))
+                pending.append((answers.request(sftp.CMD_READ, handle, sftp.int64(end), length), end, length))
                 end += length
             number, offset, length = pending.popleft()
             kind, message = answers.wait(number)
-            if kind != CMD_DATA:
+            if kind != sftp.CMD_DATA:
                 with suppress(EOFError):
                     self._convert_status(message)
                 return
@@ -161,31 +137,31 @@ class PipelinedClient(SFTPClient):
                 return
             if len(block) < length:
                 rest = offset + len(block), length - len(block)
-                pending.appendleft((answers.request(CMD_READ, handle, int64(rest[0]), rest[1]), *rest))
+                pending.appendleft((answers.request(sftp.CMD_READ, handle, sftp.int64(rest[0]), rest[1]), *rest))
             yield block
 
     def writer(self, path: str, offset: int) -> "PipelinedWriter":
         """A writer from an offset of a file; the file is created if it does not exist, and never truncated."""
-        handle = self._handle(CMD_OPEN, path, SFTP_FLAG_WRITE | SFTP_FLAG_CREATE, SFTPAttributes())
+        handle = self._handle(sftp.CMD_OPEN, path, sftp.SFTP_FLAG_WRITE | sftp.SFTP_FLAG_CREATE, SFTPAttributes())
         return PipelinedWriter(self, handle, offset)
 
     def _handle(self, kind: int, path: str, *args: object) -> bytes:
         answer, message = self._request(kind, path, *args)
-        _expect(CMD_HANDLE, answer)
+        _expect(sftp.CMD_HANDLE, answer)
         return message.get_string()
 
     def close_handle(self, handle: bytes) -> None:
         """Close a file or folder without an error: nothing can be lost any more, and it would hide the first one."""
         with suppress(Refusal, *CONNECTION_ERRORS):
-            self._request(CMD_CLOSE, handle)
+            self._request(sftp.CMD_CLOSE, handle)
 
     def _convert_status(self, message: Message) -> None:
         """Replaces paramiko's own, which decodes the site's text as UTF-8, keeps it, and drops most codes."""
         code = message.get_int()
-        if code == SFTP_EOF:
+        if code == sftp.SFTP_EOF:
             raise EOFError
-        if code != SFTP_OK:
-            raise NoSuchFile(code) if code == SFTP_NO_SUCH_FILE else Refusal(code)
+        if code != sftp.SFTP_OK:
+            raise NoSuchFile(code) if code == sftp.SFTP_NO_SUCH_FILE else Refusal(code)
 
 
 class PipelinedWriter:
@@ -203,7 +179,7 @@ class PipelinedWriter:
         """Send a block of at most `BLOCK` bytes."""
         if len(self._pending) == _IN_FLIGHT:
             self._confirm()
-        self._pending.append(self._answers.request(CMD_WRITE, self._handle, int64(self.offset), block))
+        self._pending.append(self._answers.request(sftp.CMD_WRITE, self._handle, sftp.int64(self.offset), block))
         self.offset += len(block)
 
     def finish(self) -> None:
@@ -211,7 +187,7 @@ class PipelinedWriter:
         while self._pending:
             self._confirm()
         # A site may report only now that it cannot keep what was written.
-        self._client._request(CMD_CLOSE, self._handle)  # noqa: SLF001 - our own client
+        self._client._request(sftp.CMD_CLOSE, self._handle)  # noqa: SLF001 - our own client
 
     def abandon(self) -> None:
         """Close the file as it is, after an error."""
@@ -220,7 +196,7 @@ class PipelinedWriter:
     def _confirm(self) -> None:
         # In file order, so that the window begins at the first byte that is not confirmed.
         kind, message = self._answers.wait(self._pending.popleft())
-        _expect(CMD_STATUS, kind)
+        _expect(sftp.CMD_STATUS, kind)
         self._client._convert_status(message)  # noqa: SLF001 - our own client
 
 

@@ -59,9 +59,7 @@ class ResponseReader:
     counted from 1. At the end, `rows_read == rows_good + rejects.total()`.
 
     Attributes:
-        packed: `zip` or `gzip`, or empty for a file that is not packed.
-        encoding: the encoding in which it is read.
-        has_mark: whether the file states its encoding by a byte order mark.
+        packed, encoding, has_mark: those of `ResponseRows`.
         fields: header names of the columns with a field in `Response`, by field.
         details: header names of the other columns, which are kept as details.
         rows_read: rows so far. Blank lines at the end of the file do not count.
