@@ -1,7 +1,7 @@
 """Alerts: what an operator should look at, each with what it is about.
 
-An alert stands from the time it is raised until what it tells of is over. Raising and clearing are logged, which is
-what the rules in Azure listen to; the record says what stands now.
+An alert is active from the time it is raised until its cause is gone. Raising and clearing are logged, which the rules
+in Azure act on; the record has the active ones.
 """
 
 from collections.abc import Collection
@@ -22,21 +22,21 @@ _LONGEST_TEXT: Final = 2000
 
 
 class AlertKind(StrEnum):
-    """What can be wrong, where no broadcast and no response file fails by it."""
+    """What can be wrong without a broadcast or a response file that fails."""
 
-    RESPONSE_FILE_LEFT = "response-file-left"  #: a response file could not be gathered, or put away, for some rounds
+    RESPONSE_FILE_LEFT = "response-file-left"  #: a response file could not be gathered, or archived, for some rounds
     NO_RESPONSE_FILE = "no-response-file"  #: none came for a response layout for longer than set
-    REPORT_GAP = "report-gap"  #: fewer responses than the campaign report tells of, and ever fewer
+    REPORT_GAP = "report-gap"  #: fewer responses than in the campaign report, and the gap grows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """An alert that stands."""
+    """An active alert."""
 
     kind: AlertKind
     #: What it is about: the name of a file or of a layout, the key of a broadcast.
     subject: str
-    #: Sentences: what is so, and what to do.
+    #: Sentences: what is wrong, and what to do.
     text: str
     raised_at: datetime
 

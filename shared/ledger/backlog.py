@@ -32,7 +32,7 @@ def broadcasts_under_way(database: Database, *, now: datetime) -> dict[State, Wa
     Raises:
         DatabaseUnavailable: the ledger could not be read.
     """
-    wanted = select(
+    query = select(
         broadcast.c.key,
         broadcast.c.state,
         broadcast.c.changed_at,
@@ -42,7 +42,7 @@ def broadcasts_under_way(database: Database, *, now: datetime) -> dict[State, Wa
     ).where(broadcast.c.state.not_in(ENDED))
     ages: dict[State, list[tuple[datetime, str] | None]] = {}
     with database.reading() as connection:
-        for row in connection.execute(wanted).all():
+        for row in connection.execute(query).all():
             since = max(row.changed_at, row.send_at or row.changed_at)
             held = row.held and row.released_at is None and row.state == State.STAGED
             age = None if held or since > now else (since, row.key)
@@ -57,7 +57,7 @@ def response_files_under_way(database: Database) -> dict[FileState, Waiting]:
         DatabaseUnavailable: the ledger could not be read.
     """
     columns = response_file.c
-    wanted = (
+    query = (
         select(columns.state, func.count(), func.min(columns.seen_at), func.min(columns.gathered_at))
         .where(columns.state.in_((FileState.SEEN, FileState.GATHERED, FileState.FAILED)))
         .group_by(columns.state)
@@ -65,7 +65,7 @@ def response_files_under_way(database: Database) -> dict[FileState, Waiting]:
     with database.reading() as connection:
         return {
             FileState(state): Waiting(number, seen_at if state == FileState.SEEN else gathered_at)
-            for state, number, seen_at, gathered_at in connection.execute(wanted).all()
+            for state, number, seen_at, gathered_at in connection.execute(query).all()
         }
 
 
@@ -75,9 +75,9 @@ def ferg_files_under_way(database: Database) -> Waiting:
     Raises:
         DatabaseUnavailable: the ledger could not be read.
     """
-    wanted = select(func.count(), func.min(ferg_file.c.made_at)).where(ferg_file.c.put_at.is_(None))
+    query = select(func.count(), func.min(ferg_file.c.made_at)).where(ferg_file.c.put_at.is_(None))
     with database.reading() as connection:
-        number, since = connection.execute(wanted).one()
+        number, since = connection.execute(query).one()
     return Waiting(number, since)
 
 

@@ -95,30 +95,30 @@ class Broadcasts:
     def forgotten(self, limit: int) -> list[Broadcast]:
         """Broadcasts that are not at rest, with no message due and no live lease (rule 3)."""
         now = self._clock.now()
-        wanted = (
+        query = (
             select(table)
             .where(table.c.state.not_in(RESTING), table.c.due_at < now, ~is_broadcast_leased(table.c.key, now))
             .order_by(table.c.due_at)
             .limit(limit)
         )
         with self._database.reading() as connection:
-            return [_from_row(row) for row in connection.execute(wanted)]
+            return [_from_row(row) for row in connection.execute(query)]
 
     def unreported(self, limit: int) -> list[Broadcast]:
         """Broadcasts that ended, but whose end was not written back to its source yet."""
-        wanted = (
+        query = (
             select(table)
             .where(table.c.state.in_(ENDED), table.c.reported_at.is_(None))
             .order_by(table.c.id)
             .limit(limit)
         )
         with self._database.reading() as connection:
-            return [_from_row(row) for row in connection.execute(wanted)]
+            return [_from_row(row) for row in connection.execute(query)]
 
     def without_row(self, *, since: datetime, limit: int) -> list[Broadcast]:
         """Uploaded broadcasts of PeopleStage's channel whose row in `Broadcasts` is not known yet, oldest first."""
         uploaded = (State.UPLOADED, State.IMPORTING, State.IMPORTED, State.SENDING, State.SENT, State.CLOSED)
-        wanted = (
+        query = (
             select(table)
             .where(
                 table.c.source == Intake.CHANNEL,
@@ -130,7 +130,7 @@ class Broadcasts:
             .limit(limit)
         )
         with self._database.reading() as connection:
-            return [_from_row(row) for row in connection.execute(wanted)]
+            return [_from_row(row) for row in connection.execute(query)]
 
     def count(self, state: State) -> int:
         """How many broadcasts are in a state."""
@@ -146,21 +146,21 @@ class Broadcasts:
 
     def history(self, broadcast: Broadcast) -> list[Row[Any]]:
         """Every change of state, oldest first: `at, from_state, to_state, owner, note`."""
-        wanted = (
+        query = (
             select(tables.history).where(tables.history.c.broadcast_id == broadcast.id).order_by(tables.history.c.id)
         )
         with self._database.reading() as connection:
-            return list(connection.execute(wanted))
+            return list(connection.execute(query))
 
     def rejects(self, broadcast: Broadcast) -> dict[str, int]:
         """Rows of the delivery file that were not uploaded, by reason."""
-        wanted = (
+        query = (
             select(tables.reject_count.c.reason, func.sum(tables.reject_count.c.rows))
             .where(tables.reject_count.c.broadcast_id == broadcast.id)
             .group_by(tables.reject_count.c.reason)
         )
         with self._database.reading() as connection:
-            return {reason: int(rows) for reason, rows in connection.execute(wanted)}
+            return {reason: int(rows) for reason, rows in connection.execute(query)}
 
     @retry_transaction
     def request_cancel(self, broadcast: Broadcast, *, owner: str) -> None:

@@ -78,9 +78,9 @@ class Effects:
 
     def find(self, broadcast: Broadcast, kind: Kind) -> Effect | None:
         """The effect of this kind, if it was ever intended."""
-        wanted = select(table).where(table.c.broadcast_id == broadcast.id, table.c.kind == kind)
+        query = select(table).where(table.c.broadcast_id == broadcast.id, table.c.kind == kind)
         with self._database.reading() as connection:
-            row = connection.execute(wanted).one_or_none()
+            row = connection.execute(query).one_or_none()
         return None if row is None else _from_row(row)
 
     def trying(self, effect: Effect) -> Effect:
@@ -103,9 +103,9 @@ class Effects:
 
     def of(self, broadcast: Broadcast) -> list[Effect]:
         """Every effect of a broadcast, in the order of their intents."""
-        wanted = select(table).where(table.c.broadcast_id == broadcast.id).order_by(table.c.id)
+        query = select(table).where(table.c.broadcast_id == broadcast.id).order_by(table.c.id)
         with self._database.reading() as connection:
-            return [_from_row(row) for row in connection.execute(wanted)]
+            return [_from_row(row) for row in connection.execute(query)]
 
     def _with(self, effect: Effect, evidence: Mapping[str, Any]) -> str:
         """The evidence that the ledger has, which may be more than the caller knows, and this."""

@@ -64,13 +64,13 @@ def forget_never_uploaded(database: Database) -> None:
         and_(broadcast.c.state == State.FAILED, broadcast.c.ended_in == State.CLAIMED),
     )
     listed = select(table.c.line).where(table.c.broadcast_id == broadcast.c.id).exists()
-    wanted = (
+    query = (
         select(broadcast.c.id)
         .where(over, broadcast.c.rs_broadcast_id.is_(None), listed)
         .order_by(broadcast.c.id)
         .limit(_FORGOTTEN)
     )
     with database.reading() as connection:
-        ids = connection.scalars(wanted).all()
+        ids = connection.scalars(query).all()
     for broadcast_id in ids:
         remove(database, broadcast_id)

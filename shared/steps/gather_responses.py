@@ -38,8 +38,8 @@ _UNNAMED: Final = "files with unusual names"
 def gather_responses(bridge: Bridge) -> int:
     """Gather every response file that is complete, and archive those that are loaded.
 
-    With RESPONSE_FILE_MARKER a file is complete when its marker stands beside it, otherwise when two looks
-    RESPONSE_FILE_SETTLE_SECONDS apart found it unchanged: gatherers side by side can look within a second.
+    With RESPONSE_FILE_MARKER a file is complete when its marker stands beside it, otherwise when two rounds
+    RESPONSE_FILE_SETTLE_SECONDS apart found it unchanged: gatherers side by side can list within a second.
     A file that grows, vanishes or cannot be read is left for the next round and does not stop the others; when that
     happens RESPONSE_FILE_ROUNDS times in a row, an alert is raised. Returns how many files were gathered.
 
@@ -52,19 +52,19 @@ def gather_responses(bridge: Bridge) -> int:
         # Markers first: the files of those that are there now are complete, so what is listed then is what they are.
         markers = {file.name for file in session.list_files(folder, marker.format(name="*"))} if marker else None
         listed = session.list_files(folder, "*", names=_EVERY_NAME)
-    _look_for_vanished(bridge, {file.name for file in listed})
+    _fail_vanished(bridge, {file.name for file in listed})
     waiting = _complete(bridge, listed, markers)
     gathered = 0
     while waiting:
         # A file may break the connection every time: the others go on with a new one.
         with bridge.site.connect() as session:
-            gathered += _take_all(bridge, session, waiting)
+            gathered += _gather_all(bridge, session, waiting)
     archive_responses(bridge)
     return gathered
 
 
-def _look_for_vanished(bridge: Bridge, present: Collection[str]) -> None:
-    """Give up files that were seen, but not gathered before they went away from the site."""
+def _fail_vanished(bridge: Bridge, present: Collection[str]) -> None:
+    """Fail the files that were seen, but removed from the site before they were gathered."""
     files = bridge.ledger.response_files
     for file in files.seen():
         if file.name in present:
@@ -119,13 +119,13 @@ def _seen(bridge: Bridge, remote: RemoteFile, layout: str, *, at_once: bool) -> 
     return [seen] if settled or at_once else []
 
 
-def _take_all(bridge: Bridge, session: SftpSession, waiting: list[ResponseFile]) -> int:
+def _gather_all(bridge: Bridge, session: SftpSession, waiting: list[ResponseFile]) -> int:
     """Gather the waiting files, taking them from the list; ends early when the connection breaks."""
     gathered = 0
     while waiting:
         file = waiting.pop(0)
         try:
-            gathered += _take(bridge, session, file)
+            gathered += _gather(bridge, session, file)
         except (SftpRefused, ResponseFileChanged, LeaseLost) as error:
             _leave(bridge, file, error)
         except SftpUnavailable as error:
@@ -134,11 +134,11 @@ def _take_all(bridge: Bridge, session: SftpSession, waiting: list[ResponseFile])
     return gathered
 
 
-def _take(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
+def _gather(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
     ledger = bridge.ledger
     with ledger.leases.held(LeaseName.for_response_file(file.name), new_owner()) as lease:
         if lease is None:
-            return False  # another gatherer is at it
+            return False  # another gatherer works on it
         current = ledger.response_files.find(file.name, file.size, file.modified)
         if current is None or current.state is not FileState.SEEN:
             return False  # another gatherer was faster

@@ -44,13 +44,13 @@ class Comparison:
 
 def count_load(connection: Connection, load_id: str, *, now: datetime) -> None:
     """Count the new rows of a load that found their broadcasts, within its transaction, which has its turn."""
-    wanted = (
+    query = (
         select(staging.c.broadcast_id, staging.c.message_type, func.count())
         .where(staging.c.load_id == load_id, staging.c.place.is_not(None), staging.c.broadcast_id.is_not(None))
         .group_by(staging.c.broadcast_id, staging.c.message_type)
         .order_by(staging.c.broadcast_id, staging.c.message_type)
     )
-    add(connection, [(one, kind, rows) for one, kind, rows in connection.execute(wanted).all()], now=now)
+    add(connection, [(one, kind, rows) for one, kind, rows in connection.execute(query).all()], now=now)
 
 
 def add(connection: Connection, rows: Iterable[tuple[int, str, int]], *, now: datetime) -> None:
@@ -76,14 +76,14 @@ def add(connection: Connection, rows: Iterable[tuple[int, str, int]], *, now: da
 
 def due(database: Database, limit: int, *, now: datetime) -> list[tuple[int, datetime]]:
     """Broadcasts that are to be compared now, and since when; longest first."""
-    wanted = (
+    query = (
         select(comparison.c.broadcast_id, comparison.c.due_at)
         .where(comparison.c.due_at <= now)
         .order_by(comparison.c.due_at, comparison.c.broadcast_id)
         .limit(limit)
     )
     with database.reading() as connection:
-        return [(one, at) for one, at in connection.execute(wanted).all()]
+        return [(one, at) for one, at in connection.execute(query).all()]
 
 
 def compared(

@@ -64,7 +64,7 @@ def make(
 
 def waiting(database: Database, limit: int) -> list[FergFile]:
     """Files that are not put yet, oldest first."""
-    wanted = (
+    query = (
         select(table, response_file.c.name.label("response_file"))
         .join(response_file, response_file.c.id == table.c.response_file_id)
         .where(table.c.put_at.is_(None))
@@ -72,16 +72,16 @@ def waiting(database: Database, limit: int) -> list[FergFile]:
         .limit(limit)
     )
     with database.reading() as connection:
-        return [_from_row(row) for row in connection.execute(wanted)]
+        return [_from_row(row) for row in connection.execute(query)]
 
 
 def is_waiting(database: Database, response_file_id: int) -> bool:
     """Whether new rows of this response file are still to be put."""
-    wanted = select(table.c.response_file_id).where(
+    query = select(table.c.response_file_id).where(
         table.c.response_file_id == response_file_id, table.c.put_at.is_(None)
     )
     with database.reading() as connection:
-        return connection.execute(wanted).one_or_none() is not None
+        return connection.execute(query).one_or_none() is not None
 
 
 def rows(database: Database, file: FergFile) -> Iterator[Row[Any]]:
@@ -89,7 +89,7 @@ def rows(database: Database, file: FergFile) -> Iterator[Row[Any]]:
     sent = func.coalesce(broadcast.c.mailing_id, broadcast.c.campaign_id)
     after = -1
     while True:
-        wanted = (
+        query = (
             select(staging, sent.label("sent_id"))
             .select_from(staging.outerjoin(broadcast, broadcast.c.id == staging.c.broadcast_id))
             .where(staging.c.load_id == file.load_id, staging.c.place.is_not(None), staging.c.line > after)
@@ -97,7 +97,7 @@ def rows(database: Database, file: FergFile) -> Iterator[Row[Any]]:
             .limit(_BATCH)
         )
         with database.reading() as connection:
-            page = connection.execute(wanted).all()
+            page = connection.execute(query).all()
         if not page:
             return
         yield from page

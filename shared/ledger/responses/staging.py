@@ -144,7 +144,7 @@ def number_new(connection: Connection, load_id: str) -> None:
 def count_new(connection: Connection, load_id: str) -> list[NewOfType]:
     """How many staged rows are new, by message type."""
     unmatched = func.sum(case((staging.c.broadcast_id.is_(None), 1), else_=0))
-    wanted = (
+    query = (
         select(staging.c.message_type, func.count(), unmatched)
         .where(_new(load_id))
         .group_by(staging.c.message_type)
@@ -152,7 +152,7 @@ def count_new(connection: Connection, load_id: str) -> list[NewOfType]:
     )
     return [
         NewOfType(message_type=kind, rows=rows, unmatched=without)
-        for kind, rows, without in connection.execute(wanted).all()
+        for kind, rows, without in connection.execute(query).all()
     ]
 
 

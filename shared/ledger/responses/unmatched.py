@@ -33,7 +33,7 @@ class Changed:
 
 def changed_broadcasts(database: Database, limit: int) -> list[Changed]:
     """Broadcasts in RS_DB that have changed, oldest first."""
-    wanted = (
+    query = (
         select(
             broadcast.c.id,
             broadcast.c.key,
@@ -49,7 +49,7 @@ def changed_broadcasts(database: Database, limit: int) -> list[Changed]:
         .limit(limit)
     )
     with database.reading() as connection:
-        return [Changed(**row._asdict()) for row in connection.execute(wanted)]
+        return [Changed(**row._asdict()) for row in connection.execute(query)]
 
 
 def wake(database: Database, changed: Changed) -> None:

@@ -45,10 +45,10 @@ response_file = Table(
     Column("error", Unicode(2000)),
     #: The layout of the channels file that it is read by.
     Column("layout", Unicode(100)),
-    #: Rounds in a row in which it could not be gathered, or its remote file not be put away, and why.
+    #: Rounds in a row in which it could not be gathered, or its remote file not be archived, and why.
     Column("left_rounds", Integer, nullable=False, server_default="0"),
     Column("left_code", String(64)),
-    #: When the remote file was put away after its load: moved or removed.
+    #: When the remote file was archived after its load: moved or removed.
     Column("put_away_at", UtcDateTime),
     #: When the kept file was removed after its time.
     Column("removed_at", UtcDateTime),

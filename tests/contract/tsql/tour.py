@@ -64,7 +64,7 @@ def tour(flow: Flow) -> None:
     _suppress_many(flow)
     _alert(flow)
     _load_again(flow)
-    _put_away(flow)
+    _archive(flow)
     _compare(flow, broadcast)
     _erase(flow)
     _remove_expired(flow)
@@ -155,7 +155,7 @@ def _gathered(flow: Flow, name: str) -> ResponseFile:
     return gather_file(flow.bridge.ledger.response_files, _seen(flow, name), due_at=flow.clock.now())
 
 
-def _put_away(flow: Flow) -> None:
+def _archive(flow: Flow) -> None:
     files = flow.bridge.ledger.response_files
     for file in files.to_archive(["default"], 1):
         files.record(file, "archived", owner=OWNER, put_away_at=flow.clock.now())
