@@ -38,21 +38,12 @@ class State(StrEnum):
     NEEDS_OPERATOR = "needs_operator"  #: parked: whether it was sent cannot be determined
 
 
-ORDER = (
-    State.CLAIMED,
-    State.STAGED,
-    State.PREPARED,
-    State.UPLOADED,
-    State.IMPORTING,
-    State.IMPORTED,
-    State.SENDING,
-    State.SENT,
-    State.CLOSED,
-)
 #: States that a broadcast leaves only when an operator asks for it.
 ENDED = frozenset({State.CLOSED, State.FAILED, State.CANCELLED})
 #: States that no step works on.
 RESTING = ENDED | {State.NEEDS_OPERATOR}
+#: The states of a broadcast that succeeds, in order.
+ORDER = tuple(state for state in State if state is State.CLOSED or state not in RESTING)
 #: States for `upload_list`; `monitor_import` handles the others that are not resting.
 BEFORE_UPLOAD = frozenset({State.CLAIMED, State.STAGED, State.PREPARED})
 

@@ -57,14 +57,10 @@ def _try(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: Respo
                 text = f"The response file {file.name} is loaded, but could not be archived in {rounds} runs. {error}"
                 ledger.alerts.report(AlertKind.RESPONSE_FILE_LEFT, file.name, text)
             return
-        ledger.response_files.record(
-            file,
-            "archived on the SFTP site" if layout.after_load is AfterLoad.ARCHIVE else "removed from the SFTP site",
-            owner=lease.owner,
-            put_away_at=bridge.clock.now(),
-            left_rounds=0,
-            left_code=None,
-        )
+        archived = layout.after_load is AfterLoad.ARCHIVE
+        note = "archived on the SFTP site" if archived else "removed from the SFTP site"
+        columns = {"put_away_at": bridge.clock.now(), "left_rounds": 0, "left_code": None}
+        ledger.response_files.record(file, note, owner=lease.owner, **columns)
         ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name)
 
 

@@ -56,18 +56,10 @@ class BroadcastStep:
         """Change the state; what `also` writes, and the columns it returns, commit in the same transaction."""
         self.lease.check()
         with self.bridge.rs_database.writing() as connection:
-            more = (also(connection) if also else None) or {}
-            return advance(
-                connection,
-                self.broadcast,
-                to,
-                owner=self.lease.owner,
-                note=note,
-                now=self.bridge.clock.now(),
-                due_at=self.bridge.overdue_after(),
-                **columns,
-                **more,
-            )
+            if also is not None:
+                columns |= also(connection) or {}
+            owner, now, due_at = self.lease.owner, self.bridge.clock.now(), self.bridge.overdue_after()
+            return advance(connection, self.broadcast, to, owner=owner, note=note, now=now, due_at=due_at, **columns)
 
     def run_once(
         self,

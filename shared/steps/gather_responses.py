@@ -144,17 +144,9 @@ def _gather(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
             return False  # another gatherer was faster
         sha256 = _copy(bridge, session, current, lease)
         lease.check()
-        ledger.response_files.advance(
-            current,
-            FileState.GATHERED,
-            owner=lease.owner,
-            note="copied from the SFTP site",
-            sha256=sha256,
-            gathered_at=bridge.clock.now(),
-            due_at=bridge.overdue_after(),
-            left_rounds=0,
-            left_code=None,
-        )
+        note, now, due_at = "copied from the SFTP site", bridge.clock.now(), bridge.overdue_after()
+        columns = {"sha256": sha256, "gathered_at": now, "due_at": due_at, "left_rounds": 0, "left_code": None}
+        ledger.response_files.advance(current, FileState.GATHERED, owner=lease.owner, note=note, **columns)
     minutes = round((bridge.clock.now() - file.modified).total_seconds() / 60)
     extra = {"action": "gather", "file": file.name, "minutes": minutes}
     log.info("Response file %s is gathered, %d minutes after its last change.", file.name, minutes, extra=extra)
