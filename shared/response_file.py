@@ -42,8 +42,13 @@ class LoadCounts:
 
     def log_context(self) -> dict[str, int]:
         """Fields of a log line about this load."""
-        names = ("read", "loaded", "known", "rejected", "unmatched")
-        return {name: getattr(self, name) for name in names}
+        return {
+            "read": self.read,
+            "loaded": self.loaded,
+            "known": self.known,
+            "rejected": self.rejected,
+            "unmatched": self.unmatched,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -75,8 +75,8 @@ def _report_gaps(bridge: Bridge, broadcast: Broadcast, gaps: list[Gap], known: C
     """Log the gaps; raise an alert if one has grown for `DAYS` days, else clear it."""
     for gap in gaps:
         text = "Broadcast %s: %d responses of type %s are loaded, the report has %d."
-        fields = {"type": gap.message_type, "loaded": gap.loaded, "reported": gap.reported}
-        extra = {"action": "compare", **broadcast.log_context(), **fields}
+        extra = {"action": "compare", "type": gap.message_type, "loaded": gap.loaded, "reported": gap.reported}
+        extra |= broadcast.log_context()
         log.info(text, broadcast.key, gap.loaded, gap.message_type, gap.reported, extra=extra)
     # A type that no response file ever held is not exported: its gap is no fault.
     growing = [gap for gap in gaps if gap.grown >= DAYS and gap.message_type in known]
