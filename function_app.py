@@ -1,4 +1,4 @@
-"""The triggers of Broadcast Bridge: each function calls one step and does nothing else."""
+"""The triggers of Broadcast Bridge: each function makes one call, of a step or of a page of `shared.web`."""
 
 import json
 from functools import cache

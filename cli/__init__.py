@@ -1,1 +1,1 @@
-"""The `bridge` command: a thin shell over the bridge's own verbs."""
+"""The `bridge` command: a thin shell over the operations."""

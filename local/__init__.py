@@ -1,1 +1,1 @@
-"""What only a developer's machine runs: the Functions host, Azurite, the Optimizely Campaign simulator, the demo."""
+"""Runs on a developer's machine only: the Functions host, Azurite, the Optimizely Campaign simulator, the demo."""

@@ -1,1 +1,1 @@
-"""The demo: a broadcast there and its responses back, with every part of the bridge running on this machine."""
+"""The demo: a round trip of one broadcast and its responses, with every part of the bridge running on this machine."""

@@ -1,1 +1,1 @@
-"""Plays FastStats and PeopleStage: databases, jobs, script calls and delivery files."""
+"""Simulates FastStats and PeopleStage: databases, jobs, script calls and delivery files."""

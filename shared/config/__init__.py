@@ -1,1 +1,1 @@
-"""What the installation is set to: app settings, channels, response layouts."""
+"""Configuration: app settings, channels, response layouts."""

@@ -1,1 +1,1 @@
-"""What is true of any text file: locations, archives, rows, encodings."""
+"""Text files in general: locations, archives, rows, encodings."""

@@ -1,1 +1,1 @@
-"""Operations: what a person asks for."""
+"""Operations: what an operator or PeopleStage asks for."""

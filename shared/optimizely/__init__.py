@@ -1,1 +1,1 @@
-"""The side of Optimizely Campaign: REST, SFTP site, list files, response files, routes."""
+"""Optimizely Campaign: its REST API, list files, response files, and names resolved to ids."""

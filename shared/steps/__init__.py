@@ -1,1 +1,1 @@
-"""The six steps of the flow, one module each. A step is what a function calls; it knows no trigger."""
+"""The steps of the flow, which run by themselves. A step is what a function calls; it knows no trigger."""

@@ -1,1 +1,1 @@
-"""Chores: what housekeeping calls, each by itself."""
+"""Chores: independent tasks of housekeeping."""
