@@ -30,11 +30,7 @@ _UPLOAD_TIME: Final = timedelta(minutes=60)
 
 
 def test_login(bridge: Bridge) -> dict[str, object]:
-    """Log in to the REST API and to the SFTP site.
-
-    Raises:
-        TerminalError, TransientError: as the two clients raise.
-    """
+    """Log in to the REST API and to the SFTP site. Raises as the two clients."""
     user = bridge.rest.get_authenticated_user()
     with bridge.site.connect():
         return {"Done": True, "User": user.id}

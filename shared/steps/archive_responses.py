@@ -25,9 +25,6 @@ def archive_responses(bridge: Bridge) -> None:
     """Archive or remove every loaded file whose layout says so.
 
     A failure is retried in the next run; after RESPONSE_FILE_ROUNDS of them an alert is raised.
-
-    Raises:
-        DatabaseUnavailable: the ledger could not be read or written.
     """
     layouts = {
         name: layout for name, layout in bridge.channels.responses.items() if layout.after_load is not AfterLoad.LEAVE

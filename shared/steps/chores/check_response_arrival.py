@@ -14,9 +14,6 @@ def check_response_arrival(bridge: Bridge) -> list[str]:
 
     For a layout that never had a file, the time counts from the first broadcast that was sent. Returns the layouts with
     an active alert.
-
-    Raises:
-        DatabaseUnavailable: the ledger could not be read or written.
     """
     ledger, time = bridge.ledger, bridge.clock.now()
     last, first_sent = ledger.response_files.last_gathered(), ledger.broadcasts.first_sent()

@@ -31,9 +31,6 @@ def compare_reports(bridge: Bridge) -> int:
     """Compare every broadcast whose responses were loaded since the last comparison, or whose gap is new or grows.
 
     Returns how many were compared.
-
-    Raises:
-        DatabaseUnavailable: the ledger could not be read or written.
     """
     database, compared = bridge.ledger.database, 0
     known = response_counts.types_ever_loaded(database)

@@ -21,9 +21,6 @@ def deliver_ferg_files(ledger: Ledger, ferg: FergFiles) -> int:
     """Deliver the files that were made of response files and are not delivered yet, oldest first; returns how many.
 
     A file that cannot be delivered does not stop the others; the next round tries it again.
-
-    Raises:
-        DatabaseUnavailable: the ledger could not be read.
     """
     delivered = 0
     for file in ferg_files.waiting(ledger.database, _LIMIT):

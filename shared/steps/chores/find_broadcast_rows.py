@@ -17,11 +17,7 @@ _MAX_AGE: Final = timedelta(days=3)
 
 
 def find_broadcast_rows(bridge: Bridge) -> int:
-    """Find the rows that are not known yet; returns how many were found.
-
-    Raises:
-        BridgeError: RS_DB could not be read or written.
-    """
+    """Find the rows that are not known yet; returns how many were found."""
     found = 0
     for broadcast in bridge.ledger.broadcasts.without_row(since=bridge.clock.now() - _MAX_AGE, limit=_LIMIT):
         with bridge.rs_database.reading() as connection:

@@ -34,12 +34,9 @@ type Remove = Callable[[Bridge, datetime], tuple[int, bool]]
 
 
 def remove_expired(bridge: Bridge) -> dict[str, int]:
-    """Remove what has expired, of every kind that is due; returns how many by kind.
+    """Remove what has expired, of every kind that is due; a kind that fails does not stop the others.
 
-    A kind that fails does not stop the others.
-
-    Raises:
-        DatabaseUnavailable: the ledger could not be read or written.
+    Returns how many were removed, by kind.
     """
     database, time = bridge.ledger.database, bridge.clock.now()
     searched_at = {removal.kind: removal.looked_at for removal in removals.removals(database)}

@@ -21,12 +21,7 @@ _POISON: Final = "-poison"
 
 
 def report_backlog(bridge: Bridge) -> None:
-    """Log what is under way and which alerts are active.
-
-    Raises:
-        DatabaseUnavailable: the ledger could not be read.
-        StorageUnavailable: the storage account did not answer.
-    """
+    """Log what is under way and which alerts are active."""
     database, time = bridge.ledger.database, bridge.clock.now()
     fields = backlog_fields(
         broadcasts_under_way(database, now=time),
