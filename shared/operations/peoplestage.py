@@ -49,9 +49,6 @@ def lists(bridge: Bridge) -> list[dict[str, str]]:
 def upload(bridge: Bridge, call: UploadCall) -> dict[str, object]:
     """Accept a delivery file: first answer with the URL to upload it to; once it is uploaded, check and stage it.
 
-    Returns:
-        Before the upload, `UploadUrl` and when it expires; then what `upload_answer` returns.
-
     Raises:
         ChannelCallInvalid, ChannelUnknown, SendModeImpossible: the call cannot be used.
         DeliveryDiffers: the delivery was uploaded before with a different request.

@@ -85,10 +85,7 @@ class _LoadRunner(Runner[ResponseFile]):
 
 
 def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[ResponseFile, LoadCounts]:
-    """Load a gathered file whose lease is held.
-
-    Returns:
-        The loaded file, and what became of its rows in this load.
+    """Load a gathered file whose lease is held; returns it, and what became of its rows in this load.
 
     Raises:
         BridgeError: it is not loaded, and nothing of it is in RS_DB; whether a retry can help, its class says.
@@ -115,8 +112,8 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[Response
             unmatched=sum(of_type.unmatched for of_type in new),
             by_type={of_type.message_type: of_type.rows for of_type in new},
         )
-        if counts.read != counts.loaded + counts.known + counts.rejected:
-            accounted = counts.loaded + counts.known + counts.rejected
+        accounted = counts.loaded + counts.known + counts.rejected
+        if counts.read != accounted:
             raise RowsUnaccounted(what=file.name, read=counts.read, accounted=accounted)
         to_file = bridge.settings.responses_to != "tables" and counts.loaded > 0
         refused = _refused(file, reader) if counts.rejected else None

@@ -37,25 +37,13 @@ class Wait:
 
 
 def back_off(retry_seconds: float, attempts: int) -> timedelta:
-    """The pause after failed attempts.
-
-    Args:
-        retry_seconds: the pause after the first; it doubles with each.
-        attempts: how many have failed in a row.
-    """
+    """The pause after so many failed attempts in a row: `retry_seconds` after the first, doubled with each."""
     seconds = retry_seconds * 2.0 ** min(attempts - 1, _DOUBLINGS)
     return timedelta(seconds=min(seconds, LONGEST_PAUSE.total_seconds()))
 
 
 class Runner[Item: (Broadcast, ResponseFile)](ABC):
-    """Works on one broadcast or one response file.
-
-    Args:
-        bridge: the bridge.
-        lease_name: the lease under which it works.
-        label: what log lines call the item.
-        context: fields of log lines about the item.
-    """
+    """Works on one broadcast or one response file, under its lease; log lines have its label and context."""
 
     #: The lease, while it is held.
     lease: HeldLease
