@@ -25,12 +25,7 @@ _KEPT_SECONDS: Final = 20
 
 
 class Health:
-    """The health of this process.
-
-    Args:
-        bridge: returns the bridge, or raises an error of the catalogue while it cannot start.
-        clock: measures the age of an answer; by default the clock of the machine.
-    """
+    """The health of this process; `bridge` raises an error of the catalogue while it cannot start."""
 
     def __init__(self, bridge: Callable[[], Bridge], clock: Clock | None = None) -> None:
         self._bridge = bridge

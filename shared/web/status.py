@@ -16,12 +16,7 @@ _MAX_SHOWN = 50
 
 
 def status(bridge: Bridge) -> dict[str, Any]:
-    """The newest broadcasts and response files, the totals of all files, and how far suppressions are synced.
-
-    Returns:
-        `{"broadcasts": [...], "response_files": [...], "responses": {...}, "suppressions": [...], "removals": [...],
-        "alerts": [...], "version": "..."}`
-    """
+    """The newest broadcasts and response files, the totals of all files, and how far suppressions are synced."""
     ledger = bridge.ledger
     newest = ledger.broadcasts.newest(_MAX_SHOWN)
     responses = of_broadcasts(ledger.database, [broadcast.id for broadcast in newest])

@@ -28,10 +28,7 @@ _NO_CAMPAIGN: Final = "no-campaign"
 
 
 def compare_reports(bridge: Bridge) -> int:
-    """Compare every broadcast whose responses were loaded since the last comparison, or whose gap is new or grows.
-
-    Returns how many were compared.
-    """
+    """Compare each broadcast with newly loaded responses, or with a gap that is new or grows; returns how many."""
     database, compared = bridge.ledger.database, 0
     known = response_counts.types_ever_loaded(database)
     for broadcast_id, due_at in response_counts.due(database, _LIMIT, now=bridge.clock.now()):
