@@ -1,9 +1,10 @@
-"""Requests and broadcasts for tests: whatever a test does not care about has a usual value."""
+"""Requests and broadcasts for tests, usual where a test does not care; and the names of all app settings."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from shared.broadcast import Broadcast, BroadcastRequest, State
+from shared.config.settings import Settings
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -30,3 +31,8 @@ def make_broadcast(
     """A broadcast in a state."""
     usual: dict[str, Any] = {"id": 1, "version": 1, "created_at": NOON, "changed_at": NOON, "due_at": NOON}
     return Broadcast(request=request or make_request(), state=state, **usual | columns)
+
+
+def setting_names() -> list[str]:
+    """Every app setting's name, in the order of the module."""
+    return [str(field.alias) for field in Settings.model_fields.values()]

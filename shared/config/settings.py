@@ -7,7 +7,6 @@ Schedules and queue names are read twice: by the triggers in `function_app.py` a
 
 import re
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import unquote_plus, urlsplit
@@ -334,9 +333,3 @@ class Settings(_Environment):
         if broken := [rule for rule, is_broken in rules.items() if is_broken]:
             raise ValueError("; ".join(broken))
         return self
-
-
-@cache
-def setting_names() -> tuple[str, ...]:
-    """Every setting's name, in the order of this module."""
-    return tuple(str(field.alias) for field in Settings.model_fields.values())

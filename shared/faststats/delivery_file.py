@@ -8,9 +8,9 @@ with a BOM and its lines end in LF or CRLF is our tolerance.
 
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from itertools import chain
-from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final
 
 from shared.broadcast import BroadcastRequest
 from shared.config.channels import DeliveryFileLayout
@@ -45,7 +45,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 type Row = tuple[int, tuple[str, ...], RejectReason | None]
 
 
-class DeliveryFile:
+class DeliveryFile(AbstractContextManager["DeliveryFile"]):
     """A delivery file being read: the header at once, then the rows. A context manager; `close` ends it.
 
     Args:
@@ -86,12 +86,7 @@ class DeliveryFile:
         self.rows_read = 0
         self._seen = SeenKeys()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, SendMode, State
 from shared.errors import IllegalTransition
 from shared.ledger.broadcasts import advance
 from shared.ledger.effects import Kind
+from shared.routes.campaign import campaign_id
 from shared.telemetry import log
 
 # Before the send starts
@@ -44,24 +45,24 @@ def pause(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
         OptimizelyConflict: its Smart Campaign is not sending.
         OptimizelyUnavailable: it may or may not be paused; repeating the command is harmless.
     """
-    return _control(bridge, key, bridge.campaign.pause, "paused", owner)
+    return _control(bridge, key, bridge.rest.pause_smart_campaign, "paused", owner)
 
 
 def resume(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     """Resume a paused broadcast: only mails that are not out yet are sent. Raises as `pause`."""
-    return _control(bridge, key, bridge.campaign.resume, "resumed", owner)
+    return _control(bridge, key, bridge.rest.start_smart_campaign, "resumed", owner)
 
 
 def stop(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     """Stop a broadcast that is sending, for good: mails that are not out yet are never sent. Raises as `pause`."""
-    return _control(bridge, key, bridge.campaign.stop, "stopped", owner)
+    return _control(bridge, key, bridge.rest.stop_smart_campaign, "stopped", owner)
 
 
-def _control(bridge: Bridge, key: str, act: Callable[[Broadcast], None], done: str, owner: str) -> Broadcast:
+def _control(bridge: Bridge, key: str, act: Callable[[int], None], done: str, owner: str) -> Broadcast:
     broadcast = bridge.ledger.broadcasts.get(key)
     if broadcast.state is not State.SENDING:
         raise IllegalTransition(broadcast=key, state=broadcast.state, change=f"be {done}")
-    act(broadcast)
+    act(campaign_id(broadcast))
     bridge.ledger.broadcasts.record(broadcast, f"{done} by an operator", owner=owner)
     log.info("Broadcast %s was %s by an operator.", key, done, extra={"action": "control", **broadcast.log_context()})
     bridge.send_on(broadcast)

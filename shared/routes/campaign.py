@@ -92,18 +92,6 @@ class BroadcastCampaign:
             return False
         return self.send_status(broadcast).status is SendStatus.WAITING
 
-    def pause(self, broadcast: Broadcast) -> None:
-        """Pause the send."""
-        self._rest.pause_smart_campaign(campaign_id(broadcast))
-
-    def resume(self, broadcast: Broadcast) -> None:
-        """Resume the paused send."""
-        self._rest.start_smart_campaign(campaign_id(broadcast))
-
-    def stop(self, broadcast: Broadcast) -> None:
-        """Stop the send for good."""
-        self._rest.stop_smart_campaign(campaign_id(broadcast))
-
 
 def campaign_id(broadcast: Broadcast) -> int:
     """Id of the Smart Campaign made for the broadcast."""

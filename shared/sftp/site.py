@@ -126,9 +126,7 @@ class SftpSite:
             The number of bytes.
 
         Raises:
-            SftpHostKeyRefused: see `connect`.
-            SftpLoginRefused: see `connect`.
-            SftpAlgorithmsRefused: see `connect`.
+            SftpHostKeyRefused, SftpLoginRefused, SftpAlgorithmsRefused: see `connect`.
             SftpRefused: the site refused the upload; a retry does not help.
             SftpUnavailable: the connection failed or broke several times.
         """

@@ -11,7 +11,6 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
 from azure.core import MatchConditions
@@ -48,9 +47,7 @@ class StagedFileWriter(AbstractContextManager["StagedFileWriter"]):
         self._buffer = bytearray()
         self._blocks: list[BlobBlock] = []
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Discard what was not committed; the storage account removes its blocks."""
         self._buffer.clear()
 

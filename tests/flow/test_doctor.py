@@ -8,8 +8,9 @@ from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from shared.config.settings import Settings, setting_names
+from shared.config.settings import Settings
 from shared.ledger.tables import migration
+from tests.builders import setting_names
 from tests.flow.harness import Flow
 
 Doctor = Callable[..., Result]

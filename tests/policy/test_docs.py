@@ -11,9 +11,10 @@ from typer.testing import CliRunner
 from cli.main import app
 from cli.reference import commands
 from shared.broadcast import State
-from shared.config.settings import Settings, setting_names
+from shared.config.settings import Settings
 from shared.errors import catalogue
 from shared.rejects import RejectReason
+from tests.builders import setting_names
 from tools import docs
 
 ROOT = Path(__file__).parents[2]

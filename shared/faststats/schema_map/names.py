@@ -42,12 +42,7 @@ _ENTRIES: Final = MappingProxyType(
     }
 )
 _SECTIONS: Final = tuple(section for database in DATABASES for section, _ in database.sections())
-_PATHS: Final = tuple(
-    f"{database.key}.{group.key}." for database in DATABASES for group in database.groups if group.paths
-)
-_VALUES: Final = tuple(
-    f"{database.key}.{group.key}." for database in DATABASES for group in database.groups if not group.paths
-)
+_GROUPS: Final = {f"{database.key}.{group.key}": group for database in DATABASES for group in database.groups}
 
 
 class SchemaMap:
@@ -133,11 +128,12 @@ def _problem(key: str, value: object) -> str | None:
         section = key[: key.rfind(".") + 1]
         below = (known[len(section) :] for known in (*_ENTRIES, *_SECTIONS) if known.startswith(section))
         return f"is unknown; valid keys: {', '.join(dict.fromkeys(name.partition('.')[0] for name in below))}"
-    if key.startswith(_VALUES):
+    group = _GROUPS.get(key.rpartition(".")[0])
+    if group is not None and not group.paths:
         return _value_problem(value)
     if not isinstance(value, str):
         return "must be text in quotes"
-    return _path_problem(value) if key.startswith(_PATHS) else _name_problem(value, entry)
+    return _name_problem(value, entry) if group is None else _path_problem(value)
 
 
 def _path_problem(value: str) -> str | None:

@@ -49,6 +49,7 @@ _RECIPIENT_STATUSES = ("enqueued", "sending", "sent", "failed")
 
 _Id = Annotated[int, Field(ge=0, lt=2**63)]
 _Count = Annotated[int, Field(ge=0)]
+_Length = Annotated[_Count, BeforeValidator(_length)]
 _Time = Annotated[AwareDatetime, AfterValidator(_utc)]
 # An object without a name can still be listed; a search by name never finds it.
 _Text = Annotated[str, _null_is("")]
@@ -203,13 +204,9 @@ class TestMailingStarted(Answer):
     __test__: ClassVar = False  # no test, for pytest
 
     mailing_id: _Id
-    valid: Annotated[_Count, BeforeValidator(_length), Field(validation_alias="validRecipientAddresses")] = 0
-    without_address: Annotated[
-        _Count, BeforeValidator(_length), Field(validation_alias="userIdsOfRecipientsWithoutValidAddresses")
-    ] = 0
-    blocklisted: Annotated[
-        _Count, BeforeValidator(_length), Field(validation_alias="blacklistedRecipientAddresses")
-    ] = 0
+    valid: Annotated[_Length, Field(validation_alias="validRecipientAddresses")] = 0
+    without_address: Annotated[_Length, Field(validation_alias="userIdsOfRecipientsWithoutValidAddresses")] = 0
+    blocklisted: Annotated[_Length, Field(validation_alias="blacklistedRecipientAddresses")] = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,8 +5,9 @@ import traceback
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from shared.config.settings import Settings, setting_names
+from shared.config.settings import Settings
 from shared.errors import SettingsInvalid
+from tests.builders import setting_names
 
 GOOD = {
     "AzureWebJobsStorage": "UseDevelopmentStorage=true",
