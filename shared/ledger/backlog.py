@@ -1,4 +1,4 @@
-"""What is under way, by state and age: counted for whoever watches (docs/how-to/watch.md)."""
+"""The backlog: what is under way, by state and age (docs/how-to/watch.md)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Waiting:
     """Broadcasts or files in one state."""
 
     number: int
-    #: How long the oldest waits; None where nothing does.
+    #: Since when the oldest waits; None if none waits.
     since: datetime | None = None
     #: Key of the oldest, if they are broadcasts.
     oldest: str | None = None
@@ -26,8 +26,8 @@ class Waiting:
 def broadcasts_under_way(database: Database, *, now: datetime) -> dict[State, Waiting]:
     """The broadcasts that have not ended, by state; states without any are left out.
 
-    A broadcast waits since its last change of state, or since the time at which it was to be sent. One that its
-    source holds is counted, but waits for nobody here.
+    A broadcast waits since its last change of state, or since the time at which it was to be sent. A
+    broadcast that its source holds is counted, but has no age.
 
     Raises:
         DatabaseUnavailable: the ledger could not be read.
@@ -47,7 +47,7 @@ def broadcasts_under_way(database: Database, *, now: datetime) -> dict[State, Wa
             held = row.held and row.released_at is None and row.state == State.STAGED
             age = None if held or since > now else (since, row.key)
             ages.setdefault(State(row.state), []).append(age)
-    return {state: _waiting(found) for state, found in ages.items()}
+    return {state: _waiting(of_state) for state, of_state in ages.items()}
 
 
 def response_files_under_way(database: Database) -> dict[FileState, Waiting]:
@@ -70,7 +70,7 @@ def response_files_under_way(database: Database) -> dict[FileState, Waiting]:
 
 
 def ferg_files_under_way(database: Database) -> Waiting:
-    """The files for FERG that are not put yet.
+    """The files for FERG that are not delivered yet.
 
     Raises:
         DatabaseUnavailable: the ledger could not be read.
@@ -82,6 +82,6 @@ def ferg_files_under_way(database: Database) -> Waiting:
 
 
 def _waiting(ages: Iterable[tuple[datetime, str] | None]) -> Waiting:
-    found = list(ages)
-    since, oldest = min((age for age in found if age is not None), default=(None, None))
-    return Waiting(len(found), since, oldest)
+    every = list(ages)
+    since, oldest = min((age for age in every if age is not None), default=(None, None))
+    return Waiting(len(every), since, oldest)

@@ -164,7 +164,7 @@ class Broadcasts:
 
     @retry_transaction
     def request_cancel(self, broadcast: Broadcast, *, owner: str) -> None:
-        """Ask for it to be cancelled. It stays as it is, so whoever works on it goes on and sees the request."""
+        """Record a request to cancel it. Its version stays, so that a step under way continues and sees it."""
         now = self._clock.now()
         with self._database.writing() as connection:
             connection.execute(update(table).where(table.c.id == broadcast.id).values(cancel_requested_at=now))
@@ -182,7 +182,7 @@ class Broadcasts:
         """Change columns, not the state.
 
         Raises:
-            BroadcastChangedMeanwhile: somebody else changed it first; nothing was written.
+            BroadcastChangedMeanwhile: another process changed it first; nothing was written.
         """
         with self._database.writing() as connection:
             return _compare_and_set(connection, broadcast, columns)
@@ -195,7 +195,7 @@ def advance(
 
     Raises:
         IllegalTransition: the state cannot follow the present one.
-        BroadcastChangedMeanwhile: somebody else changed it first; roll back.
+        BroadcastChangedMeanwhile: another process changed it first; roll back.
     """
     broadcast.check_transition(to)
     changed = _compare_and_set(connection, broadcast, {"state": to, "changed_at": now, "attempts": 0, **columns})

@@ -55,7 +55,7 @@ class Effects:
         *,
         evidence: Mapping[str, Any] | None = None,
     ) -> Effect:
-        """Write the intent, or return what was written before: the first intent stands."""
+        """Record the intent, or return the one recorded before: the first intent is kept."""
         found = self.find(broadcast, kind)
         if found is not None:
             return found
@@ -71,7 +71,7 @@ class Effects:
             with self._database.writing() as connection:
                 return _from_row(connection.execute(intent.returning(*table.c)).one())
         except IntegrityError:
-            found = self.find(broadcast, kind)  # somebody else was faster
+            found = self.find(broadcast, kind)  # another process was faster
             if found is None:
                 raise
             return found
@@ -84,7 +84,7 @@ class Effects:
         return None if row is None else _from_row(row)
 
     def trying(self, effect: Effect) -> Effect:
-        """Record that it is tried now, before it is tried."""
+        """Record an attempt before it is made."""
         return self._change(effect, tried_at=self._clock.now(), tries=effect.tries + 1)
 
     def add_evidence(self, effect: Effect, evidence: Mapping[str, Any]) -> Effect:
@@ -92,12 +92,12 @@ class Effects:
         return self._change(effect, evidence=self._with(effect, evidence))
 
     def done(self, effect: Effect, *, evidence: Mapping[str, Any]) -> Effect:
-        """Record that it is done, or was found done, and how that shows."""
+        """Record that it is done, or was found done, with the evidence."""
         return self._change(effect, done_at=self._clock.now(), evidence=self._with(effect, evidence))
 
     @retry_transaction
     def forget(self, effect: Effect) -> None:
-        """Take an intent back whose effect is known not to have happened, so that it can be intended anew."""
+        """Withdraw the intent of an effect that certainly did not happen, so that it can be recorded again."""
         with self._database.writing() as connection:
             connection.execute(table.delete().where(table.c.id == effect.id))
 

@@ -1,7 +1,7 @@
 """Leases: one live owner for a broadcast, a response file or a list (rule 3).
 
-A step holds its lease with a heartbeat; when its process dies, the lease runs out and somebody else
-goes on. A list is leased to a broadcast without an end, and released when the broadcast ends.
+A step holds its lease with a heartbeat; when its process dies, the lease expires and another process
+continues. A list is leased to a broadcast without expiry, and released when the broadcast ends.
 """
 
 import threading
@@ -36,7 +36,7 @@ class LeaseName(str):
 
     @classmethod
     def for_response_file(cls, name: str) -> Self:
-        """For whoever gathers, loads or archives files of this name."""
+        """For gathering, loading and archiving files of this name."""
         return cls(_RESPONSE_FILE + name)
 
     @classmethod
@@ -89,13 +89,13 @@ class HeldLease:
             raise LeaseLost(lease=self._name)
 
     def confirm(self, connection: Connection) -> None:
-        """Make sure that nobody else has it before the caller's transaction ends: the last that a long one does.
+        """Make sure, as the last statement of a long transaction, that no other process has taken the lease.
 
         Such a transaction can outlive the lease, for on SQLite no heartbeat is written while it writes. What counts is
         whether somebody took the lease meanwhile. From here on nobody can: its row is locked.
 
         Raises:
-            LeaseLost: somebody took it; roll back.
+            LeaseLost: another process took it; roll back.
         """
         its_row = (table.c.name == self._name, table.c.owner == self.owner)
         if connection.execute(update(table).where(*its_row).values(owner=self.owner)).rowcount == 0:
@@ -119,7 +119,7 @@ class Leases:
 
     @contextmanager
     def held(self, name: LeaseName, owner: str) -> Iterator[HeldLease | None]:
-        """Hold a lease for the length of the block, with a heartbeat; None when somebody else holds it."""
+        """Hold a lease for the length of the block, with a heartbeat; None when another process holds it."""
         expires_at = self._clock.now() + self._life
         if not self._acquire(name, owner, expires_at):
             yield None
@@ -157,7 +157,7 @@ class Leases:
                 if taken.rowcount == 0:
                     connection.execute(insert(table).values(name=name, owner=owner, expires_at=expires_at))
         except IntegrityError:
-            return False  # somebody else has it
+            return False  # another process has it
         return True
 
     @retry_transaction
@@ -187,7 +187,7 @@ def is_broadcast_leased(key: ColumnElement[str], now: datetime) -> ColumnElement
 
 
 def is_response_file_leased(name: ColumnElement[str], now: datetime) -> ColumnElement[bool]:
-    """Condition of a query: somebody works on the response file with this name."""
+    """Condition of a query: a process works on the response file with this name."""
     return _is_leased(_RESPONSE_FILE + name, now)
 
 

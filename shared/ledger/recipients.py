@@ -1,6 +1,6 @@
-"""To whom the list of a broadcast goes: Communication Key and URN of every uploaded row, hashed.
+"""The recipients of a broadcast: Communication Key and URN of every uploaded row, hashed.
 
-A response that carries neither the broadcast's key nor a known mailing id finds its broadcast by them.
+They match a response to its broadcast if it carries neither the broadcast's key nor a known mailing id.
 """
 
 from hashlib import blake2b
@@ -14,22 +14,22 @@ from shared.database.connections import Database
 from shared.ledger.tables import broadcast
 from shared.ledger.tables import recipient as table
 
-#: Lines whose rows are removed by one statement.
-_REMOVED: Final = 10_000
-#: Broadcasts whose recipients one sweep forgets.
-_FORGOTTEN: Final = 100
+#: Lines whose rows one statement removes.
+_LINES: Final = 10_000
+#: Broadcasts whose recipients one sweep removes.
+_BROADCASTS: Final = 100
 
 
 def key_hash(key: str) -> bytes | None:
-    """Sixteen bytes for a Communication Key or a URN, whatever its case and the spaces around it; None for none."""
+    """Sixteen bytes for a Communication Key or a URN, regardless of case and surrounding spaces; None if empty."""
     plain = key.strip().casefold()
     return blake2b(plain.encode(), digest_size=16).digest() if plain else None
 
 
 def remembering(bulk: BulkLoad, broadcast_id: int) -> Loading:
-    """Takes the recipients of a broadcast, in place of those that it had; a context manager.
+    """A context manager that replaces the recipients of a broadcast.
 
-    Its `add` takes what `row` makes. Leaving it with an error leaves none.
+    Its `add` takes the rows of `row`. After an error no recipient remains.
     """
     remove(bulk.database, broadcast_id)
     return bulk.loading(table, ("line", "communication_key_hash", "urn_hash"), stamp=("broadcast_id", broadcast_id))
@@ -41,23 +41,23 @@ def row(line: int, communication_key: str, urn: str) -> tuple[int, bytes | None,
 
 
 def remove(database: Database, broadcast_id: int) -> int:
-    """Remove the recipients of a broadcast, some thousand a transaction; returns how many lines were gone over."""
-    mine = table.c.broadcast_id == broadcast_id
+    """Remove the recipients of a broadcast, some thousand a transaction; returns the span of their lines."""
+    its_rows = table.c.broadcast_id == broadcast_id
     with database.reading() as connection:
-        first, last = connection.execute(select(func.min(table.c.line), func.max(table.c.line)).where(mine)).one()
+        first, last = connection.execute(select(func.min(table.c.line), func.max(table.c.line)).where(its_rows)).one()
     if first is None:
         return 0
-    for start in range(first, last + 1, _REMOVED):
+    for start in range(first, last + 1, _LINES):
         with database.writing() as connection:
-            connection.execute(delete(table).where(mine, table.c.line >= start, table.c.line < start + _REMOVED))
+            connection.execute(delete(table).where(its_rows, table.c.line >= start, table.c.line < start + _LINES))
     return int(last - first + 1)
 
 
 def forget_never_uploaded(database: Database) -> None:
-    """Remove the recipients of broadcasts that ended before their upload and cannot go on with their staged list.
+    """Remove the recipients of broadcasts that ended before their upload and cannot resume with their staged list.
 
-    One that failed later keeps them: a retry goes on with the list that is staged already. Nobody is matched with a
-    broadcast that was not uploaded.
+    A broadcast that failed later keeps them: a retry resumes with the staged list. No response matches a broadcast that
+    was not uploaded.
     """
     over = or_(
         broadcast.c.state == State.CANCELLED,
@@ -68,7 +68,7 @@ def forget_never_uploaded(database: Database) -> None:
         select(broadcast.c.id)
         .where(over, broadcast.c.rs_broadcast_id.is_(None), listed)
         .order_by(broadcast.c.id)
-        .limit(_FORGOTTEN)
+        .limit(_BROADCASTS)
     )
     with database.reading() as connection:
         ids = connection.scalars(query).all()

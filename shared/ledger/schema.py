@@ -106,15 +106,15 @@ class Schema:
             return self._pending(connection)
 
     def migrate(self) -> list[Migration]:
-        """Apply what is pending; whoever applies the same at once waits.
+        """Apply what is pending; concurrent calls wait for each other.
 
         Returns:
-            What was applied here: nothing where somebody else was faster.
+            What this call applied: nothing if another process was faster.
 
         Raises:
             MigrationChanged: a migration that the database has is not as this code has it.
             MigrationFailed: the database refused a statement; that migration is undone, those before it are kept.
-            DatabaseUnavailable: somebody else applies migrations and does not get ready.
+            DatabaseUnavailable: another process applies migrations and does not finish.
         """
         done = []
         while migration := self._apply_next():

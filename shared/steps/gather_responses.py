@@ -38,7 +38,7 @@ _UNNAMED: Final = "files with unusual names"
 def gather_responses(bridge: Bridge) -> int:
     """Gather every response file that is complete, and archive those that are loaded.
 
-    With RESPONSE_FILE_MARKER a file is complete when its marker stands beside it, otherwise when two rounds
+    With RESPONSE_FILE_MARKER a file is complete when its marker is beside it, otherwise when two rounds
     RESPONSE_FILE_SETTLE_SECONDS apart found it unchanged: gatherers side by side can list within a second.
     A file that grows, vanishes or cannot be read is left for the next round and does not stop the others; when that
     happens RESPONSE_FILE_ROUNDS times in a row, an alert is raised. Returns how many files were gathered.

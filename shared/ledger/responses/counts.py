@@ -13,7 +13,7 @@ from shared.ledger.tables import report_gap as gap
 from shared.ledger.tables import response_count as count
 from shared.ledger.tables import response_staging as staging
 
-#: Files of one day come one after the other, and each is behind the report in what the next one holds. So a gap is
+#: Files of one day arrive one after the other, and each lags behind the report by what the next one holds. So a gap is
 #: compared with that of the day before: at least so long ago.
 _A_DAY: Final = timedelta(hours=20)
 
@@ -31,41 +31,42 @@ class Gap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
-    """The responses of a broadcast beside the report of its Smart Campaign."""
+    """The responses of a broadcast compared with the report of its Smart Campaign."""
 
-    #: Rows loaded by message type, also of types that the report does not tell.
+    #: Rows loaded by message type, including types that the report does not have.
     loaded: Mapping[str, int]
     gaps: list[Gap]
-    #: None where it was not compared yet.
+    #: None until it is compared.
     compared_at: datetime | None
     #: Why the last comparison failed, if it did.
     error_code: str | None
 
 
 def count_load(connection: Connection, load_id: str, *, now: datetime) -> None:
-    """Count the new rows of a load that found their broadcasts, within its transaction, which has its turn."""
+    """Count the new rows of a load that match a broadcast, in its transaction, which holds the lock of responses."""
     query = (
         select(staging.c.broadcast_id, staging.c.message_type, func.count())
         .where(staging.c.load_id == load_id, staging.c.place.is_not(None), staging.c.broadcast_id.is_not(None))
         .group_by(staging.c.broadcast_id, staging.c.message_type)
         .order_by(staging.c.broadcast_id, staging.c.message_type)
     )
-    add(connection, [(one, kind, rows) for one, kind, rows in connection.execute(query).all()], now=now)
+    rows = [(broadcast_id, kind, number) for broadcast_id, kind, number in connection.execute(query).all()]
+    add(connection, rows, now=now)
 
 
 def add(connection: Connection, rows: Iterable[tuple[int, str, int]], *, now: datetime) -> None:
-    """Add to the counts, and let the broadcasts be compared again.
+    """Add to the counts, and make the comparison of the broadcasts due.
 
     Args:
-        connection: a transaction that has its turn: nobody else counts meanwhile.
+        connection: a transaction that holds the lock of responses: no other counts meanwhile.
         rows: ids of broadcasts, message types, and how many rows.
         now: the time.
     """
     broadcasts = set()
     for broadcast_id, message_type, number in rows:
         broadcasts.add(broadcast_id)
-        this = (count.c.broadcast_id == broadcast_id, count.c.message_type == message_type)
-        if connection.execute(update(count).where(*this).values(rows=count.c.rows + number)).rowcount == 0:
+        its_row = (count.c.broadcast_id == broadcast_id, count.c.message_type == message_type)
+        if connection.execute(update(count).where(*its_row).values(rows=count.c.rows + number)).rowcount == 0:
             values = {"broadcast_id": broadcast_id, "message_type": message_type, "rows": number}
             connection.execute(insert(count).values(values))
     for broadcast_id in sorted(broadcasts):
@@ -83,21 +84,21 @@ def due(database: Database, limit: int, *, now: datetime) -> list[tuple[int, dat
         .limit(limit)
     )
     with database.reading() as connection:
-        return [(one, at) for one, at in connection.execute(query).all()]
+        return [(broadcast_id, at) for broadcast_id, at in connection.execute(query).all()]
 
 
 def compared(
     database: Database, broadcast_id: int, reported: Mapping[str, int], *, due_at: datetime, now: datetime
 ) -> list[Gap]:
-    """Record what a report tells beside what is loaded.
+    """Compare a report with the loaded responses, and record both.
 
     While a gap is new or grows it is due again after a day, load or no load.
 
     Args:
-        database: of the ledger.
+        database: the database of the ledger.
         broadcast_id: the broadcast.
         reported: rows by message type.
-        due_at: since when the comparison was due; a load since then lets it be due on.
+        due_at: since when the comparison was due; a load since then keeps it due.
         now: the time.
 
     Returns:
@@ -110,11 +111,11 @@ def compared(
             row.message_type: row for row in connection.execute(select(gap).where(gap.c.broadcast_id == broadcast_id))
         }
         for message_type, number in sorted(reported.items()):
-            here = loaded.get(message_type, 0)
-            behind = number - here
+            present = loaded.get(message_type, 0)
+            behind = number - present
             last = before.get(message_type)
-            values = {"reported": number, "loaded": here}
-            this = (gap.c.broadcast_id == broadcast_id, gap.c.message_type == message_type)
+            values = {"reported": number, "loaded": present}
+            its_row = (gap.c.broadcast_id == broadcast_id, gap.c.message_type == message_type)
             if last is None:
                 grown = 0
                 is_new = is_new or behind > 0
@@ -125,15 +126,17 @@ def compared(
             elif now - last.judged_at >= _A_DAY:
                 grown = last.grown + 1 if behind > max(0, last.judged_gap) else 0
                 values |= {"grown": grown, "judged_gap": behind}
-                connection.execute(update(gap).where(*this).values(judged_at=now, **values))
+                connection.execute(update(gap).where(*its_row).values(judged_at=now, **values))
             else:
                 grown = last.grown if behind > 0 else 0
-                connection.execute(update(gap).where(*this).values(grown=grown, **values))
-            gaps.append(Gap(message_type=message_type, reported=number, loaded=here, grown=grown))
-        this_one = comparison.c.broadcast_id == broadcast_id
-        connection.execute(update(comparison).where(this_one).values(compared_at=now, error_code=None))
-        again_at = now + _A_DAY if is_new or any(one.grown for one in gaps) else None
-        connection.execute(update(comparison).where(this_one, comparison.c.due_at == due_at).values(due_at=again_at))
+                connection.execute(update(gap).where(*its_row).values(grown=grown, **values))
+            gaps.append(Gap(message_type=message_type, reported=number, loaded=present, grown=grown))
+        its_comparison = comparison.c.broadcast_id == broadcast_id
+        connection.execute(update(comparison).where(its_comparison).values(compared_at=now, error_code=None))
+        again_at = now + _A_DAY if is_new or any(each.grown for each in gaps) else None
+        connection.execute(
+            update(comparison).where(its_comparison, comparison.c.due_at == due_at).values(due_at=again_at)
+        )
     return gaps
 
 
@@ -152,10 +155,10 @@ def types_ever_loaded(database: Database) -> set[str]:
 
 
 def of_broadcasts(database: Database, broadcast_ids: Iterable[int]) -> dict[int, Comparison]:
-    """What is loaded and reported, of those broadcasts of which there is something.
+    """The comparisons of these broadcasts, as far as they have one.
 
     Args:
-        database: of the ledger.
+        database: the database of the ledger.
         broadcast_ids: some hundred at most.
     """
     ids = list(broadcast_ids)
@@ -164,20 +167,20 @@ def of_broadcasts(database: Database, broadcast_ids: Iterable[int]) -> dict[int,
         gaps = connection.execute(select(gap).where(gap.c.broadcast_id.in_(ids))).all()
         comparisons = connection.execute(select(comparison).where(comparison.c.broadcast_id.in_(ids))).all()
     return {
-        one.broadcast_id: Comparison(
-            loaded={row.message_type: row.rows for row in counts if row.broadcast_id == one.broadcast_id},
+        compared.broadcast_id: Comparison(
+            loaded={row.message_type: row.rows for row in counts if row.broadcast_id == compared.broadcast_id},
             gaps=[
                 Gap(message_type=row.message_type, reported=row.reported, loaded=row.loaded, grown=row.grown)
                 for row in gaps
-                if row.broadcast_id == one.broadcast_id
+                if row.broadcast_id == compared.broadcast_id
             ],
-            compared_at=one.compared_at,
-            error_code=one.error_code,
+            compared_at=compared.compared_at,
+            error_code=compared.error_code,
         )
-        for one in comparisons
+        for compared in comparisons
     }
 
 
 def _loaded(connection: Connection, broadcast_id: int) -> dict[str, int]:
-    mine = select(count.c.message_type, count.c.rows).where(count.c.broadcast_id == broadcast_id)
-    return {kind: rows for kind, rows in connection.execute(mine).all()}  # noqa: C416 - rows are no pairs to mypy
+    query = select(count.c.message_type, count.c.rows).where(count.c.broadcast_id == broadcast_id)
+    return {kind: rows for kind, rows in connection.execute(query).all()}  # noqa: C416 - rows are no pairs to mypy

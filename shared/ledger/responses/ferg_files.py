@@ -1,7 +1,7 @@
-"""Files for FERG in the ledger: their rows stay in `response_staging` from the load until the file is put.
+"""Files for FERG in the ledger: their rows stay in `response_staging` from the load until the file is delivered.
 
 The load decides, once and for all, which events go into the file: they are recorded in its transaction. Afterwards the
-file can be put as often as it takes, for its name and content are always the same.
+file can be delivered repeatedly: its name and content are always the same.
 """
 
 import json
@@ -24,20 +24,20 @@ _BATCH: Final = 5000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FergFile:
-    """A file for FERG that is not put yet."""
+    """A file for FERG that is not delivered yet."""
 
     response_file_id: int
     #: Name of the response file whose new rows it has.
     response_file: str
     load_id: str
     name: str
-    #: Names of its further columns: those that `Response` has no place for.
+    #: Names of its further columns: those for which `Response` has no column.
     columns: Sequence[str]
     rows: int
 
 
 def name_of(file: ResponseFile, load_id: str) -> str:
-    """Name of the file for FERG: the same whenever it is asked for, and of no other load of any response file."""
+    """Name of the file for FERG: always the same for a load, and different for every other load."""
     again = "" if file.counts is None else f"_{load_id[:8]}"
     return f"Response_{file.id:08d}_{(file.sha256 or '')[:8]}{again}.csv"
 
@@ -45,9 +45,9 @@ def name_of(file: ResponseFile, load_id: str) -> str:
 def make(
     connection: Connection, file: ResponseFile, load_id: str, *, columns: Sequence[str], rows: int, now: datetime
 ) -> None:
-    """Record, within the transaction that records the events, that they leave in a file.
+    """Record, within the transaction that records the events, that they go into a file.
 
-    Of a response file that is loaded anew: in place of its first one, which must have been put.
+    If the response file is loaded again, it replaces the first one, which must have been delivered.
     """
     connection.execute(delete(table).where(table.c.response_file_id == file.id, table.c.put_at.is_not(None)))
     connection.execute(
@@ -63,7 +63,7 @@ def make(
 
 
 def waiting(database: Database, limit: int) -> list[FergFile]:
-    """Files that are not put yet, oldest first."""
+    """Files that are not delivered yet, oldest first."""
     query = (
         select(table, response_file.c.name.label("response_file"))
         .join(response_file, response_file.c.id == table.c.response_file_id)
@@ -76,7 +76,7 @@ def waiting(database: Database, limit: int) -> list[FergFile]:
 
 
 def is_waiting(database: Database, response_file_id: int) -> bool:
-    """Whether new rows of this response file are still to be put."""
+    """Whether new rows of this response file are still to be delivered."""
     query = select(table.c.response_file_id).where(
         table.c.response_file_id == response_file_id, table.c.put_at.is_(None)
     )
@@ -104,8 +104,8 @@ def rows(database: Database, file: FergFile) -> Iterator[Row[Any]]:
         after = page[-1].line
 
 
-def put(database: Database, file: FergFile, *, now: datetime) -> None:
-    """Record that the file is put; its rows are not needed any more."""
+def record_delivered(database: Database, file: FergFile, *, now: datetime) -> None:
+    """Record that the file is delivered; its rows are no longer needed."""
     with database.writing() as connection:
         connection.execute(update(table).where(table.c.response_file_id == file.response_file_id).values(put_at=now))
         connection.execute(delete(staging).where(staging.c.load_id == file.load_id))

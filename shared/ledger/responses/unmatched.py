@@ -1,6 +1,6 @@
-"""Responses that have found no broadcast yet: remembered by keys and hashes, and looked for again.
+"""Responses that match no broadcast yet: remembered by keys and hashes, and matched again.
 
-They look once after their load, and again when the state of a broadcast that may be theirs has changed.
+They are matched after their load, and again when the state of a broadcast that may be theirs has changed.
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,12 @@ _BATCH: Final = 5000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """A broadcast whose state has changed since the unmatched rows last looked."""
+    """A broadcast whose state has changed since the unmatched rows were last matched."""
 
     id: int
     key: str
     state: str
-    #: What responses carry; None while it is not known.
+    #: The id that responses carry; None until it is known.
     sent_id: int | None
 
 
@@ -53,17 +53,17 @@ def changed_broadcasts(database: Database, limit: int) -> list[Changed]:
 
 
 def wake(database: Database, changed: Changed) -> None:
-    """Let the rows that may be this broadcast's look again, some thousand in each transaction."""
-    mine = recipient.c.broadcast_id == changed.id
-    by_key = mine & (recipient.c.communication_key_hash == table.c.communication_key_hash)
-    by_urn = mine & (recipient.c.urn_hash == table.c.urn_hash)
-    may_be_its = or_(
+    """Mark the rows that may belong to this broadcast to be matched again, some thousand in each transaction."""
+    its_recipients = recipient.c.broadcast_id == changed.id
+    by_key = its_recipients & (recipient.c.communication_key_hash == table.c.communication_key_hash)
+    by_urn = its_recipients & (recipient.c.urn_hash == table.c.urn_hash)
+    may_belong = or_(
         table.c.broadcast_key == changed.key,
         false() if changed.sent_id is None else table.c.mailing_id == str(changed.sent_id),
         select(recipient.c.line).where(by_key).exists(),
         and_(table.c.broadcast_key == "", select(recipient.c.line).where(by_urn).exists()),
     )
-    asleep = select(table.c.response_id).where(table.c.looked_at.is_not(None), may_be_its)
+    asleep = select(table.c.response_id).where(table.c.looked_at.is_not(None), may_belong)
     while True:
         with database.writing() as connection:
             woken = connection.execute(
@@ -84,10 +84,10 @@ def _remember(connection: Connection, changed: Changed) -> None:
 
 def next_batch(connection: Connection) -> ColumnElement[bool] | None:
     """The condition of the next rows to match, a few thousand; None if there are none."""
-    looks = table.c.looked_at.is_(None)
-    some = select(table.c.response_id).where(looks).order_by(table.c.response_id).limit(_BATCH).subquery("some")
-    first, last = connection.execute(select(func.min(some.c.response_id), func.max(some.c.response_id))).one()
-    return None if first is None else and_(looks, table.c.response_id >= first, table.c.response_id <= last)
+    waits = table.c.looked_at.is_(None)
+    batch = select(table.c.response_id).where(waits).order_by(table.c.response_id).limit(_BATCH).subquery("batch")
+    first, last = connection.execute(select(func.min(batch.c.response_id), func.max(batch.c.response_id))).one()
+    return None if first is None else and_(waits, table.c.response_id >= first, table.c.response_id <= last)
 
 
 def match_batch(connection: Connection, batch: ColumnElement[bool]) -> int:
@@ -101,9 +101,9 @@ def match_batch(connection: Connection, batch: ColumnElement[bool]) -> int:
 
 def settle(connection: Connection, batch: ColumnElement[bool], *, now: datetime) -> None:
     """Remove the rows that match a broadcast, and count them with their files; mark the others as checked."""
-    found = and_(batch, table.c.broadcast_id.is_not(None))
-    by_file = select(table.c.response_file_id, func.count()).where(found).group_by(table.c.response_file_id)
+    matching = and_(batch, table.c.broadcast_id.is_not(None))
+    by_file = select(table.c.response_file_id, func.count()).where(matching).group_by(table.c.response_file_id)
     for file_id, rows in connection.execute(by_file).all():
         no_longer_unmatched(connection, file_id, rows)
-    connection.execute(delete(table).where(found))
+    connection.execute(delete(table).where(matching))
     connection.execute(update(table).where(batch).values(looked_at=now))

@@ -1,13 +1,13 @@
 """Tables of the ledger, in the schema `bridge` of the response database.
 
-They stand in the response database so that response rows, rows of `Broadcasts` and the record that
-they were written commit in one transaction.
+They are in the response database so that response rows, rows of `Broadcasts` and the record of both commit in one
+transaction.
 
-The numbered migrations make them (`migrations`, docs/how-to/migrate.md); a test holds both equal. What people write,
-names of files and texts from them are `Unicode` (NVARCHAR on SQL Server, which makes `?` of what another type has no
-room for); keys, states, codes and hashes that the bridge makes are `String` or binary. SQL Server orders a table's
-rows by its primary key: what only ever grows has a number or a load that grows; what is looked up by a hash is
-ordered by it, for it is never asked for otherwise and a second index would cost more than the order.
+The numbered migrations create them (`migrations`, docs/how-to/migrate.md); a test keeps both equal. Texts that people
+write, file names and texts from files are `Unicode` (NVARCHAR on SQL Server, which turns what VARCHAR cannot hold into
+`?`); keys, states, codes and hashes that the bridge makes are `String` or binary. SQL Server stores rows in the order
+of the primary key: tables that only grow have an increasing number or load id as key; tables that are looked up by a
+hash are ordered by it, for a second index would cost more.
 """
 
 from shared.ledger.tables.base import metadata

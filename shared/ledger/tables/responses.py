@@ -93,7 +93,7 @@ response_staging = Table(
     #: gap. Both are set when the file is whole, and only where the event is new.
     Column("ordinal", Integer),
     Column("place", BigInteger),
-    #: The broadcast that it found.
+    #: The broadcast that it matches.
     Column("broadcast_id", BigInteger),
     Column("broadcast_key", Unicode(64), nullable=False),
     Column("mailing_id", Unicode(64), nullable=False),
@@ -114,8 +114,8 @@ response_staging = Table(
     Column("details", UnicodeText, nullable=False),
 )
 
-#: The events that were taken over: key and ordinal (rule 6), and the row of `Response` that tells of it; 0 where events
-#: leave in files only.
+#: The loaded events: key and ordinal (rule 6), and the row of `Response` that holds the event; 0 where events go to
+#: files only.
 response_event = Table(
     "response_event",
     metadata,
@@ -124,7 +124,7 @@ response_event = Table(
     Column("response_id", BigInteger, nullable=False),
 )
 
-#: Rows of `Response` that have found no broadcast yet, and by what they can find one.
+#: Rows of `Response` that match no broadcast yet, with the values by which they can match one.
 unmatched_response = Table(
     "unmatched_response",
     metadata,
@@ -137,13 +137,13 @@ unmatched_response = Table(
     Column("event_time", UtcDateTime, nullable=False),
     Column("delivery_date", UtcDateTime),
     Column("loaded_at", UtcDateTime, nullable=False, index=True),
-    #: When it last looked for its broadcast since it was loaded; NULL: it is to look.
+    #: When it was last matched since its load; NULL: it is to be matched.
     Column("looked_at", UtcDateTime, index=True),
-    #: The broadcast that it found, within the transaction that removes the row.
+    #: The broadcast that it matches, set within the transaction that removes the row.
     Column("broadcast_id", BigInteger),
 )
 
-#: The broadcasts after whose last change of state the unmatched rows have looked again.
+#: The broadcasts after whose last change of state the unmatched rows were matched again.
 matched_broadcast = Table(
     "matched_broadcast",
     metadata,
@@ -151,7 +151,7 @@ matched_broadcast = Table(
     Column("state", String(20), nullable=False),
 )
 
-#: Files for FERG: of the response file they are made of, the new rows stay in `response_staging` until they are put.
+#: Files for FERG: the new rows of their response file stay in `response_staging` until they are delivered.
 ferg_file = Table(
     "ferg_file",
     metadata,
@@ -195,7 +195,7 @@ report_gap = Table(
     Column("message_type", String(50), primary_key=True),
     Column("reported", BigInteger, nullable=False),
     Column("loaded", BigInteger, nullable=False),
-    #: Days in a row on which the gap had grown; when that was last looked at, and the gap then.
+    #: Days in a row on which the gap had grown; when that was last checked, and the gap then.
     Column("grown", Integer, nullable=False),
     Column("judged_at", UtcDateTime),
     Column("judged_gap", BigInteger),

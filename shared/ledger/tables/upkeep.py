@@ -1,4 +1,4 @@
-"""Tables of what the bridge keeps besides: migrations, suppressions, alerts, erasures, removals."""
+"""Tables of everything else: migrations, suppressions, alerts, erasures, removals."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Unicode
 
@@ -13,22 +13,22 @@ migration = Table(
     Column("name", String(100), nullable=False),
     #: SHA-256 of its file.
     Column("checksum", String(64), nullable=False),
-    #: Whether code that does not know it cannot work any more.
+    #: Whether code that does not know it can no longer work.
     Column("breaking", Boolean, nullable=False),
     Column("applied_at", UtcDateTime, nullable=False),
 )
 
-#: Recipients who get no mail, as drawn from Optimizely: who stands here is known by a hash only.
+#: Recipients who get no mail, as synced from Optimizely; each is kept as a hash.
 suppression = Table(
     "suppression",
     metadata,
     Column("address_hash", Hash, primary_key=True),
-    #: The recipient list that it concerns; 0: every list.
+    #: The recipient list that it applies to; 0: every list.
     Column("list_id", BigInteger, primary_key=True, autoincrement=False),
     Column("kind", String(20), primary_key=True),
-    #: When it began, by Optimizely's clock; of bounced-out ones: when Optimizely last said so, by ours.
+    #: When it began, by Optimizely's clock; for bounced-out recipients, when Optimizely last confirmed it, by ours.
     Column("since", UtcDateTime),
-    #: Number of the last complete draw that saw it.
+    #: Number of the last full sync that saw it.
     Column("draw", Integer, nullable=False),
     Index(None, "kind", "draw"),
 )
@@ -42,20 +42,20 @@ suppression_pattern = Table(
     Column("draw", Integer, nullable=False),
 )
 
-#: How far each kind of suppression is drawn.
+#: The sync state of each kind of suppression.
 suppression_source = Table(
     "suppression_source",
     metadata,
     Column("kind", String(20), primary_key=True),
     #: Everything older than this was seen, by Optimizely's clock.
     Column("newest", UtcDateTime),
-    #: Complete draws of the whole set so far, and when the last of them ended.
+    #: Full syncs so far, and when the last of them ended.
     Column("draws", Integer, nullable=False),
     Column("whole_at", UtcDateTime),
-    #: When the last draw that reached its end did so, of the whole set or of what is new.
+    #: When the last finished sync ended, full or of new entries.
     Column("drawn_at", UtcDateTime),
     Column("entries", BigInteger, nullable=False),
-    #: Of the last draw, if it failed.
+    #: Of the last sync, if it failed.
     Column("error_code", String(64)),
     Column("failed_at", UtcDateTime),
 )
@@ -69,7 +69,7 @@ suppression_bounce = Table(
     Column("asked_at", UtcDateTime, nullable=False, index=True),
 )
 
-#: What an operator should look at: one row for each kind and what it is about.
+#: Alerts: one row for each kind and subject.
 alert = Table(
     "alert",
     metadata,
@@ -77,28 +77,28 @@ alert = Table(
     Column("subject", Unicode(400), primary_key=True),
     Column("text", Unicode(2000), nullable=False),
     Column("raised_at", UtcDateTime, nullable=False),
-    #: When it was last found to be so.
+    #: When its cause was last seen.
     Column("seen_at", UtcDateTime, nullable=False),
-    #: When it was found to be over; NULL: it stands.
+    #: When its cause was found to be gone; NULL: it is active.
     Column("cleared_at", UtcDateTime),
 )
 
-#: Persons who were erased, without anything that tells who they are.
+#: Erasures of persons, without anything that identifies them.
 erasure = Table(
     "erasure",
     metadata,
     Column("id", String(36), primary_key=True),
-    #: By what the person was given: `email`, `urn`, `communication_key`.
+    #: The kind of value that named the person: `email`, `urn`, `communication_key`.
     Column("given_by", String(100), nullable=False),
     Column("operator", Unicode(100), nullable=False),
     Column("planned_at", UtcDateTime, nullable=False),
     Column("finished_at", UtcDateTime),
-    #: Salt, and salted hash of what was given, by which an interrupted erasure goes on; both are removed at its end.
+    #: Salt, and salted hash of the given value, which recognise an interrupted erasure; both are removed at its end.
     Column("salt", Hash),
     Column("person_hash", Hash),
 )
 
-#: By what an erasure that is under way knows the person: hashes, removed at its end.
+#: Hashed keys of the person of an erasure under way; removed at its end.
 erasure_key = Table(
     "erasure_key",
     metadata,
@@ -108,7 +108,7 @@ erasure_key = Table(
     Column("key_hash", Hash, primary_key=True),
 )
 
-#: What an erasure has to do, and has done.
+#: The steps of an erasure: planned and done.
 erasure_step = Table(
     "erasure_step",
     metadata,
@@ -119,12 +119,12 @@ erasure_step = Table(
     Column("done_at", UtcDateTime),
 )
 
-#: What was removed after its time, by kind.
+#: What was removed at the end of its retention, by kind.
 removal = Table(
     "removal",
     metadata,
     Column("kind", String(40), primary_key=True),
-    #: When it was last looked for, and how many were removed then and ever.
+    #: When it was last searched for, and how many were removed then and in total.
     Column("looked_at", UtcDateTime, nullable=False),
     Column("removed", BigInteger, nullable=False),
     Column("removed_ever", BigInteger, nullable=False),

@@ -34,7 +34,7 @@ def _deliver(ledger: Ledger, ferg: FergFiles, file: FergFile) -> bool:
         if lease is None or not ferg_files.is_waiting(ledger.database, file.response_file_id):
             return False
         ferg.deliver(file.name, file.columns, _while_held(lease, ferg_files.rows(ledger.database, file)))
-        ferg_files.put(ledger.database, file, now=ledger.clock.now())
+        ferg_files.record_delivered(ledger.database, file, now=ledger.clock.now())
     extra = {"action": "put", "file": file.name, "rows": file.rows}
     log.info("File %s for FERG is delivered: %d rows.", file.name, file.rows, extra=extra)
     return True
