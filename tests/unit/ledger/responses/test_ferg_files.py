@@ -221,7 +221,8 @@ def test_a_file_is_put_again_after_a_crash_with_the_same_name_and_content(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(place if moment == "before it appears" else ferg_files, "put", stop)
+        target, name = (place, "put") if moment == "before it appears" else (ferg_files, "record_delivered")
+        patch.setattr(target, name, stop)
         with pytest.raises(KeyboardInterrupt):
             deliver_ferg_files(ledger, ferg(place))
     # Another file with some of its events is loaded before it is tried again.
