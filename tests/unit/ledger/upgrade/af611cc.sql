@@ -1,11 +1,11 @@
 BEGIN TRANSACTION;
 CREATE TABLE "Broadcasts" (
-	"Id" INTEGER NOT NULL, 
-	"Broadcaster" VARCHAR(50) NOT NULL, 
-	"ListName" VARCHAR(255) NOT NULL, 
-	"StepId" INTEGER, 
-	"Run" INTEGER, 
-	"Parameters" VARCHAR, 
+	"Id" INTEGER NOT NULL,
+	"Broadcaster" VARCHAR(50) NOT NULL,
+	"ListName" VARCHAR(255) NOT NULL,
+	"StepId" INTEGER,
+	"Run" INTEGER,
+	"Parameters" VARCHAR,
 	PRIMARY KEY ("Id")
 );
 INSERT INTO "Broadcasts" VALUES(1,'Optimizely','Customers',4711,1,'ListName=Customers;MessageName=Spring Newsletter');
@@ -17,16 +17,16 @@ INSERT INTO "Broadcasts" VALUES(6,'Optimizely','Customers',4711,1,'ListName=Cust
 INSERT INTO "Broadcasts" VALUES(7,'Optimizely','Customers',4711,1,'ListName=Customers;MessageName=Spring Newsletter');
 INSERT INTO "Broadcasts" VALUES(8,'Optimizely','Customers',4711,1,'ListName=Customers;MessageName=Spring Newsletter');
 CREATE TABLE "BroadcastsDetail" (
-	"Id" INTEGER NOT NULL, 
-	"BroadcastId" INTEGER NOT NULL, 
-	"ActionType" VARCHAR(50) NOT NULL, 
-	"Status" VARCHAR(50) NOT NULL, 
-	"Parameters" VARCHAR, 
-	"BroadcasterTransactionId" VARCHAR(255), 
-	"RecipientsUploaded" INTEGER, 
-	"RecipientsRejected" INTEGER, 
-	"RecipientsBroadcast" INTEGER, 
-	PRIMARY KEY ("Id"), 
+	"Id" INTEGER NOT NULL,
+	"BroadcastId" INTEGER NOT NULL,
+	"ActionType" VARCHAR(50) NOT NULL,
+	"Status" VARCHAR(50) NOT NULL,
+	"Parameters" VARCHAR,
+	"BroadcasterTransactionId" VARCHAR(255),
+	"RecipientsUploaded" INTEGER,
+	"RecipientsRejected" INTEGER,
+	"RecipientsBroadcast" INTEGER,
+	PRIMARY KEY ("Id"),
 	FOREIGN KEY("BroadcastId") REFERENCES "Broadcasts" ("Id")
 );
 INSERT INTO "BroadcastsDetail" VALUES(1,1,'Prepared','Completed','BroadcastKey=J1-27815175;CampaignId=50118200106;MailingId=60733900506;','J1-27815175',19,1,NULL);
@@ -39,18 +39,18 @@ INSERT INTO "BroadcastsDetail" VALUES(7,6,'Prepared','Completed','BroadcastKey=J
 INSERT INTO "BroadcastsDetail" VALUES(8,7,'Prepared','Completed','BroadcastKey=J7-b6f312a1;CampaignId=50118200112;MailingId=60733900512;','J7-b6f312a1',20,0,NULL);
 INSERT INTO "BroadcastsDetail" VALUES(9,8,'Prepared','Completed','BroadcastKey=J8-0aaa1578;CampaignId=50118200113;MailingId=60733900513;','J8-0aaa1578',20,0,NULL);
 CREATE TABLE "Response" (
-	"Id" INTEGER NOT NULL, 
-	"Email" VARCHAR(320), 
-	"Urn" VARCHAR(255), 
-	"CommunicationKey" VARCHAR(64), 
-	"MessageType" VARCHAR(50) NOT NULL, 
-	"MessageName" VARCHAR(255), 
-	"DeliveryDate" DATETIME, 
-	"ClickUrl" VARCHAR(2000), 
-	"ClickDate" DATETIME, 
-	"EventTriggeredDate" DATETIME NOT NULL, 
-	"BroadcastId" INTEGER, 
-	PRIMARY KEY ("Id"), 
+	"Id" INTEGER NOT NULL,
+	"Email" VARCHAR(320),
+	"Urn" VARCHAR(255),
+	"CommunicationKey" VARCHAR(64),
+	"MessageType" VARCHAR(50) NOT NULL,
+	"MessageName" VARCHAR(255),
+	"DeliveryDate" DATETIME,
+	"ClickUrl" VARCHAR(2000),
+	"ClickDate" DATETIME,
+	"EventTriggeredDate" DATETIME NOT NULL,
+	"BroadcastId" INTEGER,
+	PRIMARY KEY ("Id"),
 	FOREIGN KEY("BroadcastId") REFERENCES "Broadcasts" ("Id")
 );
 INSERT INTO "Response" VALUES(1,'person.10@example.org','1000010','57e54acc-62f5-480c-8fdf-8e1a060cea63','Send','Spring Newsletter','2026-02-02 17:12:00.000000',NULL,NULL,'2026-02-02 17:12:00.000000',1);
@@ -153,10 +153,10 @@ INSERT INTO "Response" VALUES(97,'','1','K1','Open','',NULL,NULL,NULL,'2026-03-0
 INSERT INTO "Response" VALUES(98,'','1','K1','Bounce','',NULL,NULL,NULL,'2026-03-01 12:00:00.000000',NULL);
 INSERT INTO "Response" VALUES(99,'','1','K1','Open','',NULL,NULL,NULL,'2026-03-02 12:00:00.000000',NULL);
 CREATE TABLE "ResponseDetails" (
-	"Id" INTEGER NOT NULL, 
-	"Name" VARCHAR(255) NOT NULL, 
-	"Value" VARCHAR(4000), 
-	PRIMARY KEY ("Id", "Name"), 
+	"Id" INTEGER NOT NULL,
+	"Name" VARCHAR(255) NOT NULL,
+	"Value" VARCHAR(4000),
+	PRIMARY KEY ("Id", "Name"),
 	FOREIGN KEY("Id") REFERENCES "Response" ("Id")
 );
 INSERT INTO "ResponseDetails" VALUES(58,'BounceType','HardBounce');
