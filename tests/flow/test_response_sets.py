@@ -19,6 +19,7 @@ from shared.errors import ResponseFileBusy
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.ledger import tables
 from shared.ledger.responses import counts as response_counts
+from shared.ledger.responses import move as responses_move
 from shared.ledger.responses import staging as responses
 from shared.operations.responses import add_file, load_again
 from shared.response_file import LoadCounts
@@ -186,7 +187,7 @@ def test_what_is_new_is_asked_and_written_in_one_transaction_that_has_its_turn(
         monkeypatch.setattr(module, name, noted)
 
     for module, name in (
-        (step, "acquire_lock"),
+        (responses_move, "acquire_lock"),
         (responses, "number_new"),
         (responses, "record"),
         (response_counts, "count_load"),

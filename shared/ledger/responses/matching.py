@@ -165,9 +165,9 @@ def _sendings() -> Subquery:
     return (
         select(
             broadcast.c.id.label("broadcast_id"),
-            _Later(effect.c.intended_at, minutes=-_MINUTES).label("begun_at"),
-            _Later(broadcast.c.send_at, minutes=-_MINUTES).label("send_at"),
-            _Later(seen.c.sent_at, minutes=_MINUTES).label("ended_at"),
+            _ShiftedTime(effect.c.intended_at, minutes=-_MINUTES).label("begun_at"),
+            _ShiftedTime(broadcast.c.send_at, minutes=-_MINUTES).label("send_at"),
+            _ShiftedTime(seen.c.sent_at, minutes=_MINUTES).label("ended_at"),
         )
         .select_from(
             broadcast.join(
@@ -179,8 +179,8 @@ def _sendings() -> Subquery:
     )
 
 
-class _Later(FunctionElement[Any]):
-    """A time of the ledger some minutes later, or earlier. The two databases say it differently."""
+class _ShiftedTime(FunctionElement[Any]):
+    """A time of the ledger some minutes later, or earlier; the two databases write it differently."""
 
     type = UtcDateTime()
     inherit_cache = False
@@ -190,12 +190,12 @@ class _Later(FunctionElement[Any]):
         self.minutes = minutes
 
 
-@compiles(_Later)
-def _in_sqlite(element: _Later, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - theirs
+@compiles(_ShiftedTime)
+def _in_sqlite(element: _ShiftedTime, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - theirs
     # With as many digits as the times have with which it is compared, as texts.
     return f"strftime('%Y-%m-%d %H:%M:%f000', {compiler.process(element.clauses, **how)}, '{element.minutes} minutes')"
 
 
-@compiles(_Later, "mssql")
-def _in_sql_server(element: _Later, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - theirs
+@compiles(_ShiftedTime, "mssql")
+def _in_sql_server(element: _ShiftedTime, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - theirs
     return f"DATEADD(minute, {element.minutes}, {compiler.process(element.clauses, **how)})"

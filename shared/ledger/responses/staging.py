@@ -99,7 +99,7 @@ def clear(database: Database, file: ResponseFile) -> None:
 
 
 def number_new(connection: Connection, load_id: str) -> None:
-    """Give every staged row whose event is not recorded yet its ordinal and its place, and let it find its broadcast.
+    """Give every staged row whose event is not recorded yet its ordinal and its place, and match it to its broadcast.
 
     Args:
         connection: the transaction that also records the events.
@@ -120,7 +120,7 @@ def number_new(connection: Connection, load_id: str) -> None:
         .where(response_event.c.event_key == ranked.c.event_key, response_event.c.ordinal == ranked.c.ordinal)
         .exists()
     )
-    # The first way to a broadcast, by its key, is taken here: most rows need no other, and are written once.
+    # Rows that carry the key of a broadcast are matched here: most rows need nothing else, and are written once.
     is_its = and_(broadcast.c.key == ranked.c.broadcast_key, broadcast.c.rs_broadcast_id.is_not(None))
     fresh = (
         select(
@@ -158,11 +158,11 @@ def count_new(connection: Connection, load_id: str) -> list[NewOfType]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Some thousand new staged rows, by increasing line; none between them is left out."""
+    """Some thousand new staged rows, by increasing line, without gaps."""
 
-    #: Which rows of `response_staging`.
+    #: Condition for its rows of `response_staging`.
     rows: ColumnElement[bool]
-    #: How many, and the place of the first of them.
+    #: Number of rows, and the place of the first.
     size: int
     first_place: int
 
@@ -179,8 +179,8 @@ def batches(connection: Connection, load_id: str) -> Iterator[Batch]:
 
 def details_of(connection: Connection, batch: Batch) -> Iterator[tuple[int, Mapping[str, str]]]:
     """Place and details of the rows that have some."""
-    told = select(staging.c.place, staging.c.details).where(batch.rows, staging.c.details != _NO_DETAILS)
-    for place, details in connection.execute(told.order_by(staging.c.place)).all():
+    query = select(staging.c.place, staging.c.details).where(batch.rows, staging.c.details != _NO_DETAILS)
+    for place, details in connection.execute(query.order_by(staging.c.place)).all():
         yield place, json.loads(details)
 
 
@@ -194,9 +194,9 @@ def record(connection: Connection, batch: Batch, response_ids: Sequence[int], *,
         now: the time.
     """
     for first_id, place, count in _runs(response_ids, batch.first_place):
-        these = and_(batch.rows, staging.c.place >= place, staging.c.place < place + count)
+        run = and_(batch.rows, staging.c.place >= place, staging.c.place < place + count)
         response_id = staging.c.place + (first_id - place)
-        _record_events(connection, these, response_id)
+        _record_events(connection, run, response_id)
         kept: dict[str, ColumnElement[Any]] = {
             "response_id": response_id,
             "response_file_id": staging.c.response_file_id,
@@ -210,7 +210,7 @@ def record(connection: Connection, batch: Batch, response_ids: Sequence[int], *,
         }
         connection.execute(
             insert(unmatched_response).from_select(
-                list(kept), select(*kept.values()).where(these, staging.c.broadcast_id.is_(None))
+                list(kept), select(*kept.values()).where(run, staging.c.broadcast_id.is_(None))
             )
         )
 
@@ -232,7 +232,7 @@ def _record_events(connection: Connection, rows: ColumnElement[bool], response_i
 def _runs(response_ids: Sequence[int], first_place: int) -> Iterator[tuple[int, int, int]]:
     """The ids without gaps: first id, its place, and how many there are.
 
-    Somebody else who writes to `Response` at the same time, such as FERG, takes ids in between.
+    Another writer of `Response`, such as FERG, can take ids in between.
     """
     start = 0
     for end in range(1, len(response_ids) + 1):
