@@ -61,7 +61,11 @@ def erase(
 def erasures(settings: SettingsFile = None, *, as_json: AsJson = False) -> None:
     """List the receipts of erasures, newest first. A receipt does not say who was erased."""
     with open_bridge(settings) as bridge:
-        _show_receipts(records.receipts(bridge.ledger.database), as_json=as_json)
+        receipts = records.receipts(bridge.ledger.database)
+    if not receipts and not as_json:
+        console.print("No person was erased yet.")
+    else:
+        _show_receipts(receipts, as_json=as_json)
 
 
 def _given(address: str | None, urn: str | None, communication_key: str | None) -> tuple[GivenBy, str]:

@@ -54,13 +54,15 @@ def inspect(
         if found is None:
             names = ", ".join(pattern for layout in layouts.values() for pattern in layout.names)
             error_console.print(
-                f"No layout is for a file of this name; there are: {names}", highlight=False, markup=False
+                f"{file.name} matches no layout; the name patterns of the layouts are: {names}",
+                highlight=False,
+                markup=False,
             )
             raise typer.Exit(1)
         console.print(f"{file.name} is read by the layout “{found[0]}”.", highlight=False, markup=False)
         reader = ResponseReader(_pieces(file), found[1], name=file.name)
         packed = f"packed by {reader.packed}" if reader.packed else "not packed"
-        says = "its BOM" if reader.has_mark else "the layout"
+        says = "its byte-order mark" if reader.has_mark else "the layout"
         console.print(f"It is {packed}; its text is {reader.encoding}, as {says} says.", **_PLAIN)
         _show_columns(reader)
         _show_rows(reader, refused)

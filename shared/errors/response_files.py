@@ -11,8 +11,8 @@ class ResponseFileLayout(ResponseFileError, code="response-file-layout"):
     """The response file {file} does not match its layout: {reason}."""
 
     remedy = (
-        "The file is kept. Correct its layout in the channels file (docs/reference/response-files.md), "
-        "then run `bridge responses replay`."
+        "Correct its layout in the channels file (docs/reference/response-files.md). "
+        "A file that the bridge has gathered is kept: load it again with `bridge responses replay`."
     )
     file: str
     reason: str

@@ -67,7 +67,7 @@ def add_file(bridge: Bridge, path: Path) -> ResponseFile:
     """
     named_layout = layout_of(path.name, bridge.channels.responses)
     if named_layout is None:
-        raise ResponseFileLayout(file=path.name, reason="no layout of the channels file is for its name")
+        raise ResponseFileLayout(file=path.name, reason="no layout in the channels file matches its name")
     files, stat = bridge.ledger.response_files, path.stat()
     identity = (path.name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
     with bridge.ledger.leases.held(LeaseName.for_response_file(path.name), new_owner()) as lease:

@@ -94,7 +94,7 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[Response
     load_id = str(uuid.uuid4())
     found = layout_of(file.name, bridge.channels.responses)
     if found is None:
-        raise ResponseFileLayout(file=file.name, reason="no layout of the channels file is for its name")
+        raise ResponseFileLayout(file=file.name, reason="no layout in the channels file matches its name")
     reader = ResponseReader(bridge.responses.chunks(blob_names.response_file(file)), found[1], name=file.name)
     zone = ZoneInfo(bridge.settings.database_time_zone)
     columns: dict[str, None] = {}

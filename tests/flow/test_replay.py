@@ -109,7 +109,7 @@ def test_what_cannot_be_loaded_says_so_with_its_code(command: Command, tmp_path:
 
     told = command("responses", "load", written(tmp_path, "other.csv"))
     assert told.exit_code == 1
-    assert "no layout of the channels file is for its name" in told.stderr
+    assert "no layout in the channels file matches its name" in told.stderr
     assert command("responses", "load", tmp_path / "nowhere.csv").exit_code == 2
     assert command("responses", "replay").exit_code == 2
     assert command("responses", "replay", "--since", "2026-01-01", "--file", "1").exit_code == 2

@@ -70,7 +70,7 @@ class PersonInResponseFiles:
         named_layout = layout_of(file.name, self._bridge.channels.responses)
         try:
             if named_layout is None:
-                raise ResponseFileLayout(file=file.name, reason="no layout of the channels file is for its name")
+                raise ResponseFileLayout(file=file.name, reason="no layout in the channels file matches its name")
             return sorted(self._rows(file, named_layout[1], person), key=lambda lines: lines.start)
         except StagedFileMissing:
             return []  # it has expired meanwhile

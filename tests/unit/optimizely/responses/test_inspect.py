@@ -50,7 +50,7 @@ def test_a_packed_file_is_inspected(tmp_path: Path) -> None:
     file.write_bytes(gzip.compress(rows))
     result = inspect(file, "--channels", str(channels))
     assert result.exit_code == 1
-    assert "It is packed by gzip; its text is utf-16-le, as its BOM says.\n" in result.stdout
+    assert "It is packed by gzip; its text is utf-16-le, as its byte-order mark says.\n" in result.stdout
     assert "line 3: date-invalid (Zeit)" in result.stdout
     file.write_bytes(file.read_bytes()[:-9])
     result = inspect(file, "--channels", str(channels))
@@ -62,4 +62,4 @@ def test_a_file_that_cannot_be_read_says_why(tmp_path: Path, name: str, content:
     (tmp_path / name).write_text(content)
     result = inspect(tmp_path / name)
     assert result.exit_code == 1
-    assert ("no column MessageType" if content else "No layout is for a file of this name") in result.stderr
+    assert ("no column MessageType" if content else "matches no layout") in result.stderr
