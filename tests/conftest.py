@@ -18,7 +18,10 @@ from hypothesis import settings
 
 from local.azurite import Azurite
 from shared.database.connections import Database
+from shared.database.odbc_driver import find_driver
+from shared.errors import OdbcDriverMissing
 from tests.databases import ConnectionString, Databases, ServerDatabases, ServerUnfit, copied, on_server, sqlite_files
+from tests.missing import missing
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,6 +55,15 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     # A night without a test is no failure.
     if exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED and session.config.getoption("--nightly"):
         session.exitstatus = pytest.ExitCode.OK
+
+
+@pytest.fixture(scope="session")
+def driver() -> str:
+    """Microsoft's ODBC driver; where ODBC is missing, tests that need it are skipped, and fail in CI."""
+    try:
+        return find_driver()
+    except OdbcDriverMissing as error:
+        missing(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -490,8 +490,9 @@ def test_the_command_needs_rs_db_only_and_says_what_it_did(tmp_path: Path, monke
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TdsServer]:
+def server(driver: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[TdsServer]:
     """A server that is sent the statements, and has no table yet."""
+    del driver
     monkeypatch.setattr(Schema, "_applied", lambda _self, _connection: [])
     with serving(tmp_path) as running:
         running.answers["sp_getapplock"] = "0"

@@ -9,7 +9,8 @@ from tests.unit.database.bulk.table_server import Plan, TableServer, table_serve
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TableServer]:
+def running(driver: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TableServer]:
+    del driver
     with table_server(tmp_path_factory.mktemp("tds")) as server:
         yield server
 

@@ -6,21 +6,9 @@ from pathlib import Path
 import pytest
 
 from shared.database.connections import Database
-from shared.database.odbc_driver import find_driver
-from shared.errors import OdbcDriverMissing
-from tests.missing import missing
 from tests.unit.database.mssql.tds_server import TdsServer, serving
 
 LOGIN = "User Id=bridge;Password=pa55;"
-
-
-@pytest.fixture(scope="session")
-def driver() -> str:
-    """Microsoft's driver; the tests are skipped where ODBC is missing, but in CI."""
-    try:
-        return find_driver()
-    except OdbcDriverMissing as error:
-        missing(str(error))
 
 
 @pytest.fixture
