@@ -185,7 +185,16 @@ class Broadcasts:
             BroadcastChangedMeanwhile: another process changed it first; nothing was written.
         """
         with self._database.writing() as connection:
-            return _compare_and_set(connection, broadcast, columns)
+            return change(connection, broadcast, **columns)
+
+
+def change(connection: Connection, broadcast: Broadcast, **columns: object) -> Broadcast:
+    """Change columns, not the state, within the caller's transaction.
+
+    Raises:
+        BroadcastChangedMeanwhile: another process changed it first; roll back.
+    """
+    return _compare_and_set(connection, broadcast, columns)
 
 
 def advance(

@@ -16,12 +16,15 @@ from shared.bridge import Bridge
 from shared.broadcast import Broadcast, Intake, State, delivery_key
 from shared.errors import DeliveryDiffers, DeliveryEnded, SettingsInvalid
 from shared.faststats.peoplestage_slots import BroadcastCall, Slot, UploadCall
+from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.operations import peoplestage
 from shared.operations.broadcasts import cancel
+from shared.steps.chores.find_broadcast_rows import find_broadcast_rows
 from shared.steps.housekeeping import housekeeping
 from shared.web.peoplestage import answer
 from tests.databases import ZONE
+from tests.deaths import Died, let_die
 from tests.flow.harness import Flow, until
 
 
@@ -103,34 +106,58 @@ def test_a_delivery_is_uploaded_held_released_and_sent_once(script: Script, flow
     assert len(flow.copies(script.ledger)) == 1
 
 
+def detail_rows(flow: Flow) -> list[tuple[Any, ...]]:
+    """Row of `Broadcasts`, action and transaction id of each row of `BroadcastsDetail`."""
+    schema = RsDbSchema(ZONE)
+    detail = schema.broadcasts_detail
+    columns = select(detail.c.broadcast_id, detail.c.action_type, detail.c.broadcaster_transaction_id)
+    with flow.bridge.rs_database.reading() as connection:
+        assert connection.execute(select(func.count()).select_from(schema.broadcasts)).scalar_one() <= 1
+        return [tuple(row) for row in connection.execute(columns.order_by(detail.c.id))]
+
+
+def record_as_faststats(flow: Flow, uploaded: dict[str, Any], row: int | None = None) -> int:
+    """Write what FastStats writes when a script returns: the row of `Broadcasts` first, then its `Delivered` row."""
+    returned = {name: value for name, value in uploaded.items() if name not in {"Done", "State"}}
+    return record_script(flow.bridge.rs_database, returned, zone=ZONE, list_name="Customers", broadcast_id=row)
+
+
 @pytest.mark.parametrize("early", [True, False])
 def test_responses_refer_to_the_row_that_faststats_writes(script: Script, flow: Flow, *, early: bool) -> None:
     """FastStats writes from what the scripts return; its rows may come before or after the bridge needs them."""
-
-    def rows() -> list[tuple[Any, ...]]:
-        schema = RsDbSchema(ZONE)
-        detail = schema.broadcasts_detail
-        wanted = select(detail.c.broadcast_id, detail.c.action_type, detail.c.broadcaster_transaction_id)
-        with flow.bridge.rs_database.reading() as connection:
-            assert connection.execute(select(func.count()).select_from(schema.broadcasts)).scalar_one() <= 1
-            return [tuple(row) for row in connection.execute(wanted.order_by(detail.c.id))]
-
-    def record(row: int | None = None) -> int:
-        returned = {name: value for name, value in uploaded.items() if name not in {"Done", "State"}}
-        return record_script(flow.bridge.rs_database, returned, zone=ZONE, list_name="Customers", broadcast_id=row)
-
     uploaded = script.staged()
-    row = record() if early else 0
+    row = record_as_faststats(flow, uploaded) if early else 0
     script.until_done(script.broadcast)
     until(lambda: script.ledger.state is State.CLOSED, "a closed broadcast", between=flow.deliver)
-    assert [action for _, action, _ in rows()] == (["Prepared"] if early else []), "the bridge writes none of its own"
+    actions = [action for _, action, _ in detail_rows(flow)]
+    assert actions == (["Prepared"] if early else []), "the bridge writes none of its own"
     if not early:
-        row = record()
-        record(row)
+        row = record_as_faststats(flow, uploaded)
+        record_as_faststats(flow, uploaded, row)
     housekeeping(flow.bridge)
     assert script.ledger.rs_broadcast_id == row
     if not early:
-        assert rows()[1] == (row, "Delivered", str(script.ledger.mailing_id)), "a script that did not wait knew less"
+        delivered = (row, "Delivered", str(script.ledger.mailing_id))
+        assert detail_rows(flow)[1] == delivered, "a script that did not wait knew less"
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_a_death_at_the_delivered_row_leaves_it_for_the_next_round(
+    script: Script, flow: Flow, monkeypatch: pytest.MonkeyPatch, *, after: bool
+) -> None:
+    uploaded = script.staged()
+    script.until_done(script.broadcast)
+    until(lambda: script.ledger.state is State.CLOSED, "a closed broadcast", between=flow.deliver)
+    row = record_as_faststats(flow, uploaded)
+    record_as_faststats(flow, uploaded, row)
+    death = let_die(monkeypatch, RsDb, "record_delivered", after=after)
+    with pytest.raises(Died):
+        find_broadcast_rows(flow.bridge)
+    assert death.struck
+    assert find_broadcast_rows(flow.bridge) == 1
+    assert script.ledger.rs_broadcast_id == row
+    assert detail_rows(flow)[1] == (row, "Delivered", str(script.ledger.mailing_id))
+    assert find_broadcast_rows(flow.bridge) == 0
 
 
 @pytest.mark.parametrize("state", ["url", "put", "claimed", "staged", "released"])
