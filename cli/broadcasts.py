@@ -30,12 +30,11 @@ def broadcasts(settings: SettingsFile = None, *, as_json: AsJson = False) -> Non
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
-    table = Table("Broadcast", "State", "Message", "List", "Rows", "Uploaded", "Sent", "Error", box=None)
+    table = Table("Broadcast", "State", "Message", "List", "Rows", "Uploaded", "Sent", "Error", "Waits for", box=None)
     for row in rows:
         numbers = ["" if row[name] is None else f"{row[name]:,}" for name in ("rows_read", "rows_uploaded", "sent")]
-        table.add_row(
-            row["key"], row["state"], row["message_name"], row["list_name"], *numbers, row["error_code"] or ""
-        )
+        names = (row["key"], row["state"], row["message_name"], row["list_name"])
+        table.add_row(*names, *numbers, row["error_code"] or "", row["waiting_for"] or "")
     console.print(table)
 
 
@@ -52,6 +51,8 @@ def show(key: Key, settings: SettingsFile = None) -> None:
         )
         if shown.error:
             say(f"{shown.error} [{shown.error_code}]", style="red")
+        if shown.waiting_for:
+            say(f"It waits for {shown.waiting_for}, since {shown.waiting_since:%Y-%m-%d %H:%M:%S} UTC.", style="yellow")
         for change in bridge.ledger.broadcasts.history(shown):
             say(f"  {change.at:%Y-%m-%d %H:%M:%S} UTC  {change.to_state}: {change.note}  ({change.owner})")
         for effect in bridge.ledger.effects.of(shown):

@@ -195,6 +195,10 @@ class Broadcast:
     reported_at: datetime | None = None
     #: When it was released, if it was held.
     released_at: datetime | None = None
+    #: What it waits for, held by whom and since when; None while it waits for nothing but the next step of Optimizely.
+    waiting_for: str | None = None
+    #: Since when.
+    waiting_since: datetime | None = None
 
     @property
     def key(self) -> str:

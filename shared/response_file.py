@@ -79,6 +79,10 @@ class ResponseFile:
     left_rounds: int
     #: When its kept file was removed at the end of its retention.
     removed_at: datetime | None
+    #: What it waits for; None while it waits for nothing.
+    waiting_for: str | None = None
+    #: Since when.
+    waiting_since: datetime | None = None
 
     @property
     def has_vanished(self) -> bool:

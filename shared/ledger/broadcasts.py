@@ -15,6 +15,7 @@ from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
 from shared.ledger import tables
 from shared.ledger.leases import is_broadcast_leased
 from shared.ledger.tables import broadcast as table
+from shared.ledger.waiting import begins, wait_columns
 
 _REQUEST_COLUMNS = tuple(field.name for field in fields(BroadcastRequest))
 _NOTE_LENGTH = 2000
@@ -74,11 +75,16 @@ class Broadcasts:
         Raises:
             BroadcastUnknown: there is none.
         """
-        with self._database.reading() as connection:
-            found = connection.execute(select(table).where(table.c.key == key)).one_or_none()
+        found = self.find(key)
         if found is None:
             raise BroadcastUnknown(broadcast=key)
-        return _from_row(found)
+        return found
+
+    def find(self, key: str) -> Broadcast | None:
+        """The broadcast with this key, if the ledger has it."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(table).where(table.c.key == key)).one_or_none()
+        return None if found is None else _from_row(found)
 
     def known(self, keys: Sequence[str]) -> set[str]:
         """Those of the keys that the ledger has."""
@@ -187,6 +193,21 @@ class Broadcasts:
         with self._database.writing() as connection:
             return change(connection, broadcast, **columns)
 
+    @retry_transaction
+    def wait(self, broadcast: Broadcast, waiting_for: str | None, *, owner: str, **columns: object) -> Broadcast:
+        """Keep what it waits for, and change columns, not the state; a wait that begins is appended to the history.
+
+        Raises:
+            BroadcastChangedMeanwhile: another process changed it first; nothing was written.
+        """
+        now = self._clock.now()
+        with self._database.writing() as connection:
+            changed = _compare_and_set(connection, broadcast, columns | wait_columns(broadcast, waiting_for, now))
+            if begins(broadcast, waiting_for):
+                state, note = broadcast.state, f"waits for {waiting_for}"
+                _append_history(connection, broadcast.id, state, state, owner, note, now)
+            return changed
+
 
 def change(connection: Connection, broadcast: Broadcast, **columns: object) -> Broadcast:
     """Change columns, not the state, within the caller's transaction.
@@ -207,7 +228,8 @@ def advance(
         BroadcastChangedMeanwhile: another process changed it first; roll back.
     """
     broadcast.check_transition(to)
-    changed = _compare_and_set(connection, broadcast, {"state": to, "changed_at": now, "attempts": 0, **columns})
+    reset = {"attempts": 0, **wait_columns(broadcast, None, now)}
+    changed = _compare_and_set(connection, broadcast, {"state": to, "changed_at": now, **reset, **columns})
     _append_history(connection, broadcast.id, broadcast.state, to, owner, note, now)
     return changed
 

@@ -7,10 +7,11 @@ continues. A list is leased to a broadcast without expiry, and released when the
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.clock import Clock
@@ -53,6 +54,16 @@ class LeaseName(str):
     def for_chore(cls, chore: str) -> Self:
         """For what only one process does at a time."""
         return cls(chore)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holder:
+    """Who holds a lease."""
+
+    #: The key of a broadcast, or the name of an invocation.
+    owner: str
+    #: None where it was acquired by code from before migration 7.
+    since: datetime | None
 
 
 class HeldLease:
@@ -142,20 +153,33 @@ class Leases:
 
     def find_owner(self, name: LeaseName) -> str | None:
         """Who holds a lease now."""
+        holder = self.find_holder(name)
+        return None if holder is None else holder.owner
+
+    def find_holder(self, name: LeaseName) -> Holder | None:
+        """Who holds a lease now, and since when."""
         alive = or_(table.c.expires_at.is_(None), table.c.expires_at > self._clock.now())
+        query = select(table.c.owner, table.c.acquired_at).where(table.c.name == name, alive)
         with self._database.reading() as connection:
-            return connection.scalar(select(table.c.owner).where(table.c.name == name, alive))
+            row = connection.execute(query).one_or_none()
+        return None if row is None else Holder(owner=row.owner, since=row.acquired_at)
 
     @retry_transaction
     def _acquire(self, name: LeaseName, owner: str, expires_at: datetime | None) -> bool:
-        available = or_(table.c.owner == owner, table.c.expires_at <= self._clock.now())
+        now = self._clock.now()
+        available = or_(table.c.owner == owner, table.c.expires_at <= now)
+        acquired_at = case((table.c.owner == owner, table.c.acquired_at), else_=now)
         try:
             with self._database.writing() as connection:
                 taken = connection.execute(
-                    update(table).where(table.c.name == name, available).values(owner=owner, expires_at=expires_at)
+                    update(table)
+                    .where(table.c.name == name, available)
+                    .values(owner=owner, expires_at=expires_at, acquired_at=acquired_at)
                 )
                 if taken.rowcount == 0:
-                    connection.execute(insert(table).values(name=name, owner=owner, expires_at=expires_at))
+                    connection.execute(
+                        insert(table).values(name=name, owner=owner, expires_at=expires_at, acquired_at=now)
+                    )
         except IntegrityError:
             return False  # another process has it
         return True

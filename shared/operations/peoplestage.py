@@ -9,7 +9,7 @@ from typing import Final
 
 from shared.bridge import Bridge, new_owner
 from shared.broadcast import Broadcast, BroadcastRequest, SendMode, State
-from shared.errors import BroadcastUnknown, DeliveryDiffers, DeliveryEnded
+from shared.errors import DeliveryDiffers, DeliveryEnded
 from shared.faststats.peoplestage_slots import (
     PROVIDER,
     BroadcastCall,
@@ -55,7 +55,7 @@ def upload(bridge: Bridge, call: UploadCall) -> dict[str, object]:
         DeliveryEnded: it was cancelled, or waits for an operator.
     """
     request = call.request(bridge.channels, system=bridge.settings.system_name, zone=bridge.settings.database_time_zone)
-    broadcast = _find_broadcast(bridge, request.key)
+    broadcast = bridge.ledger.broadcasts.find(request.key)
     if broadcast is None:
         return _accept_file(bridge, call, request)
     if difference := find_difference(broadcast.request, request):
@@ -138,13 +138,6 @@ def send_test(bridge: Bridge, call: MessageCall) -> dict[str, object]:
         "RecipientsRejected": started.without_address + started.blocklisted,
         "CustomProvider": PROVIDER,
     }
-
-
-def _find_broadcast(bridge: Bridge, key: str) -> Broadcast | None:
-    try:
-        return bridge.ledger.broadcasts.get(key)
-    except BroadcastUnknown:
-        return None
 
 
 def _require_live(broadcast: Broadcast) -> Broadcast:

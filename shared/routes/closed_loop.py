@@ -55,6 +55,10 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
         """The service, until the copy is known: two copies at once could not be told apart."""
         return LeaseName.for_closed_loop()
 
+    @override
+    def resource_name(self, broadcast: Broadcast) -> str:
+        return "its turn in the closed loop"
+
     # Transfer
 
     @override

@@ -88,6 +88,10 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
         """The lease of what only one broadcast can use at a time; None if there is no such thing."""
         return None
 
+    def resource_name(self, broadcast: Broadcast) -> str:
+        """What the exclusive resource is, in a sentence: "it waits for …"."""
+        return f"the list “{broadcast.request.list_name}”"
+
     # Prepare
 
     def prepared_name(self, broadcast: Broadcast) -> str | None:

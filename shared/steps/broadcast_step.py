@@ -41,9 +41,9 @@ class BroadcastStep:
         """The same attempt, at the broadcast as it is now."""
         return replace(self, broadcast=broadcast)
 
-    def wait(self) -> Wait:
+    def wait(self, waiting_for: str | None = None) -> Wait:
         """Check again after the usual pause."""
-        return Wait(timedelta(seconds=self.bridge.settings.monitor_interval_seconds))
+        return Wait(timedelta(seconds=self.bridge.settings.monitor_interval_seconds), waiting_for)
 
     @retry_transaction
     def advance(
@@ -178,6 +178,9 @@ class _BroadcastRunner(Runner[Broadcast]):
 
     def update(self, item: Broadcast, **columns: object) -> Broadcast:
         return self.bridge.ledger.broadcasts.update(item, **columns)
+
+    def wait(self, item: Broadcast, waiting_for: str | None, **columns: object) -> Broadcast:
+        return self.bridge.ledger.broadcasts.wait(item, waiting_for, owner=self.lease.owner, **columns)
 
     def send_on(self, item: Broadcast, pause: timedelta) -> None:
         if item.state in RESTING:

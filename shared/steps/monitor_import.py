@@ -1,6 +1,6 @@
 """monitor_import: follow the import, verify it, start the Smart Campaign, and follow the send to its end."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from typing import Final
 
 from sqlalchemy import Connection
@@ -26,6 +26,7 @@ from shared.steps.runner import Wait
 
 #: Attempts to start, each after a check that the one before had no effect.
 _MAX_STARTS: Final = 3
+_START_OUTCOME: Final = "the outcome of its start, which had no clear answer"
 #: Statuses of a Smart Campaign that was started.
 _STARTED: Final = frozenset({SendStatus.SENDING, SendStatus.PAUSED, SendStatus.FINISHED, SendStatus.STOPPED})
 
@@ -53,7 +54,7 @@ def _follow_import(step: BroadcastStep) -> Broadcast | Wait:
     limit = timedelta(minutes=bridge.settings.import_timeout_minutes)
     if bridge.clock.now() - broadcast.changed_at > limit:
         raise step.route.not_imported(broadcast, round(limit.total_seconds() / 60))
-    return step.wait()
+    return step.wait("the end of its import" if status.begun else "the begin of its import at Optimizely")
 
 
 def _verify(step: BroadcastStep, upload: Effect, status: ImportStatus, recipients: int) -> Broadcast:
@@ -108,7 +109,7 @@ def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | 
     # once, and answers a second start with 409.
     settle = timedelta(seconds=bridge.settings.start_settle_seconds)
     if effect.tried_at and bridge.clock.now() - effect.tried_at < settle:
-        return step.wait()
+        return step.wait(_START_OUTCOME)
     if effect.tries >= _MAX_STARTS:
         raise SendOutcomeUnknown(
             campaign=broadcast.campaign_id,
@@ -123,10 +124,10 @@ def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | 
     try:
         step.route.start(broadcast)
     except (OptimizelyUnavailable, OptimizelyConflict):
-        return step.wait()  # whether it took effect shows in the status
+        return step.wait(_START_OUTCOME)  # it shows in the status
     bridge.ledger.effects.done(effect, evidence=StartEvidence(status="started").to_json())
     if broadcast.request.send_mode is SendMode.AT_TIME:
-        return step.wait()  # until its time it can be cancelled
+        return _wait_for_time(step, send)  # until then it can be cancelled
     return step.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is started")
 
 
@@ -136,14 +137,23 @@ def _wait_for_start(step: BroadcastStep, send: SendState) -> Wait:
     due = max(filter(None, (broadcast.changed_at, broadcast.request.send_at)))
     if step.bridge.clock.now() - due > timedelta(minutes=settings.send_timeout_minutes):
         raise SendNotSeen(campaign=broadcast.campaign_id, status=send.vendor_status)
-    return step.wait()
+    return _wait_for_time(step, send)
+
+
+def _wait_for_time(step: BroadcastStep, send: SendState) -> Wait:
+    campaign_id, send_at = step.broadcast.campaign_id, step.broadcast.request.send_at
+    if send_at is not None:
+        return step.wait(f"its time to send, {send_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC")
+    return step.wait(f"its start by Optimizely, Smart Campaign {campaign_id} is {send.vendor_status}")
 
 
 def _follow_send(step: BroadcastStep) -> Broadcast | Wait:
     broadcast = step.broadcast
     send = step.route.send_status(broadcast)
-    if send.status in {SendStatus.SENDING, SendStatus.PAUSED}:
-        return step.wait()
+    if send.status is SendStatus.SENDING:
+        return step.wait("the end of its send")
+    if send.status is SendStatus.PAUSED:
+        return step.wait(f"its send to be resumed, Smart Campaign {broadcast.campaign_id} is paused at Optimizely")
     if send.status is SendStatus.ARMED:
         return _wait_for_start(step, send)
     if send.status not in {SendStatus.FINISHED, SendStatus.STOPPED}:

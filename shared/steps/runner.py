@@ -20,6 +20,7 @@ from shared.errors import (
     UnexpectedError,
 )
 from shared.ledger.leases import HeldLease, LeaseName
+from shared.ledger.waiting import begins
 from shared.response_file import ResponseFile
 from shared.telemetry import log, traceback_location
 
@@ -34,6 +35,10 @@ class Wait:
     """Nothing to do now: check again after a pause."""
 
     pause: timedelta
+    #: What it waits for, as part of a sentence: "the list “Customers”, held by broadcast J7-0a1b2c3d since …". Before
+    #: the first comma is the thing; the details after it may change from check to check. None where it is only that
+    #: Optimizely works on it.
+    waiting_for: str | None = None
 
 
 def back_off(retry_seconds: float, attempts: int) -> timedelta:
@@ -107,6 +112,10 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
         """Change columns in the ledger, not the state."""
 
     @abstractmethod
+    def wait(self, item: Item, waiting_for: str | None, **columns: object) -> Item:
+        """Keep in the ledger what it waits for, and change columns, not the state."""
+
+    @abstractmethod
     def fail(self, item: Item, error: BridgeError) -> tuple[Item, Wait | None]:
         """End it with an error; a pause if that must be tried again."""
 
@@ -123,7 +132,15 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
         pause = back_off(self.bridge.settings.retry_seconds, item.attempts)
         extra = {"action": "retry", **self.context, "code": error.code}
         log.warning("%s, attempt %d: %s", self._label, item.attempts, error, extra=extra)
-        return self.update(item, due_at=self.bridge.overdue_after(pause)), Wait(pause)
+        outcome = Wait(pause, f"another attempt, after attempt {item.attempts}: {error}")
+        return self._wait(item, outcome), outcome
+
+    def _wait(self, item: Item, outcome: Wait, **columns: object) -> Item:
+        """Keep what the item waits for; the log has it once, when the wait begins."""
+        waiting = self.wait(item, outcome.waiting_for, due_at=self.bridge.overdue_after(outcome.pause), **columns)
+        if begins(item, outcome.waiting_for):
+            log.info("%s waits for %s.", self._label, outcome.waiting_for, extra={"action": "waits", **self.context})
+        return waiting
 
     def _attempt(self, item: Item) -> tuple[Item, Wait | None]:
         # Counted before the work, so that a step that kills its process cannot do so for ever.
@@ -142,7 +159,7 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
             unexpected = UnexpectedError(step=item.state, kind=type(error).__name__)
             return self._retry(self._reread(), unexpected)
         if isinstance(outcome, Wait):
-            return self.update(item, attempts=0, due_at=self.bridge.overdue_after(outcome.pause)), outcome
+            return self._wait(item, outcome, attempts=0), outcome
         self.report_progress(item, outcome)
         return outcome, None
 

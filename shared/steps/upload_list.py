@@ -88,8 +88,8 @@ def _prepare(step: BroadcastStep) -> Broadcast | Wait:
     broadcast, route = step.broadcast, step.route
     if broadcast.request.held and broadcast.released_at is None:
         return _wait_for_release(step)
-    if not _acquire_resource(step):
-        return step.wait()
+    if holder := _acquire_resource(step):
+        return step.wait(holder)
     name = route.prepared_name(broadcast)
     if name is None:
         return step.advance(State.PREPARED, "nothing to prepare")
@@ -108,16 +108,16 @@ def _wait_for_release(step: BroadcastStep) -> Wait:
     """Its release queues a message of its own; until then there is nothing to do."""
     if step.bridge.clock.now() - step.broadcast.changed_at > _LONGEST_HOLD:
         raise NeverReleased(hours=round(_LONGEST_HOLD / timedelta(hours=1)))
-    return Wait(_HOLD_PAUSE)
+    return Wait(_HOLD_PAUSE, "its release by PeopleStage, which has called the Upload slot but not the Broadcast slot")
 
 
 def _transfer(step: BroadcastStep) -> Broadcast | Wait:
     """Transfer the list; in the mode `after import`, arm the send first."""
     bridge, broadcast, route = step.bridge, step.broadcast, step.route
-    if not _acquire_resource(step):
-        return step.wait()
+    if holder := _acquire_resource(step):
+        return step.wait(holder)
     if bridge.ledger.effects.find(broadcast, Kind.UPLOAD) is None and not route.upload_slot_free(broadcast):
-        return step.wait()
+        return step.wait(f"the end of an import into the list “{broadcast.request.list_name}”, not of its own file")
     staged = _find_staged_list(step)
     if staged is None:
         return step.advance(State.CLAIMED, "the staged list was removed; the delivery file is staged again")
@@ -182,7 +182,20 @@ def _find_staged_list(step: BroadcastStep) -> StagedList | None:
     )
 
 
-def _acquire_resource(step: BroadcastStep) -> bool:
-    """Lease the exclusive resource of the route to this broadcast, such as a list that its import clears first."""
-    name = step.route.exclusive_resource(step.broadcast)
-    return name is None or step.bridge.ledger.leases.acquire_until_released(name, step.broadcast.key)
+def _acquire_resource(step: BroadcastStep) -> str | None:
+    """Lease the exclusive resource of the route to this broadcast, such as a list that its import clears first.
+
+    Returns:
+        What it waits for, held by whom and since when; None once it has the lease, or if there is no such resource.
+    """
+    ledger, broadcast = step.bridge.ledger, step.broadcast
+    name = step.route.exclusive_resource(broadcast)
+    if name is None or ledger.leases.acquire_until_released(name, broadcast.key):
+        return None
+    resource, holder = step.route.resource_name(broadcast), ledger.leases.find_holder(name)
+    if holder is None:
+        return f"{resource}, released just now"
+    since = f" since {holder.since:%Y-%m-%d %H:%M} UTC" if holder.since else ""
+    other = ledger.broadcasts.find(holder.owner)
+    state = f", which is {other.state}" if other else ""
+    return f"{resource}, held by broadcast {holder.owner}{since}{state}"

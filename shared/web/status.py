@@ -44,7 +44,7 @@ def _broadcast(broadcast: Broadcast) -> dict[str, Any]:
         **_fields(request, "key", "source"),
         "job": request.job_id,
         **_fields(request, "list_name", "message_name", "delivery_file", "channel", "route", "send_mode", "send_at"),
-        **_fields(broadcast, "state", "changed_at", "attempts"),
+        **_fields(broadcast, "state", "changed_at", "attempts", "waiting_for", "waiting_since"),
         "rows_read": rows and rows.read,
         "rows_uploaded": rows and rows.uploaded,
         "rows_rejected": rows and rows.rejected,
@@ -83,5 +83,5 @@ def response_file_status(file: ResponseFile) -> dict[str, Any]:
         "rows_rejected": counts and counts.rejected,
         "rows_unmatched": counts and counts.unmatched,
         "reject_file": blob_names.response_reject_file(file.id) if counts and counts.rejected else None,
-        **_fields(file, "error_code", "error"),
+        **_fields(file, "error_code", "error", "waiting_for", "waiting_since"),
     }

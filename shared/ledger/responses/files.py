@@ -17,6 +17,7 @@ from shared.ledger.leases import LeaseName, is_response_file_leased
 from shared.ledger.tables import response_file as table
 from shared.ledger.tables import response_file_history as history
 from shared.ledger.tables import response_staging as staging
+from shared.ledger.waiting import begins, wait_columns
 from shared.rejects import RejectReason
 from shared.response_file import FileState, LoadCounts, ResponseFile
 
@@ -187,6 +188,17 @@ class ResponseFiles:
             _append_history(connection, file.id, file.state, file.state, owner, note, self._clock.now())
             return changed
 
+    def wait(self, file: ResponseFile, waiting_for: str | None, *, owner: str, **columns: object) -> ResponseFile:
+        """Keep what it waits for, and change columns, not the state; a wait that begins is appended to the history.
+
+        Raises:
+            LeaseLost: somebody else changed the file first; nothing was written.
+        """
+        columns |= wait_columns(file, waiting_for, self._clock.now())
+        if begins(file, waiting_for):
+            return self.record(file, f"waits for {waiting_for}", owner=owner, **columns)
+        return self.update(file, **columns)
+
     @retry_transaction
     def advance(self, file: ResponseFile, to: FileState, *, owner: str, note: str, **columns: object) -> ResponseFile:
         """Change the state, and append to the history.
@@ -319,7 +331,7 @@ def _advance(
     **columns: object,
 ) -> ResponseFile:
     file.check_transition(to)
-    changed = _compare_and_set(connection, file, {"state": to, **columns})
+    changed = _compare_and_set(connection, file, {"state": to, **wait_columns(file, None, now), **columns})
     _append_history(connection, file.id, file.state, to, owner, note, now)
     return changed
 
@@ -383,4 +395,6 @@ def _from_row(row: Row[Any]) -> ResponseFile:
         layout=row.layout,
         left_rounds=row.left_rounds,
         removed_at=row.removed_at,
+        waiting_for=row.waiting_for,
+        waiting_since=row.waiting_since,
     )

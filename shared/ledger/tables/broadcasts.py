@@ -66,6 +66,8 @@ broadcast = Table(
     Column("cancel_requested_at", UtcDateTime),
     Column("reported_at", UtcDateTime),
     Column("released_at", UtcDateTime),
+    Column("waiting_for", Unicode(2000)),
+    Column("waiting_since", UtcDateTime),
     Index(None, "state", "due_at"),
 )
 
@@ -108,6 +110,8 @@ lease = Table(
     Column("name", Unicode(450), primary_key=True),
     Column("owner", Unicode(100), nullable=False),
     Column("expires_at", UtcDateTime),
+    #: When its owner acquired it; not known of leases from before migration 7.
+    Column("acquired_at", UtcDateTime),
 )
 
 #: To whom a broadcast's list went, one row a recipient: by these a response without the broadcast's key finds it.

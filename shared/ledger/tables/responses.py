@@ -52,6 +52,8 @@ response_file = Table(
     Column("put_away_at", UtcDateTime),
     #: When the kept file was removed after its time.
     Column("removed_at", UtcDateTime),
+    Column("waiting_for", Unicode(2000)),
+    Column("waiting_since", UtcDateTime),
     UniqueConstraint("name", "size", "modified"),
     Index(None, "state", "due_at"),
 )
