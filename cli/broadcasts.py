@@ -111,6 +111,14 @@ def resolve(
 
 
 @broadcast.command()
+def acknowledge(key: Key, settings: SettingsFile = None) -> None:
+    """Clear the alert about a broadcast that was sent to fewer recipients than were imported."""
+    with open_bridge(settings) as bridge:
+        operations.acknowledge(bridge, key, owner=operator())
+    say(f"The alert about broadcast {key} is cleared; `bridge broadcast show {key}` keeps the numbers.")
+
+
+@broadcast.command()
 def cancel(key: Key, settings: SettingsFile = None) -> None:
     """Cancel a broadcast before it starts to send. If anybody can have been mailed, it is not cancelled."""
     with open_bridge(settings) as bridge:

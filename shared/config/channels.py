@@ -187,7 +187,8 @@ class Channel(_Part):
     drop: Drop | None = None
     #: Whether unsubscribed, bounced-out and blocklisted recipients are removed before the upload.
     suppress: bool = False
-    #: Percentage of the uploaded recipients that may be missing after the import (blocklisted, unsubscribed).
+    #: Percentage of the uploaded recipients that may be missing after the import (blocklisted, unsubscribed), and of
+    #: the imported ones after the send.
     max_shortfall_percent: Annotated[float, Field(ge=0, le=100)] = 10
     #: Recipient list to which test messages go.
     seed_list: str = ""
@@ -297,10 +298,14 @@ class Channels:
         Raises:
             ChannelUnknown: there is none.
         """
-        try:
-            return self._channels[name]
-        except KeyError:
-            raise ChannelUnknown(channel=name) from None
+        channel = self.find(name)
+        if channel is None:
+            raise ChannelUnknown(channel=name)
+        return channel
+
+    def find(self, name: str) -> Channel | None:
+        """The channel of this name, if there is one."""
+        return self._channels.get(name)
 
     def names(self) -> list[str]:
         """Names of the channels."""

@@ -84,6 +84,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── SendNotSeen
     │   │   ├── SendOutcomeUnknown
     │   │   ├── SendStopped
+    │   │   ├── SentShort
     │   │   ├── SftpAlgorithmsRefused
     │   │   └── ResponseFileError
     │   │       ├── ResponseFileEncrypted

@@ -96,6 +96,23 @@ class SendStopped(RemoteError, code="send-stopped"):
     sent: int
 
 
+class SentShort(RemoteError, code="sent-short"):
+    """Smart Campaign {campaign} mailed only {sent} of {imported} recipients; its report explains {explained} more."""
+
+    remedy = (
+        "Check its list and its report in Optimizely Campaign: recipients were lost between the count and the send. "
+        "The others were not mailed: make a new selection of them in FastStats, from the responses of type Send. Then "
+        "run `bridge broadcast acknowledge {broadcast}`, which clears the alert. If the difference is right, raise "
+        "max_shortfall_percent of the channel."
+    )
+    campaign: int | None
+    broadcast: str
+    sent: int
+    imported: int
+    #: Recipients that the report counts as skipped or still queued.
+    explained: int
+
+
 class CopyNotSeen(RemoteError, code="copy-not-seen"):
     """No copy of the Smart Campaign {campaign} appeared within {minutes} minutes of the upload."""
 

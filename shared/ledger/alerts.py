@@ -26,6 +26,7 @@ class AlertKind(StrEnum):
 
     RESPONSE_FILE_LEFT = "response-file-left"  #: a response file could not be gathered, or archived, for some rounds
     NO_RESPONSE_FILE = "no-response-file"  #: none came for a response layout for longer than set
+    SENT_SHORT = "sent-short"  #: a message was sent to fewer recipients than were imported
     REPORT_GAP = "report-gap"  #: fewer responses than in the campaign report, and the gap grows
 
 

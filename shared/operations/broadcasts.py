@@ -1,4 +1,4 @@
-"""What an operator does to a broadcast: cancel, pause, resume, stop, retry, resolve.
+"""What an operator does to a broadcast: cancel, pause, resume, stop, acknowledge, retry, resolve.
 
 Cancelling is for a broadcast whose send has not started; pausing and stopping are for one that is sending. A failed
 broadcast is retried. A parked one waits for the answer to the question that the bridge cannot settle: was its Smart
@@ -10,6 +10,7 @@ from collections.abc import Callable
 from shared.bridge import Bridge
 from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, SendMode, State
 from shared.errors import IllegalTransition
+from shared.ledger.alerts import AlertKind
 from shared.ledger.broadcasts import advance
 from shared.ledger.effects import Kind
 from shared.routes.campaign import campaign_id
@@ -70,6 +71,20 @@ def _control(bridge: Bridge, key: str, act: Callable[[int], None], done: str, ow
 
 
 # After it ended or was parked
+
+
+def acknowledge(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
+    """Clear the alert about a broadcast that was sent to fewer recipients than were imported; its history keeps it.
+
+    Raises:
+        BroadcastUnknown: the ledger has no such broadcast.
+        IllegalTransition: there is no such alert about it.
+    """
+    broadcast = bridge.ledger.broadcasts.get(key)
+    if not bridge.ledger.alerts.clear(AlertKind.SENT_SHORT, key):
+        raise IllegalTransition(broadcast=key, state=broadcast.state, change="be acknowledged: it has no alert")
+    bridge.ledger.broadcasts.record(broadcast, "acknowledged by an operator", owner=owner)
+    return broadcast
 
 
 def retry(bridge: Bridge, key: str, *, owner: str, hold: bool = False) -> Broadcast:

@@ -7,7 +7,7 @@ from typing import Final
 
 from shared.broadcast import Broadcast
 from shared.errors import OptimizelyConflict
-from shared.optimizely.rest.answers import SmartCampaign
+from shared.optimizely.rest.answers import SmartCampaign, SmartCampaignReport
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.route import SendState, SendStatus
 
@@ -75,10 +75,9 @@ class BroadcastCampaign:
             status = SendStatus.ARMED
         return SendState(status=status, vendor_status=vendor_status)
 
-    def count_sent(self, broadcast: Broadcast) -> int:
-        """Recipients that were sent the message."""
-        report = self._rest.get_report(campaign_id(broadcast))
-        return report.recipients_total - report.skipped - report.in_queue
+    def get_report(self, broadcast: Broadcast) -> SmartCampaignReport:
+        """The totals of its Smart Campaign."""
+        return self._rest.get_report(campaign_id(broadcast))
 
     def deactivate(self, broadcast: Broadcast) -> bool:
         """Take back an activation.

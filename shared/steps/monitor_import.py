@@ -13,16 +13,20 @@ from shared.errors import (
     ListChangedMeanwhile,
     OptimizelyConflict,
     OptimizelyUnavailable,
+    RemoteError,
     SendNotSeen,
     SendOutcomeUnknown,
     SendStopped,
 )
+from shared.ledger.alerts import AlertKind
 from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import release_all
+from shared.optimizely.rest.answers import SmartCampaignReport
 from shared.routes.evidence import StartEvidence
 from shared.routes.route import ImportStatus, SendState, SendStatus
 from shared.steps.broadcast_step import BroadcastStep, end, run_steps
 from shared.steps.runner import Wait
+from shared.steps.sent_short import find_shortfall
 
 #: Attempts to start, each after a check that the one before had no effect.
 _MAX_STARTS: Final = 3
@@ -158,11 +162,19 @@ def _follow_send(step: BroadcastStep) -> Broadcast | Wait:
         return _wait_for_start(step, send)
     if send.status not in {SendStatus.FINISHED, SendStatus.STOPPED}:
         raise CampaignNotStartable(campaign=broadcast.campaign_id, status=send.vendor_status)
-    sent = step.bridge.campaign.count_sent(broadcast)
-    if send.status is SendStatus.FINISHED:
-        return step.advance(State.SENT, f"Smart Campaign {broadcast.campaign_id} has finished", sent=sent)
-    stopped = SendStopped(campaign=broadcast.campaign_id, sent=sent)
-    return step.advance(State.SENT, str(stopped), sent=sent, error_code=stopped.code, error=stopped.sentence)
+    report = step.bridge.campaign.get_report(broadcast)
+    if send.status is SendStatus.STOPPED:
+        return _sent(step, report, SendStopped(campaign=broadcast.campaign_id, sent=report.sent))
+    short = find_shortfall(step.bridge, broadcast, report)
+    if short is not None:
+        step.bridge.ledger.alerts.report(AlertKind.SENT_SHORT, broadcast.key, str(short))
+    return _sent(step, report, short)
+
+
+def _sent(step: BroadcastStep, report: SmartCampaignReport, error: RemoteError | None) -> Broadcast:
+    note = str(error) if error else f"Smart Campaign {step.broadcast.campaign_id} has finished"
+    code, sentence = (error.code, error.sentence) if error else (None, None)
+    return step.advance(State.SENT, note, sent=report.sent, error_code=code, error=sentence)
 
 
 def _close(step: BroadcastStep) -> Broadcast:

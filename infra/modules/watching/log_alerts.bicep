@@ -62,6 +62,13 @@ var rules = [
     dimensions: ['subject']
   }
   {
+    name: 'sent-short'
+    description: 'A message was sent to fewer recipients than were imported.'
+    query: '${lines}\n${loadTextContent('../../watching/sent-short.kql')}'
+    severity: 1
+    dimensions: ['subject']
+  }
+  {
     name: 'report-gap'
     description: 'RS_DB has fewer responses of a broadcast than Optimizely reports, and the gap is growing.'
     query: '${lines}\n${loadTextContent('../../watching/report-gap.kql')}'

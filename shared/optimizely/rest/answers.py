@@ -148,6 +148,11 @@ class SmartCampaignReport(Answer):
     opens_total: Annotated[_Count | None, Field(validation_alias=AliasPath("opens", "total"))] = None
     clicks_total: Annotated[_Count | None, Field(validation_alias=AliasPath("clicks", "total"))] = None
 
+    @property
+    def sent(self) -> int:
+        """Recipients that were sent the message."""
+        return max(0, self.recipients_total - self.skipped - self.in_queue)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobTrigger(Answer):

@@ -5,17 +5,18 @@ is current and a response file is of yesterday, so a gap is no fault; one that g
 """
 
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast
-from shared.errors import TransientError
+from shared.errors import DatabaseUnavailable, OptimizelyUnavailable, TransientError
 from shared.ledger.alerts import AlertKind
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses.counts import Gap
 from shared.optimizely.rest.answers import SmartCampaignReport
 from shared.response import MessageType
+from shared.steps.sent_short import find_shortfall
 from shared.telemetry import fenced, log
 
 #: Most broadcasts of one round; the next round compares the rest.
@@ -28,35 +29,47 @@ _NO_CAMPAIGN: Final = "no-campaign"
 
 
 def compare_reports(bridge: Bridge) -> int:
-    """Compare each broadcast with newly loaded responses, or with a gap that is new or grows; returns how many."""
+    """Compare each broadcast with newly loaded responses, or with a gap that is new or grows; returns how many.
+
+    A broadcast that cannot be compared does not stop the others, unless Optimizely or the ledger does not answer.
+    """
     database, compared = bridge.ledger.database, 0
     known = response_counts.types_ever_loaded(database)
     for broadcast_id, due_at in response_counts.due(database, _LIMIT, now=bridge.clock.now()):
-        broadcast = bridge.ledger.broadcasts.get_by_id(broadcast_id)
-        if broadcast.campaign_id is None:
-            response_counts.not_compared(database, broadcast_id, code=_NO_CAMPAIGN, again_at=None)
+        subject = f"The responses of the broadcast with the id {broadcast_id} are not compared with its report"
+        with fenced(subject, action="compare-later") as fence:
+            compared += _compare(bridge, broadcast_id, due_at, known)
+        if fence.error is None:
             continue
-        subject = f"The responses of broadcast {broadcast.key} are not compared with its report"
-        with fenced(subject, action="compare-later", **broadcast.log_context()) as fence:
-            report = bridge.rest.get_report(broadcast.campaign_id)
-        if fence.error is not None:
-            is_transient = isinstance(fence.error, TransientError)
-            again_at = bridge.clock.now() + _AGAIN_AFTER if is_transient else None
+        if isinstance(fence.error, DatabaseUnavailable):
+            break
+        again_at = bridge.clock.now() + _AGAIN_AFTER if isinstance(fence.error, TransientError) else None
+        with fenced(subject, action="compare-later"):
             response_counts.not_compared(database, broadcast_id, code=fence.error.code, again_at=again_at)
-            if is_transient:
-                break  # the others would fail in the same way
-            continue
-        gaps = response_counts.compared(database, broadcast_id, by_type(report), due_at=due_at, now=bridge.clock.now())
-        _report_gaps(bridge, broadcast, gaps, known)
-        compared += 1
+        if isinstance(fence.error, OptimizelyUnavailable):
+            break  # the others would fail in the same way
     return compared
+
+
+def _compare(bridge: Bridge, broadcast_id: int, due_at: datetime, known: Collection[str]) -> bool:
+    broadcast = bridge.ledger.broadcasts.get_by_id(broadcast_id)
+    database = bridge.ledger.database
+    if broadcast.campaign_id is None:
+        response_counts.not_compared(database, broadcast_id, code=_NO_CAMPAIGN, again_at=None)
+        return False
+    report = bridge.rest.get_report(broadcast.campaign_id)
+    gaps = response_counts.compared(database, broadcast_id, by_type(report), due_at=due_at, now=bridge.clock.now())
+    _report_gaps(bridge, broadcast, gaps, known)
+    if broadcast.sent is not None and find_shortfall(bridge, broadcast, report) is None:
+        bridge.ledger.alerts.clear(AlertKind.SENT_SHORT, broadcast.key)
+    return True
 
 
 def by_type(report: SmartCampaignReport) -> dict[str, int]:
     """The totals of a report by the message type that they count; a type without a total is left out."""
     bounces = [count for count in (report.hard_bounces, report.soft_bounces) if count is not None]
     totals = {
-        MessageType.SEND: max(0, report.recipients_total - report.skipped - report.in_queue),
+        MessageType.SEND: report.sent,
         MessageType.OPEN: report.opens_total,
         MessageType.CLICK: report.clicks_total,
         MessageType.BOUNCE: sum(bounces) if bounces else None,
