@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from shared.broadcast import SEND_MODES, RouteKind, SendMode
 from shared.config.location_text import LocationText
 from shared.config.response_layouts import ResponseLayout
-from shared.config.validation import read_toml
+from shared.config.validation import LONGEST_DAYS, read_toml
 from shared.errors import ChannelUnknown
 
 #: Name of the channel for jobs that name none.
@@ -144,9 +144,9 @@ class Drop(_Part):
     email_column: Annotated[str, Field(min_length=1, max_length=255)] = "Email"
     communication_key_column: Annotated[str, Field(min_length=1, max_length=255)] = "Communication Key"
     #: A file is complete when it has not changed for so long.
-    settle_seconds: Annotated[float, Field(gt=0)] = 60
+    settle_seconds: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 60
     #: Older files are ignored: a full folder must not be mailed when it is watched for the first time.
-    newest_hours: Annotated[float, Field(gt=0)] = 24
+    newest_hours: Annotated[float, Field(gt=0, le=LONGEST_DAYS * 24)] = 24
 
 
 class SftpSiteLogin(_Part):

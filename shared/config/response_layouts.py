@@ -15,7 +15,7 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from shared.config.header_names import loose_name
-from shared.config.validation import TimeZoneName
+from shared.config.validation import LONGEST_DAYS, TimeZoneName
 
 
 class ResponseField(StrEnum):
@@ -136,7 +136,7 @@ class ResponseLayout(BaseModel):
     archive_folder: str = ""
     #: Hours without a new file, counted from the last file or else from the first broadcast sent, until an alert is
     #: raised; 0: never.
-    alert_after_hours: Annotated[float, Field(ge=0)] = 48
+    alert_after_hours: Annotated[float, Field(ge=0, le=LONGEST_DAYS * 24)] = 48
 
     def aliases(self, field: ResponseField) -> tuple[str, ...]:
         """Names that the column of a field may have."""

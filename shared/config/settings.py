@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.config.connection_string import parse_connection
 from shared.config.location_text import CONTAINER_NAME, LocationText
-from shared.config.validation import TimeZoneName, problems
+from shared.config.validation import LONGEST_DAYS, LONGEST_SECONDS, TimeZoneName, problems
 from shared.errors import SettingsInvalid
 
 #: Printed in public help pages and scripts of the product: everybody knows it.
@@ -68,9 +68,11 @@ def _connection(value: SecretStr) -> SecretStr:
 StorageName = Annotated[str, AfterValidator(_storage_name)]
 HttpsAddress = Annotated[str, AfterValidator(_encrypted_or_loopback)]
 Connection = Annotated[SecretStr, AfterValidator(_connection)]
-#: A number of seconds, minutes or attempts that makes no sense at zero.
-Duration = Annotated[float, Field(gt=0)]
+#: A number of seconds or minutes that makes no sense at zero.
+Duration = Annotated[float, Field(gt=0, le=LONGEST_SECONDS)]
 Count = Annotated[int, Field(ge=1)]
+#: A retention.
+Days = Annotated[int, Field(ge=1, le=LONGEST_DAYS)]
 
 
 class BulkMethod(StrEnum):
@@ -259,7 +261,7 @@ class Settings(_Environment):
     """Maximum time from the upload to the import. Import jobs may run once a day."""
     send_timeout_minutes: Duration = 60
     """Maximum time from its import, or its set time, until a Smart Campaign that Optimizely starts by itself sends."""
-    start_settle_seconds: Annotated[float, Field(ge=0)] = 120
+    start_settle_seconds: Annotated[float, Field(ge=0, le=LONGEST_SECONDS)] = 120
     """How long the bridge waits for Optimizely to show a start whose outcome is unknown, before it decides."""
     lease_seconds: Duration = 60
     """How long a lease lives without a heartbeat."""
@@ -273,7 +275,7 @@ class Settings(_Environment):
     response_file_marker: Annotated[str, AfterValidator(_marker)] | None = None
     """Name of the file that marks a response file as complete, such as `{name}.done`. Without it a file is complete
     when it has not changed for RESPONSE_FILE_SETTLE_SECONDS."""
-    response_file_settle_seconds: Annotated[float, Field(ge=0)] = 60
+    response_file_settle_seconds: Annotated[float, Field(ge=0, le=LONGEST_SECONDS)] = 60
     """How long a response file without a marker must stay unchanged before it is gathered."""
     response_file_rounds: Count = 6
     """Number of runs of gather_responses in a row that fail to gather a response file, or to archive it after its load,
@@ -281,16 +283,16 @@ class Settings(_Environment):
 
     # Retention, see docs/reference/retention.md
 
-    keep_staged_lists_days: Count = 30
+    keep_staged_lists_days: Days = 30
     """Days for which staged lists are kept after the end of their broadcasts."""
-    keep_rejects_days: Count = 90
+    keep_rejects_days: Days = 90
     """Days for which reject files are kept."""
-    keep_response_files_days: Count = 90
+    keep_response_files_days: Days = 90
     """Days for which response files are kept, so that they can be loaded again."""
-    keep_recipient_keys_days: Annotated[int, Field(ge=31)] = 180
+    keep_recipient_keys_days: Annotated[int, Field(ge=31, le=LONGEST_DAYS)] = 180
     """Days for which the hashes are kept that match responses without the broadcast's key to their broadcast. The
     vendor keeps response data up to 30 days."""
-    keep_history_days: Annotated[int, Field(ge=31)] = 730
+    keep_history_days: Annotated[int, Field(ge=31, le=LONGEST_DAYS)] = 730
     """Days for which the history of broadcasts is kept; not less than KEEP_RECIPIENT_KEYS_DAYS."""
 
     # Where responses go

@@ -3,12 +3,17 @@
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, ValidationError
 
 from shared.errors import SettingsInvalid
+
+#: Longest durations. In seconds, minutes or days they are at most a thousand years: further away from today `datetime`
+#: soon has no dates.
+LONGEST_SECONDS: Final = 500_000_000
+LONGEST_DAYS: Final = 365_000
 
 
 def problems(error: ValidationError, *, subject: str = "") -> str:

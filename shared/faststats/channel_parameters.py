@@ -3,10 +3,11 @@
 `Channel` names a channel of CHANNELS_FILE, `SendAt` the time to send at.
 """
 
-from datetime import UTC, datetime
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from shared.broadcast import SEND_MODES, SendMode
+from shared.clock import utc_from_outside
 from shared.config.channels import Channels
 from shared.errors import SendModeImpossible
 
@@ -25,7 +26,9 @@ def send_time(text: str, zone: str) -> datetime | None:
         zone: its zone, where the text names none.
 
     Raises:
-        ValueError: the text is not a time, or the zone skips that time; the message shows no value.
+        ValueError: the text is not a time, the time is out of range, or the zone skips it; the message shows no
+            value. An empty .NET date (0001-01-01) is out of range, and not the same as no time: a message that went
+            out at once could not be taken back.
     """
     if not text:
         return None
@@ -33,11 +36,14 @@ def send_time(text: str, zone: str) -> datetime | None:
         time = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("not an ISO 8601 time") from None
-    if time.tzinfo is None:
-        time = time.replace(tzinfo=ZoneInfo(zone))
-        if time.astimezone(UTC).astimezone(time.tzinfo).replace(tzinfo=None) != time.replace(tzinfo=None):
-            raise ValueError(f"a time that the zone {zone} skips")
-    return time.astimezone(UTC)
+    local = time if time.tzinfo is not None else time.replace(tzinfo=ZoneInfo(zone))
+    try:
+        utc = utc_from_outside(local)
+    except ValueError as error:
+        raise ValueError(f"{error}; leave it out to send without a set time") from None
+    if time.tzinfo is None and utc.astimezone(local.tzinfo).replace(tzinfo=None) != time:
+        raise ValueError(f"a time that the zone {zone} skips")
+    return utc
 
 
 def send_mode_of(channels: Channels, name: str, *, upload_only: bool, timed: bool) -> SendMode:

@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from fnmatch import fnmatchcase
 from io import FileIO
 from operator import attrgetter
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from azure.storage.blob import BlobProperties, BlobServiceClient
 
+from shared.clock import file_time
 from shared.config.location_text import LocationKind, parse_location
 from shared.errors import (
     DeliveryFileMissing,
@@ -150,7 +151,7 @@ class _Folder:
                 with suppress(FileNotFoundError):  # removed meanwhile
                     if entry.is_file():
                         status = entry.stat()
-                        modified = datetime.fromtimestamp(status.st_mtime, tz=UTC)
+                        modified = file_time(status.st_mtime)
                         files.append(LocatedFile(name=entry.name, size=status.st_size, modified=modified))
         return sorted(files, key=attrgetter("name"))
 

@@ -5,11 +5,11 @@ layout is fixed, and what is missing in RS_DB after the ledger and RS_DB were re
 """
 
 import hashlib
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from shared.bridge import Bridge, new_owner
+from shared.clock import file_time
 from shared.config.response_layouts import layout_of
 from shared.errors import (
     ResponseFileBusy,
@@ -69,7 +69,7 @@ def add_file(bridge: Bridge, path: Path) -> ResponseFile:
     if named_layout is None:
         raise ResponseFileLayout(file=path.name, reason="no layout in the channels file matches its name")
     files, stat = bridge.ledger.response_files, path.stat()
-    identity = (path.name, stat.st_size, datetime.fromtimestamp(stat.st_mtime, UTC))
+    identity = (path.name, stat.st_size, file_time(stat.st_mtime))
     with bridge.ledger.leases.held(LeaseName.for_response_file(path.name), new_owner()) as lease:
         if lease is None:
             raise ResponseFileBusy(file=path.name)

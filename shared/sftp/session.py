@@ -7,12 +7,13 @@ import stat
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
 from paramiko import SFTPAttributes, Transport
 
+from shared.clock import file_time
 from shared.errors import SftpRefused, SftpUnavailable
 from shared.sftp.transfer import (
     BLOCK,
@@ -236,4 +237,4 @@ def _is_file(attributes: SFTPAttributes) -> bool:
 def _remote_file(operation: str, name: str, attributes: SFTPAttributes) -> RemoteFile:
     if attributes.st_size is None or attributes.st_mtime is None:
         raise SftpRefused(operation=operation, reason="the site reports neither size nor time of a file")
-    return RemoteFile(name=name, size=attributes.st_size, modified=datetime.fromtimestamp(attributes.st_mtime, tz=UTC))
+    return RemoteFile(name=name, size=attributes.st_size, modified=file_time(attributes.st_mtime))

@@ -75,6 +75,16 @@ def test_a_job_whose_command_cannot_be_used_is_done_with_an_error_and_the_next_g
     assert flow.run(good).state is State.CLOSED
 
 
+@pytest.mark.parametrize("text", ["0001-01-01T00:00:00", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-12:00"])
+def test_a_job_with_a_time_out_of_range_ends_and_its_client_is_informed(flow: Flow, text: str) -> None:
+    bad, good = flow.order(parameters=f"SendAt={text}"), flow.order()
+    assert flow.run(good).state is State.CLOSED
+    state, results = flow.job(bad)
+    assert (state, results["State"], results["ErrorCode"]) == ("done", "failed", "job-command-invalid")
+    assert "SendAt is not within the years 2000 to 2099" in results["Error"]
+    assert flow.bridge.ledger.broadcasts.newest(10) == [flow.broadcast(good)]
+
+
 def test_a_failed_broadcast_does_not_stop_another_and_can_be_retried(flow: Flow) -> None:
     name = "Optimizely_Late_1.txt"
     bad = flow.order(file_path=name)

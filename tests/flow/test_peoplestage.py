@@ -298,6 +298,8 @@ def test_what_cannot_be_is_refused_with_its_reason(
         ({"ListName": ""}, "a list is needed"),
         ({"SendAt": "soon"}, "SendAt: not an ISO 8601 time"),
         ({"SendAt": "2026-03-29 02:30"}, "skips"),
+        ({"SendAt": "0001-01-01T00:00:00"}, "SendAt: not within the years 2000 to 2099"),
+        ({"SendAt": "9999-12-31T23:59:59-12:00"}, "SendAt: not within the years 2000 to 2099"),
         ({"Channel": "nowhere"}, "no channel named"),
         ({"UrnFieldName": "a\tb"}, "UrnFieldName: one line"),
     ],

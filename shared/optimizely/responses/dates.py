@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from shared.clock import utc_from_outside
 from shared.config.response_layouts import (
     DATE_PART,
     DATE_PARTS,
@@ -16,9 +17,6 @@ from shared.config.response_layouts import (
     ResponseLayout,
 )
 
-#: Years in which an event can happen; Optimizely Campaign is not older. They exclude seconds read as milliseconds,
-#: which are in 1970, and milliseconds read as seconds.
-_YEARS: Final = range(2000, 2100)
 #: Number of cached moments: the minutes of several days.
 _CACHED_MOMENTS: Final = 16_384
 _NUMBER: Final = re.compile(r"[0-9]{1,14}(?:\.[0-9]{1,9})?")
@@ -47,11 +45,10 @@ def moment_reader(layout: ResponseLayout) -> Moment:
         for reader in readers:
             try:
                 moment = reader(text)
+                if moment is not None:
+                    return utc_from_outside(moment)
             except (ValueError, OverflowError):
-                continue
-            # Digits that are in 1970 as Unix time may be a date in the next format.
-            if moment is not None and moment.year in _YEARS:
-                return moment
+                continue  # digits that are in 1970 as Unix time may be a date in the next format
         return None
 
     return read
@@ -75,7 +72,7 @@ def _iso(text: str, zone: ZoneInfo, offset: timedelta) -> datetime | None:
     if match is None:
         return None
     moment = datetime.fromisoformat(text)
-    return moment.astimezone(UTC) if match["zone"] else _local(moment, zone, offset)
+    return moment if match["zone"] else _local(moment, zone, offset)
 
 
 def _pattern_reader(date_format: str, zone: ZoneInfo, offset: timedelta) -> Moment:
@@ -97,7 +94,5 @@ def _pattern_reader(date_format: str, zone: ZoneInfo, offset: timedelta) -> Mome
     return read
 
 
-def _local(moment: datetime, zone: ZoneInfo, offset: timedelta) -> datetime | None:
-    if moment.year not in _YEARS:
-        return None
-    return (moment + offset).replace(tzinfo=zone).astimezone(UTC)
+def _local(moment: datetime, zone: ZoneInfo, offset: timedelta) -> datetime:
+    return (moment + offset).replace(tzinfo=zone)

@@ -1,21 +1,27 @@
 """Answers of the REST API of Optimizely Campaign: the fields that the bridge uses, typed.
 
 Shapes are those of the vendor's description; fields that the vendor adds are ignored. The description marks
-no field as required; required here is what an object is useless without. Times are aware and in UTC.
+no field as required; required here is what an object is useless without. Times are aware and in UTC; one that is out of
+range is left out, like one that is missing: no object is useless without its time.
 """
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, AliasPath, AwareDatetime, BeforeValidator, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from shared.clock import utc_from_outside
 
-def _utc(value: datetime) -> datetime:
-    return value.astimezone(UTC)
+
+def _utc(value: datetime | None) -> datetime | None:
+    try:
+        return None if value is None else utc_from_outside(value)
+    except ValueError:
+        return None
 
 
 def _null_is(default: object) -> BeforeValidator:
@@ -50,7 +56,7 @@ _RECIPIENT_STATUSES = ("enqueued", "sending", "sent", "failed")
 _Id = Annotated[int, Field(ge=0, lt=2**63)]
 _Count = Annotated[int, Field(ge=0)]
 _Length = Annotated[_Count, BeforeValidator(_length)]
-_Time = Annotated[AwareDatetime, AfterValidator(_utc)]
+_Time = Annotated[AwareDatetime | None, AfterValidator(_utc)]
 # An object without a name can still be listed; a search by name never finds it.
 _Text = Annotated[str, _null_is("")]
 
@@ -77,7 +83,7 @@ class RecipientList(Answer):
     name: _Text = ""
     #: Number of recipients.
     recipients: _Count
-    modified: _Time | None = None
+    modified: _Time = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +129,7 @@ class SmartCampaign(Answer):
     #: invalid, activationRequired, activated, canceled, paused, running or finished. Kept as text, so
     #: that a status which the vendor adds does not make a list of campaigns unreadable.
     status: str
-    created: _Time | None = None
+    created: _Time = None
     #: The recipient lists it sends to; empty in a summary.
     recipient_list_ids: Annotated[
         tuple[_Id, ...],
@@ -158,7 +164,7 @@ class SmartCampaignReport(Answer):
 class JobTrigger(Answer):
     """When a scheduled job runs."""
 
-    last_fired_time: _Time | None = None
+    last_fired_time: _Time = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -198,7 +204,7 @@ class WaitNode(Answer):
 
     node_id: _Text = ""
     successor_node_id: _Text = ""
-    scheduled_at: _Time | None = None
+    scheduled_at: _Time = None
     scheduled_after_recipient_import: Annotated[bool, _null_is(default=False)] = False
 
 
@@ -251,7 +257,7 @@ class Unsubscribe(Answer):
     recipient_id: str
     #: The list that it was unsubscribed from; None: all of them.
     recipient_list_id: _Id | None = None
-    created: _Time | None = None
+    created: _Time = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,7 +265,7 @@ class ResponseItem(Answer):
     """A bounce, an autoresponder or another reply."""
 
     recipient_id: str
-    created: _Time | None = None
+    created: _Time = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +282,7 @@ class BlacklistEntry(Answer):
     """An entry of the blocklist: an address, or a pattern with `*` and `?`."""
 
     pattern: str
-    created: _Time | None = None
+    created: _Time = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

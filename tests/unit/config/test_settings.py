@@ -269,3 +269,10 @@ def test_every_setting_has_a_description(field: tuple[str, object]) -> None:
 
 def test_no_two_settings_share_a_name() -> None:
     assert len(set(setting_names())) == len(Settings.model_fields)
+
+
+@pytest.mark.parametrize("name", [name for name in setting_names() if name.endswith(("_DAYS", "_MINUTES", "_SECONDS"))])
+def test_no_duration_is_longer_than_there_are_dates(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """`KEEP_HISTORY_DAYS=999999999` for "for ever" would end every run of housekeeping with an overflow."""
+    monkeypatch.setenv(name, "999999999")
+    assert f"{name}: " in refused()

@@ -1,8 +1,10 @@
 """The command of a job is read with suspicion, and says which broadcast is asked for."""
 
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -10,13 +12,18 @@ from hypothesis import strategies as st
 
 from shared.broadcast import BroadcastRequest, RouteKind, SendMode, job_key
 from shared.config.channels import Channel, Channels
-from shared.errors import ChannelUnknown, JobCommandInvalid, SendModeImpossible
+from shared.errors import ChannelCallInvalid, ChannelUnknown, JobCommandInvalid, SendModeImpossible
 from shared.faststats.job_command import read_job_command
+from shared.faststats.peoplestage_slots import Slot, UploadCall
 from shared.faststats.schema_map.names import WsDbSchema
 from tests.databases import ZONE
 
 from .conftest import NOW
 from .job_commands import LAUGHS, command, job
+
+
+def _offset(minutes: int) -> timezone:
+    return timezone(timedelta(minutes=minutes))
 
 
 def read(text: str | None, channels: Channels | None = None, *, zone: str = ZONE) -> BroadcastRequest:
@@ -258,6 +265,44 @@ def test_a_job_with_a_time_is_sent_at_that_time(text: str, utc: datetime) -> Non
 def test_a_job_with_a_time_that_there_is_not_is_refused(text: str) -> None:
     with pytest.raises(JobCommandInvalid):
         read(command(Parameters=f"SendAt={text}"), zone="Europe/Berlin")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "Etc/GMT+12"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("0001-01-01", "0001-01-01T00:00:00", "0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00"),
+        *("9999-12-31", "9999-12-31T23:59:59.9999999", "9999-12-31T23:59:59-12:00", "1999-12-31T12:00Z", "2100-01-02"),
+    ],
+)
+def test_a_time_out_of_range_is_refused_with_a_sentence_that_helps(text: str, zone: str) -> None:
+    """.NET writes an empty date as 0001-01-01. Sent at once, it could not be taken back."""
+    with pytest.raises(JobCommandInvalid, match="SendAt is not within the years 2000 to 2099; leave it out"):
+        read(command(Parameters=f"SendAt={text}"), zone=zone)
+
+
+@given(
+    time=st.datetimes(timezones=st.none() | st.timezones() | st.builds(_offset, st.integers(-1439, 1439))),
+    zone=st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Kiritimati", "Etc/GMT+12", "Pacific/Apia"]),
+)
+def test_any_time_is_either_refused_or_bounded(time: datetime, zone: str) -> None:
+    try:
+        request = read(command(Parameters=f"SendAt={time.isoformat()}"), zone=zone)
+    except JobCommandInvalid:
+        return
+    assert request.send_at is not None
+    assert request.send_at.tzinfo is UTC
+    assert request.send_at.year in range(2000, 2100)
+    assert request.send_mode is SendMode.AT_TIME
+
+
+@given(text=st.text(max_size=40))
+def test_any_text_for_a_time_ends_in_an_entry_of_the_catalogue(text: str) -> None:
+    columns = {"UrnFieldName": "U", "EmailFieldName": "E", "CommunicationKeyFieldName": "C"}
+    delivery = {"Path": f"{uuid4()}.txt", "Size": "1", "ListName": "L", "MessageName": "M"}
+    call = UploadCall.read(Slot.UPLOAD, columns | delivery).model_copy(update={"send_at": text})
+    with suppress(ChannelCallInvalid):
+        call.request(Channels(), system="S", zone="Pacific/Kiritimati")
 
 
 @pytest.mark.parametrize(

@@ -288,6 +288,20 @@ def test_a_job_has_the_same_key_each_time_it_is_read(ws_db: WsDb, add_job: AddJo
     assert again.key == claimed.key
 
 
+@pytest.mark.parametrize("added", [datetime(1, 1, 1), datetime(9999, 12, 31, 23, 59, 59)])  # noqa: DTZ001 - wall times
+def test_a_job_added_at_any_wall_time_is_claimed(
+    ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema, added: datetime
+) -> None:
+    """In no zone but its own could these times be expressed."""
+    job_id, its_queue = add_job(), ws_schema.job_queue
+    as_it_is = table(its_queue.name, column(its_queue.c.time_added.name, DateTime), schema=its_queue.schema)
+    with ws_database.writing() as connection:
+        connection.execute(update(as_it_is).values({as_it_is.c[its_queue.c.time_added.name]: added}))
+    (claimed,) = ws_db.claim()
+    assert (claimed.id, claimed.time_added) == (job_id, added.replace(tzinfo=UTC))
+    assert claimed.key == job_key("Holidays", job_id, claimed.time_added)
+
+
 def test_a_job_that_comes_back_is_the_same_broadcast(
     ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
 ) -> None:
