@@ -30,6 +30,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── SeedListMissing
     │   │   ├── SeedListUnfit
     │   │   ├── SendModeImpossible
+    │   │   ├── TestSendDiffers
     │   │   └── DeliveryFileError
     │   │       ├── ColumnMissing
     │   │       ├── DeliveryFileChanged
@@ -86,6 +87,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── SendStopped
     │   │   ├── SentShort
     │   │   ├── SftpAlgorithmsRefused
+    │   │   ├── TestSendOutcomeUnknown
     │   │   └── ResponseFileError
     │   │       ├── ResponseFileEncrypted
     │   │       ├── ResponseFileLayout
@@ -118,6 +120,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
             ├── ResponseFileBusy
             ├── StagedFileMissing
             ├── SuppressionsIncomplete
+            ├── TestSendUnderWay
             └── UnexpectedError
 
 Fields are names, numbers and codes, never an address, a key of a person or a secret: errors are logged and written to

@@ -188,6 +188,14 @@ class SeedListUnfit(InputError, code="seed-list-unfit"):
     most: int
 
 
+class TestSendDiffers(InputError, code="test-send-differs"):
+    """The GUID of this test send was used before, for another message or channel; nothing was sent."""
+
+    __test__ = False  # for pytest, which takes the name for a test class
+
+    remedy = "Every click needs a GUID of its own: copy the scripts of integrations/peoplestage again."
+
+
 class ErasureUnclear(InputError, code="erasure-unclear"):
     """The {given_by} leads to more than {most} addresses or keys, which cannot be one person's."""
 

@@ -44,6 +44,14 @@ class ErasureBusy(TransientInternalError, code="erasure-busy"):
     what: str
 
 
+class TestSendUnderWay(TransientInternalError, code="test-send-under-way"):
+    """The test send is still under way: an earlier try of the same click has not been answered yet."""
+
+    __test__ = False  # for pytest, which takes the name for a test class
+
+    remedy = "The script tries again automatically and then gets the first result."
+
+
 class ResponseFileBusy(TransientInternalError, code="response-file-busy"):
     """The response file {file} is being gathered, loaded or delivered to FERG by another process."""
 

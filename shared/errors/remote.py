@@ -85,6 +85,18 @@ class SendOutcomeUnknown(RemoteError, code="send-outcome-unknown"):
     reason: str
 
 
+class TestSendOutcomeUnknown(RemoteError, code="test-send-outcome-unknown"):
+    """The test message was handed to Optimizely Campaign; whether it was sent is not known, so it is not sent again."""
+
+    __test__ = False  # for pytest, which takes the name for a test class
+
+    remedy = (
+        "See whether it arrived at the recipients of the seed list of channel {channel!r}. "
+        "If it did not, send the test again with a new click."
+    )
+    channel: str
+
+
 class SendStopped(RemoteError, code="send-stopped"):
     """The Smart Campaign {campaign} was stopped after the message was sent to {sent} recipients."""
 

@@ -12,7 +12,7 @@ from pathlib import PureWindowsPath
 from typing import Annotated, Any, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from shared.broadcast import (
     BEFORE_UPLOAD,
@@ -100,6 +100,15 @@ class MessageCall(Call):
     """A call that names a message: preview and test send. Test recipients are not read (docs/how-to/peoplestage.md)."""
 
     message_name: Annotated[Line, Field(alias="MessageName", min_length=1)]
+
+
+class TestSendCall(MessageCall):
+    """A test send."""
+
+    __test__ = False  # for pytest, which takes the name for a test class
+
+    #: A GUID for each click, the same in all tries of its script; scripts of earlier versions send none.
+    request_id: Annotated[UUID | None, BeforeValidator(lambda value: value or None), Field(alias="RequestId")] = None
 
 
 class UploadCall(Call):

@@ -13,6 +13,7 @@ from shared.ledger.effects import Effects
 from shared.ledger.leases import Leases
 from shared.ledger.responses.files import ResponseFiles
 from shared.ledger.suppressions import Suppressions
+from shared.ledger.test_sends import TestSends
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class Ledger:
     response_files: ResponseFiles
     suppressions: Suppressions
     alerts: Alerts
+    test_sends: TestSends
 
     @classmethod
     def over(cls, database: Database, *, lease_seconds: float, clock: Clock) -> "Ledger":
@@ -40,4 +42,5 @@ class Ledger:
             response_files=ResponseFiles(database, clock),
             suppressions=Suppressions(database, clock),
             alerts=Alerts(database, clock),
+            test_sends=TestSends(database, clock),
         )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, case, delete, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
@@ -49,6 +50,11 @@ class LeaseName(str):
     def for_closed_loop(cls) -> Self:
         """For the broadcast whose copy the closed-loop service makes."""
         return cls("closed loop")
+
+    @classmethod
+    def for_test_send(cls, request_id: UUID) -> Self:
+        """For the test send with this GUID, while it is under way."""
+        return cls(f"test-send:{request_id}")
 
     @classmethod
     def for_chore(cls, chore: str) -> Self:

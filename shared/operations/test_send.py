@@ -1,9 +1,23 @@
 """A test send: sends a message to a seed list, so that it can be checked before anybody else gets it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
-from shared.bridge import Bridge
-from shared.errors import MessageNotTestable, SeedListMissing, SeedListUnfit
+from shared.bridge import Bridge, new_owner
+from shared.errors import (
+    MessageNotTestable,
+    OptimizelyConflict,
+    OptimizelyLoginRefused,
+    OptimizelyRefused,
+    SeedListMissing,
+    SeedListUnfit,
+    TestSendDiffers,
+    TestSendOutcomeUnknown,
+    TestSendUnderWay,
+)
+from shared.ledger.leases import LeaseName
+from shared.ledger.test_sends import TestMails
 from shared.optimizely.rest.answers import TestMailingReport, TestMailingStarted
 
 #: A longer list is hardly a seed list: the test would mail customers.
@@ -51,12 +65,64 @@ def for_message(bridge: Bridge, message_name: str, *, channel: str, seed_list: s
     return _send(bridge, source.campaign_id, source.mailing_id, channel, seed_list)
 
 
+def repeatable(bridge: Bridge, request_id: UUID, message_name: str, *, channel: str) -> TestMails:
+    """Send a message to the channel's seed list once for each GUID, however often it is called.
+
+    A repeat within a day gets the first result. If it is not known whether the first was sent, nothing is sent again.
+
+    Raises:
+        TestSendDiffers: the GUID was used for another message or channel.
+        TestSendUnderWay: the first call is under way.
+        TestSendOutcomeUnknown: the first was tried, and there is no result.
+        BridgeError: as `for_message`; of the same GUID a later call may succeed, unless the send itself was tried.
+    """
+    tried = bridge.ledger.test_sends
+    with bridge.ledger.leases.held(LeaseName.for_test_send(request_id), new_owner()) as lease:
+        if lease is None:
+            raise TestSendUnderWay
+        first = tried.find(request_id)
+        if first is not None:
+            if (first.channel, first.message_name) != (channel, message_name):
+                raise TestSendDiffers
+            if first.result is None:
+                raise TestSendOutcomeUnknown(channel=channel)
+            return first.result
+
+        def record() -> None:
+            # The row decides, not the lease: it is written once, however long this process was frozen before.
+            if not tried.begin(request_id, channel=channel, message_name=message_name):
+                raise TestSendUnderWay
+
+        source = bridge.names.get_message(message_name)
+        try:
+            started = _send(bridge, source.campaign_id, source.mailing_id, channel, None, before=record).started
+        except (OptimizelyLoginRefused, OptimizelyConflict, OptimizelyRefused):
+            tried.forget(request_id)  # of all answers, only a refusal says that nothing was sent
+            raise
+        result = TestMails(
+            mailing_id=started.mailing_id,
+            valid=started.valid,
+            without_address=started.without_address,
+            blocklisted=started.blocklisted,
+        )
+        tried.finish(request_id, result)
+        return result
+
+
 def report(bridge: Bridge, sent: TestSend) -> TestMailingReport:
     """The recipients of a test send by status: enqueued, sending, sent or failed."""
     return bridge.rest.get_test_mailing_report(sent.campaign_id, sent.mailing_id, sent.started.mailing_id)
 
 
-def _send(bridge: Bridge, campaign_id: int, mailing_id: int, channel: str, seed_list: str | None) -> TestSend:
+def _send(
+    bridge: Bridge,
+    campaign_id: int,
+    mailing_id: int,
+    channel: str,
+    seed_list: str | None,
+    *,
+    before: Callable[[], None] = lambda: None,
+) -> TestSend:
     name = seed_list or bridge.channels[channel].seed_list
     if not name:
         raise SeedListMissing(channel=channel)
@@ -65,5 +131,6 @@ def _send(bridge: Bridge, campaign_id: int, mailing_id: int, channel: str, seed_
     if not 0 < count <= _SEED_LIMIT:
         raise SeedListUnfit(list=name, count=count, most=_SEED_LIMIT)
     seeds = list(bridge.rest.select_recipients(list_id))
+    before()
     started = bridge.rest.start_test_mailing(campaign_id, mailing_id, recipient_list_id=list_id, recipient_ids=seeds)
     return TestSend(campaign_id=campaign_id, mailing_id=mailing_id, started=started)

@@ -16,10 +16,11 @@ from shared.errors import (
     ChannelCallInvalid,
     DeliveryDiffers,
     DeliveryEnded,
+    TestSendDiffers,
     TransientError,
     UnexpectedError,
 )
-from shared.faststats.peoplestage_slots import BroadcastCall, Call, MessageCall, Slot, UploadCall
+from shared.faststats.peoplestage_slots import BroadcastCall, Call, MessageCall, Slot, TestSendCall, UploadCall
 from shared.operations import peoplestage
 from shared.telemetry import log, traceback_location
 
@@ -37,13 +38,14 @@ _SLOTS: Final[Mapping[Slot, tuple[type[Call], Callable[[Bridge, Any], Answer]]]]
     Slot.UPLOAD: (UploadCall, peoplestage.upload),
     Slot.BROADCAST: (BroadcastCall, peoplestage.broadcast),
     Slot.PREVIEW: (MessageCall, peoplestage.preview),
-    Slot.SEND_TEST: (MessageCall, peoplestage.send_test),
+    Slot.SEND_TEST: (TestSendCall, peoplestage.send_test),
 }
 _STATUS: Final[Mapping[type[BridgeError], HTTPStatus]] = {
     ChannelCallInvalid: HTTPStatus.BAD_REQUEST,
     BroadcastUnknown: HTTPStatus.NOT_FOUND,
     DeliveryDiffers: HTTPStatus.CONFLICT,
     DeliveryEnded: HTTPStatus.CONFLICT,
+    TestSendDiffers: HTTPStatus.CONFLICT,
 }
 
 

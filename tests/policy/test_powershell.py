@@ -11,7 +11,7 @@ import tree_sitter_powershell
 from tree_sitter import Language, Node, Parser
 
 from shared.broadcast import State
-from shared.faststats.peoplestage_slots import Slot, broadcast_answer, upload_answer
+from shared.faststats.peoplestage_slots import Slot, TestSendCall, broadcast_answer, upload_answer
 from tests.builders import make_broadcast
 
 SCRIPTS = Path(__file__).parents[2] / "integrations" / "peoplestage"
@@ -80,3 +80,12 @@ def test_no_script_shows_a_secret(name: str) -> None:
 
 def test_a_call_omits_the_parameters_that_are_private_to_the_scripts() -> None:
     assert "-notin 'Username', 'Password', 'URL', 'Proxy'" in (SCRIPTS / "BroadcastBridge.psm1").read_text()
+
+
+def test_all_tries_of_a_click_have_one_guid() -> None:
+    script, module = (SCRIPTS / "send-test.ps1").read_text(), (SCRIPTS / "BroadcastBridge.psm1").read_text()
+    assert "@{ RequestId = [Guid]::NewGuid().ToString() }" in script
+    assert script.count("NewGuid") == 1
+    assert "-Extra $click" in script
+    assert module.index("ConvertTo-Json") < module.index("for ($attempt"), "the tries send one and the same body"
+    assert TestSendCall.model_fields["request_id"].alias == "RequestId"

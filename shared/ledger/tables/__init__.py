@@ -36,6 +36,7 @@ from shared.ledger.tables.upkeep import (
     suppression_bounce,
     suppression_pattern,
     suppression_source,
+    test_send,
 )
 
 __all__ = [
@@ -65,5 +66,6 @@ __all__ = [
     "suppression_bounce",
     "suppression_pattern",
     "suppression_source",
+    "test_send",
     "unmatched_response",
 ]

@@ -129,3 +129,21 @@ removal = Table(
     Column("removed", BigInteger, nullable=False),
     Column("removed_ever", BigInteger, nullable=False),
 )
+
+#: Test sends that were asked for with a GUID: a repeat of the call within a day gets the first result.
+test_send = Table(
+    "test_send",
+    metadata,
+    #: The GUID.
+    Column("request_id", String(36), primary_key=True),
+    #: What was asked for: a repeat that asks for something else is a mistake.
+    Column("channel", Unicode(100), nullable=False),
+    Column("message_name", Unicode(255), nullable=False),
+    #: When the send was tried: the row is written before it, so that it is never tried again.
+    Column("tried_at", UtcDateTime, nullable=False),
+    #: The test mailing and its recipients. NULL: whether it was sent is not known.
+    Column("mailing_id", BigInteger),
+    Column("valid", Integer),
+    Column("without_address", Integer),
+    Column("blocklisted", Integer),
+)
