@@ -71,7 +71,7 @@ class Status(Break):
     """The response is an error instead."""
 
     kind: Literal["status"]
-    status: Literal[429, 500, 502, 503]
+    status: Literal[403, 429, 500, 502, 503]
     #: Seconds in the header `Retry-After`.
     retry_after: Annotated[int, Field(ge=0)] | None = None
 

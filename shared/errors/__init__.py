@@ -57,12 +57,14 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── DatabaseValueTooLong
     │   │   ├── DropMissing
     │   │   ├── FieldMapAmbiguous
+    │   │   ├── ImportJobUnknown
     │   │   ├── ListFieldUnknown
     │   │   ├── ListFileColumnsWrong
     │   │   ├── MigrationChanged
     │   │   ├── MigrationFailed
     │   │   ├── OdbcDriverMissing
     │   │   ├── OptimizelyLoginRefused
+    │   │   ├── ScheduledJobsHidden
     │   │   ├── SchemaMapMismatch
     │   │   ├── SchemaOutOfDate
     │   │   ├── SchemaTooNew

@@ -77,6 +77,27 @@ class OptimizelyLoginRefused(InstallationError, code="optimizely-login-refused")
     status: int
 
 
+class ScheduledJobsHidden(InstallationError, code="scheduled-jobs-hidden"):
+    """Optimizely Campaign does not show its scheduled jobs to the bridge ({reason})."""
+
+    remedy = (
+        "Ask Optimizely support to allow the bridge's outbound IP addresses for the scheduled jobs of the REST API, "
+        "until `bridge doctor` passes; then run `bridge broadcast retry`."
+    )
+    reason: str
+
+
+class ImportJobUnknown(InstallationError, code="import-job-unknown"):
+    """Optimizely Campaign has no import job {job!r}."""
+
+    remedy = (
+        "Correct `job_name` of the channel in CHANNELS_FILE to the name under Administration > Scheduled Jobs, or ask "
+        "Optimizely support to set up the import job of the list, until `bridge doctor` passes; then run "
+        "`bridge broadcast retry`."
+    )
+    job: str
+
+
 class SftpHostKeyRefused(InstallationError, code="sftp-host-key-refused"):
     """The SFTP site {host} presented a host key that is not pinned (fingerprint {fingerprint})."""
 

@@ -12,15 +12,17 @@ from typing import Final
 from pydantic import SecretStr
 
 from shared.bridge import optimizely_rest
-from shared.config.channels import Channels
+from shared.broadcast import RouteKind
+from shared.config.channels import DEFAULT, Channel, Channels
 from shared.config.settings import Settings
 from shared.database.connections import Database
-from shared.errors import BridgeError
+from shared.errors import BridgeError, ImportJobUnknown
 from shared.faststats.schema_map.check import SchemaCheck
 from shared.faststats.schema_map.names import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.ws_db import longest_written
 from shared.files.locations import Locations
 from shared.ledger.schema import Schema
+from shared.optimizely.import_jobs import get_job_names
 from shared.sftp.site import SftpSite
 from shared.sftp.sites import export_sites, optimizely_site
 from shared.storage.account import blob_service
@@ -188,6 +190,12 @@ def _list_files(settings: Settings, location: str) -> str:
 def _optimizely(settings: Settings) -> Iterator[Check]:
     yield Check("SFTP site", lambda: _log_in_by_sftp(optimizely_site(settings)))
     yield Check("REST login", partial(_log_in_by_rest, settings))
+    try:
+        channels = _import_job_channels(settings)
+    except BridgeError:
+        return  # reported with the channels
+    if channels:
+        yield Check("import jobs", partial(_find_import_jobs, settings, channels), requires=("REST login",))
 
 
 def _log_in_by_sftp(site: SftpSite) -> str:
@@ -199,6 +207,32 @@ def _log_in_by_rest(settings: Settings) -> str:
     with closing(optimizely_rest(settings)) as rest:
         rest.get_authenticated_user()
     return f"the API user is accepted for client {settings.optimizely_client_id}"
+
+
+def _import_job_channels(settings: Settings) -> dict[str, Channel]:
+    """The channels with this route; beside others, not the channel `default` that nobody has set up."""
+    channels, _ = _load_channels(settings)
+    every = {name: channels[name] for name in channels.names()}
+    if len(every) > 1 and every[DEFAULT] == Channel():
+        del every[DEFAULT]
+    return {name: channel for name, channel in every.items() if channel.route is RouteKind.IMPORT_JOB}
+
+
+def _find_import_jobs(settings: Settings, channels: Mapping[str, Channel]) -> str:
+    """The import job of each channel: of the list for its dropped files, or else of any list."""
+    with closing(optimizely_rest(settings)) as rest:
+        jobs = get_job_names(rest)
+        lists = [found.name for found in rest.select_recipient_lists()]
+    missing = []
+    for name, channel in channels.items():
+        template = channel.import_job.job_name
+        expected = {template.format(list=known) for known in ([channel.drop.list_name] if channel.drop else lists)}
+        if expected.isdisjoint(jobs):
+            job = expected.pop() if len(expected) == 1 else template
+            missing.append(f"channel {name}: {ImportJobUnknown(job=job).sentence}")
+    if missing:
+        raise CheckFailedError(*missing)
+    return f"{len(jobs)} scheduled jobs, among them those of the channels"
 
 
 #: The checks by group, in the order in which they run.

@@ -16,6 +16,7 @@ from typing import Final, override
 from shared.broadcast import Broadcast, SendMode
 from shared.config.channels import Channels, ImportJob
 from shared.ledger.leases import LeaseName
+from shared.optimizely.import_jobs import require_jobs
 from shared.optimizely.names import Names
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.campaign import BroadcastCampaign, campaign_id
@@ -71,6 +72,16 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
         return LeaseName.for_list(broadcast.list_id)
 
     # Prepare
+
+    @override
+    def check_ready(self, broadcast: Broadcast) -> None:
+        """Make sure that the list has its import job: one of another name would never be seen to run.
+
+        Raises:
+            ImportJobUnknown: REST does not know it.
+            ScheduledJobsHidden: REST lists no jobs at all.
+        """
+        require_jobs(self._rest, [self._job_name(broadcast)])
 
     @override
     def prepared_name(self, broadcast: Broadcast) -> str | None:
@@ -178,9 +189,10 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
     def _list_changed(self, broadcast: Broadcast, before: ImportJobUpload, modified: datetime | None) -> bool:
         if modified is None or (before.list_modified is not None and modified <= before.list_modified):
             return False
-        # Somebody can change a list by hand: unless its job has fired since, it was not the import.
+        # Somebody can change a list by hand: unless its job has fired since, it was not the import. A job that has
+        # never fired, or is not listed, has not.
         fired = self._job_fired(broadcast)
-        return fired is None or before.job_fired is None or fired > before.job_fired
+        return fired is not None and (before.job_fired is None or fired > before.job_fired)
 
     def _job_fired(self, broadcast: Broadcast) -> datetime | None:
         name = self._job_name(broadcast)

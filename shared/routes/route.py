@@ -94,6 +94,13 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
 
     # Prepare
 
+    def check_ready(self, broadcast: Broadcast) -> None:  # noqa: B027
+        """Make sure, before anything is done, that the other side has what the route needs.
+
+        Raises:
+            TerminalError: it has not; somebody has to set it up first.
+        """
+
     def prepared_name(self, broadcast: Broadcast) -> str | None:
         """Name by which the preparation is found again; None if nothing is prepared."""
         return None

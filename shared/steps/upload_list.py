@@ -90,6 +90,7 @@ def _prepare(step: BroadcastStep) -> Broadcast | Wait:
         return _wait_for_release(step)
     if holder := _acquire_resource(step):
         return step.wait(holder)
+    route.check_ready(broadcast)
     name = route.prepared_name(broadcast)
     if name is None:
         return step.advance(State.PREPARED, "nothing to prepare")

@@ -60,6 +60,7 @@ def test_every_part_of_a_valid_installation_is_ok(doctor: Doctor, flow: Flow) ->
         "delivery files",
         "SFTP site",
         "REST login",
+        "import jobs",
     ]
     assert "PS_DB: not configured" in result.stdout
 

@@ -5,12 +5,14 @@ and the `operation` of an error is its name there.
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
+from http import HTTPStatus
 from threading import BoundedSemaphore
 from typing import Final, Literal
 from urllib.parse import quote
 
-from shared.errors import OptimizelyConflict
+from shared.errors import OptimizelyConflict, OptimizelyLoginRefused, ScheduledJobsHidden
 from shared.optimizely.rest.answers import (
     AuthenticatedUser,
     BlacklistEntry,
@@ -56,7 +58,7 @@ class OptimizelyRest:
     Every method raises the same errors, and none of them carries a body, a header or an address:
 
     * OptimizelyUnavailable: no answer, a broken one, 408, 429 or 5xx. Other requests than GET may have taken effect.
-    * OptimizelyLoginRefused: 401 or 403. For scheduled jobs, 403 means that the IP address is not allowed.
+    * OptimizelyLoginRefused: 401 or 403.
     * OptimizelyConflict: 409, a wrong state or the object of another client. Methods that change the state of
       an object read it again first: if it is already in the requested state, they return as if they had changed it.
     * OptimizelyRefused: another 4xx, or 501 or 505; its `status` has the number.
@@ -257,14 +259,24 @@ class OptimizelyRest:
     # Scheduled jobs
 
     def select_all_configured_jobs(self) -> Iterator[ConfiguredJob]:
-        """Every scheduled job."""
+        """Every scheduled job.
+
+        Raises:
+            ScheduledJobsHidden: the address of the bridge is not allowed; when the first is read.
+        """
         # This operation has a limit, but no offset: one page has to hold them all.
-        params: Params = {"limit": _MAX_PAGE_SIZE}
-        return self._transport.select("selectAllConfiguredJobs", "customerjobs/configured", Page[ConfiguredJob], params)
+        path, params = "customerjobs/configured", {"limit": _MAX_PAGE_SIZE}
+        with _jobs_refused():
+            yield from self._transport.select("selectAllConfiguredJobs", path, Page[ConfiguredJob], params)
 
     def select_all_running_jobs(self) -> Iterator[RunningJob]:
-        """The scheduled jobs that are running now."""
-        return self._transport.select("selectAllRunningJobs", "customerjobs/running", Page[RunningJob])
+        """The scheduled jobs that are running now.
+
+        Raises:
+            ScheduledJobsHidden: the address of the bridge is not allowed; when the first is read.
+        """
+        with _jobs_refused():
+            yield from self._transport.select("selectAllRunningJobs", "customerjobs/running", Page[RunningJob])
 
     # Sending batches
 
@@ -346,6 +358,17 @@ class OptimizelyRest:
         """Every entry of the blocklist, sorted by creation time; requested page by page."""
         params = _by_created(newest_first=newest_first)
         return self._transport.select("findAllBlacklistEntries", "blacklistentries", Page[BlacklistEntry], params)
+
+
+@contextmanager
+def _jobs_refused() -> Iterator[None]:
+    """Status 403 of the operations for scheduled jobs: the API user is accepted, the address is not."""
+    try:
+        yield
+    except OptimizelyLoginRefused as error:
+        if error.status != HTTPStatus.FORBIDDEN:
+            raise
+        raise ScheduledJobsHidden(reason=f"status {error.status}") from None
 
 
 def _quoted(segment: str) -> str:

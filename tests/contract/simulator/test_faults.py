@@ -172,7 +172,7 @@ def test_every_route_has_the_operation_id_of_the_description(vendor: Simulation)
     assert routes == OPERATIONS.keys()
 
 
-@pytest.mark.parametrize("code", [429, 500, 502, 503])
+@pytest.mark.parametrize("code", [403, 429, 500, 502, 503])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_an_error_is_returned_before_or_after_the_effect(
     vendor: Simulation, campaign: int, code: int, when: str
