@@ -122,7 +122,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
             ├── ResponseFileBusy
             ├── StagedFileMissing
             ├── SuppressionsIncomplete
-            ├── TestSendUnderWay
+            ├── TestSendBusy
             └── UnexpectedError
 
 Fields are names, numbers and codes, never an address, a key of a person or a secret: errors are logged and written to

@@ -44,12 +44,12 @@ class ErasureBusy(TransientInternalError, code="erasure-busy"):
     what: str
 
 
-class TestSendUnderWay(TransientInternalError, code="test-send-under-way"):
+class TestSendBusy(TransientInternalError, code="test-send-busy"):
     """The test send is still under way: an earlier try of the same click has not been answered yet."""
 
     __test__ = False  # for pytest, which takes the name for a test class
 
-    remedy = "The script tries again automatically and then gets the first result."
+    remedy = "The script retries automatically and then gets the first result."
 
 
 class ResponseFileBusy(TransientInternalError, code="response-file-busy"):

@@ -12,9 +12,9 @@ from shared.errors import (
     OptimizelyRefused,
     SeedListMissing,
     SeedListUnfit,
+    TestSendBusy,
     TestSendDiffers,
     TestSendOutcomeUnknown,
-    TestSendUnderWay,
 )
 from shared.ledger.leases import LeaseName
 from shared.ledger.test_sends import TestMails
@@ -72,14 +72,14 @@ def repeatable(bridge: Bridge, request_id: UUID, message_name: str, *, channel: 
 
     Raises:
         TestSendDiffers: the GUID was used for another message or channel.
-        TestSendUnderWay: the first call is under way.
+        TestSendBusy: the first call is under way.
         TestSendOutcomeUnknown: the first was tried, and there is no result.
         BridgeError: as `for_message`; of the same GUID a later call may succeed, unless the send itself was tried.
     """
     tried = bridge.ledger.test_sends
     with bridge.ledger.leases.held(LeaseName.for_test_send(request_id), new_owner()) as lease:
         if lease is None:
-            raise TestSendUnderWay
+            raise TestSendBusy
         first = tried.find(request_id)
         if first is not None:
             if (first.channel, first.message_name) != (channel, message_name):
@@ -91,7 +91,7 @@ def repeatable(bridge: Bridge, request_id: UUID, message_name: str, *, channel: 
         def record() -> None:
             # The row decides, not the lease: it is written once, however long this process was frozen before.
             if not tried.begin(request_id, channel=channel, message_name=message_name):
-                raise TestSendUnderWay
+                raise TestSendBusy
 
         source = bridge.names.get_message(message_name)
         try:

@@ -119,7 +119,7 @@ def test_tries_at_the_same_time_send_once(flow: Flow) -> None:
         answers = list(pool.map(lambda _: click(flow, request_id), range(4)))
     flow.clear_faults()
     assert {status for status, _ in answers} <= {200, 503}
-    assert {text["code"] for status, text in answers if status == 503} <= {"test-send-under-way"}
+    assert {text["code"] for status, text in answers if status == 503} <= {"test-send-busy"}
     status, first = click(flow, request_id)
     assert status == 200
     assert all(text == first for status, text in answers if status == 200)
@@ -138,7 +138,7 @@ def test_a_try_that_died_is_not_sent_again_and_says_so(
         with pytest.raises(Died):
             click(flow, request_id)
     status, text = click(flow, request_id)
-    assert (status, text["code"]) == (422, "test-send-outcome-unknown"), "which the script does not try again"
+    assert (status, text["code"]) == (422, "test-send-outcome-unknown"), "which the script does not retry"
     assert "new click" in text["error"]
     assert sends_since(flow, before) == after
 
@@ -148,7 +148,7 @@ def test_a_try_whose_process_holds_its_lease_is_under_way(flow: Flow) -> None:
     request_id = uuid4()
     with flow.bridge.ledger.leases.held(LeaseName.for_test_send(request_id), "the first try"):
         status, text = click(flow, request_id)
-    assert (status, text["code"]) == (503, "test-send-under-way"), "which the script tries again"
+    assert (status, text["code"]) == (503, "test-send-busy"), "which the script retries"
     assert click(flow, request_id)[0] == 200, "it had not come as far as the send"
 
 
@@ -167,7 +167,7 @@ def test_a_frozen_try_that_wakes_up_does_not_send_after_another(flow: Flow, monk
 
     monkeypatch.setattr(TestSends, "begin", frozen)
     status, text = click(flow, request_id)
-    assert (status, text["code"]) == (503, "test-send-under-way")
+    assert (status, text["code"]) == (503, "test-send-busy")
     ((status, first),) = others
     assert status == 200
     assert click(flow, request_id) == (200, first)
