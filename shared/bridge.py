@@ -108,7 +108,8 @@ class Bridge:
         sites = export_sites(channels)
         locations = Locations(blobs, sites)
         rest, site = optimizely_rest(settings), optimizely_site(settings)
-        names = Names(rest, clock)
+        ledger = Ledger.over(rs_database, lease_seconds=settings.lease_seconds, clock=clock)
+        names = Names(rest, ledger.broadcasts, clock)
         return cls(
             settings=settings,
             clock=clock,
@@ -120,7 +121,7 @@ class Bridge:
             rs_db=RsDb(rs_schema),
             rs_check=SchemaCheck(rs_database, rs_schema),
             bulk=_bulk_load(settings, rs_database, lists),
-            ledger=Ledger.over(rs_database, lease_seconds=settings.lease_seconds, clock=clock),
+            ledger=ledger,
             ferg_files=_find_ferg_files(settings, locations),
             locations=locations,
             settled_files=SettledFiles(clock),

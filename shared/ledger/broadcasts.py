@@ -1,9 +1,10 @@
 """Broadcasts in the ledger: every change is a compare-and-set, and a change of state appends to the history."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
-from typing import Any
+from itertools import batched
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -13,12 +14,15 @@ from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
 from shared.ledger import tables
+from shared.ledger.effects import Kind
 from shared.ledger.leases import is_broadcast_leased
 from shared.ledger.tables import broadcast as table
 from shared.ledger.waiting import begins, wait_columns
 
 _REQUEST_COLUMNS = tuple(field.name for field in fields(BroadcastRequest))
 _NOTE_LENGTH = 2000
+#: Parameters of one statement; SQL Server takes 2,100.
+_PARAMETERS: Final = 1000
 
 
 class Broadcasts:
@@ -90,6 +94,31 @@ class Broadcasts:
         """Those of the keys that the ledger has."""
         with self._database.reading() as connection:
             return set(connection.scalars(select(table.c.key).where(table.c.key.in_(keys))))
+
+    def by_campaign(self, campaign_ids: Iterable[int]) -> dict[int, str]:
+        """Key of the broadcast that each Smart Campaign belongs to, by its id; one that belongs to none is left out."""
+        keys: dict[int, str] = {}
+        with self._database.reading() as connection:
+            for ids in batched(campaign_ids, _PARAMETERS, strict=False):
+                query = select(table.c.campaign_id, table.c.key).where(table.c.campaign_id.in_(ids))
+                keys |= {row.campaign_id: row.key for row in connection.execute(query)}
+        return keys
+
+    def with_unknown_batch(self) -> set[str]:
+        """Keys of broadcasts that may have a sending batch whose Smart Campaign is not recorded yet."""
+        effect = tables.effect
+        query = (
+            select(table.c.key)
+            .join(effect, effect.c.broadcast_id == table.c.id)
+            .where(
+                table.c.route == RouteKind.SENDING_BATCH,
+                table.c.campaign_id.is_(None),
+                effect.c.kind == Kind.COPY,
+                effect.c.tries > 0,
+            )
+        )
+        with self._database.reading() as connection:
+            return set(connection.scalars(query))
 
     def newest(self, limit: int) -> list[Broadcast]:
         """The newest broadcasts, newest first."""

@@ -6,18 +6,20 @@ whether it matches none or several. Errors are not cached: a renamed list is fou
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from shared.broadcast import KEY_PATTERN
 from shared.clock import Clock
 from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageUnknown
+from shared.ledger.broadcasts import Broadcasts
+from shared.optimizely.rest.answers import SmartCampaign
 from shared.optimizely.rest.client import OptimizelyRest
 
 #: Seconds for which a name is cached.
 _CACHE_SECONDS: Final = 60.0
-#: A campaign whose name ends with the key of a broadcast is the copy made for it, never a source.
+#: How the bridge names a copy: a copy that is not recorded yet, or was made by another installation.
 _COPY: Final = re.compile(rf"\[{KEY_PATTERN}\]$")
 
 
@@ -32,10 +34,17 @@ class SourceMessage:
 
 
 class Names:
-    """Resolves names. Safe to use from several threads."""
+    """Resolves names. Safe to use from several threads.
 
-    def __init__(self, rest: OptimizelyRest, clock: Clock) -> None:
+    Args:
+        rest: the REST API.
+        broadcasts: the ledger's, which knows the copies that were made for broadcasts.
+        clock: the clock.
+    """
+
+    def __init__(self, rest: OptimizelyRest, broadcasts: Broadcasts, clock: Clock) -> None:
         self._rest = rest
+        self._broadcasts = broadcasts
         self._clock = clock
         self._lock = threading.Lock()
         self._lists: dict[str, tuple[float, int]] = {}
@@ -96,6 +105,8 @@ class Names:
 
     def _select_messages(self, name: str | None) -> list[SourceMessage]:
         """The messages with this name, or all, of Smart Campaigns that can be sent and are not copies."""
+        campaigns = list(self._rest.select_smart_campaigns(status="activationRequired", detailed=True))
+        copies = self._find_copies(campaigns)
         return [
             SourceMessage(
                 campaign_id=campaign.id,
@@ -103,8 +114,17 @@ class Names:
                 message_name=message.name,
                 mailing_id=message.mailing_id,
             )
-            for campaign in self._rest.select_smart_campaigns(status="activationRequired", detailed=True)
-            if not _COPY.search(campaign.name)
+            for campaign in campaigns
+            if campaign.id not in copies
             for message in campaign.messages
             if name is None or message.name == name
         ]
+
+    def _find_copies(self, campaigns: Sequence[SmartCampaign]) -> set[int]:
+        """Those that were copied for a broadcast, however Optimizely named them: they are never a source."""
+        copies = set(self._broadcasts.by_campaign(campaign.id for campaign in campaigns))
+        copies |= {campaign.id for campaign in campaigns if _COPY.search(campaign.name)}
+        tags = self._broadcasts.with_unknown_batch()
+        if tags:
+            copies |= {batch.campaign_id for batch in self._rest.select_sending_batches() if batch.tag in tags}
+        return copies

@@ -121,6 +121,9 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
         """
         return {}
 
+    def discard_prepared(self, broadcast: Broadcast) -> None:  # noqa: B027
+        """Remove what was prepared for a broadcast that is cancelled; repeating it is harmless."""
+
     # Transfer
 
     @abstractmethod

@@ -97,6 +97,13 @@ class SendingBatchRoute(Route[BatchTransfer, PreparedBatch]):
             "mailing_id": self._campaign.find_mailing_id(batch.campaign_id),
         }
 
+    @override
+    def discard_prepared(self, broadcast: Broadcast) -> None:
+        """Delete the copy of every batch with this broadcast's tag: its list returns to the pool."""
+        for batch in list(self._rest.select_sending_batches()):
+            if batch.tag == broadcast.key and batch.state in _FILLABLE:
+                self._rest.delete_smart_campaign(batch.campaign_id)
+
     def _check_fields(self, broadcast: Broadcast, pool_list_id: int) -> None:
         """Make sure that the batch's list has the fields of the list that the rows were checked against.
 

@@ -173,6 +173,7 @@ class _BroadcastRunner(Runner[Broadcast]):
     def handle(self, item: Broadcast) -> Broadcast | Wait:
         step = self._step(item)
         if self._is_cancel_requested(item) and _recall(step):
+            _discard_prepared(step)
             return end(step, State.CANCELLED, "it was asked to be cancelled")
         return self._handlers[item.state](step)
 
@@ -249,3 +250,20 @@ def _recall(step: BroadcastStep) -> bool:
     if transferred is None and not started:
         return True
     return step.route.withdraw(step.broadcast, transferred=transferred, started=started)
+
+
+def _discard_prepared(step: BroadcastStep) -> None:
+    """Remove what was prepared for a broadcast that is cancelled. Nobody is mailed either way."""
+    bridge, broadcast = step.bridge, step.broadcast
+    copy = bridge.ledger.effects.find(broadcast, Kind.COPY)
+    if copy is None or copy.tries == 0:
+        return
+    try:
+        step.route.discard_prepared(broadcast)
+    except BridgeError as error:
+        if isinstance(error, TransientError) and broadcast.attempts < bridge.settings.max_attempts:
+            raise
+        note = f"what was prepared is not removed: {error}"
+        bridge.ledger.broadcasts.record(broadcast, note, owner=step.lease.owner)
+        extra = {"action": "note", **broadcast.log_context(), "code": error.code}
+        log.warning("Broadcast %s: %s", broadcast.key, note, extra=extra)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 from aiohttp import web
 
+from local.simulator.recipient_rows import fields_of
 from local.simulator.rest import paging, parsing, serialisers
 from local.simulator.rest.resource import Resource
 from local.simulator.suppression import THRESHOLDS, blocklisted, bounces, unsubscribed_before
@@ -21,6 +22,7 @@ class Recipients(Resource):
         return [
             web.get("/recipients/{recipientListId}", self.select_recipients),
             web.get("/recipients/{recipientListId}/count", self.count_recipients),
+            web.get("/recipients/{recipientListId}/distinctvalues", self.retrieve_distinct_values),
             web.get("/recipients/{recipientListId}/{recipientId}/valid", self.is_recipient_valid),
             web.delete("/recipients", self.wipe_recipient_history),
         ]
@@ -45,6 +47,19 @@ class Recipients(Resource):
         with self._store.reading() as connection:
             recipients = serialisers.count_recipients(connection, self._list(connection, request))
         return web.json_response({"count": self._faults.reported_count(recipients)})
+
+    async def retrieve_distinct_values(self, request: web.Request) -> web.Response:
+        """The values of a field that are on a list. Of what the lists hold, only `BroadcastKey` is simulated."""
+        with self._store.reading() as connection:
+            list_id = self._list(connection, request)
+            if request.query.get("attributeName") != "BroadcastKey" or "BroadcastKey" not in fields_of(
+                connection, list_id
+            ):
+                raise parsing.RefusedError(400, "the attribute is not provided, or the list does not have it")
+            keys = connection.execute(
+                "SELECT DISTINCT broadcast_key FROM recipient WHERE list_id = ? ORDER BY 1", (list_id,)
+            ).fetchall()
+        return web.json_response({"attributeValues": [row["broadcast_key"] for row in keys]})
 
     async def is_recipient_valid(self, request: web.Request) -> web.Response:
         """Whether a recipient would be sent a message."""

@@ -1,4 +1,4 @@
-"""Smart Campaigns: copies, statuses, reports and their recipient lists."""
+"""Smart Campaigns: copies, statuses, reports, their recipient lists and their deletion."""
 
 import sqlite3
 from collections.abc import Callable, Iterable
@@ -27,6 +27,7 @@ class SmartCampaigns(Resource):
             web.get("/smartcampaigns", self.select_smart_campaigns),
             web.post("/smartcampaigns", self.create_or_copy_smart_campaign),
             web.get("/smartcampaigns/{campaignId}", self.get_smart_campaign),
+            web.delete("/smartcampaigns/{campaignId}", self.delete_smart_campaign),
             web.post("/smartcampaigns/{campaignId}/activate", self.activate_smart_campaign),
             web.post("/smartcampaigns/{campaignId}/deactivate", self.deactivate_smart_campaign),
             web.post("/smartcampaigns/{campaignId}/start", self.start_smart_campaign),
@@ -58,6 +59,16 @@ class SmartCampaigns(Resource):
         with self._store.reading() as connection:
             campaign = parsing.get_row(connection, "campaign", request, "campaignId", missing=404)
             return web.json_response(serialisers.smart_campaign(connection, campaign, detailed=True))
+
+    async def delete_smart_campaign(self, request: web.Request) -> web.Response:
+        """Delete one. ASSUMPTION: 404 when there is none."""
+        with self._store.writing() as connection:
+            campaign = parsing.get_row(connection, "campaign", request, "campaignId", missing=404)
+            try:
+                campaigns.delete(connection, campaign)
+            except campaigns.StartedError:
+                raise RefusedError(400, "it contains already started messages") from None
+        return web.Response(status=204)
 
     async def create_or_copy_smart_campaign(self, request: web.Request) -> web.Response:
         """Copy a Smart Campaign. Creating one without a source is not simulated."""

@@ -42,6 +42,10 @@ def _length(value: object) -> object:
     raise ValueError("not a list")
 
 
+def _only_texts(value: object) -> object:
+    return [text for text in value if isinstance(text, str)] if isinstance(value, list) else value
+
+
 def _count_statuses(value: object) -> object:
     if value is None:
         return {}
@@ -306,6 +310,13 @@ class Page[Element](Answer):
 
     elements: tuple[Element, ...]
     links: Annotated[tuple[Link, ...], _null_is([])] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DistinctValues(Answer):
+    """The values that a field has on a list; those that are no texts are left out."""
+
+    values: Annotated[tuple[str, ...], BeforeValidator(_only_texts), Field(validation_alias="attributeValues")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,13 @@ from threading import BoundedSemaphore
 from typing import Final, Literal
 from urllib.parse import quote
 
-from shared.errors import OptimizelyConflict, OptimizelyLoginRefused, ScheduledJobsHidden
+from shared.errors import OptimizelyConflict, OptimizelyLoginRefused, OptimizelyRefused, ScheduledJobsHidden
 from shared.optimizely.rest.answers import (
     AuthenticatedUser,
     BlacklistEntry,
     ConfiguredJob,
     Count,
+    DistinctValues,
     Message,
     MessageContent,
     Page,
@@ -108,6 +109,14 @@ class OptimizelyRest:
         recipients = self._transport.select("selectRecipients", path, Page[RecipientId], params, _recipient_slots)
         return (recipient.id for recipient in recipients)
 
+    def retrieve_distinct_values(self, recipient_list_id: int, field: str) -> tuple[str, ...]:
+        """The values that a field, by its internal name, has on a list. Not for personal data.
+
+        OptimizelyRefused with status 400: the list has no such field.
+        """
+        path, params = f"recipients/{recipient_list_id}/distinctvalues", {"attributeName": field}
+        return self._transport.get("retrieveDistinctValues", path, DistinctValues, params, _recipient_slots).values
+
     def wipe_recipient_history(self, recipient_id: str, *, reason: str) -> None:
         """Wipe the action history of a recipient. Not retried; a repetition is harmless."""
         params: Params = {"recipientKey": recipient_id, "reason": reason}
@@ -153,6 +162,26 @@ class OptimizelyRest:
         }
         answer = self._transport.send("POST", operation, "smartcampaigns", body=Body(form=form))
         return parse_answer(operation, SmartCampaign, answer)
+
+    def delete_smart_campaign(self, campaign_id: int) -> None:
+        """Delete a Smart Campaign that has not started. Not retried; a repetition is harmless.
+
+        OptimizelyRefused: one of its messages has started.
+        """
+        try:
+            self._transport.send("DELETE", "deleteSmartCampaign", f"smartcampaigns/{campaign_id}")
+        except OptimizelyRefused:
+            if self._exists(campaign_id):
+                raise
+
+    def _exists(self, campaign_id: int) -> bool:
+        try:
+            self.get_smart_campaign(campaign_id)
+        except OptimizelyRefused as refused:
+            if refused.status == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
 
     def activate_smart_campaign(self, campaign_id: int) -> None:
         """Activate a Smart Campaign: it starts when its Wait node lets it. Not retried."""

@@ -114,9 +114,10 @@ class Description:
         resolved = {name: self.strict(value) for name, value in schema.items()}
         if "properties" in resolved:
             resolved.setdefault("additionalProperties", False)
-        if resolved.get("additionalProperties") == {"type": "object"}:
-            # Data of recipients are described as objects, but every client sends plain values.
-            resolved["additionalProperties"] = {"type": ["string", "number", "boolean", "null"]}
+        for name in ("additionalProperties", "items"):
+            if resolved.get(name) == {"type": "object"}:
+                # Data of recipients are described as objects, but every client sends plain values.
+                resolved[name] = {"type": ["string", "number", "boolean", "null"]}
         return resolved
 
     def operation(self, method: str, url: str) -> tuple[Operation, dict[str, str]]:

@@ -93,6 +93,7 @@ def lists_and_recipients(rest: Recorder) -> None:
     assert rest.get_recipient_list(SEEDS).recipients == rest.count_recipients(SEEDS) == 5
     assert "Email" in {field.internal_name for field in rest.get_recipient_list_fields(SEEDS)}
     assert "seed1@bridge.example" in list(rest.select_recipients(SEEDS))
+    assert rest.retrieve_distinct_values(SEEDS, "BroadcastKey") == ("",)
     rest.wipe_recipient_history("a&b@example.org", reason="asked for; ä")
     assert list(rest.select_all_configured_jobs())
     assert list(rest.select_all_running_jobs()) == []
@@ -127,6 +128,7 @@ def campaigns(rest: Recorder) -> None:
         change(copy)
         assert rest.get_smart_campaign(copy).status == status
     assert rest.get_report(copy).recipients_total == 5
+    rest.delete_smart_campaign(rest.copy_smart_campaign(EVENING, "Deleted", [SEEDS]).id)
 
 
 def batches_and_responses(vendor: Simulation, rest: Recorder) -> None:

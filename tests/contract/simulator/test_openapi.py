@@ -76,6 +76,8 @@ def users_and_lists(vendor: Simulation, ask: Ask) -> None:
             ask("get", f"/recipientlists/{list_id}{more}")
     ask("get", f"/recipients/{SEEDS}")
     ask("get", f"/recipients/{SEEDS}/count")
+    for field in ("BroadcastKey", "Nothing"):
+        ask("get", f"/recipients/{SEEDS}/distinctvalues", params={"attributeName": field})
     for list_id in (SEEDS, 5):
         ask("get", f"/recipients/{list_id}/seed1@bridge.example/valid")
     ask("delete", "/recipients", params={"recipientKey": "a@example.org"})
@@ -98,6 +100,8 @@ def campaigns(vendor: Simulation, ask: Ask) -> None:
     vendor.pass_time(seconds=1)
     for action in ("pause", "start", "stop"):
         ask("post", f"{path}/{action}")
+    ask("delete", path)
+    ask("delete", f"/smartcampaigns/{ask('post', '/smartcampaigns', data=form).json()['id']}")
 
 
 def wait_nodes(_vendor: Simulation, ask: Ask) -> None:

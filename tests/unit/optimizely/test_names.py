@@ -1,7 +1,7 @@
 """Names are resolved to exactly one id and cached for a minute; errors are not cached."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -9,10 +9,25 @@ from typing import Any, cast
 import pytest
 
 from shared.errors import ListAmbiguous, ListUnknown, MessageAmbiguous, MessageUnknown
+from shared.ledger.broadcasts import Broadcasts
 from shared.optimizely.names import Names, SourceMessage
-from shared.optimizely.rest.answers import Message, RecipientList, SmartCampaign
+from shared.optimizely.rest.answers import Message, RecipientList, SendingBatch, SmartCampaign
 from shared.optimizely.rest.client import OptimizelyRest
 from tests.clocks import MovableClock
+
+
+class FakeBroadcasts:
+    """A fake ledger: the Smart Campaigns and the batches that were made for broadcasts."""
+
+    def __init__(self) -> None:
+        self.campaigns: dict[int, str] = {}
+        self.tags: set[str] = set()
+
+    def by_campaign(self, campaign_ids: Iterable[int]) -> dict[int, str]:
+        return {number: self.campaigns[number] for number in campaign_ids if number in self.campaigns}
+
+    def with_unknown_batch(self) -> set[str]:
+        return self.tags
 
 
 class FakeRest:
@@ -48,10 +63,19 @@ class FakeRest:
             for number, name, messages in self.campaigns
         )
 
+    def select_sending_batches(self) -> Iterator[SendingBatch]:
+        self.requests += 1
+        yield SendingBatch(id=1, campaign_id=13, recipient_list_id=7, tag="J13-0a1b2c3d", state="initiated")
+
 
 @pytest.fixture
 def rest() -> FakeRest:
     return FakeRest()
+
+
+@pytest.fixture
+def broadcasts() -> FakeBroadcasts:
+    return FakeBroadcasts()
 
 
 @pytest.fixture
@@ -60,8 +84,8 @@ def clock() -> MovableClock:
 
 
 @pytest.fixture
-def names(rest: FakeRest, clock: MovableClock) -> Names:
-    return Names(cast("OptimizelyRest", rest), clock=clock)
+def names(rest: FakeRest, broadcasts: FakeBroadcasts, clock: MovableClock) -> Names:
+    return Names(cast("OptimizelyRest", rest), cast("Broadcasts", broadcasts), clock=clock)
 
 
 def test_a_list_name_is_resolved_to_the_only_list_that_has_it(names: Names) -> None:
@@ -78,6 +102,25 @@ def test_a_message_is_of_a_smart_campaign_that_can_be_sent_and_is_not_a_copy(nam
         campaign_id=10, campaign_name="Spring", message_name="Spring Newsletter", mailing_id=100
     )
     assert rest.statuses == {"activationRequired"}
+
+
+def test_a_smart_campaign_that_the_ledger_knows_is_a_copy_whatever_its_name(
+    names: Names, broadcasts: FakeBroadcasts
+) -> None:
+    broadcasts.campaigns = {12: "J12-0a1b2c3d"}
+    assert names.get_message("Same").campaign_id == 13
+    assert [message.campaign_id for message in names.messages()] == [13, 13, 10, 14, 14]
+
+
+def test_the_smart_campaign_of_a_batch_that_is_not_recorded_yet_is_a_copy(
+    names: Names, broadcasts: FakeBroadcasts
+) -> None:
+    broadcasts.tags = {"J13-0a1b2c3d"}
+    assert names.get_message("Same").campaign_id == 12
+    broadcasts.tags = {"J14-0a1b2c3d"}
+    with pytest.raises(MessageUnknown):
+        names.get_message("Nothing")
+    assert names.get_message("Other").campaign_id == 13, "a batch of somebody else is no copy of ours"
 
 
 def test_the_message_is_found_in_a_smart_campaign_with_several(names: Names) -> None:

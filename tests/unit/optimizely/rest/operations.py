@@ -192,6 +192,13 @@ OPERATIONS: dict[str, Operation] = {
         answer=collection({"id": ADDRESS, "created": "2022-03-03T08:45:07+01:00"}, {"id": ODD_ID}),
         result=[ADDRESS, ODD_ID],
     ),
+    "retrieve_distinct_values": Operation(
+        call=lambda rest: rest.retrieve_distinct_values(5, "BroadcastKey"),
+        path="recipients/5/distinctvalues",
+        query={"attributeName": "BroadcastKey"},
+        answer={"attributeValues": ["J7-0a1b2c3d", None, {"value": ADDRESS}, ""], "links": []},
+        result=("J7-0a1b2c3d", ""),
+    ),
     "wipe_recipient_history": Operation(
         call=lambda rest: rest.wipe_recipient_history(ODD_ID, reason="Art. 17 & ä"),
         method="DELETE",
@@ -234,6 +241,12 @@ OPERATIONS: dict[str, Operation] = {
         status=201,
         answer=CAMPAIGN,
         result=PARSED_CAMPAIGN,
+    ),
+    "delete_smart_campaign": Operation(
+        call=lambda rest: rest.delete_smart_campaign(3),
+        method="DELETE",
+        path="smartcampaigns/3",
+        status=204,
     ),
     **{
         f"{verb}_smart_campaign": Operation(

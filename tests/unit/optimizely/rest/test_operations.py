@@ -4,6 +4,7 @@ import inspect
 
 import pytest
 
+from shared.errors import OptimizelyRefused
 from shared.optimizely.rest.answers import Message, SmartCampaign
 from shared.optimizely.rest.client import OptimizelyRest
 from tests.unit.optimizely.rest.operations import OPERATIONS, RESPONSE, Operation
@@ -42,7 +43,7 @@ def test_a_method_sends_its_request_and_reads_the_answer(
 UNREAD = [
     *("activate_smart_campaign", "deactivate_smart_campaign"),
     *("start_smart_campaign", "pause_smart_campaign", "stop_smart_campaign"),
-    *("update_wait_node", "send_batch", "wipe_recipient_history"),
+    *("update_wait_node", "send_batch", "wipe_recipient_history", "delete_smart_campaign"),
 ]
 
 
@@ -85,3 +86,19 @@ def test_personal_data_that_is_not_needed_is_not_kept(campaign: Campaign, rest: 
     assert ADDRESS in str(CAMPAIGN)
     assert "person.example" not in shown
     assert "client.example" not in shown
+
+
+@pytest.mark.parametrize("status", [400, 404])
+def test_deleting_a_smart_campaign_that_is_gone_is_no_error(
+    campaign: Campaign, rest: OptimizelyRest, status: int
+) -> None:
+    campaign.says("smartcampaigns/3", Answer(status), Answer(404))
+
+    rest.delete_smart_campaign(3)
+
+
+def test_deleting_a_smart_campaign_that_has_started_is_refused(campaign: Campaign, rest: OptimizelyRest) -> None:
+    campaign.says("smartcampaigns/3", Answer(400), Answer(body=CAMPAIGN))
+
+    with pytest.raises(OptimizelyRefused, match="deleteSmartCampaign"):
+        rest.delete_smart_campaign(3)
