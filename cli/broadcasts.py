@@ -81,10 +81,17 @@ def _show_responses(comparison: Comparison | None) -> None:
 
 
 @broadcast.command()
-def retry(key: Key, settings: SettingsFile = None) -> None:
+def retry(
+    key: Key,
+    settings: SettingsFile = None,
+    *,
+    again: Annotated[
+        bool, typer.Option("--again", help="Send the message even though the same people or file were sent it before.")
+    ] = False,
+) -> None:
     """Retry a failed broadcast once the cause of its failure is fixed."""
     with open_bridge(settings) as bridge:
-        retried = operations.retry(bridge, key, owner=operator())
+        retried = operations.retry(bridge, key, owner=operator(), again=again)
     say(f"Broadcast {key} continues from {retried.state}.")
 
 
@@ -155,7 +162,7 @@ def _possible_commands(broadcast: Broadcast) -> list[str]:
     key = broadcast.key
     match broadcast.state:
         case State.FAILED:
-            return [f"retry {key}"]
+            return [f"retry {key}" if broadcast.repeats_key is None else f"retry {key} --again"]
         case State.NEEDS_OPERATOR:
             return [f"resolve {key} --started", f"resolve {key} --not-started"]
         case State.SENDING:

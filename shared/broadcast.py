@@ -199,6 +199,12 @@ class Broadcast:
     waiting_for: str | None = None
     #: Since when.
     waiting_since: datetime | None = None
+    #: SHA-256 of its delivery file as it lies in its location, packed or not; None before it is read.
+    content_digest: bytes | None = None
+    #: When it was compared with the broadcasts that sent the same message, or an operator decided to send it again.
+    compared_at: datetime | None = None
+    #: Key of the earlier broadcast because of which it failed: that one sent the same.
+    repeats_key: str | None = None
 
     @property
     def key(self) -> str:

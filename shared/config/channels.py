@@ -190,6 +190,8 @@ class Channel(_Part):
     #: Percentage of the uploaded recipients that may be missing after the import (blocklisted, unsubscribed), and of
     #: the imported ones after the send.
     max_shortfall_percent: Annotated[float, Field(ge=0, le=100)] = 10
+    #: Whether a broadcast is refused that sends a message again, to the same Communication Keys or from the same file.
+    repeats: Literal["refuse", "allow"] = "refuse"
     #: Recipient list to which test messages go.
     seed_list: str = ""
 

@@ -5,6 +5,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     BridgeError
     ├── TerminalError                         a retry cannot help
     │   ├── InputError                        the client's data: who made the broadcast or gave the command
+    │   │   ├── AlreadySent
     │   │   ├── BroadcastUnknown
     │   │   ├── ChannelCallInvalid
     │   │   ├── ChannelUnknown

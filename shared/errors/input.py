@@ -81,6 +81,20 @@ class DeliveryEnded(InputError, code="delivery-ended"):
     reason: str
 
 
+class AlreadySent(InputError, code="already-sent"):
+    """Broadcast {earlier}, which is {state}, has the same message and {what}."""
+
+    remedy = (
+        "This broadcast mailed nobody. If the message is to be sent once more, run "
+        "`bridge broadcast retry {broadcast} --again`. A channel whose Communication Keys repeat by design says "
+        'repeats = "allow" in CHANNELS_FILE.'
+    )
+    broadcast: str
+    earlier: str
+    state: str
+    what: str
+
+
 class NeverReleased(InputError, code="never-released"):
     """The list was checked and staged, but PeopleStage did not ask to broadcast it within {hours} hours."""
 

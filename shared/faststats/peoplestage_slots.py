@@ -204,8 +204,9 @@ def upload_answer(broadcast: Broadcast) -> dict[str, object]:
     rows = broadcast.rows
     # Upload only is done once the list is at Optimizely: its import can be a day away.
     unfinished = {State.CLAIMED} if broadcast.request.held else BEFORE_UPLOAD
+    compared = broadcast.state is not State.STAGED or broadcast.compared_at is not None
     return {
-        "Done": broadcast.state not in unfinished and rows is not None,
+        "Done": broadcast.state not in unfinished and rows is not None and compared,
         "State": broadcast.state,
         "TransactionId": broadcast.key,
         "Recipients": rows and rows.uploaded,

@@ -263,6 +263,20 @@ def advance(
     return changed
 
 
+def set_compared(
+    connection: Connection, broadcast: Broadcast, *, owner: str, note: str, now: datetime, due_at: datetime
+) -> Broadcast:
+    """Record within the caller's transaction that it may be sent; a note goes into the history.
+
+    Raises:
+        BroadcastChangedMeanwhile: another process changed it first; roll back.
+    """
+    changed = _compare_and_set(connection, broadcast, {"compared_at": now, "attempts": 0, "due_at": due_at})
+    if note:
+        _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
+    return changed
+
+
 def record_rejects(connection: Connection, broadcast: Broadcast, rows_by_reason: dict[str, int]) -> None:
     """Record how many rows of the delivery file were not uploaded, by reason, in place of an earlier record."""
     connection.execute(delete(tables.reject_count).where(tables.reject_count.c.broadcast_id == broadcast.id))

@@ -87,12 +87,12 @@ def acknowledge(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     return broadcast
 
 
-def retry(bridge: Bridge, key: str, *, owner: str, hold: bool = False) -> Broadcast:
+def retry(bridge: Bridge, key: str, *, owner: str, hold: bool = False, again: bool = False) -> Broadcast:
     """Retry a failed broadcast.
 
     A failed broadcast has released its list, and another may have used it since: what was prepared is kept, the
     upload is repeated. A sending batch is the broadcast's own: its chunks are kept. With `hold`, it waits once more
-    until its intake releases it.
+    until its intake releases it. With `again`, it is sent even if its people were sent the message before.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
@@ -102,8 +102,11 @@ def retry(bridge: Bridge, key: str, *, owner: str, hold: bool = False) -> Broadc
     if broadcast.state is not State.FAILED:
         raise IllegalTransition(broadcast=key, state=broadcast.state, change="be retried")
     to = State.CLAIMED if broadcast.ended_in is State.CLAIMED else State.STAGED
-    released = {"released_at": None} if hold else {}
-    return _restart(bridge, broadcast, to, owner, "retried", **released)
+    columns: dict[str, object] = {"released_at": None} if hold else {}
+    if again:
+        columns["compared_at"] = bridge.clock.now()
+    note = "retried; it may repeat what was sent" if again else "retried"
+    return _restart(bridge, broadcast, to, owner, note, **columns)
 
 
 def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id: int | None = None) -> Broadcast:
@@ -143,7 +146,8 @@ def _restart(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: 
     if broadcast.request.route is not RouteKind.SENDING_BATCH:
         _forget_effect(bridge, broadcast, Kind.UPLOAD)
     _forget_effect(bridge, broadcast, Kind.START)
-    return _continue(bridge, broadcast, to, owner, note, **columns)
+    # Another one may have sent the message meanwhile.
+    return _continue(bridge, broadcast, to, owner, note, **{"compared_at": None} | columns)
 
 
 def _forget_effect(bridge: Bridge, broadcast: Broadcast, kind: Kind) -> None:
@@ -153,7 +157,7 @@ def _forget_effect(bridge: Bridge, broadcast: Broadcast, kind: Kind) -> None:
 
 
 def _continue(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str, **columns: object) -> Broadcast:
-    columns |= dict.fromkeys(("ended_in", "error_code", "error", "cancel_requested_at"))
+    columns |= dict.fromkeys(("ended_in", "error_code", "error", "cancel_requested_at", "repeats_key"))
     now, due_at = bridge.clock.now(), bridge.overdue_after()
     with bridge.rs_database.writing() as connection:
         changed = advance(connection, broadcast, to, owner=owner, note=note, now=now, due_at=due_at, **columns)

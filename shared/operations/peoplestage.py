@@ -63,7 +63,7 @@ def upload(bridge: Bridge, call: UploadCall) -> dict[str, object]:
         return _accept_file(bridge, call, request)
     if difference := find_difference(broadcast.request, request):
         raise DeliveryDiffers(broadcast=request.key, what=difference)
-    if broadcast.state is State.FAILED:
+    if broadcast.state is State.FAILED and broadcast.repeats_key is None:
         # PeopleStage repeats the delivery. Nobody was mailed by a broadcast that failed.
         broadcast = retry(bridge, request.key, owner=new_owner(), hold=request.held)
     return upload_answer(_require_live(broadcast))

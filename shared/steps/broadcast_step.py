@@ -190,7 +190,7 @@ class _BroadcastRunner(Runner[Broadcast]):
             self.bridge.send_on(item, pause)
 
     def report_progress(self, before: Broadcast, after: Broadcast) -> None:
-        if after.state is State.CANCELLED:
+        if after.state in {before.state, State.CANCELLED}:
             return
         extra = {"action": "advance", **self.context, "state": after.state}
         log.info("Broadcast %s: %s, now %s.", self._key, before.state, after.state, extra=extra)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from shared.bridge import Bridge
-from shared.broadcast import BroadcastRequest, Intake, file_key, guid_in
+from shared.broadcast import Broadcast, BroadcastRequest, Intake, file_key, guid_in
 from shared.errors import DeliveryFileChanged, DropMissing
 from shared.files.locations import Location
 from shared.storage import blob_names
@@ -14,30 +14,33 @@ if TYPE_CHECKING:
     from _typeshed import SupportsRead
 
 
-def open_delivery_file(bridge: Bridge, request: BroadcastRequest) -> AbstractContextManager["SupportsRead[bytes]"]:
+def open_delivery_file(bridge: Bridge, broadcast: Broadcast) -> AbstractContextManager["SupportsRead[bytes]"]:
     """Open the delivery file where its intake left it.
 
     Raises:
         DeliveryFileMissing, StagedFileMissing: it is not there.
         DropMissing: it was dropped into a folder, and the channel watches none any more.
-        DeliveryFileChanged: it was dropped into a folder and has changed since.
+        DeliveryFileChanged: the version before took it in from a folder, and it has changed since.
     """
+    request = broadcast.request
     match request.source:
         case Intake.JOB:
             return bridge.delivery_files.open(request.delivery_file)
         case Intake.CHANNEL:
             return nullcontext(bridge.lists.open(blob_names.delivery_file(request.key)))
         case Intake.FILE:
-            return _drop_folder(bridge, request).open(request.delivery_file)
+            return _drop_folder(bridge, broadcast).open(request.delivery_file)
 
 
-def _drop_folder(bridge: Bridge, request: BroadcastRequest) -> Location:
-    """The folder that the delivery file was dropped into. A file without a GUID must be as it was taken in."""
+def _drop_folder(bridge: Bridge, broadcast: Broadcast) -> Location:
+    """The folder that the delivery file was dropped into. Without a GUID or a digest only its time tells a change."""
+    request = broadcast.request
     drop = bridge.channels[request.channel].drop
     if drop is None:
         raise DropMissing(channel=request.channel)
     folder = bridge.locations.get(drop.place)
-    if guid_in(request.delivery_file) is None and not any(
+    known_by_time = broadcast.content_digest is None and guid_in(request.delivery_file) is None
+    if known_by_time and not any(
         file_key(request.channel, file.name, file.size, file.modified) == request.key
         for file in folder.list_files(request.delivery_file)
     ):

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import batched
 from typing import Final
 
-from shared.broadcast import RowCounts
+from shared.broadcast import Broadcast, Intake, RowCounts, guid_in
 from shared.errors import DeliveryFileChanged, NoRecipients, RowsUnaccounted
 from shared.faststats.delivery_file import DeliveryFile
+from shared.files.digests import DigestingReader
 from shared.files.reject_file import RejectFile
 from shared.ledger import recipients
 from shared.ledger.suppressions import Suppressions
@@ -42,12 +43,12 @@ type Encoded = tuple[int, Sequence[str], bytes | RejectReason]
 def stage(step: BroadcastStep, *, list_id: int | None, mailing_id: int | None) -> Staged:
     """Check the delivery file; write the staged list and the reject file.
 
-    A broadcast that was staged before is staged anew: its delivery file must have the same rows as before. The rows
-    must fit the fields of the list, if they go into one. The mailing holds the message; an upload only has none.
+    A broadcast that was staged before is staged anew: its delivery file must be the same as before. The rows must fit
+    the fields of the list, if they go into one. The mailing holds the message; an upload only has none.
 
     Raises:
         DeliveryFileMissing: it is not in its folder.
-        DeliveryFileChanged: its rows are not those of the earlier staging.
+        DeliveryFileChanged: it is not the file that was taken in, or that was staged before.
         NoRecipients: no row is left to upload.
         RowsUnaccounted: the sums do not hold.
         TerminalError: delivery file and list do not fit; see `DeliveryFile` and `plan_columns`.
@@ -58,8 +59,8 @@ def stage(step: BroadcastStep, *, list_id: int | None, mailing_id: int | None) -
         return adopted
     channel = bridge.channels[request.channel]
     with (
-        open_delivery_file(bridge, request) as stream,
-        DeliveryFile(stream, request, channel.delivery_file) as delivery,
+        open_delivery_file(bridge, broadcast) as opened,
+        DeliveryFile(stream := DigestingReader(opened), request, channel.delivery_file) as delivery,
         bridge.lists.writer(blob_names.staged_list(request.key)) as list_file,
         bridge.rejects.writer(blob_names.reject_file(request.key)) as reject_file,
     ):
@@ -72,10 +73,12 @@ def stage(step: BroadcastStep, *, list_id: int | None, mailing_id: int | None) -
         accepted = suppress(unique, delivery, bridge.ledger.suppressions, list_id) if channel.suppress else unique
         uploaded, reasons = write(accepted, step, delivery, listed, list_file, reject_file)
 
-        staged = Staged.of(delivery.rows_read, uploaded, reasons, plan.left_out)
+        staged = Staged.of(delivery.rows_read, uploaded, reasons, plan.left_out, digest=stream.digest())
         counts = staged.counts
         if counts.accounted != counts.read:
             raise RowsUnaccounted(what=request.delivery_file, read=counts.read, accounted=counts.accounted)
+        if _must_be_unchanged(broadcast) and broadcast.content_digest not in {None, staged.digest}:
+            raise DeliveryFileChanged(file=request.delivery_file)
         step.lease.check()
         reject_file.commit({}, replace=True)
         if uploaded == 0:
@@ -147,6 +150,12 @@ def write(
             remembered.add(keys)
     list_file.write(listed.finish())
     return uploaded, reasons
+
+
+def _must_be_unchanged(broadcast: Broadcast) -> bool:
+    """Whether the delivery file was staged before, or is known by nothing but its content."""
+    request = broadcast.request
+    return broadcast.rows is not None or (request.source is Intake.FILE and guid_in(request.delivery_file) is None)
 
 
 def _before_suppression(counts: RowCounts) -> tuple[int, ...]:

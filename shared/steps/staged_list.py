@@ -18,9 +18,11 @@ from shared.optimizely.lists.reader import StagedRow, read_csv_rows, read_json_r
 from shared.rejects import DUPLICATES, SUPPRESSED, RejectReason
 from shared.storage import blob_names
 
-#: Keys of the metadata: the counts as JSON, and the position of the address in a row of the list.
+#: Keys of the metadata: the counts as JSON, the position of the address in a row of the list, and the digest of the
+#: delivery file.
 _COUNTS: Final = "counts"
 _ADDRESS: Final = "address"
+_DIGEST: Final = "digest"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,10 +34,18 @@ class Staged:
     reasons: dict[str, int]
     #: Columns of the delivery file that the list has no field for.
     left_out: Sequence[str] = ()
+    #: SHA-256 of the delivery file; None if the version before staged the list.
+    digest: bytes | None = None
 
     @classmethod
     def of(
-        cls, read: int, uploaded: int, reasons: Mapping[RejectReason, int], left_out: Sequence[str] = ()
+        cls,
+        read: int,
+        uploaded: int,
+        reasons: Mapping[RejectReason, int],
+        left_out: Sequence[str] = (),
+        *,
+        digest: bytes | None = None,
     ) -> "Staged":
         """The result for these counts of rows."""
         duplicates = sum(rows for reason, rows in reasons.items() if reason in DUPLICATES)
@@ -47,12 +57,14 @@ class Staged:
             duplicates=duplicates,
             suppressed=suppressed,
         )
-        return cls(counts=counts, reasons={str(reason): rows for reason, rows in reasons.items()}, left_out=left_out)
+        by_reason = {str(reason): rows for reason, rows in reasons.items()}
+        return cls(counts=counts, reasons=by_reason, left_out=left_out, digest=digest)
 
     def metadata(self, plan: ListPlan) -> dict[str, str]:
         """Metadata of the staged list, by which it is adopted and read again."""
         counts = {"read": self.counts.read, "uploaded": self.counts.uploaded, "by_reason": self.reasons}
-        return {_COUNTS: json.dumps(counts), _ADDRESS: str(plan.address)}
+        digest = {_DIGEST: self.digest.hex()} if self.digest else {}
+        return {_COUNTS: json.dumps(counts), _ADDRESS: str(plan.address), **digest}
 
 
 def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:
@@ -62,7 +74,8 @@ def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:
         return None
     counts = json.loads(file.metadata[_COUNTS])
     reasons = Counter({RejectReason(reason): rows for reason, rows in counts["by_reason"].items()})
-    return Staged.of(counts["read"], counts["uploaded"], reasons)
+    digest = bytes.fromhex(file.metadata.get(_DIGEST, "")) or None
+    return Staged.of(counts["read"], counts["uploaded"], reasons, digest=digest)
 
 
 def plan_list(

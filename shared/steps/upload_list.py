@@ -14,6 +14,7 @@ from shared.ledger.effects import Effect, Kind
 from shared.routes.evidence import Evidence, StartEvidence
 from shared.routes.route import SendStatus, StagedList
 from shared.steps.broadcast_step import BroadcastStep, run_steps
+from shared.steps.compare import compare
 from shared.steps.row_counts import log_rejects
 from shared.steps.runner import Wait
 from shared.steps.stage import stage
@@ -61,6 +62,7 @@ def _stage(step: BroadcastStep) -> Broadcast:
         list_id=broadcast.list_id,
         source_campaign_id=broadcast.source_campaign_id,
         source_mailing_id=broadcast.source_mailing_id,
+        content_digest=staged.digest or broadcast.content_digest,
         rows_read=counts.read,
         rows_uploaded=counts.uploaded,
         rows_rejected=counts.rejected,
@@ -84,8 +86,10 @@ def _history_note(staged: Staged) -> str:
 
 
 def _prepare(step: BroadcastStep) -> Broadcast | Wait:
-    """Acquire the exclusive resource of the route, and prepare the Smart Campaign."""
+    """Make sure that it repeats no other; acquire the exclusive resource of the route; prepare the Smart Campaign."""
     broadcast, route = step.broadcast, step.route
+    if broadcast.compared_at is None:
+        return compare(step)
     if broadcast.request.held and broadcast.released_at is None:
         return _wait_for_release(step)
     if holder := _acquire_resource(step):

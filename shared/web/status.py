@@ -50,7 +50,7 @@ def _broadcast(broadcast: Broadcast) -> dict[str, Any]:
         "rows_rejected": rows and rows.rejected,
         "rows_duplicate": rows and rows.duplicates,
         "rows_suppressed": rows and rows.suppressed,
-        **_fields(broadcast, "imported", "sent", "campaign_id", "error_code", "error"),
+        **_fields(broadcast, "imported", "sent", "campaign_id", "error_code", "error", "repeats_key"),
     }
 
 

@@ -99,7 +99,7 @@ def test_a_failed_broadcast_does_not_stop_another_and_can_be_retried(flow: Flow)
 
 
 def test_a_job_that_cannot_be_taken_in_stops_no_other(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-    bad, good = flow.order(), flow.order()
+    bad, good = flow.order(), flow.order(seed=2)
 
     def broken(job: Job, *rest: Any) -> BroadcastRequest:
         if job.id == bad:

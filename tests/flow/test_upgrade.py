@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Inspector, create_engine, delete, inspect
 
 from shared.broadcast import State
 from shared.database.connections import Database
+from shared.ledger.migrations import known_migrations
 from shared.ledger.schema import Schema
+from shared.ledger.tables import metadata, migration
 from shared.operations.responses import add_file, load_again
 from shared.response_file import FileState
 from shared.steps.gather_responses import gather_responses
@@ -17,20 +19,45 @@ from tests.flow.harness import Flow
 pytestmark = pytest.mark.sqlite
 
 _HEADER = "Urn;CommunicationKey;MessageType;EventTriggeredDate\n"
-#: The tables of the version before migration 6.
-_DOWNGRADE = (
-    "DROP TABLE response_file_history",
-    "ALTER TABLE response_file DROP COLUMN version",
-    "DELETE FROM migration WHERE number >= 6",
-)
+#: The migrations of the version before.
+_VERSION_5 = 5
 
 
 def migrate_from_version_5(database: Database) -> None:
+    old = create_engine("sqlite://")
+    with old.begin() as connection:
+        for known in known_migrations("sqlite")[:_VERSION_5]:
+            for statement in known.statements:
+                connection.exec_driver_sql(statement)
     with database.writing() as connection:
-        for statement in _DOWNGRADE:
-            connection.execute(text(statement))
+        downgrade(connection, inspect(old), inspect(database.engine))
+    old.dispose()
     assert Schema(database).pending() != []
     Schema(database).migrate()
+
+
+def downgrade(connection: Connection, old: Inspector, new: Inspector) -> None:
+    """Remove what later migrations added, and their record."""
+
+    def added(of: str, table: str) -> set[str]:
+        before, after = (
+            {str(one["name"]) for one in getattr(inspector, f"get_{of}")(table)} for inspector in (old, new)
+        )
+        return after - before
+
+    ours, kept = set(known_tables(new)), set(known_tables(old))
+    statements = [f'DROP TABLE "{table}"' for table in ours - kept]
+    for table in kept:
+        statements += [f'DROP INDEX "{index}"' for index in added("indexes", table)]
+        statements += [f'ALTER TABLE "{table}" DROP COLUMN "{column}"' for column in added("columns", table)]
+    for statement in statements:
+        connection.exec_driver_sql(statement)
+    connection.execute(delete(migration).where(migration.c.number > _VERSION_5))
+
+
+def known_tables(inspector: Inspector) -> list[str]:
+    """The tables of the ledger that this database has."""
+    return [name for name in inspector.get_table_names() if name in {table.name for table in metadata.tables.values()}]
 
 
 @pytest.mark.parametrize("state", [State.CLAIMED, State.STAGED, State.PREPARED, State.UPLOADED])

@@ -11,7 +11,7 @@ hash are ordered by it, for a second index would cost more.
 """
 
 from shared.ledger.tables.base import metadata
-from shared.ledger.tables.broadcasts import broadcast, effect, history, lease, recipient
+from shared.ledger.tables.broadcasts import broadcast, dropped_file, effect, history, lease, recipient
 from shared.ledger.tables.responses import (
     ferg_file,
     matched_broadcast,
@@ -42,6 +42,7 @@ from shared.ledger.tables.upkeep import (
 __all__ = [
     "alert",
     "broadcast",
+    "dropped_file",
     "effect",
     "erasure",
     "erasure_key",

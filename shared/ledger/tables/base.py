@@ -16,5 +16,7 @@ metadata = MetaData(schema="bridge", naming_convention=_NAMES)
 Id = BigInteger().with_variant(Integer, "sqlite")
 #: SQL Server would make `VARBINARY` of it, which is longer by two bytes a row.
 Hash = LargeBinary(16).with_variant(BINARY(16), "mssql")
+#: A SHA-256 digest.
+Digest = LargeBinary(32).with_variant(BINARY(32), "mssql")
 #: A time as `Response` keeps it: without zone, in that of the database server. It is only copied, never compared.
 WallTime = DateTime().with_variant(DATETIME2(precision=3), "mssql")  # type: ignore[no-untyped-call]  # theirs

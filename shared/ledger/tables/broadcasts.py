@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 from shared.database.types import UtcDateTime
-from shared.ledger.tables.base import Hash, Id, metadata
+from shared.ledger.tables.base import Digest, Hash, Id, metadata
 
 #: One row a broadcast. `shared.broadcast` says what the columns mean.
 broadcast = Table(
@@ -68,7 +68,20 @@ broadcast = Table(
     Column("released_at", UtcDateTime),
     Column("waiting_for", Unicode(2000)),
     Column("waiting_since", UtcDateTime),
+    Column("content_digest", Digest, index=True),
+    Column("compared_at", UtcDateTime),
+    Column("repeats_key", String(64)),
     Index(None, "state", "due_at"),
+)
+
+#: Dropped files that are the file of a broadcast once more: touched, renamed, copied or written again.
+dropped_file = Table(
+    "dropped_file",
+    metadata,
+    #: By channel, name, size and time of change; see `shared.broadcast.file_key`.
+    Column("key", String(64), primary_key=True),
+    Column("broadcast_id", ForeignKey(broadcast.c.id), nullable=False, index=True),
+    Column("seen_at", UtcDateTime, nullable=False),
 )
 
 #: Every change of state of every broadcast; only ever appended to.
