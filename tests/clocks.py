@@ -13,6 +13,7 @@ class MovableClock:
 
     def __init__(self, stopped_at: datetime | None = None) -> None:
         self._stopped_at = stopped_at
+        self._stopped_monotonic = 0.0
         #: How far it is ahead of the machine, or of the time at which it was stopped.
         self.ahead = timedelta()
 
@@ -22,7 +23,8 @@ class MovableClock:
 
     def monotonic(self) -> float:
         """Seconds that only grow, as long as the test moves the clock forwards only."""
-        return (time.monotonic() if self._stopped_at is None else 0.0) + self.ahead.total_seconds()
+        seconds = time.monotonic() if self._stopped_at is None else self._stopped_monotonic
+        return seconds + self.ahead.total_seconds()
 
     def advance(self, **by: float) -> datetime:
         """Move it forwards; the time that it shows then."""
@@ -35,4 +37,4 @@ class MovableClock:
 
     def stop(self) -> None:
         """Let it show the present time until it is moved."""
-        self._stopped_at = datetime.now(UTC)
+        self._stopped_at, self._stopped_monotonic = datetime.now(UTC), time.monotonic()

@@ -11,19 +11,23 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc
+from sqlalchemy import ColumnElement, Connection, Engine, create_engine, event, exc, literal
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from shared.clock import Clock
 from shared.config.connection_string import EntraLogin, SqliteFile, SqlServer, parse_connection
 from shared.database.entra_token import ACCESS_TOKEN_ATTRIBUTE, EntraTokens
 from shared.database.mssql_dialect import DIALECT
 from shared.database.mssql_errors import map_error, passes_soon, sqlstate, without_text
 from shared.database.odbc_driver import find_driver, load_pyodbc
+from shared.database.server_time import ServerTime
+from shared.database.types import UtcDateTime
 from shared.errors import BridgeError, DatabaseUnavailable, SettingsInvalid
 
 #: How long a connection waits for another connection's lock.
@@ -89,6 +93,8 @@ class Database:
         except ValueError as error:
             raise SettingsInvalid(reason=f"{name}: {error}") from None
         self.tokens = tokens or EntraTokens()
+        #: Set by tests only: its time then counts as the server's.
+        self.clock: Clock | None = None
         #: The server; None for SQLite.
         self.server: SqlServer | None = None
         match parsed:
@@ -122,6 +128,14 @@ class Database:
             connection.execution_options(writes=True)
             with connection.begin():
                 yield connection
+
+    def now(self, after: timedelta = timedelta()) -> ColumnElement[datetime]:
+        """The server's time, or a time after it, as an expression.
+
+        Times that processes compare with one another are written and compared by it alone: the clocks of two machines
+        differ.
+        """
+        return ServerTime(after) if self.clock is None else literal(self.clock.now() + after, UtcDateTime())
 
     def close(self) -> None:
         """Close every pooled connection."""

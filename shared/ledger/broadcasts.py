@@ -15,7 +15,7 @@ from shared.database.connections import Database, retry_transaction
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
 from shared.ledger import tables
 from shared.ledger.effects import Kind
-from shared.ledger.leases import is_broadcast_leased
+from shared.ledger.leases import HeldLease, is_broadcast_leased
 from shared.ledger.tables import broadcast as table
 from shared.ledger.waiting import begins, wait_columns
 
@@ -129,12 +129,9 @@ class Broadcasts:
 
     def forgotten(self, limit: int) -> list[Broadcast]:
         """Broadcasts that are not at rest, with no message due and no live lease (rule 3)."""
-        now = self._clock.now()
+        overdue, leased = table.c.due_at < self._clock.now(), is_broadcast_leased(table.c.key, self._database.now())
         query = (
-            select(table)
-            .where(table.c.state.not_in(RESTING), table.c.due_at < now, ~is_broadcast_leased(table.c.key, now))
-            .order_by(table.c.due_at)
-            .limit(limit)
+            select(table).where(table.c.state.not_in(RESTING), overdue, ~leased).order_by(table.c.due_at).limit(limit)
         )
         with self._database.reading() as connection:
             return [_from_row(row) for row in connection.execute(query)]
@@ -213,24 +210,34 @@ class Broadcasts:
             _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, self._clock.now())
 
     @retry_transaction
-    def update(self, broadcast: Broadcast, **columns: object) -> Broadcast:
-        """Change columns, not the state.
+    def update(self, broadcast: Broadcast, *, lease: HeldLease | None = None, **columns: object) -> Broadcast:
+        """Change columns, not the state; under a lease, only while it is held.
 
         Raises:
             BroadcastChangedMeanwhile: another process changed it first; nothing was written.
+            LeaseLost: the lease is lost; nothing was written.
         """
-        with self._database.writing() as connection:
+        with self._database.writing() if lease is None else lease.writing() as connection:
             return change(connection, broadcast, **columns)
 
     @retry_transaction
-    def wait(self, broadcast: Broadcast, waiting_for: str | None, *, owner: str, **columns: object) -> Broadcast:
+    def wait(
+        self,
+        broadcast: Broadcast,
+        waiting_for: str | None,
+        *,
+        owner: str,
+        lease: HeldLease | None = None,
+        **columns: object,
+    ) -> Broadcast:
         """Keep what it waits for, and change columns, not the state; a wait that begins is appended to the history.
 
         Raises:
             BroadcastChangedMeanwhile: another process changed it first; nothing was written.
+            LeaseLost: the lease is lost; nothing was written.
         """
         now = self._clock.now()
-        with self._database.writing() as connection:
+        with self._database.writing() if lease is None else lease.writing() as connection:
             changed = _compare_and_set(connection, broadcast, columns | wait_columns(broadcast, waiting_for, now))
             if begins(broadcast, waiting_for):
                 state, note = broadcast.state, f"waits for {waiting_for}"

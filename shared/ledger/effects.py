@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from shared.broadcast import Broadcast
 from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
+from shared.ledger.leases import HeldLease
 from shared.ledger.tables import effect as table
 
 
@@ -40,7 +41,11 @@ class Effect:
 
 
 class Effects:
-    """The effects of the ledger."""
+    """The effects of the ledger.
+
+    Each is written under the lease of its broadcast, in one transaction with its confirmation: what a process that lost
+    the lease wants to write is not written, and raises LeaseLost before the effect it announces.
+    """
 
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
@@ -52,6 +57,7 @@ class Effects:
         broadcast: Broadcast,
         kind: Kind,
         natural_key: str,
+        lease: HeldLease,
         *,
         evidence: Mapping[str, Any] | None = None,
     ) -> Effect:
@@ -68,7 +74,7 @@ class Effects:
             evidence=json.dumps(dict(evidence or {})),
         )
         try:
-            with self._database.writing() as connection:
+            with lease.writing() as connection:
                 return _from_row(connection.execute(intent.returning(*table.c)).one())
         except IntegrityError:
             found = self.find(broadcast, kind)  # another process was faster
@@ -83,17 +89,17 @@ class Effects:
             row = connection.execute(query).one_or_none()
         return None if row is None else _from_row(row)
 
-    def trying(self, effect: Effect) -> Effect:
-        """Record an attempt before it is made."""
-        return self._change(effect, tried_at=self._clock.now(), tries=effect.tries + 1)
+    def trying(self, effect: Effect, lease: HeldLease) -> Effect:
+        """Record an attempt before it is made. From here on it may be made for as long as the lease lives."""
+        return self._change(effect, lease, tried_at=self._clock.now(), tries=effect.tries + 1)
 
-    def add_evidence(self, effect: Effect, evidence: Mapping[str, Any]) -> Effect:
+    def add_evidence(self, effect: Effect, lease: HeldLease, evidence: Mapping[str, Any]) -> Effect:
         """Keep more evidence while it is under way."""
-        return self._change(effect, evidence=self._with(effect, evidence))
+        return self._change(effect, lease, evidence)
 
-    def done(self, effect: Effect, *, evidence: Mapping[str, Any]) -> Effect:
+    def done(self, effect: Effect, lease: HeldLease, *, evidence: Mapping[str, Any]) -> Effect:
         """Record that it is done, or was found done, with the evidence."""
-        return self._change(effect, done_at=self._clock.now(), evidence=self._with(effect, evidence))
+        return self._change(effect, lease, evidence, done_at=self._clock.now())
 
     @retry_transaction
     def forget(self, effect: Effect) -> None:
@@ -107,18 +113,17 @@ class Effects:
         with self._database.reading() as connection:
             return [_from_row(row) for row in connection.execute(query)]
 
-    def _with(self, effect: Effect, evidence: Mapping[str, Any]) -> str:
-        """The evidence that the ledger has, which may be more than the caller knows, and this."""
-        with self._database.reading() as connection:
-            kept = connection.execute(select(table.c.evidence).where(table.c.id == effect.id)).scalar_one()
-        return json.dumps({**json.loads(kept), **evidence})
-
     @retry_transaction
-    def _change(self, effect: Effect, **columns: object) -> Effect:
-        with self._database.writing() as connection:
-            changed = connection.execute(
-                update(table).where(table.c.id == effect.id).values(**columns).returning(*table.c)
-            ).one()
+    def _change(
+        self, effect: Effect, lease: HeldLease, evidence: Mapping[str, Any] | None = None, **columns: object
+    ) -> Effect:
+        this = table.c.id == effect.id
+        with lease.writing() as connection:
+            if evidence is not None:
+                # The ledger may have more than the caller knows.
+                kept = json.loads(connection.execute(select(table.c.evidence).where(this)).scalar_one())
+                columns["evidence"] = json.dumps({**kept, **evidence})
+            changed = connection.execute(update(table).where(this).values(**columns).returning(*table.c)).one()
         return _from_row(changed)
 
 

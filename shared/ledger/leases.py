@@ -75,58 +75,93 @@ class Holder:
 class HeldLease:
     """A lease while it is held.
 
+    The database writes and compares when it runs out. Whoever holds it counts its life himself, from before the write
+    that gave or renewed it, on a clock that counts a suspended machine's pause: he never holds it for longer than the
+    database says.
+
+    What a frozen process must not do when it wakes needs the lease at the moment at which it is done: what is written,
+    in the same transaction (`writing`); what is done elsewhere, right before it (`renew`).
+
     Args:
         name: what it is for.
         owner: who holds it.
-        expires_at: when it runs out, unless it is renewed.
+        database: where leases are kept.
+        life: how long it lives without a heartbeat.
         clock: the clock.
     """
 
-    def __init__(self, name: LeaseName, owner: str, expires_at: datetime, clock: Clock) -> None:
-        self._name = name
+    def __init__(self, name: LeaseName, owner: str, *, database: Database, life: timedelta, clock: Clock) -> None:
+        self.name = name
         self.owner = owner
-        self._expires_at = expires_at
-        self._clock = clock
         self.lost = threading.Event()
-
-    def renewed(self, expires_at: datetime) -> None:
-        """It was renewed until then."""
-        self._expires_at = expires_at
+        self._database = database
+        self._life = life
+        self._clock = clock
+        self._ends = self._next_end()
 
     def check(self) -> None:
-        """Make sure that it is still held: to be called before every effect.
+        """Make sure, without a request, that it has neither run out nor been lost.
 
         Raises:
             LeaseLost: it was not renewed in time.
         """
-        # By the clock too: a heartbeat that hangs, or a machine that slept, sets no flag.
-        if self._clock.now() >= self._expires_at:
+        # By the clock too: a heartbeat that hangs, or a machine that was suspended, sets no flag.
+        if self._clock.monotonic() >= self._ends:
             self.lost.set()
         if self.lost.is_set():
-            raise LeaseLost(lease=self._name)
+            raise LeaseLost(lease=self.name)
 
     def confirm(self, connection: Connection) -> None:
-        """Make sure, as the last statement of a long transaction, that no other process has taken the lease.
+        """Renew it as the last statement of a transaction, or make sure that the transaction is rolled back.
 
-        Such a transaction can outlive the lease, for on SQLite no heartbeat is written while it writes. What counts is
+        A long transaction can outlive the lease, for on SQLite no heartbeat is written while it writes. What counts is
         whether somebody took the lease meanwhile. From here on nobody can: its row is locked.
 
         Raises:
             LeaseLost: another process took it; roll back.
         """
-        its_row = (table.c.name == self._name, table.c.owner == self.owner)
-        if connection.execute(update(table).where(*its_row).values(owner=self.owner)).rowcount == 0:
+        its_row = (table.c.name == self.name, table.c.owner == self.owner)
+        renewed = update(table).where(*its_row).values(expires_at=self._database.now(self._life))
+        if connection.execute(renewed).rowcount == 0:
             self.lost.set()
-            raise LeaseLost(lease=self._name)
+            raise LeaseLost(lease=self.name)
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A writing transaction that is committed only while the lease is held; this renews the lease.
+
+        Raises:
+            LeaseLost: it is not held, and nothing was written; or it ran out during the commit, which may have written.
+        """
+        self.check()
+        ends = self._next_end()
+        with self._database.writing() as connection:
+            yield connection
+            self.confirm(connection)
+        self._ends = max(self._ends, ends)
+        self.check()
+
+    @retry_transaction
+    def renew(self) -> None:
+        """Renew it now: to be called right before whatever changes something outside of the ledger.
+
+        Raises:
+            LeaseLost: it is not held any more.
+        """
+        with self.writing():
+            pass
+
+    def _next_end(self) -> float:
+        return self._clock.monotonic() + self._life.total_seconds()
 
 
 class Leases:
     """The leases of the ledger.
 
     Args:
-        database: where they are kept.
+        database: where they are kept; its clock decides when one runs out.
         seconds: how long a lease lives without a heartbeat.
-        clock: the clock; instances share it closely enough, for a lease lives many seconds.
+        clock: by which a holder counts the life of his lease.
     """
 
     def __init__(self, database: Database, *, seconds: float, clock: Clock) -> None:
@@ -137,14 +172,13 @@ class Leases:
     @contextmanager
     def held(self, name: LeaseName, owner: str) -> Iterator[HeldLease | None]:
         """Hold a lease for the length of the block, with a heartbeat; None when another process holds it."""
-        expires_at = self._clock.now() + self._life
-        if not self._acquire(name, owner, expires_at):
+        # Its life counts from here: the write can take long.
+        held = HeldLease(name, owner, database=self._database, life=self._life, clock=self._clock)
+        if not self._acquire(name, owner, self._life):
             yield None
             return
-        held, stop = HeldLease(name, owner, expires_at, self._clock), threading.Event()
-        beat = threading.Thread(
-            target=self._beat, args=(name, owner, held, stop), name=f"heartbeat {name}", daemon=True
-        )
+        stop = threading.Event()
+        beat = threading.Thread(target=self._beat, args=(held, stop), name=f"heartbeat {name}", daemon=True)
         beat.start()
         try:
             yield held
@@ -153,9 +187,18 @@ class Leases:
             beat.join()
             self._release(name, owner)
 
-    def acquire_until_released(self, name: LeaseName, owner: str) -> bool:
-        """Acquire a lease that has no end; true as well if the owner has it already."""
-        return self._acquire(name, owner, None)
+    def acquire_until_released(self, name: LeaseName, owner: str, *, holder: HeldLease | None = None) -> bool:
+        """Acquire a lease that has no end; true as well if the owner has it already.
+
+        Args:
+            name: what it is for.
+            owner: who is to have it.
+            holder: the lease under which the caller works for the owner.
+
+        Raises:
+            LeaseLost: the caller's lease is not held; nothing was acquired.
+        """
+        return self._acquire(name, owner, None, holder)
 
     def find_owner(self, name: LeaseName) -> str | None:
         """Who holds a lease now."""
@@ -164,19 +207,21 @@ class Leases:
 
     def find_holder(self, name: LeaseName) -> Holder | None:
         """Who holds a lease now, and since when."""
-        alive = or_(table.c.expires_at.is_(None), table.c.expires_at > self._clock.now())
+        alive = or_(table.c.expires_at.is_(None), table.c.expires_at > self._database.now())
         query = select(table.c.owner, table.c.acquired_at).where(table.c.name == name, alive)
         with self._database.reading() as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else Holder(owner=row.owner, since=row.acquired_at)
 
     @retry_transaction
-    def _acquire(self, name: LeaseName, owner: str, expires_at: datetime | None) -> bool:
-        now = self._clock.now()
-        available = or_(table.c.owner == owner, table.c.expires_at <= now)
-        acquired_at = case((table.c.owner == owner, table.c.acquired_at), else_=now)
+    def _acquire(self, name: LeaseName, owner: str, life: timedelta | None, holder: HeldLease | None = None) -> bool:
+        transaction = self._database.writing() if holder is None else holder.writing()
         try:
-            with self._database.writing() as connection:
+            with transaction as connection:
+                now = self._database.now()
+                available = or_(table.c.owner == owner, table.c.expires_at <= now)
+                acquired_at = case((table.c.owner == owner, table.c.acquired_at), else_=now)
+                expires_at = None if life is None else self._database.now(life)
                 taken = connection.execute(
                     update(table)
                     .where(table.c.name == name, available)
@@ -195,33 +240,27 @@ class Leases:
         with self._database.writing() as connection:
             release(connection, name, owner)
 
-    def _beat(self, name: LeaseName, owner: str, held: HeldLease, stop: threading.Event) -> None:
+    def _beat(self, held: HeldLease, stop: threading.Event) -> None:
         while not stop.wait(self._life.total_seconds() / _BEATS):
-            expires_at = self._clock.now() + self._life  # before the write, which can take long
             try:
-                with self._database.writing() as connection:
-                    renewed = connection.execute(
-                        update(table).where(table.c.name == name, table.c.owner == owner).values(expires_at=expires_at)
-                    )
+                held.renew()
             except TransientError:
-                continue  # the next beat may get through; past its end `check` calls it lost
-            if renewed.rowcount == 0:
-                held.lost.set()
-                return
-            held.renewed(expires_at)
+                # The next beat may get through; past its end `check` calls it lost.
+                if held.lost.is_set():
+                    return
 
 
-def is_broadcast_leased(key: ColumnElement[str], now: datetime) -> ColumnElement[bool]:
-    """Condition of a query: a step works on the broadcast with this key."""
+def is_broadcast_leased(key: ColumnElement[str], now: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Condition of a query: a step works on the broadcast with this key. The time is the database's."""
     return _is_leased(_BROADCAST + key, now)
 
 
-def is_response_file_leased(name: ColumnElement[str], now: datetime) -> ColumnElement[bool]:
-    """Condition of a query: a process works on the response file with this name."""
+def is_response_file_leased(name: ColumnElement[str], now: ColumnElement[datetime]) -> ColumnElement[bool]:
+    """Condition of a query: a process works on the response file with this name. The time is the database's."""
     return _is_leased(_RESPONSE_FILE + name, now)
 
 
-def _is_leased(name: ColumnElement[str], now: datetime) -> ColumnElement[bool]:
+def _is_leased(name: ColumnElement[str], now: ColumnElement[datetime]) -> ColumnElement[bool]:
     return select(table.c.name).where(table.c.name == name, table.c.expires_at > now).exists()
 
 

@@ -87,7 +87,7 @@ def add_file(bridge: Bridge, path: Path) -> ResponseFile:
                 while piece := stream.read(_PIECE):
                     blob.write(piece)
                 # Replaces what an interrupted copy left, which may have another content.
-                lease.check()
+                lease.renew()
                 blob.commit({"sha256": sha256}, replace=True)
             lease.check()
             if file.state is FileState.SEEN:
@@ -95,8 +95,8 @@ def add_file(bridge: Bridge, path: Path) -> ResponseFile:
                 kept_as = {"sha256": sha256, "gathered_at": gathered_at, "due_at": due_at, "left_rounds": 0}
                 files.advance(file, FileState.GATHERED, owner=lease.owner, note="added by hand", **kept_as)
             else:
-                again = {"gathered_at": bridge.clock.now(), "removed_at": None}
-                files.record(file, "added by hand; it is kept again", owner=lease.owner, **again)
+                note, now = "added by hand; it is kept again", bridge.clock.now()
+                files.record(file, note, owner=lease.owner, lease=lease, gathered_at=now, removed_at=None)
     return _gathered(bridge, file.id)
 
 

@@ -9,7 +9,7 @@ from shared.broadcast import Broadcast
 from shared.errors import OptimizelyConflict
 from shared.optimizely.rest.answers import SmartCampaign, SmartCampaignReport
 from shared.optimizely.rest.client import OptimizelyRest
-from shared.routes.route import SendState, SendStatus
+from shared.routes.route import Confirm, SendState, SendStatus
 
 #: The vendor's statuses of a Smart Campaign that sends once.
 _SEND_STATUS: Final[Mapping[str, SendStatus]] = MappingProxyType(
@@ -40,7 +40,7 @@ class BroadcastCampaign:
         messages = self._rest.get_messages(campaign_id)
         return messages[0].mailing_id if len(messages) == 1 else None
 
-    def set_wait_node(self, campaign_id: int, *, until: datetime | None) -> None:
+    def set_wait_node(self, campaign_id: int, *, until: datetime | None, confirm: Confirm) -> None:
         """Make the Smart Campaign wait before it sends: until a time, or until the recipient import has ended.
 
         A Wait node that already follows the recipients is changed; otherwise one is created there.
@@ -50,6 +50,7 @@ class BroadcastCampaign:
         nodes = {node.node_id: node for node in self._rest.find_wait_nodes(campaign_id)}
         first = nodes.get(recipients.successor_node_id)
         if first is None:
+            confirm()
             self._rest.create_wait_node(
                 campaign_id,
                 scheduled_at=until,
@@ -58,6 +59,7 @@ class BroadcastCampaign:
                 successor_node_id=recipients.successor_node_id,
             )
         elif (first.scheduled_at, first.scheduled_after_recipient_import) != (until, after_import):
+            confirm()
             self._rest.update_wait_node(
                 campaign_id, first.node_id, scheduled_at=until, after_recipient_import=after_import
             )
@@ -79,12 +81,15 @@ class BroadcastCampaign:
         """The totals of its Smart Campaign."""
         return self._rest.get_report(campaign_id(broadcast))
 
-    def deactivate(self, broadcast: Broadcast) -> bool:
-        """Take back an activation.
+    def deactivate(self, broadcast: Broadcast, confirm: Confirm) -> bool:
+        """Take back an activation, unless it was taken back before.
 
         Returns:
             Whether it is certain that nothing is sent.
         """
+        if self.send_status(broadcast).status is SendStatus.WAITING:
+            return True
+        confirm()
         try:
             self._rest.deactivate_smart_campaign(campaign_id(broadcast))
         except OptimizelyConflict:

@@ -22,7 +22,7 @@ from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.campaign import BroadcastCampaign, campaign_id
 from shared.routes.evidence import Evidence
 from shared.routes.list_file import list_file_path
-from shared.routes.route import ImportStatus, Route, SendState, StagedList
+from shared.routes.route import Confirm, ImportStatus, Route, SendState, StagedList
 from shared.sftp.site import SftpSite
 
 #: In place of a size: the import job has taken the list file from the SFTP site.
@@ -96,18 +96,19 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
         return None if campaign is None else CampaignCopy(campaign=campaign.id)
 
     @override
-    def prepare(self, broadcast: Broadcast) -> CampaignCopy:
+    def prepare(self, broadcast: Broadcast, confirm: Confirm) -> CampaignCopy:
         """Copy the Smart Campaign for this broadcast, pointed at the list."""
         source = self._names.get_message(broadcast.request.message_name)
         name = self.prepared_name(broadcast) or ""
+        confirm()
         return CampaignCopy(campaign=self._rest.copy_smart_campaign(source.campaign_id, name, [_list_id(broadcast)]).id)
 
     @override
-    def apply_prepared(self, broadcast: Broadcast, prepared: CampaignCopy) -> dict[str, object]:
+    def apply_prepared(self, broadcast: Broadcast, prepared: CampaignCopy, confirm: Confirm) -> dict[str, object]:
         """Give the copy the Wait node that its send mode needs."""
         copy = prepared.campaign
         if broadcast.request.send_mode in {SendMode.AFTER_IMPORT, SendMode.AT_TIME}:
-            self._campaign.set_wait_node(copy, until=broadcast.request.send_at)
+            self._campaign.set_wait_node(copy, until=broadcast.request.send_at, confirm=confirm)
         return {"campaign_id": copy, "mailing_id": self._campaign.find_mailing_id(copy)}
 
     # Transfer
@@ -149,8 +150,19 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
         record: Callable[[ImportJobUpload], None],
     ) -> ImportJobUpload:
         """Upload the list file; it gets its final name when it is complete."""
-        path = self.destination(broadcast)
-        size = self._site.upload(staged.open_at, path, size=staged.size, tag=staged.tag, replace=True)
+
+        def confirm() -> None:
+            record(evidence)
+
+        size = self._site.upload(
+            staged.open_at,
+            self.destination(broadcast),
+            size=staged.size,
+            tag=staged.tag,
+            replace=True,
+            before_write=confirm,
+            before_rename=confirm,
+        )
         return replace(evidence, size=size)
 
     # Import
@@ -229,18 +241,27 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
         return self._campaign.send_status(broadcast)
 
     @override
-    def withdraw(self, broadcast: Broadcast, *, transferred: ImportJobUpload | None, started: bool) -> bool:
+    def withdraw(
+        self,
+        broadcast: Broadcast,
+        *,
+        transferred: ImportJobUpload | None,
+        started: bool,
+        record: Callable[[ImportJobUpload], None],
+        confirm: Confirm,
+    ) -> bool:
         """Remove the list file unless the import job has taken it, and take back an activation."""
         if transferred is not None:
             path = self.destination(broadcast)
             with self._site.connect() as session:
+                confirm()
                 session.remove(path)
                 session.remove_unfinished(path)
         if not started:
             return True
         if broadcast.request.send_mode is SendMode.VERIFY_THEN_START:
             return False  # a start cannot be taken back, and one without an answer may still take effect
-        return self._campaign.deactivate(broadcast)
+        return self._campaign.deactivate(broadcast, confirm)
 
 
 def _list_id(broadcast: Broadcast) -> int:

@@ -2,6 +2,10 @@
 
 A route goes through prepare, transfer, import status, start and send status. What must not happen twice comes as a
 pair: a `find_…` method that checks whether it has happened, and the act itself. Both return evidence for the ledger.
+
+An act that makes several requests gets a `confirm`, or a `record` that stores evidence as well: it renews the lease,
+and raises LeaseLost once another process has it. The act calls it right before each request that changes something, so
+that a process that was frozen changes nothing when it wakes.
 """
 # ruff: noqa: ARG002 - a default does not need its arguments
 
@@ -18,6 +22,10 @@ from shared.routes.evidence import Evidence
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
+
+
+#: Confirms the lease right before a request that changes something; raises LeaseLost.
+type Confirm = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,11 +117,11 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
         """The preparation of the broadcast, if it exists."""
         return None
 
-    def prepare(self, broadcast: Broadcast) -> Prepared:
+    def prepare(self, broadcast: Broadcast, confirm: Confirm) -> Prepared:
         """Prepare the Smart Campaign for the broadcast."""
         raise NotImplementedError
 
-    def apply_prepared(self, broadcast: Broadcast, prepared: Prepared) -> Mapping[str, object]:
+    def apply_prepared(self, broadcast: Broadcast, prepared: Prepared, confirm: Confirm) -> Mapping[str, object]:
         """Complete the preparation; repeating it changes nothing.
 
         Returns:
@@ -121,7 +129,7 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
         """
         return {}
 
-    def discard_prepared(self, broadcast: Broadcast) -> None:  # noqa: B027
+    def discard_prepared(self, broadcast: Broadcast, confirm: Confirm) -> None:  # noqa: B027
         """Remove what was prepared for a broadcast that is cancelled; repeating it is harmless."""
 
     # Transfer
@@ -152,7 +160,7 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
             broadcast: the broadcast.
             staged: its list.
             evidence: the evidence so far.
-            record: stores evidence at once, in case the transfer is interrupted.
+            record: stores evidence at once, in case the transfer is interrupted, and confirms the lease.
         """
 
     # Import
@@ -187,13 +195,23 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
         return SendState(status=SendStatus.BROKEN, vendor_status="a file, which is not sent from here")
 
     @abstractmethod
-    def withdraw(self, broadcast: Broadcast, *, transferred: Transferred | None, started: bool) -> bool:
-        """Make sure that nothing of the broadcast is sent; repeating it is harmless.
+    def withdraw(
+        self,
+        broadcast: Broadcast,
+        *,
+        transferred: Transferred | None,
+        started: bool,
+        record: Callable[[Transferred], None],
+        confirm: Confirm,
+    ) -> bool:
+        """Make sure that nothing of the broadcast is sent. Repeated after a death half-way, it has the same result.
 
         Args:
             broadcast: the broadcast.
             transferred: the evidence of its transfer; None if no transfer was tried.
             started: whether a start was tried or armed.
+            record: stores evidence of the transfer at once, and confirms the lease.
+            confirm: confirms the lease.
 
         Returns:
             Whether it is certain that nobody was or will be sent the message.

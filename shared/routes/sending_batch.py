@@ -21,7 +21,7 @@ from shared.optimizely.names import Names
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.campaign import BroadcastCampaign
 from shared.routes.evidence import KEY, Evidence
-from shared.routes.route import ImportStatus, Route, SendState, SendStatus, StagedList
+from shared.routes.route import Confirm, ImportStatus, Route, SendState, SendStatus, StagedList
 
 #: States in which a batch takes chunks.
 _FILLABLE: Final = frozenset({"initiated", "has_recipients"})
@@ -78,18 +78,19 @@ class SendingBatchRoute(Route[BatchTransfer, PreparedBatch]):
         return None if first is None else PreparedBatch(batch=first.id)
 
     @override
-    def prepare(self, broadcast: Broadcast) -> PreparedBatch:
+    def prepare(self, broadcast: Broadcast, confirm: Confirm) -> PreparedBatch:
         """Prepare a batch, with a copy of the Smart Campaign."""
         source = self._names.get_message(broadcast.request.message_name)
+        confirm()
         return PreparedBatch(batch=self._rest.prepare_new_batch(source.campaign_id, tag=broadcast.key).id)
 
     @override
-    def apply_prepared(self, broadcast: Broadcast, prepared: PreparedBatch) -> dict[str, object]:
+    def apply_prepared(self, broadcast: Broadcast, prepared: PreparedBatch, confirm: Confirm) -> dict[str, object]:
         """Adopt the batch's list and copy, and give the copy the Wait node that its send mode needs."""
         batch = self._rest.get_sending_batch(prepared.batch)
         self._check_fields(broadcast, batch.recipient_list_id)
         if broadcast.request.send_mode is SendMode.AT_TIME:
-            self._campaign.set_wait_node(batch.campaign_id, until=broadcast.request.send_at)
+            self._campaign.set_wait_node(batch.campaign_id, until=broadcast.request.send_at, confirm=confirm)
         return {
             "batch_id": batch.id,
             "list_id": batch.recipient_list_id,
@@ -98,10 +99,11 @@ class SendingBatchRoute(Route[BatchTransfer, PreparedBatch]):
         }
 
     @override
-    def discard_prepared(self, broadcast: Broadcast) -> None:
+    def discard_prepared(self, broadcast: Broadcast, confirm: Confirm) -> None:
         """Delete the copy of every batch with this broadcast's tag: its list returns to the pool."""
         for batch in list(self._rest.select_sending_batches()):
             if batch.tag == broadcast.key and batch.state in _FILLABLE:
+                confirm()
                 self._rest.delete_smart_campaign(batch.campaign_id)
 
     def _check_fields(self, broadcast: Broadcast, pool_list_id: int) -> None:
@@ -155,9 +157,9 @@ class SendingBatchRoute(Route[BatchTransfer, PreparedBatch]):
         for name, recipients in batch_chunks(iter(lambda: content.read(_BLOCK), b""), evidence.chunk_rows):
             chunks += 1
             if name not in present:
+                record(evidence)
                 valid = self._rest.add_recipients_to_batch(batch.id, name, recipients)
                 evidence = replace(evidence, answered=evidence.answered + len(recipients), valid=evidence.valid + valid)
-                record(evidence)
         return replace(evidence, chunks=chunks)
 
     # Import
@@ -194,7 +196,15 @@ class SendingBatchRoute(Route[BatchTransfer, PreparedBatch]):
         return self._campaign.send_status(broadcast, starts_by_itself=True)
 
     @override
-    def withdraw(self, broadcast: Broadcast, *, transferred: BatchTransfer | None, started: bool) -> bool:
+    def withdraw(
+        self,
+        broadcast: Broadcast,
+        *,
+        transferred: BatchTransfer | None,
+        started: bool,
+        record: Callable[[BatchTransfer], None],
+        confirm: Confirm,
+    ) -> bool:
         """A batch that no call has sent sends nothing. A batch that was sent cannot be taken back."""
         return not started
 

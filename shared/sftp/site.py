@@ -104,6 +104,7 @@ class SftpSite:
         size: int,
         tag: str,
         replace: bool = False,
+        before_write: Callable[[], None] = lambda: None,
         before_rename: Callable[[], None] = lambda: None,
     ) -> int:
         """Upload a file and resume after breaks of the connection. It gets its name when it is complete.
@@ -120,7 +121,8 @@ class SftpSite:
             size: of the content, in bytes.
             tag: unique to this content among those for this path, such as its SHA-256: letters, digits, `.`, `_`, `-`.
             replace: whether an existing file is replaced; otherwise it is an error.
-            before_rename: called when the file is complete, before it gets its name.
+            before_write: called before the unfinished file is opened, again after each break.
+            before_rename: called when the file is complete, right before it gets its name.
 
         Returns:
             The number of bytes.
@@ -142,6 +144,7 @@ class SftpSite:
                         renaming = False
                         if not replace and session.stat(path) is not None:
                             raise SftpRefused(operation=f"upload {path}", reason="a file with this name already exists")
+                        before_write()
                         session.resume_file(open_at, part, size)
                         before_rename()
                         renaming = True

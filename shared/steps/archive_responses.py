@@ -56,8 +56,10 @@ def _try(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: Respo
             return
         archived = layout.after_load is AfterLoad.ARCHIVE
         note = "archived on the SFTP site" if archived else "removed from the SFTP site"
-        columns = {"put_away_at": bridge.clock.now(), "left_rounds": 0, "left_code": None}
-        ledger.response_files.record(file, note, owner=lease.owner, **columns)
+        archived_at = bridge.clock.now()
+        ledger.response_files.record(
+            file, note, owner=lease.owner, lease=lease, put_away_at=archived_at, left_rounds=0, left_code=None
+        )
         ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name)
 
 

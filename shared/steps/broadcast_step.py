@@ -53,9 +53,13 @@ class BroadcastStep:
         also: Callable[[Connection], Mapping[str, object] | None] | None = None,
         **columns: object,
     ) -> Broadcast:
-        """Change the state; what `also` writes, and the columns it returns, commit in the same transaction."""
-        self.lease.check()
-        with self.bridge.rs_database.writing() as connection:
+        """Change the state; what `also` writes, and the columns it returns, commit in the same transaction.
+
+        Raises:
+            LeaseLost: the lease is lost; nothing was written.
+            BroadcastChangedMeanwhile: another process changed it first; nothing was written.
+        """
+        with self.lease.writing() as connection:
             if also is not None:
                 columns |= also(connection) or {}
             owner, now, due_at = self.lease.owner, self.bridge.clock.now(), self.bridge.overdue_after()
@@ -76,21 +80,24 @@ class BroadcastStep:
             kind: what it is.
             natural_key: its deterministic name in the outside world.
             find: the evidence that it has happened already; None when it has not.
-            act: does it, and returns the evidence.
+            act: does it, and returns the evidence. If it makes several requests, it confirms the lease before each one
+                that changes something.
             before: what must be known of the time before it; kept with the first intent.
+
+        Raises:
+            LeaseLost: the lease is lost, and `act` was not called.
         """
         effects = self.bridge.ledger.effects
         effect = effects.find(self.broadcast, kind) or effects.intend(
-            self.broadcast, kind, natural_key, evidence=before().to_json()
+            self.broadcast, kind, natural_key, self.lease, evidence=before().to_json()
         )
         if effect.done_at is not None:
             return effect
         evidence = find(effect)
         if evidence is None:
-            self.lease.check()
-            effect = effects.trying(effect)
+            effect = effects.trying(effect, self.lease)
             evidence = act(effect)
-        return effects.done(effect, evidence=evidence.to_json())
+        return effects.done(effect, self.lease, evidence=evidence.to_json())
 
 
 #: Works on one state: the changed broadcast, or when to check again.
@@ -178,10 +185,12 @@ class _BroadcastRunner(Runner[Broadcast]):
         return self._handlers[item.state](step)
 
     def update(self, item: Broadcast, **columns: object) -> Broadcast:
-        return self.bridge.ledger.broadcasts.update(item, **columns)
+        return self.bridge.ledger.broadcasts.update(item, lease=self.lease, **columns)
 
     def wait(self, item: Broadcast, waiting_for: str | None, **columns: object) -> Broadcast:
-        return self.bridge.ledger.broadcasts.wait(item, waiting_for, owner=self.lease.owner, **columns)
+        return self.bridge.ledger.broadcasts.wait(
+            item, waiting_for, owner=self.lease.owner, lease=self.lease, **columns
+        )
 
     def send_on(self, item: Broadcast, pause: timedelta) -> None:
         if item.state in RESTING:
@@ -249,7 +258,14 @@ def _recall(step: BroadcastStep) -> bool:
     started = start is not None and (start.tries > 0 or start.done_at is not None)
     if transferred is None and not started:
         return True
-    return step.route.withdraw(step.broadcast, transferred=transferred, started=started)
+
+    def record(evidence: Evidence) -> None:
+        if upload is not None:
+            effects.add_evidence(upload, step.lease, evidence.to_json())
+
+    return step.route.withdraw(
+        step.broadcast, transferred=transferred, started=started, record=record, confirm=step.lease.renew
+    )
 
 
 def _discard_prepared(step: BroadcastStep) -> None:
@@ -259,7 +275,7 @@ def _discard_prepared(step: BroadcastStep) -> None:
     if copy is None or copy.tries == 0:
         return
     try:
-        step.route.discard_prepared(broadcast)
+        step.route.discard_prepared(broadcast, step.lease.renew)
     except BridgeError as error:
         if isinstance(error, TransientError) and broadcast.attempts < bridge.settings.max_attempts:
             raise

@@ -169,7 +169,7 @@ def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile, lease: HeldL
             raise ResponseFileChanged(file=file.name)
         # An earlier round may have stopped between the copy and the ledger, and the file may have changed since: what
         # it left gives way. Nobody loads it yet, and nobody else gathers it.
-        lease.check()
+        lease.renew()
         kept.commit({"sha256": digest.hexdigest()}, replace=True)
     return digest.hexdigest()
 

@@ -66,13 +66,13 @@ def _verify(step: BroadcastStep, upload: Effect, status: ImportStatus, recipient
     bridge, broadcast = step.bridge, step.broadcast
     if status.columns:
         # Recorded whatever the count is: an operator has to know the Smart Campaign.
-        broadcast = bridge.ledger.broadcasts.update(broadcast, **status.columns)
+        broadcast = bridge.ledger.broadcasts.update(broadcast, lease=step.lease, **status.columns)
         step = step.on(broadcast)
     shortfall = bridge.channels[broadcast.request.channel].max_shortfall_percent
     if not status.transferred * (1 - shortfall / 100) <= recipients <= status.transferred:
         raise ImportCountWrong(imported=recipients, uploaded=status.transferred)
     if status.evidence is not None:
-        bridge.ledger.effects.add_evidence(upload, status.evidence.to_json())
+        bridge.ledger.effects.add_evidence(upload, step.lease, status.evidence.to_json())
 
     def release(connection: Connection) -> None:
         if not step.route.held_until_sent:
@@ -87,14 +87,14 @@ def _send(step: BroadcastStep) -> Broadcast | Wait:
     if broadcast.request.send_mode is SendMode.UPLOAD_ONLY:
         return end(step, State.CLOSED, "upload only: the list is ready")
     effects = step.bridge.ledger.effects
-    effect = effects.intend(broadcast, Kind.START, str(broadcast.campaign_id))
+    effect = effects.intend(broadcast, Kind.START, str(broadcast.campaign_id), step.lease)
     send = step.route.send_status(broadcast)
     if send.status in _STARTED or (send.status is SendStatus.ARMED and not _cancellable(broadcast)):
-        effects.done(effect, evidence=_evidence(send))
+        effects.done(effect, step.lease, evidence=_evidence(send))
         return step.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is {send.vendor_status}")
     if send.status is SendStatus.ARMED:
         if effect.done_at is None:
-            effects.done(effect, evidence=_evidence(send))
+            effects.done(effect, step.lease, evidence=_evidence(send))
         return _wait_for_start(step, send)
     if send.status is not SendStatus.WAITING or broadcast.request.send_mode is SendMode.AFTER_IMPORT:
         raise CampaignNotStartable(campaign=broadcast.campaign_id, status=send.vendor_status)
@@ -123,13 +123,12 @@ def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | 
     upload = _get_upload(step)
     if not step.route.is_unchanged(broadcast, step.route.transfer_evidence.from_json(upload.evidence)):
         raise ListChangedMeanwhile(list=broadcast.request.list_name)
-    step.lease.check()
-    effect = bridge.ledger.effects.trying(effect)
+    effect = bridge.ledger.effects.trying(effect, step.lease)
     try:
         step.route.start(broadcast)
     except (OptimizelyUnavailable, OptimizelyConflict):
         return step.wait(_START_OUTCOME)  # it shows in the status
-    bridge.ledger.effects.done(effect, evidence=StartEvidence(status="started").to_json())
+    bridge.ledger.effects.done(effect, step.lease, evidence=StartEvidence(status="started").to_json())
     if broadcast.request.send_mode is SendMode.AT_TIME:
         return _wait_for_time(step, send)  # until then it can be cancelled
     return step.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is started")

@@ -109,7 +109,7 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
 
     @abstractmethod
     def update(self, item: Item, **columns: object) -> Item:
-        """Change columns in the ledger, not the state."""
+        """Change columns in the ledger, not the state, while the lease is held."""
 
     @abstractmethod
     def wait(self, item: Item, waiting_for: str | None, **columns: object) -> Item:

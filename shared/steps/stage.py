@@ -79,7 +79,7 @@ def stage(step: BroadcastStep, *, list_id: int | None, mailing_id: int | None) -
             raise RowsUnaccounted(what=request.delivery_file, read=counts.read, accounted=counts.accounted)
         if _must_be_unchanged(broadcast) and broadcast.content_digest not in {None, staged.digest}:
             raise DeliveryFileChanged(file=request.delivery_file)
-        step.lease.check()
+        step.lease.renew()
         reject_file.commit({}, replace=True)
         if uploaded == 0:
             raise NoRecipients(file=request.delivery_file, rows=counts.read)

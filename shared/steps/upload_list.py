@@ -102,9 +102,9 @@ def _prepare(step: BroadcastStep) -> Broadcast | Wait:
         Kind.COPY,
         name,
         find=lambda _effect: route.find_prepared(broadcast),
-        act=lambda _effect: route.prepare(broadcast),
+        act=lambda _effect: route.prepare(broadcast, step.lease.renew),
     )
-    columns = route.apply_prepared(broadcast, route.prepared_evidence.from_json(prepared.evidence))
+    columns = route.apply_prepared(broadcast, route.prepared_evidence.from_json(prepared.evidence), step.lease.renew)
     note = f"Smart Campaign {columns['campaign_id']} is prepared"
     return step.advance(State.PREPARED, note, lambda _connection: columns)
 
@@ -132,8 +132,7 @@ def _transfer(step: BroadcastStep) -> Broadcast | Wait:
 
     def transfer(effect: Effect) -> Evidence:
         def record(evidence: Evidence) -> None:
-            step.lease.check()
-            bridge.ledger.effects.add_evidence(effect, evidence.to_json())
+            bridge.ledger.effects.add_evidence(effect, step.lease, evidence.to_json())
 
         before = route.transfer_evidence.from_json(effect.evidence)
         transferred: Evidence = route.transfer(broadcast, staged, before, record)
@@ -195,7 +194,7 @@ def _acquire_resource(step: BroadcastStep) -> str | None:
     """
     ledger, broadcast = step.bridge.ledger, step.broadcast
     name = step.route.exclusive_resource(broadcast)
-    if name is None or ledger.leases.acquire_until_released(name, broadcast.key):
+    if name is None or ledger.leases.acquire_until_released(name, broadcast.key, holder=step.lease):
         return None
     resource, holder = step.route.resource_name(broadcast), ledger.leases.find_holder(name)
     if holder is None:

@@ -28,6 +28,7 @@ def bridge_over(
     (folder / "deliveries").mkdir()
     settings, clock = make_settings(folder, azurite.connection_string, site, databases, **more), MovableClock()
     bridge = Bridge.from_settings(settings, clock=clock)
+    bridge.rs_database.clock = clock
     for container in (bridge.lists, bridge.rejects, bridge.responses):
         container.create_container()
     with closing(bridge), QueueServiceClient.from_connection_string(azurite.connection_string) as queues:

@@ -13,7 +13,7 @@ from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.errors import BridgeError, LeaseLost, ResponseFileUnknown
 from shared.ledger import tables
-from shared.ledger.leases import LeaseName, is_response_file_leased
+from shared.ledger.leases import HeldLease, LeaseName, is_response_file_leased
 from shared.ledger.tables import response_file as table
 from shared.ledger.tables import response_file_history as history
 from shared.ledger.tables import response_staging as staging
@@ -85,11 +85,10 @@ class ResponseFiles:
 
     def forgotten(self, limit: int) -> list[ResponseFile]:
         """Gathered files whose load is overdue and not in progress (rule 3)."""
-        now = self._clock.now()
         conditions = (
             table.c.state == FileState.GATHERED,
-            table.c.due_at < now,
-            ~is_response_file_leased(table.c.name, now),
+            table.c.due_at < self._clock.now(),
+            ~is_response_file_leased(table.c.name, self._database.now()),
         )
         return self._select(*conditions, order_by=(table.c.due_at,), limit=limit)
 
@@ -167,28 +166,38 @@ class ResponseFiles:
         return left_rounds
 
     @retry_transaction
-    def update(self, file: ResponseFile, **columns: object) -> ResponseFile:
-        """Change columns, not the state.
+    def update(self, file: ResponseFile, *, lease: HeldLease | None = None, **columns: object) -> ResponseFile:
+        """Change columns, not the state; under a lease, only while it is held.
 
         Raises:
-            LeaseLost: somebody else changed the file first; nothing was written.
+            LeaseLost: somebody else changed the file first, or the lease is lost; nothing was written.
         """
-        with self._database.writing() as connection:
+        with self._database.writing() if lease is None else lease.writing() as connection:
             return _compare_and_set(connection, file, columns)
 
     @retry_transaction
-    def record(self, file: ResponseFile, note: str, *, owner: str, **columns: object) -> ResponseFile:
-        """Change columns, not the state, and append to the history.
+    def record(
+        self, file: ResponseFile, note: str, *, owner: str, lease: HeldLease | None = None, **columns: object
+    ) -> ResponseFile:
+        """Change columns, not the state, and append to the history; under a lease, only while it is held.
 
         Raises:
-            LeaseLost: somebody else changed the file first; nothing was written.
+            LeaseLost: somebody else changed the file first, or the lease is lost; nothing was written.
         """
-        with self._database.writing() as connection:
+        with self._database.writing() if lease is None else lease.writing() as connection:
             changed = _compare_and_set(connection, file, columns)
             _append_history(connection, file.id, file.state, file.state, owner, note, self._clock.now())
             return changed
 
-    def wait(self, file: ResponseFile, waiting_for: str | None, *, owner: str, **columns: object) -> ResponseFile:
+    def wait(
+        self,
+        file: ResponseFile,
+        waiting_for: str | None,
+        *,
+        owner: str,
+        lease: HeldLease | None = None,
+        **columns: object,
+    ) -> ResponseFile:
         """Keep what it waits for, and change columns, not the state; a wait that begins is appended to the history.
 
         Raises:
@@ -196,8 +205,8 @@ class ResponseFiles:
         """
         columns |= wait_columns(file, waiting_for, self._clock.now())
         if begins(file, waiting_for):
-            return self.record(file, f"waits for {waiting_for}", owner=owner, **columns)
-        return self.update(file, **columns)
+            return self.record(file, f"waits for {waiting_for}", owner=owner, lease=lease, **columns)
+        return self.update(file, lease=lease, **columns)
 
     @retry_transaction
     def advance(self, file: ResponseFile, to: FileState, *, owner: str, note: str, **columns: object) -> ResponseFile:

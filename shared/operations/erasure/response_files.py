@@ -133,7 +133,7 @@ class PersonInResponseFiles:
             for piece in pack(remaining, raw.packed, name=file.name.removesuffix(".zip")):
                 digest.update(piece)
                 kept.write(piece)
-            lease.check()
+            lease.renew()
             # The ledger keeps the hash of the original file, by which it is recognised on the SFTP site.
             kept.commit({"sha256": digest.hexdigest()}, replace=True)
 

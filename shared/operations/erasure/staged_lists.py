@@ -91,7 +91,7 @@ class PersonInLists:
                     raise ErasureBusy(what=f"broadcast {key}")
                 if hit.rejected:
                     self._rewrite_rejects(hit.broadcast, person, lease)
-                lease.check()
+                lease.renew()
                 self._bridge.lists.remove(blob_names.delivery_file(key))
                 if hit.listed:
                     self._bridge.lists.remove(blob_names.staged_list(key))
@@ -172,7 +172,7 @@ class PersonInLists:
         with self._bridge.rejects.writer(blob) as kept:
             for piece in remove_rows(self._bridge.rejects.chunks(blob), _belongs_to(person, broadcast.request)):
                 kept.write(piece)
-            lease.check()
+            lease.renew()
             kept.commit({}, replace=True)
 
 

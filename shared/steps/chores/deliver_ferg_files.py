@@ -43,4 +43,4 @@ def _deliver(ledger: Ledger, ferg: FergFiles, file: FergFile) -> bool:
 def _while_held(lease: HeldLease, rows: Iterable[Row[Any]]) -> Iterator[Row[Any]]:
     """The rows. If the lease is lost they end in an error, so that no file is written."""
     yield from rows
-    lease.check()
+    lease.renew()

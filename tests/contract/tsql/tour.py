@@ -91,7 +91,9 @@ def _stop_another(flow: Flow) -> None:
     flow.bridge.ws_db.add_summary_line(job_id, "a line for the client")
     waiting = flow.broadcast(job_id)
     effects = flow.bridge.ledger.effects
-    effects.forget(effects.intend(waiting, Kind.COPY, "a name"))
+    with flow.bridge.ledger.leases.held(LeaseName.for_broadcast(waiting.key), "tourist") as lease:
+        assert lease is not None
+        effects.forget(effects.intend(waiting, Kind.COPY, "a name", lease))
     cancel(flow.bridge, waiting.key, owner="operator")
     assert flow.run(job_id).state is State.CANCELLED
 
@@ -121,8 +123,8 @@ def _have_bad_days(flow: Flow) -> None:
     ledger = flow.bridge.ledger
     with Leases(ledger.database, seconds=0.3, clock=flow.clock).held(LeaseName.for_chore("tour"), "tourist") as lease:
         assert lease is not None
-        first = lease._expires_at
-        until(lambda: lease._expires_at > first, "a heartbeat")
+        first = lease._ends
+        until(lambda: lease._ends > first, "a heartbeat")
         assert ledger.leases.find_owner(LeaseName.for_chore("tour")) == "tourist"
     file = _gathered(flow, "bad.csv")
     files = ledger.response_files

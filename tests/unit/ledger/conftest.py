@@ -1,6 +1,6 @@
 """The ledger over a real RS_DB, with a clock that only the test moves."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +9,7 @@ from sqlalchemy import update
 from shared.broadcast import Broadcast, BroadcastRequest, State
 from shared.database.connections import Database
 from shared.ledger import Ledger, tables
+from shared.ledger.leases import HeldLease, LeaseName, Leases
 from tests.builders import NOON, make_request
 from tests.clocks import MovableClock
 from tests.databases import Databases
@@ -25,9 +26,15 @@ def url(databases: Databases) -> str:
 
 
 @pytest.fixture
-def open_database(url: str, opened: Callable[[str, str], Database]) -> Callable[[], Database]:
+def open_database(url: str, clock: MovableClock, opened: Callable[[str, str], Database]) -> Callable[[], Database]:
     """Opens the database once more, as another process would."""
-    return lambda: opened(url, "RS_DB")
+
+    def open_again() -> Database:
+        database = opened(url, "RS_DB")
+        database.clock = clock
+        return database
+
+    return open_again
 
 
 @pytest.fixture
@@ -38,6 +45,14 @@ def database(open_database: Callable[[], Database]) -> Database:
 @pytest.fixture
 def ledger(database: Database, clock: MovableClock) -> Ledger:
     return Ledger.over(database, lease_seconds=60, clock=clock)
+
+
+@pytest.fixture
+def lease(database: Database, clock: MovableClock) -> Iterator[HeldLease]:
+    """A lease that does not run out, however far a test moves the clock."""
+    with Leases(database, seconds=1e8, clock=clock).held(LeaseName.for_broadcast("J1"), "step") as held:
+        assert held is not None
+        yield held
 
 
 @pytest.fixture

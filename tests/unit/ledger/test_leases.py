@@ -204,7 +204,8 @@ def test_within_a_transaction_a_lease_counts_until_somebody_takes_it(
         with database.writing() as connection:
             clock.advance(seconds=LIFE)
             lease.confirm(connection)
-        assert expiry(database, "broadcast:J1") == clock.now()
+        assert expiry(database, "broadcast:J1") == clock.now() + timedelta(seconds=LIFE)
+        clock.advance(seconds=LIFE)
         with leases.held(J1, "heir") as taken:
             assert taken is not None
             with pytest.raises(LeaseLost, match="broadcast:J1"), database.writing() as connection:
@@ -228,6 +229,7 @@ def test_a_lost_lease_stays_lost(leases: Leases, clock: MovableClock) -> None:
 
 def test_a_heartbeat_that_fails_for_a_while_loses_nothing(url: str, clock: MovableClock) -> None:
     database = FailingDatabase(url, "RS_DB")
+    database.clock = clock
     with Leases(database, seconds=SHORT, clock=clock).held(J1, "one") as lease:
         assert lease is not None
         database.failing = DatabaseUnavailable(database="RS_DB", reason="test")
@@ -242,6 +244,7 @@ def test_a_heartbeat_that_fails_for_a_while_loses_nothing(url: str, clock: Movab
 
 def test_a_heartbeat_that_fails_past_the_end_of_the_lease_loses_it(url: str, clock: MovableClock) -> None:
     database = FailingDatabase(url, "RS_DB")
+    database.clock = clock
     with Leases(database, seconds=SHORT, clock=clock).held(J1, "one") as lease:
         assert lease is not None
         database.failing = DatabaseUnavailable(database="RS_DB", reason="test")
@@ -255,6 +258,7 @@ def test_a_heartbeat_that_fails_past_the_end_of_the_lease_loses_it(url: str, clo
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_heartbeat_that_breaks_for_good_loses_the_lease_at_its_end(url: str, clock: MovableClock) -> None:
     database = FailingDatabase(url, "RS_DB")
+    database.clock = clock
     with Leases(database, seconds=SHORT, clock=clock).held(J1, "one") as lease:
         assert lease is not None
         database.failing = ProgrammingError("statement", None, Exception("test"))
@@ -341,7 +345,10 @@ def test_what_is_given_back_in_a_transaction_that_fails_is_kept(leases: Leases, 
 # Several processes
 
 
-def test_the_lease_of_a_killed_process_is_taken_over_and_not_before(url: str, database: Database) -> None:
+def test_the_lease_of_a_killed_process_is_taken_over_and_not_before(
+    url: str, opened: Callable[[str, str], Database]
+) -> None:
+    database = opened(url, "RS_DB")  # with the time of the database server
     leases = Leases(database, seconds=3, clock=SystemClock())
     with subprocess.Popen(
         [sys.executable, str(Path(__file__).with_name("lease_holder.py")), "broadcast:J1", "process", "3"],

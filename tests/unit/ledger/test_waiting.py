@@ -1,6 +1,7 @@
 """What a broadcast waits for is kept with it and since when; the history has each wait once."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_the_holder_of_a_lease_is_known_since_when(ledger: Ledger, clock: Movabl
 
 def test_who_takes_a_lease_over_holds_it_from_then_on(ledger: Ledger, clock: MovableClock) -> None:
     name = LeaseName.for_chore("chore")
-    ledger.leases._acquire(name, "dead", clock.now())
+    ledger.leases._acquire(name, "dead", timedelta(0))
     clock.advance(seconds=60)
     with ledger.leases.held(name, "heir"):
         assert ledger.leases.find_holder(name) == Holder(owner="heir", since=clock.now())

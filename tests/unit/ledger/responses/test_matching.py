@@ -20,6 +20,7 @@ from shared.database.connections import Database
 from shared.faststats.rs_db import RsDb
 from shared.ledger import Ledger, recipients, tables
 from shared.ledger.effects import Kind
+from shared.ledger.leases import HeldLease
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import unmatched
 from shared.response import Response
@@ -64,12 +65,12 @@ def upload(ledger: Ledger, rs_db: RsDb, take_in: TakeIn) -> Callable[..., Broadc
 
 
 @pytest.fixture
-def send(ledger: Ledger, clock: MovableClock) -> Callable[..., None]:
+def send(ledger: Ledger, lease: HeldLease, clock: MovableClock) -> Callable[..., None]:
     """Records that a broadcast was sent, from one time to another, or still is."""
 
     def record(broadcast: Broadcast, begun: datetime, ended: datetime | None = None) -> None:
         clock.set_to(begun)
-        ledger.effects.intend(broadcast, Kind.START, "1")
+        ledger.effects.intend(broadcast, Kind.START, "1", lease)
         if ended is not None:
             with ledger.database.writing() as connection:
                 connection.execute(
