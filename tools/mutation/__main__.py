@@ -30,15 +30,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the choice (default: 1)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="mutants at a time (default: the cores)")
     parser.add_argument("--at-least", type=float, default=85, help="per cent to be killed (default: 85)")
+    parser.add_argument("--tests", nargs="+", default=TESTS, help=f"which tests (default: {' '.join(TESTS)})")
     parser.add_argument("--only", default="", help="mutate only modules whose path contains this")
     options = parser.parse_args(arguments)
     if _git("status", "--porcelain", "--", "shared", "tests"):
         print("shared/ or tests/ have changes that are not committed; commit them first.", file=sys.stderr)
         return 2
     commit = _git("rev-parse", "--short", "HEAD")
-    folder = ROOT / ".tools" / "mutation" / commit
+    folder = ROOT / ".tools" / "mutation" / "-".join([commit, *(test.replace("/", "_") for test in options.tests)])
     folder.mkdir(parents=True, exist_ok=True)
-    selection = Selection.load(folder) or _measure(folder)
+    selection = Selection.load(folder) or _measure(folder, options.tests)
     name = f"{options.sample or 'all'}-{options.seed}{options.only.replace('/', '-')}.sqlite"
     if not (folder / name).exists():
         paths = [path for path in modules(ROOT) if options.only in str(path)]
@@ -64,14 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0 if score >= options.at_least else 1
 
 
-def _measure(folder: Path) -> Selection:
+def _measure(folder: Path, tests: Sequence[str]) -> Selection:
     print("Measuring which test reaches which line; this takes as long as the tests.")
     environment = os.environ | {
         "COVERAGE_FILE": str(folder / "coverage"),
         "BRIDGE_TEST_DURATIONS": str(folder / "durations.json"),
         "COVERAGE_CORE": "ctrace",  # the only one that knows which test runs
     }
-    command = [sys.executable, "-m", "pytest", *TESTS, "-q", "-n", "2", "-m", "not nightly", "-p", "pytest_cov"]
+    command = [sys.executable, "-m", "pytest", *tests, "-q", "-n", "2", "-m", "not nightly", "-p", "pytest_cov"]
     command += ["-p", "tools.mutation.durations", "--cov=shared", "--cov-context=test", "--cov-report="]
     subprocess.run(command, cwd=ROOT, env=environment, check=False)
     selection = Selection.load(folder)
