@@ -5,6 +5,7 @@ import sqlite3
 import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,7 @@ from shared.errors import (
     DeliveryFileEmpty,
     DeliveryFileNotText,
 )
+from shared.faststats import duplicates
 from shared.faststats.delivery_file import DeliveryFile, Row
 from shared.faststats.duplicates import SeenKeys
 from shared.rejects import RejectReason
@@ -283,8 +285,8 @@ def test_a_database_without_room_is_told_without_a_key(tmp_path: Path, monkeypat
 
     full = tmp_path / "full.sqlite"
     full.touch()
-    connect = sqlite3.connect
-    monkeypatch.setattr(sqlite3, "connect", lambda *_, **more: connect(f"{full.as_uri()}?mode=ro", uri=True, **more))
+    database = sqlite3.connect(f"{full.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
+    monkeypatch.setattr(duplicates, "sqlite3", SimpleNamespace(connect=lambda *_, **__: database, Error=sqlite3.Error))
     with pytest.raises(DatabaseUnavailable, match="SQLITE_READONLY"):
         read(lines(GOOD))
 
