@@ -243,7 +243,10 @@ def delivery_key(guid: UUID) -> str:
 
 
 def file_key(channel: str, name: str, size: int, modified: datetime) -> str:
-    """Natural key of the broadcast of a dropped delivery file without a GUID in its name: `F<32 hex digits>`."""
+    """Natural key of the broadcast of a dropped delivery file without a GUID in its name: `F<32 hex digits>`.
+
+    It finds the file as long as that does not change; what it holds is in the broadcast's `content_digest`.
+    """
     text = f"{channel}|{name}|{size}|{modified.astimezone(UTC).isoformat()}"
     return f"F{sha256(text.encode()).hexdigest()[:32]}"
 

@@ -64,7 +64,7 @@ def summarize(
         "send": {
             "mails_sent": campaign.get("mails_sent", 0),
             "recipients_mailed": campaign.get("distinct_recipients_mailed", 0),
-            "mailed_twice": simulator.get("mailed_twice", 0),
+            "mailed_twice": simulator.get("keys_mailed_twice", 0),
             "set_for": broadcast.request.send_at and broadcast.request.send_at.isoformat(),
             "first_mail_at": campaign.get("first_mail_at"),
         },

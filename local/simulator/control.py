@@ -84,7 +84,9 @@ class Control:
 
         Returns:
             `simulated_time`, `idle`, `mailed_twice` (recipients whom one broadcast reached more than once, over all
-            Smart Campaigns), `campaigns`, `imports`, `response_files`, `wiped` (recipients whose history was wiped).
+            Smart Campaigns), `keys_mailed_twice` (recipients whom more than one mail reached under the same
+            Communication Key, over all Smart Campaigns and broadcasts), `campaigns`, `imports`, `response_files`,
+            `wiped` (recipients whose history was wiped).
         """
         idle, now = self.idle, self._clock.now()
         with self._store.reading() as connection:
@@ -121,6 +123,10 @@ class Control:
                 "SELECT count(*) FROM (SELECT 1 FROM mail_sent GROUP BY broadcast_key, recipient_id "
                 "HAVING count(*) > 1)"
             ).fetchone()[0]
+            keys_twice = connection.execute(
+                "SELECT count(*) FROM (SELECT 1 FROM mail_sent GROUP BY communication_key, recipient_id, "
+                "CASE communication_key WHEN '' THEN broadcast_key END HAVING count(*) > 1)"
+            ).fetchone()[0]
             imports = [
                 {
                     "file": row["file"],
@@ -144,6 +150,7 @@ class Control:
             "simulated_time": _iso(now),
             "idle": idle,
             "mailed_twice": twice,
+            "keys_mailed_twice": keys_twice,
             "campaigns": list(campaigns.values()),
             "imports": imports,
             "response_files": files,

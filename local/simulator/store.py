@@ -64,6 +64,7 @@ CREATE TABLE mail_sent (
 );
 CREATE INDEX mail_sent_campaign ON mail_sent (campaign_id);
 CREATE INDEX mail_sent_recipient ON mail_sent (broadcast_key, recipient_id);
+CREATE INDEX mail_sent_key ON mail_sent (communication_key, recipient_id, broadcast_key);
 CREATE TABLE test_mailing (
     id INTEGER PRIMARY KEY, campaign_id INTEGER NOT NULL, mailing_id INTEGER NOT NULL, started INTEGER NOT NULL
 );

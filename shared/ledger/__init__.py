@@ -9,6 +9,7 @@ from shared.clock import Clock
 from shared.database.connections import Database
 from shared.ledger.alerts import Alerts
 from shared.ledger.broadcasts import Broadcasts
+from shared.ledger.dropped_files import DroppedFiles
 from shared.ledger.effects import Effects
 from shared.ledger.leases import Leases
 from shared.ledger.responses.files import ResponseFiles
@@ -23,6 +24,7 @@ class Ledger:
     database: Database
     clock: Clock
     broadcasts: Broadcasts
+    dropped_files: DroppedFiles
     effects: Effects
     leases: Leases
     response_files: ResponseFiles
@@ -37,6 +39,7 @@ class Ledger:
             database=database,
             clock=clock,
             broadcasts=Broadcasts(database, clock),
+            dropped_files=DroppedFiles(database, clock),
             effects=Effects(database, clock),
             leases=Leases(database, seconds=lease_seconds, clock=clock),
             response_files=ResponseFiles(database, clock),

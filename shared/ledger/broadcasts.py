@@ -1,6 +1,6 @@
 """Broadcasts in the ledger: every change is a compare-and-set, and a change of state appends to the history."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, fields
 from datetime import datetime
 from itertools import batched
@@ -33,8 +33,13 @@ class Broadcasts:
         self._clock = clock
 
     @retry_transaction
-    def add(self, request: BroadcastRequest, *, owner: str) -> Broadcast | None:
+    def add(self, request: BroadcastRequest, *, owner: str, content_digest: bytes | None = None) -> Broadcast | None:
         """Take a new broadcast in, in state `claimed`.
+
+        Args:
+            request: what is asked for.
+            owner: who takes it in, for the history.
+            content_digest: SHA-256 of its delivery file, if that was read already.
 
         Returns:
             The broadcast, or None when the ledger has its key already: adding twice is harmless.
@@ -52,6 +57,7 @@ class Broadcasts:
                         changed_at=now,
                         due_at=now,
                         attempts=0,
+                        content_digest=content_digest,
                     )
                     .returning(*table.c)
                 ).one()
@@ -89,11 +95,6 @@ class Broadcasts:
         with self._database.reading() as connection:
             found = connection.execute(select(table).where(table.c.key == key)).one_or_none()
         return None if found is None else _from_row(found)
-
-    def known(self, keys: Sequence[str]) -> set[str]:
-        """Those of the keys that the ledger has."""
-        with self._database.reading() as connection:
-            return set(connection.scalars(select(table.c.key).where(table.c.key.in_(keys))))
 
     def by_campaign(self, campaign_ids: Iterable[int]) -> dict[int, str]:
         """Key of the broadcast that each Smart Campaign belongs to, by its id; one that belongs to none is left out."""

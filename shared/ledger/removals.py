@@ -10,7 +10,7 @@ from sqlalchemy import delete, insert, or_, select, update
 from shared.broadcast import ENDED, State
 from shared.database.connections import Database
 from shared.ledger import recipients
-from shared.ledger.tables import broadcast, effect, history, recipient, unmatched_response
+from shared.ledger.tables import broadcast, dropped_file, effect, history, recipient, unmatched_response
 from shared.ledger.tables import removal as table
 
 #: Ended for good: no operator can resume it.
@@ -127,4 +127,6 @@ def remove_history(database: Database, *, before: datetime, limit: int) -> int:
         for broadcast_id in ids:
             connection.execute(delete(effect).where(effect.c.broadcast_id == broadcast_id))
             connection.execute(delete(history).where(history.c.broadcast_id == broadcast_id))
+            came_again = (dropped_file.c.broadcast_id == broadcast_id, dropped_file.c.seen_at < before)
+            connection.execute(delete(dropped_file).where(*came_again))
     return len(ids)

@@ -1,18 +1,26 @@
-"""take_dropped_files: delivery files that appear in the folder of a channel become broadcasts of the channel."""
+"""take_dropped_files: delivery files that appear in the folder of a channel become broadcasts of the channel.
 
-from collections.abc import Iterator
+A file is known by its bytes (rule 10): touched, renamed, copied or written again it is the same file, and nobody is
+mailed because of it.
+"""
+
+from collections.abc import Sequence
 from datetime import timedelta
-from itertools import batched
+from itertools import batched, islice
+from typing import Final
 
 from shared.bridge import Bridge, new_owner
 from shared.broadcast import BroadcastRequest, Intake, SendMode, delivery_key, file_key, guid_in
 from shared.config.channels import Channel, Drop
-from shared.files.locations import LocatedFile
+from shared.files.digests import DigestingReader
+from shared.files.locations import LocatedFile, Location
 from shared.steps.delivery_source import with_step_and_run
 from shared.telemetry import fenced, log
 
-#: Keys looked up in the ledger at a time.
-_PAGE = 500
+#: Files looked up in the ledger at a time; a file can have two keys.
+_PAGE: Final = 250
+#: Files of the version before that are read in one round.
+_UNREAD: Final = 20
 
 
 def take_dropped_files(bridge: Bridge) -> int:
@@ -23,46 +31,97 @@ def take_dropped_files(bridge: Bridge) -> int:
         if channel.drop is None:
             continue
         with fenced(f"Dropped files of channel {name} cannot be claimed", action="drop-failed"):
-            for request in _new_requests(bridge, name, channel, channel.drop):
-                taken += _take_in(bridge, request)
+            folder = bridge.locations.get(channel.drop.place)
+            files = folder.list_files(channel.drop.pattern)
+            oldest = bridge.clock.now() - timedelta(hours=channel.drop.newest_hours)
+            for page in batched((file for file in files if file.modified >= oldest), _PAGE, strict=False):
+                for file in _new_files(bridge, name, channel.drop, page):
+                    with fenced(f"Dropped file {file.name} cannot be claimed", action="drop-failed", channel=name):
+                        taken += _take_in(bridge, name, channel, channel.drop, folder, file)
+            _read_known_files(bridge, name, folder, files)
     return taken
 
 
-def _take_in(bridge: Bridge, request: BroadcastRequest) -> bool:
-    broadcast = bridge.ledger.broadcasts.add(with_step_and_run(bridge, request), owner=new_owner())
+def _new_files(bridge: Bridge, name: str, drop: Drop, files: Sequence[LocatedFile]) -> list[LocatedFile]:
+    """Those of the files that are complete and not known by a key."""
+    keys = {file: {_key(name, file), _time_key(name, file)} for file in files}
+    known = bridge.ledger.dropped_files.known(list(set().union(*keys.values())))
+    return [
+        file
+        for file in files
+        if known.isdisjoint(keys[file])
+        and bridge.settled_files.is_settled(name, file, settle_seconds=drop.settle_seconds)
+    ]
+
+
+def _take_in(bridge: Bridge, name: str, channel: Channel, drop: Drop, folder: Location, file: LocatedFile) -> bool:
+    digest = _digest(folder, file)
+    if digest is None:
+        return False
+    known = bridge.ledger.dropped_files.find(name, digest)
+    if known is not None:
+        _record_again(bridge, known, name, file)
+        return False
+    request = BroadcastRequest(
+        key=_key(name, file),
+        source=Intake.FILE,
+        system=bridge.settings.system_name,
+        list_name=drop.list_name,
+        message_name="" if channel.default_send_mode is SendMode.UPLOAD_ONLY else drop.message_name,
+        delivery_file=file.name,
+        urn_column=drop.urn_column,
+        email_column=drop.email_column,
+        communication_key_column=drop.communication_key_column,
+        channel=name,
+        route=channel.route,
+        send_mode=channel.default_send_mode,
+    )
+    broadcast = bridge.ledger.broadcasts.add(
+        with_step_and_run(bridge, request), owner=new_owner(), content_digest=digest
+    )
     if broadcast is None:
         return False  # another poller took it in
     extra = {"action": "claim", **broadcast.log_context()}
-    log.info("A delivery file of channel %s is broadcast %s.", request.channel, broadcast.key, extra=extra)
+    log.info("A delivery file of channel %s is broadcast %s.", name, broadcast.key, extra=extra)
     bridge.send_on(broadcast)
     return True
 
 
-def _new_requests(bridge: Bridge, name: str, channel: Channel, drop: Drop) -> Iterator[BroadcastRequest]:
-    """A request for each file that is complete, not too old, and not yet a broadcast."""
-    oldest = bridge.clock.now() - timedelta(hours=drop.newest_hours)
-    files = bridge.locations.get(drop.place).list_files(drop.pattern)
-    keyed = ((file, _key(name, file)) for file in files if file.modified >= oldest)
-    for page in batched(keyed, _PAGE, strict=False):
-        known = bridge.ledger.broadcasts.known([key for _, key in page])
-        for file, key in page:
-            if key not in known and bridge.settled_files.is_settled(name, file, settle_seconds=drop.settle_seconds):
-                yield BroadcastRequest(
-                    key=key,
-                    source=Intake.FILE,
-                    system=bridge.settings.system_name,
-                    list_name=drop.list_name,
-                    message_name="" if channel.default_send_mode is SendMode.UPLOAD_ONLY else drop.message_name,
-                    delivery_file=file.name,
-                    urn_column=drop.urn_column,
-                    email_column=drop.email_column,
-                    communication_key_column=drop.communication_key_column,
-                    channel=name,
-                    route=channel.route,
-                    send_mode=channel.default_send_mode,
-                )
+def _record_again(bridge: Bridge, key: str, name: str, file: LocatedFile) -> None:
+    """The file is that of a broadcast: it was touched, renamed, copied or written again."""
+    broadcast = bridge.ledger.broadcasts.get(key)
+    if not bridge.ledger.dropped_files.add(_time_key(name, file), broadcast):
+        return
+    note = f"its delivery file came again as {file.name}, changed at {file.modified:%Y-%m-%d %H:%M:%S} UTC: not sent"
+    bridge.ledger.broadcasts.record(broadcast, note, owner=new_owner())
+    extra = {"action": "known", **broadcast.log_context()}
+    text = "The dropped file %s of channel %s is the delivery file of broadcast %s, which is %s: nothing is sent."
+    log.warning(text, file.name, name, broadcast.key, broadcast.state, extra=extra)
+
+
+def _read_known_files(bridge: Bridge, name: str, folder: Location, files: Sequence[LocatedFile]) -> None:
+    """Read files that the version before took in and that are still there, so that their bytes are known too."""
+    by_key = {_key(name, file): file for file in files}
+    present = (unread for unread in bridge.ledger.dropped_files.unread(name) if unread.key in by_key)
+    for unread in islice(present, _UNREAD):
+        digest = _digest(folder, by_key[unread.key])
+        if digest is not None:
+            bridge.ledger.dropped_files.set_digest(unread, digest)
+
+
+def _digest(folder: Location, file: LocatedFile) -> bytes | None:
+    """SHA-256 of a file; None if it is no longer as it was listed."""
+    with folder.open(file.name) as stream:
+        reader = DigestingReader(stream)
+        digest = reader.digest()
+    return digest if reader.size == file.size else None
 
 
 def _key(channel: str, file: LocatedFile) -> str:
+    """Key of the broadcast that the file becomes."""
     guid = guid_in(file.name)
-    return delivery_key(guid) if guid else file_key(channel, file.name, file.size, file.modified)
+    return delivery_key(guid) if guid else _time_key(channel, file)
+
+
+def _time_key(channel: str, file: LocatedFile) -> str:
+    return file_key(channel, file.name, file.size, file.modified)

@@ -1,7 +1,11 @@
 """Delivery files that are dropped into the folder of a channel: each becomes one broadcast once it is complete."""
 
 import os
+import uuid
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -9,13 +13,16 @@ from typing import Any
 import pytest
 
 from local.faststats.delivery_file_generator import delivery_file_name, write_delivery_file
-from shared.broadcast import Broadcast, Intake, State
+from shared.broadcast import RESTING, Broadcast, Intake, State
 from shared.config.channels import DEFAULT, Channel, Channels, Drop
-from shared.files.locations import LocatedFile
+from shared.files.locations import LocatedFile, Locations
 from shared.files.settled_files import SettledFiles
+from shared.operations.broadcasts import retry
+from shared.steps.housekeeping import housekeeping
 from shared.steps.take_dropped_files import take_dropped_files
 from tests.clocks import MovableClock
 from tests.flow.harness import Flow, until
+from tests.flow.test_upgrade import migrate_from_version_5
 
 #: Seconds; what a file that is whole does not change for.
 SETTLED = 0.05
@@ -97,6 +104,183 @@ def test_a_file_of_the_same_name_is_another_broadcast_when_it_is_another_file(fl
     assert len({broadcast.key for broadcast in flow.bridge.ledger.broadcasts.newest(10)}) == 2
 
 
+def dropped(flow: Flow, folder: Path, name: str = "news.txt") -> Broadcast:
+    """A dropped file that was sent."""
+    write_delivery_file(folder / name, 30, 1)
+    taken(flow)
+    closed = flow.run(None)
+    assert closed.state is State.CLOSED
+    return closed
+
+
+def touch(path: Path) -> None:
+    later = path.stat().st_mtime + 10
+    os.utime(path, (later, later))
+
+
+def write_again(path: Path) -> None:
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+    touch(path)
+
+
+def copy(path: Path) -> None:
+    path.with_name("news - Copy.txt").write_bytes(path.read_bytes())
+
+
+def copy_as_delivery(path: Path) -> None:
+    path.with_name(delivery_file_name("Customers", 99)).write_bytes(path.read_bytes())
+
+
+def rename(path: Path) -> None:
+    path.rename(path.with_name("old news.txt"))
+
+
+@pytest.mark.parametrize("name", ["news.txt", delivery_file_name("Customers", 1)], ids=["name", "GUID"])
+@pytest.mark.parametrize("change", [touch, write_again, copy, copy_as_delivery, rename])
+def test_a_file_is_known_by_its_bytes(
+    flow: Flow, folder: Path, change: Callable[[Path], None], name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    broadcast = dropped(flow, folder, name)
+    change(folder / name)
+    assert take_repeatedly(flow) == 0
+    assert [one.key for one in flow.bridge.ledger.broadcasts.newest(10)] == [broadcast.key]
+    if change in {touch, write_again} and name != "news.txt":
+        return  # it is known by its GUID, and not even read
+    (note,) = [one.note for one in flow.bridge.ledger.broadcasts.history(broadcast) if "came again" in one.note]
+    assert note.endswith("not sent")
+    assert sum(broadcast.key in line and "nothing is sent" in line for line in caplog.messages) == 1, "it is said once"
+
+
+def test_two_copies_that_arrive_at_once_are_one_broadcast(flow: Flow, folder: Path) -> None:
+    write_delivery_file(folder / "news.txt", 30, 1)
+    copy(folder / "news.txt")
+    taken(flow)
+    assert take_repeatedly(flow) == 0
+    assert len(flow.bridge.ledger.broadcasts.newest(10)) == 1
+
+
+def test_a_known_file_is_not_read_again(flow: Flow, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    dropped(flow, folder)
+    copy(folder / "news.txt")
+    assert take_repeatedly(flow) == 0
+    monkeypatch.setattr("shared.steps.take_dropped_files.DigestingReader", lambda *_: 1 / 0)
+    settle_again(flow)
+    assert take_repeatedly(flow) == 0
+
+
+def settle_again(flow: Flow) -> None:
+    """As a new process, which has not seen any file yet."""
+    flow.bridge = replace(flow.bridge, settled_files=SettledFiles(flow.clock))
+
+
+def test_the_same_file_for_another_channel_is_another_broadcast(flow: Flow, folder: Path) -> None:
+    first = dropped(flow, folder)
+    usual = flow.bridge.channels[DEFAULT]
+    assert usual.drop is not None
+    other = usual.model_copy(update={"drop": usual.drop.model_copy(update={"message_name": "Welcome"})})
+    flow.bridge.channels._channels = MappingProxyType({"Other": other, DEFAULT: usual})
+    until(lambda: take_dropped_files(flow.bridge) > 0, "the file taken in for the other channel")
+    second = flow.run(None)
+    assert (second.state, second.request.channel) == (State.CLOSED, "Other")
+    assert first.content_digest == second.content_digest
+
+
+def test_a_changed_file_with_the_same_keys_is_refused(flow: Flow, folder: Path) -> None:
+    first = dropped(flow, folder)
+    path = folder / "news.txt"
+    path.write_bytes(path.read_bytes() + b"\r\n")
+    touch(path)
+    until(lambda: take_dropped_files(flow.bridge) > 0, "the changed file taken in")
+    second = flow.run(None)
+    assert (second.error_code, second.repeats_key) == ("already-sent", first.key)
+    retry(flow.bridge, second.key, owner="operator", again=True)
+    assert flow.run(None).state is State.CLOSED
+
+
+@pytest.mark.parametrize("name", ["news.txt", delivery_file_name("Customers", 1)], ids=["name", "GUID"])
+def test_a_file_that_was_sent_by_a_job_is_refused(flow: Flow, folder: Path, name: str) -> None:
+    job_id = flow.order(recipients=30, seed=1)
+    first = flow.run(job_id)
+    (sent,) = Path(flow.bridge.settings.delivery_files).iterdir()
+    (folder / name).write_bytes(sent.read_bytes())
+    taken_in = until_taken(flow)
+    second = flow.run(None)
+    assert (second.key, second.error_code, second.repeats_key) == (taken_in, "already-sent", first.key)
+
+
+def until_taken(flow: Flow) -> str:
+    """Key of the newest broadcast, once a dropped file is taken in."""
+    until(lambda: take_dropped_files(flow.bridge) > 0, "a dropped file taken in")
+    return flow.bridge.ledger.broadcasts.newest(1)[0].key
+
+
+def test_a_file_that_cannot_be_read_stops_no_other(flow: Flow, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_delivery_file(folder / "a.txt", 30, 1)
+    write_delivery_file(folder / "b.txt", 30, 2)
+    location = type(flow.bridge.locations.get(str(folder)))
+    opened = location.open
+
+    def refuse(place: Any, name: str) -> Any:
+        return 1 / 0 if name == "a.txt" else opened(place, name)
+
+    monkeypatch.setattr(location, "open", refuse)
+    assert taken(flow).request.delivery_file == "b.txt"
+
+
+def test_a_file_that_was_touched_after_it_was_taken_in_is_sent(flow: Flow, folder: Path) -> None:
+    write_delivery_file(folder / "news.txt", 30, 1)
+    taken(flow)
+    touch(folder / "news.txt")
+    assert flow.run(None).state is State.CLOSED
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize("name", ["news.txt", delivery_file_name("Customers", 1)], ids=["name", "GUID"])
+@pytest.mark.parametrize("early", [False, True], ids=["touched later", "touched before"])
+def test_an_upgrade_with_a_full_folder_mails_nobody(flow: Flow, folder: Path, name: str, *, early: bool) -> None:
+    """The version before knows a file by its time; then it is read, and known by its bytes."""
+    broadcast = dropped(flow, folder, name)
+    migrate_from_version_5(flow.bridge.rs_database)
+    before = flow.bridge.ledger.broadcasts.get(broadcast.key)
+    assert before.content_digest is None
+    settle_again(flow)
+    if not early:
+        assert take_repeatedly(flow) == 0
+        after = flow.bridge.ledger.broadcasts.get(broadcast.key)
+        assert (after.content_digest, after.version) == (broadcast.content_digest, before.version)
+    touch(folder / name)
+    copy(folder / name)
+    take_repeatedly(flow)
+    flow.run(None)
+    newest = flow.bridge.ledger.broadcasts.newest(10)
+    assert {one.error_code for one in newest} <= {None, "already-sent"}
+    assert [one.key for one in newest if one.state is State.CLOSED] == [broadcast.key]
+    assert sum(one["mails_sent"] for mailed in newest for one in flow.copies(mailed)) == broadcast.sent
+    if not early:
+        assert len(newest) == 1
+
+
+@pytest.mark.sqlite
+def test_a_file_that_the_version_before_took_in_is_staged_if_it_has_not_changed(flow: Flow, folder: Path) -> None:
+    for name, seed in (("same.txt", 1), ("changed.txt", 2)):
+        write_delivery_file(folder / name, 30, seed)
+    until(lambda: take_dropped_files(flow.bridge) == 2, "both files taken in")
+    migrate_from_version_5(flow.bridge.rs_database)
+    touch(folder / "changed.txt")
+    flow.clock.advance(hours=1)
+
+    def at_rest() -> bool:
+        housekeeping(flow.bridge)
+        flow.deliver()
+        return all(one.state in RESTING for one in flow.bridge.ledger.broadcasts.newest(10))
+
+    until(at_rest, "both broadcasts at rest")
+    codes = {one.request.delivery_file: one.error_code for one in flow.bridge.ledger.broadcasts.newest(10)}
+    assert codes == {"same.txt": None, "changed.txt": "delivery-file-changed"}
+
+
 def test_a_file_that_changes_between_its_check_and_its_reading_is_not_mailed(flow: Flow, folder: Path) -> None:
     path = folder / "news.txt"
     write_delivery_file(path, 30, 1)
@@ -133,14 +317,44 @@ def test_a_channel_that_watches_no_folder_any_more_says_so(flow: Flow, folder: P
     assert (failed.state, failed.error_code) == (State.FAILED, "drop-missing")
 
 
-def test_a_container_can_be_watched(flow: Flow) -> None:
-    container = flow.bridge.settings.staging_container
-    watch(flow, place=f"container:{container}/dropped")
-    local = flow.folder / "news.txt"
+def test_a_blob_whose_metadata_is_set_or_that_is_uploaded_again_is_known(flow: Flow) -> None:
+    container = flow.bridge.lists._container
+
+    def set_metadata(name: str) -> None:
+        container.get_blob_client(f"dropped/{name}").set_blob_metadata({"scanned": "yes"})
+
+    check_known_by_bytes(flow, f"container:{flow.bridge.settings.staging_container}/dropped", set_metadata)
+
+
+def test_a_file_on_an_sftp_site_that_is_uploaded_again_is_known(flow: Flow) -> None:
+    sites = {"site": flow.bridge.site}
+    flow.bridge = replace(flow.bridge, locations=Locations(flow.bridge.locations._service, sites))
+    check_known_by_bytes(flow, "sftp:site")
+
+
+def check_known_by_bytes(flow: Flow, place: str, *more: Callable[[str], None]) -> None:
+    """Send a file that is dropped into this location, then change everything about it but its bytes."""
+    tag = uuid.uuid4().hex
+    watch(flow, place=place, pattern=f"{tag}*.txt")
+    location, local = flow.bridge.locations.get(place), flow.folder / "news.txt"
     write_delivery_file(local, 30, 1)
-    flow.bridge.locations.get(f"container:{container}/dropped").write("news.txt", [local.read_bytes()])
+
+    def upload(name: str) -> None:
+        location.write(name, [local.read_bytes()])
+
+    def files() -> list[tuple[str, datetime]]:
+        return [(file.name, file.modified) for file in location.list_files(f"{tag}*.txt")]
+
+    upload(f"{tag}.txt")
     taken(flow)
-    assert flow.run(None).state is State.CLOSED
+    closed = flow.run(None)
+    assert closed.state is State.CLOSED
+    for change in (*more, upload, lambda _name: upload(f"{tag} - Copy.txt")):
+        before = files()
+        # Servers keep times in seconds.
+        until(lambda: files() != before, "another time", between=partial(change, f"{tag}.txt"))  # noqa: B023
+        assert take_repeatedly(flow) == 0
+    assert [one.key for one in flow.bridge.ledger.broadcasts.newest(10)] == [closed.key]
 
 
 def test_a_file_is_settled_when_it_has_not_changed_for_the_time() -> None:

@@ -105,6 +105,16 @@ def test_the_records_show_when_two_copies_mail_one_broadcast(vendor: Simulation)
     assert vendor.state()["mailed_twice"] == 5
 
 
+def test_the_records_show_when_two_broadcasts_mail_the_same_communication_keys(vendor: Simulation) -> None:
+    for broadcast in ("B1", "B2"):
+        upload(vendor, people(5).replace(";B1;", f";{broadcast};"))
+        vendor.pass_time(minutes=10)
+        vendor.pass_time(minutes=5)
+        vendor.rest.start_smart_campaign(copy_of_newsletter(vendor))
+        vendor.pass_time(hours=1)
+    assert (vendor.state()["mailed_twice"], vendor.state()["keys_mailed_twice"]) == (0, 5)
+
+
 def test_the_response_files_united_by_maximum_are_the_events(vendor: Simulation) -> None:
     upload(vendor, people(400))
     vendor.pass_time(minutes=10)

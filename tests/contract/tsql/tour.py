@@ -9,11 +9,13 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from shared.broadcast import Broadcast, State
+from shared.config.channels import DEFAULT
 from shared.database.bulk.load import BulkLoad
 from shared.errors import ResponseFileVanished
 from shared.faststats.ferg_file import FergFiles
-from shared.ledger import erasures, person_rows, recipients, removals
+from shared.ledger import erasures, person_rows, recipients, removals, repeats
 from shared.ledger.alerts import AlertKind
+from shared.ledger.dropped_files import UnreadFile
 from shared.ledger.effects import Kind
 from shared.ledger.leases import LeaseName, Leases
 from shared.ledger.migrations import Migration
@@ -48,13 +50,14 @@ _MANY = 2_500
 
 def tour(flow: Flow) -> None:
     """Send every statement."""
-    flow.use(channel(suppress=True))
+    flow.use(channel(suppress=True, repeats="allow"))
     sync_suppressions(flow.bridge)
     broadcast = flow.run(flow.order(recipients=300))
     assert broadcast.state is State.CLOSED, broadcast.error
     flow.collect_responses()
     sync_suppressions(flow.bridge)
     _ask_about(flow, broadcast)
+    _come_again(flow, broadcast)
     _stop_another(flow)
     _have_jobs_of_every_kind(flow)
     _have_bad_days(flow)
@@ -75,8 +78,6 @@ def tour(flow: Flow) -> None:
 def _ask_about(flow: Flow, broadcast: Broadcast) -> None:
     broadcasts = flow.bridge.ledger.broadcasts
     status(flow.bridge)
-    assert broadcasts.known([broadcast.key, "J0-00000000"]) == {broadcast.key}
-    assert broadcasts.known([]) == set()
     assert broadcasts.history(broadcast)
     assert broadcasts.rejects(broadcast)
     assert flow.bridge.ledger.effects.of(broadcast)
@@ -116,6 +117,24 @@ def _have_jobs_of_every_kind(flow: Flow) -> None:
     flow.poll()
     assert flow.job(unread)[0] == "done"
     assert ps_db.find_delivery(UUID(int=1)) is None
+
+
+def _come_again(flow: Flow, broadcast: Broadcast) -> None:
+    """Its file comes again: in another job, and dropped."""
+    flow.use(channel(suppress=True))
+    repeat = flow.run(flow.order(recipients=300))
+    flow.use(channel(suppress=True, repeats="allow"))
+    assert repeat.repeats_key == broadcast.key
+    database, since = flow.bridge.ledger.database, flow.clock.now() - timedelta(days=1)
+    compared = repeats.compare_keys(database, repeat, since=since, check=lambda: None)
+    assert compared.keys == compared.repeated > 0
+    files = flow.bridge.ledger.dropped_files
+    assert files.known([broadcast.key, "J0-00000000"]) == {broadcast.key}
+    assert files.known([]) == set()
+    assert files.find(DEFAULT, b"0" * 32) is None
+    assert files.unread(DEFAULT) == []
+    assert [files.add("F0", broadcast) for _ in range(2)] == [True, False]
+    files.set_digest(UnreadFile(broadcast_id=broadcast.id, key=broadcast.key, name=""), b"0" * 32)
 
 
 def _have_bad_days(flow: Flow) -> None:

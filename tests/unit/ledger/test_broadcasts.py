@@ -97,13 +97,6 @@ def test_an_unknown_broadcast_is_an_error_that_names_it(ledger: Ledger) -> None:
         ledger.broadcasts.get("J9-00000000")
 
 
-def test_known_tells_the_keys_that_the_ledger_has(ledger: Ledger, take_in: TakeIn) -> None:
-    take_in(1)
-    take_in(2)
-    assert ledger.broadcasts.known(["J1-00000000", "J2-00000000", "J3-00000000"]) == {"J1-00000000", "J2-00000000"}
-    assert ledger.broadcasts.known([]) == set()
-
-
 def test_the_newest_come_first(ledger: Ledger, take_in: TakeIn) -> None:
     for job_id in (1, 2, 3):
         take_in(job_id)
