@@ -9,9 +9,11 @@ from sqlalchemy import delete, insert, or_, select, update
 
 from shared.broadcast import ENDED, State
 from shared.database.connections import Database
+from shared.errors import DatabaseUnavailable
 from shared.ledger import recipients
 from shared.ledger.tables import broadcast, dropped_file, effect, history, recipient, unmatched_response
 from shared.ledger.tables import removal as table
+from shared.telemetry import fenced
 
 #: Ended for good: no operator can resume it.
 _FINAL: Final = (State.CLOSED, State.CANCELLED)
@@ -89,7 +91,9 @@ def remove_recipients(database: Database, *, before: datetime, limit: int, rows:
     for finished, broadcast_id in enumerate(ids):
         if removed >= rows:
             return finished, True
-        removed += recipients.remove(database, broadcast_id)
+        subject = f"The recipients of the broadcast with the id {broadcast_id} are removed later"
+        with fenced(subject, DatabaseUnavailable, action="remove-later"):
+            removed += recipients.remove(database, broadcast_id)
     return len(ids), len(ids) == limit
 
 

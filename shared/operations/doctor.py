@@ -27,6 +27,7 @@ from shared.sftp.site import SftpSite
 from shared.sftp.sites import export_sites, optimizely_site
 from shared.storage.account import blob_service
 from shared.storage.staging import Staging
+from shared.telemetry import traceback_location
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,9 @@ def examine() -> Iterator[Finding]:
                 failed.add(check.name)
                 texts = (error.sentence,) if isinstance(error, BridgeError) else error.args
                 yield from (Finding(check.name, ok=False, text=text) for text in texts)
+            except Exception as error:  # noqa: BLE001 - its text may carry anything
+                failed.add(check.name)
+                yield Finding(check.name, ok=False, text=f"unexpected {traceback_location(error)}")
 
 
 # Channels

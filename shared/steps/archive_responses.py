@@ -6,6 +6,7 @@ first renamed to a name of our own; then it is compared with the file that was l
 
 import hashlib
 import posixpath
+from collections.abc import Mapping
 from typing import Final
 
 from shared.bridge import Bridge, new_owner
@@ -15,7 +16,7 @@ from shared.ledger.alerts import AlertKind
 from shared.ledger.leases import LeaseName
 from shared.response_file import ResponseFile
 from shared.sftp.session import RemoteFile, SftpSession
-from shared.telemetry import log
+from shared.telemetry import fenced, log
 
 #: Maximum number of files of one run.
 _MAX_FILES: Final = 100
@@ -32,13 +33,26 @@ def archive_responses(bridge: Bridge) -> None:
     files = bridge.ledger.response_files.to_archive(layouts, _MAX_FILES) if layouts else []
     if not files:
         return
-    try:
-        with bridge.site.connect() as session:
-            for file in files:
-                _try(bridge, session, file, layouts[file.layout or ""])
-    except SftpUnavailable as error:
-        extra = {"action": "put-away-later", "code": error.code}
-        log.warning("Loaded response files are archived in the next run: %s", error, extra=extra)
+    while files:
+        subject = "Loaded response files are archived in the next run"
+        # An error may have broken the session: the others go on with a new one.
+        with fenced(subject, action="put-away-later") as fence, bridge.site.connect() as session:
+            _archive_all(bridge, session, files, layouts)
+        if fence.error is not None:
+            return
+
+
+def _archive_all(
+    bridge: Bridge, session: SftpSession, files: list[ResponseFile], layouts: Mapping[str, ResponseLayout]
+) -> None:
+    """Archive or remove the files, taking them from the list; ends early when the session may be broken."""
+    while files:
+        file = files.pop(0)
+        subject = f"Response file {file.name} is archived in the next run"
+        with fenced(subject, SftpUnavailable, action="put-away-later", **file.log_context()) as fence:
+            _try(bridge, session, file, layouts[file.layout or ""])
+        if fence.error is not None:
+            return
 
 
 def _try(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: ResponseLayout) -> None:

@@ -21,7 +21,7 @@ from shared.ledger.leases import HeldLease, LeaseName, release_all
 from shared.routes.evidence import Evidence
 from shared.routes.route import Route
 from shared.steps.runner import Runner, Wait
-from shared.telemetry import log, traceback_location
+from shared.telemetry import fenced, log, traceback_location
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,11 +207,8 @@ class _BroadcastRunner(Runner[Broadcast]):
         # Of an ended broadcast, its end is written in place of its progress.
         if job_id is None or ws_db is None or after.state in RESTING:
             return
-        try:
+        with fenced(f"The progress of job {job_id} is not written", action="note", **self.context):
             ws_db.report_progress(job_id, after)
-        except BridgeError as error:
-            extra = {"action": "note", **self.context, "code": error.code}
-            log.warning("The progress of job %d is not written: %s", job_id, error, extra=extra)
 
     def fail(self, item: Broadcast, error: BridgeError) -> tuple[Broadcast, Wait | None]:
         step = self._step(item)

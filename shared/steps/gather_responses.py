@@ -15,12 +15,12 @@ from shared.bridge import Bridge, new_owner
 from shared.config.response_layouts import layout_of
 from shared.errors import (
     BridgeError,
+    DatabaseUnavailable,
     LeaseLost,
     ResponseFileChanged,
     ResponseFileName,
     ResponseFileVanished,
     SftpRefused,
-    SftpUnavailable,
 )
 from shared.ledger.alerts import AlertKind
 from shared.ledger.leases import HeldLease, LeaseName
@@ -28,11 +28,13 @@ from shared.response_file import FileState, ResponseFile
 from shared.sftp.session import RemoteFile, SftpSession, is_safe_name
 from shared.steps.archive_responses import archive_responses
 from shared.storage import blob_names
-from shared.telemetry import log
+from shared.telemetry import fenced, log
 
 _EVERY_NAME: Final = re.compile(".*", re.DOTALL)
 #: What an alert calls files whose names are not repeated: they may hold anything.
 _UNNAMED: Final = "files with unusual names"
+#: Errors of one file after which the session can be used for the others.
+_SESSION_GOES_ON: Final = (SftpRefused, ResponseFileChanged, LeaseLost)
 
 
 def gather_responses(bridge: Bridge) -> int:
@@ -46,6 +48,7 @@ def gather_responses(bridge: Bridge) -> int:
     Raises:
         SftpUnavailable: the SFTP site cannot be reached; the next round tries again.
         SftpRefused: the folder of response files cannot be listed.
+        DatabaseUnavailable: the ledger did not answer.
     """
     folder, marker = bridge.settings.sftp_response_folder, bridge.settings.response_file_marker
     with bridge.site.connect() as session:
@@ -67,14 +70,23 @@ def _fail_vanished(bridge: Bridge, present: Collection[str]) -> None:
     """Fail the files that were seen, but removed from the site before they were gathered."""
     files = bridge.ledger.response_files
     for file in files.seen():
-        if file.name in present:
-            continue
-        error = ResponseFileVanished(file=file.name)
-        if files.count_left_round(file, code=error.code) >= bridge.settings.response_file_rounds:
-            log.error("%s", error, extra={"action": "fail", **file.log_context(), "code": error.code})
-            marks = {"error_code": error.code, "error": error.sentence}
-            files.advance(file, FileState.FAILED, owner=new_owner(), note=error.sentence, **marks)
-            bridge.ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name)
+        if file.name not in present:
+            with fenced(
+                f"Response file {file.name}, which vanished, is not marked yet",
+                DatabaseUnavailable,
+                action="gather-later",
+                **file.log_context(),
+            ):
+                _fail(bridge, file)
+
+
+def _fail(bridge: Bridge, file: ResponseFile) -> None:
+    files, error = bridge.ledger.response_files, ResponseFileVanished(file=file.name)
+    if files.count_left_round(file, code=error.code) >= bridge.settings.response_file_rounds:
+        log.error("%s", error, extra={"action": "fail", **file.log_context(), "code": error.code})
+        marks = {"error_code": error.code, "error": error.sentence}
+        files.advance(file, FileState.FAILED, owner=new_owner(), note=error.sentence, **marks)
+        bridge.ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name)
 
 
 def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str] | None) -> list[ResponseFile]:
@@ -91,7 +103,10 @@ def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str]
         if not is_safe_name(remote.name):
             unusual += 1
         elif pattern is None or markers is None or pattern.format(name=remote.name) in markers:
-            complete += _seen(bridge, remote, layout[0], at_once=pattern is not None)
+            with fenced(
+                f"Response file {remote.name} is left for the next round", DatabaseUnavailable, action="gather-later"
+            ):
+                complete += _seen(bridge, remote, layout[0], at_once=pattern is not None)
     alerts = bridge.ledger.alerts
     if unusual:
         alerts.report(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, str(ResponseFileName(files=unusual)))
@@ -120,16 +135,21 @@ def _seen(bridge: Bridge, remote: RemoteFile, layout: str, *, at_once: bool) -> 
 
 
 def _gather_all(bridge: Bridge, session: SftpSession, waiting: list[ResponseFile]) -> int:
-    """Gather the waiting files, taking them from the list; ends early when the connection breaks."""
+    """Gather the waiting files, taking them from the list; ends early when the session may be broken."""
     gathered = 0
     while waiting:
         file = waiting.pop(0)
-        try:
+        subject = f"Response file {file.name} is left for the next round"
+        with fenced(subject, DatabaseUnavailable, action="gather-later", **file.log_context()) as fence:
             gathered += _gather(bridge, session, file)
-        except (SftpRefused, ResponseFileChanged, LeaseLost) as error:
-            _leave(bridge, file, error)
-        except SftpUnavailable as error:
-            _leave(bridge, file, error)
+        if fence.error is None:
+            continue
+        with fenced(
+            f"The round of {file.name} is not counted", DatabaseUnavailable, action="gather-later", **file.log_context()
+        ):
+            rounds = bridge.ledger.response_files.count_left_round(file, code=fence.error.code)
+            _alert_when_left_often(bridge, file.name, rounds, fence.error)
+        if not isinstance(fence.error, _SESSION_GOES_ON):
             break
     return gathered
 
@@ -172,13 +192,6 @@ def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile, lease: HeldL
         lease.renew()
         kept.commit({"sha256": digest.hexdigest()}, replace=True)
     return digest.hexdigest()
-
-
-def _leave(bridge: Bridge, file: ResponseFile, error: BridgeError) -> None:
-    extra = {"action": "gather-later", **file.log_context(), **error.log_context()}
-    log.warning("Response file %s is left for the next round: %s", file.name, error, extra=extra)
-    rounds = bridge.ledger.response_files.count_left_round(file, code=error.code)
-    _alert_when_left_often(bridge, file.name, rounds, error)
 
 
 def _alert_when_left_often(bridge: Bridge, name: str, rounds: int, error: BridgeError) -> None:

@@ -4,10 +4,11 @@ Messages are hints, the ledger is the truth: a lost message costs minutes, never
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Final
 
 from shared.bridge import Bridge
-from shared.errors import BroadcastChangedMeanwhile, LeaseLost
+from shared.errors import BroadcastChangedMeanwhile, DatabaseUnavailable, LeaseLost, StorageUnavailable
 from shared.steps.broadcast_step import report_end
 from shared.steps.chores.check_response_arrival import check_response_arrival
 from shared.steps.chores.compare_reports import compare_reports
@@ -16,56 +17,49 @@ from shared.steps.chores.find_broadcast_rows import find_broadcast_rows
 from shared.steps.chores.match_responses import match_responses
 from shared.steps.chores.remove_expired import remove_expired
 from shared.steps.chores.report_backlog import report_backlog
-from shared.telemetry import fenced, log
+from shared.telemetry import Fence, fenced, log
 
 #: Most broadcasts or files that one sweep queues again.
 _LIMIT: Final = 500
 
 
-def housekeeping(bridge: Bridge) -> int:
-    """Sweep broadcasts and response files, then do every chore. A chore that fails does not stop the others.
-
-    Returns how many messages were sent again.
-
-    Raises:
-        DatabaseUnavailable: the ledger could not be swept.
-        StorageUnavailable: a message could not be sent again.
-    """
-    sent = _sweep_broadcasts(bridge) + _sweep_response_files(bridge)
+def housekeeping(bridge: Bridge) -> None:
+    """Do every chore. One that fails does not stop the others, nor does one item of a chore stop the next."""
     for name, chore in CHORES.items():
         with fenced(f"The chore {name} of housekeeping did not finish", action="housekeep-later", chore=name):
             chore(bridge)
-    return sent
 
 
-def _sweep_broadcasts(bridge: Bridge) -> int:
-    sent = 0
+def _sweep_broadcasts(bridge: Bridge) -> None:
     for broadcast in bridge.ledger.broadcasts.forgotten(limit=_LIMIT):
-        try:
-            swept = bridge.ledger.broadcasts.update(broadcast, due_at=bridge.overdue_after())
-        except BroadcastChangedMeanwhile:
-            continue  # a step works on it after all
-        extra = {"action": "sweep", **broadcast.log_context()}
-        log.warning(
-            "Broadcast %s was forgotten while %s; it is queued again.", broadcast.key, broadcast.state, extra=extra
-        )
-        bridge.send_on(swept)
-        sent += 1
-    return sent
+        with _fenced_sweep(f"Broadcast {broadcast.key}", **broadcast.log_context()):
+            try:
+                swept = bridge.ledger.broadcasts.update(broadcast, due_at=bridge.overdue_after())
+            except BroadcastChangedMeanwhile:
+                continue  # a step works on it after all
+            extra = {"action": "sweep", **broadcast.log_context()}
+            log.warning(
+                "Broadcast %s was forgotten while %s; it is queued again.", broadcast.key, broadcast.state, extra=extra
+            )
+            bridge.send_on(swept)
 
 
-def _sweep_response_files(bridge: Bridge) -> int:
-    sent = 0
+def _sweep_response_files(bridge: Bridge) -> None:
     for file in bridge.ledger.response_files.forgotten(limit=_LIMIT):
-        try:
-            bridge.ledger.response_files.update(file, due_at=bridge.overdue_after())
-        except LeaseLost:
-            continue  # it is being loaded after all
-        extra = {"action": "sweep", **file.log_context()}
-        log.warning("Response file %s was forgotten; it is queued again.", file.name, extra=extra)
-        bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": file.id})
-        sent += 1
-    return sent
+        with _fenced_sweep(f"Response file {file.name}", **file.log_context()):
+            try:
+                bridge.ledger.response_files.update(file, due_at=bridge.overdue_after())
+            except LeaseLost:
+                continue  # it is being loaded after all
+            extra = {"action": "sweep", **file.log_context()}
+            log.warning("Response file %s was forgotten; it is queued again.", file.name, extra=extra)
+            bridge.queues.send(bridge.settings.load_responses_queue, {"response_file": file.id})
+
+
+def _fenced_sweep(subject: str, **context: str) -> AbstractContextManager[Fence]:
+    """A ledger or queue that does not answer ends the sweep; whatever else happens to one item stops no other."""
+    ends = (DatabaseUnavailable, StorageUnavailable)
+    return fenced(f"{subject} is not queued again yet", *ends, action="housekeep-later", **context)
 
 
 def _report_ends(bridge: Bridge) -> None:
@@ -83,6 +77,8 @@ def _deliver_ferg_files(bridge: Bridge) -> None:
 
 #: The chores, in order. The backlog comes last: its log line says that a run of housekeeping reached its end.
 CHORES: Final[dict[str, Callable[[Bridge], object]]] = {
+    "sweep-broadcasts": _sweep_broadcasts,
+    "sweep-response-files": _sweep_response_files,
     "report-ends": _report_ends,
     "deliver-ferg-files": _deliver_ferg_files,
     "find-broadcast-rows": find_broadcast_rows,

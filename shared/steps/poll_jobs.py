@@ -7,15 +7,19 @@ again. It is never sent a second time, not even if it failed: that takes `bridge
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 
 from shared.bridge import Bridge, new_owner
 from shared.broadcast import RESTING
-from shared.errors import TerminalError
+from shared.errors import DatabaseUnavailable, SchemaMapMismatch, TerminalError
 from shared.faststats.job_command import Job, read_job_command
 from shared.faststats.ws_db import MAX_CLAIMED, WsDb
 from shared.steps.broadcast_step import report_end
 from shared.steps.take_dropped_files import take_dropped_files
 from shared.telemetry import fenced, log
+
+#: What ends a run; any other error in one part of it does not stop the next.
+_ENDS: Final = (DatabaseUnavailable, SchemaMapMismatch)
 
 
 def poll_jobs(bridge: Bridge) -> int:
@@ -31,18 +35,21 @@ def poll_jobs(bridge: Bridge) -> int:
         return dropped
     bridge.rs_check.require()  # a job that is claimed must be able to go on
     owner = new_owner()
-    cancelled = ws_db.end_cancelled()
-    if cancelled:
-        log.info("%d jobs were cancelled before they were claimed.", cancelled, extra={"action": "cancel"})
+    with fenced("Jobs that were cancelled before their claim are not ended yet", *_ENDS, action="job-later"):
+        cancelled = ws_db.end_cancelled()
+        if cancelled:
+            log.info("%d jobs were cancelled before they were claimed.", cancelled, extra={"action": "cancel"})
     taken, left = 0, bridge.settings.jobs_per_poll
-    while left > 0 and (jobs := ws_db.claim(min(left, MAX_CLAIMED))):
-        left -= len(jobs)
-        taken += _take_in(bridge, ws_db, jobs, owner)
-    # Jobs whose poller stopped before they were in the ledger.
-    after, claimed_before = -1, bridge.clock.now() - timedelta(seconds=bridge.settings.lease_seconds)
-    while jobs := ws_db.orphans(after=after, claimed_before=claimed_before):
-        after = jobs[-1].id
-        taken += _take_in(bridge, ws_db, jobs, owner)
+    with fenced("Waiting jobs are claimed later", *_ENDS, action="job-later"):
+        while left > 0 and (jobs := ws_db.claim(min(left, MAX_CLAIMED))):
+            left -= len(jobs)
+            taken += _take_in(bridge, ws_db, jobs, owner)
+    with fenced("Claimed jobs that are not in the ledger are recorded later", *_ENDS, action="job-later"):
+        # Jobs whose poller stopped before they were in the ledger.
+        after, claimed_before = -1, bridge.clock.now() - timedelta(seconds=bridge.settings.lease_seconds)
+        while jobs := ws_db.orphans(after=after, claimed_before=claimed_before):
+            after = jobs[-1].id
+            taken += _take_in(bridge, ws_db, jobs, owner)
     return dropped + taken
 
 

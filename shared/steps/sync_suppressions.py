@@ -12,7 +12,7 @@ from itertools import batched
 from typing import Final
 
 from shared.bridge import Bridge, new_owner
-from shared.errors import LeaseLost, OptimizelyRefused
+from shared.errors import BridgeError, DatabaseUnavailable, LeaseLost, OptimizelyRefused, OptimizelyUnavailable
 from shared.files.email_address import with_ascii_domain
 from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.suppressions import EVERY_LIST, Entry, SyncState, address_hash
@@ -41,7 +41,6 @@ def sync_suppressions(bridge: Bridge) -> dict[RejectReason, int]:
 
     Raises:
         LeaseLost: another process may be syncing now.
-        DatabaseUnavailable: the ledger could not be written.
     """
     if not any(bridge.channels[name].suppress for name in bridge.channels.names()):
         return {}
@@ -57,7 +56,10 @@ def sync_suppressions(bridge: Bridge) -> dict[RejectReason, int]:
                 if new is not None:
                     synced[kind] = new
             if fence.error is not None:
-                bridge.ledger.suppressions.record_failure(kind, code=fence.error.code)
+                with fenced(
+                    f"The failed sync of suppressions ({kind}) is not recorded", action="draw-later", kind=kind
+                ):
+                    bridge.ledger.suppressions.record_failure(kind, code=fence.error.code)
     return synced
 
 
@@ -127,18 +129,37 @@ def _sync_bounced_out(bridge: Bridge, lease: HeldLease, source: SyncState) -> in
     suppressions, started = bridge.ledger.suppressions, bridge.clock.now()
     full = _full_sync_is_due(source, started)
     answers: dict[bytes, bool] = {}
+    failed: BridgeError | None = None
+    complete = True
     for mailing_id in suppressions.mailings(since=started - (_BOUNCES_FOR if full else _NEW_BOUNCES_FOR)):
-        recipients = _hard_bounces(bridge, mailing_id)
-        for hashes in batched(suppressions.unasked(mailing_id, list(recipients)), _QUESTION_BATCH, strict=False):
-            if len(answers) >= _QUESTION_LIMIT:
-                log.info("Not every hard bounce was checked; the next sync continues.", extra={"action": "draw"})
-                return None
-            lease.check()
-            _ask(bridge, mailing_id, {hashed: recipients[hashed] for hashed in hashes}, answers)
+        subject = f"Hard bounces of mailing {mailing_id} are not checked"
+        with fenced(subject, DatabaseUnavailable, LeaseLost, OptimizelyUnavailable, action="draw-later") as fence:
+            complete = _ask_about_mailing(bridge, lease, mailing_id, answers)
+        failed = failed or fence.error
+        if not complete:
+            break
     lease.check()
+    if failed is not None:
+        raise failed
+    if not complete:
+        log.info("Not every hard bounce was checked; the next sync continues.", extra={"action": "draw"})
+        return None
     suppressions.forget_bounces(before=started - _BOUNCES_FOR)
     suppressions.finish(source, full=full)
     return sum(answers.values())
+
+
+def _ask_about_mailing(bridge: Bridge, lease: HeldLease, mailing_id: int, answers: dict[bytes, bool]) -> bool:
+    """Ask about the recipients with new hard bounces; False if this sync has asked about enough before the last one."""
+    recipients = _hard_bounces(bridge, mailing_id)
+    for hashes in batched(
+        bridge.ledger.suppressions.unasked(mailing_id, list(recipients)), _QUESTION_BATCH, strict=False
+    ):
+        if len(answers) >= _QUESTION_LIMIT:
+            return False
+        lease.check()
+        _ask(bridge, mailing_id, {hashed: recipients[hashed] for hashed in hashes}, answers)
+    return True
 
 
 def _hard_bounces(bridge: Bridge, mailing_id: int) -> dict[bytes, str]:

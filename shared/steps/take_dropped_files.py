@@ -104,9 +104,11 @@ def _read_known_files(bridge: Bridge, name: str, folder: Location, files: Sequen
     by_key = {_key(name, file): file for file in files}
     present = (unread for unread in bridge.ledger.dropped_files.unread(name) if unread.key in by_key)
     for unread in islice(present, _UNREAD):
-        digest = _digest(folder, by_key[unread.key])
-        if digest is not None:
-            bridge.ledger.dropped_files.set_digest(unread, digest)
+        file = by_key[unread.key]
+        with fenced(f"Dropped file {file.name} is not read again yet", action="drop-failed", channel=name):
+            digest = _digest(folder, file)
+            if digest is not None:
+                bridge.ledger.dropped_files.set_digest(unread, digest)
 
 
 def _digest(folder: Location, file: LocatedFile) -> bytes | None:

@@ -16,7 +16,7 @@ import pytest
 from shared.bridge import Bridge
 from shared.config.channels import Channels
 from shared.config.response_layouts import AfterLoad, ResponseLayout
-from shared.errors import BridgeError, DatabaseUnavailable, LeaseLost, SftpRefused, SftpUnavailable
+from shared.errors import DatabaseUnavailable, LeaseLost, SftpRefused, SftpUnavailable, StorageUnavailable
 from shared.ledger.alerts import Alert, AlertKind
 from shared.ledger.responses.files import ResponseFiles
 from shared.response_file import FileState
@@ -213,11 +213,17 @@ def test_a_file_that_vanishes_before_it_is_gathered_fails_after_some_rounds_and_
         SftpRefused(operation="read", reason="not allowed"),
         SftpUnavailable(host="the site", operation="read", reason="EOFError"),
         LeaseLost(lease="the file's"),
+        StorageUnavailable(operation="write", reason="status 409"),
+        ValueError("ann@example.org"),
     ],
-    ids=lambda error: error.code,
+    ids=lambda error: type(error).__name__,
 )
 def test_a_file_that_cannot_be_read_does_not_stop_the_others(
-    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch, error: BridgeError
+    flow: Flow,
+    gatherer: Callable[..., Bridge],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    error: Exception,
 ) -> None:
     bridge = gatherer("{name}.done")
     for name in ("tag-1.csv", "tag-2.csv", "tag-3.csv"):
@@ -239,6 +245,7 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
         for _ in range(2):
             assert gathered(bridge, flow) == []
         assert [alert.subject for alert in alerts(bridge)] == [f"{tag_of(bridge)}-2.csv"]
+        assert "ann@" not in caplog.text + alerts(bridge)[0].text
 
     assert gathered(bridge, flow) == [("tag-2.csv", b"tag-2.csv")]
     assert alerts(bridge) == []

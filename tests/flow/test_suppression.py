@@ -321,6 +321,23 @@ def test_a_message_that_was_deleted_at_optimizely_does_not_stop_the_others(parts
     assert parts.suppressions.complete()
 
 
+def test_a_mailing_whose_bounces_are_refused_stops_no_other_and_the_sync_is_not_complete(parts: Parts) -> None:
+    parts.sent(1, 2)
+    parts.rest.bounced, parts.rest.out = {1: ["out@example.org"], 2: []}, {"out@example.org"}
+    select = parts.rest.select_responses
+
+    def refuse(category: str, *, mailing_id: int) -> ResponseItems:
+        if mailing_id == 2:
+            raise OptimizelyRefused(operation="selectResponses", status=400)
+        return select(category, mailing_id=mailing_id)
+
+    parts.rest.select_responses = refuse  # type: ignore[method-assign]
+    assert BOUNCED_OUT not in parts.draw()
+    assert parts.suppressed("out@example.org") == {"out@example.org"}
+    assert not parts.suppressions.complete()
+    assert parts.suppressions.source(BOUNCED_OUT).error_code == "optimizely-refused"
+
+
 def test_a_draw_asks_for_so_many_recipients_and_the_next_goes_on(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step, "_QUESTION_LIMIT", 100)
     parts.sent(1)

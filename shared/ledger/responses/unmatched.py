@@ -82,12 +82,25 @@ def _remember(connection: Connection, changed: Changed) -> None:
         connection.execute(insert(matched).values(broadcast_id=changed.id, state=changed.state))
 
 
-def next_batch(connection: Connection) -> ColumnElement[bool] | None:
-    """The condition of the next rows to match, a few thousand; None if there are none."""
-    waits = table.c.looked_at.is_(None)
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A few thousand rows to match."""
+
+    #: Their condition.
+    rows: ColumnElement[bool]
+    #: The last of them.
+    last: int
+
+
+def next_batch(database: Database, *, after: int) -> Batch | None:
+    """The next rows to match, after those with ids up to this one; None if there are none."""
+    waits = table.c.looked_at.is_(None) & (table.c.response_id > after)
     batch = select(table.c.response_id).where(waits).order_by(table.c.response_id).limit(_BATCH).subquery("batch")
-    first, last = connection.execute(select(func.min(batch.c.response_id), func.max(batch.c.response_id))).one()
-    return None if first is None else and_(waits, table.c.response_id >= first, table.c.response_id <= last)
+    with database.reading() as connection:
+        first, last = connection.execute(select(func.min(batch.c.response_id), func.max(batch.c.response_id))).one()
+    if first is None:
+        return None
+    return Batch(and_(table.c.looked_at.is_(None), table.c.response_id >= first, table.c.response_id <= last), last)
 
 
 def match_batch(connection: Connection, batch: ColumnElement[bool]) -> int:

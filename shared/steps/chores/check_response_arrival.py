@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from shared.bridge import Bridge
 from shared.ledger.alerts import AlertKind
+from shared.telemetry import fenced
 
 
 def check_response_arrival(bridge: Bridge) -> list[str]:
@@ -29,7 +30,8 @@ def check_response_arrival(bridge: Bridge) -> list[str]:
                 f"and check the SFTP site for files whose names match no layout: responses are kept there for only "
                 f"14 to 30 days."
             )
-            ledger.alerts.report(AlertKind.NO_RESPONSE_FILE, name, text)
             late.append(name)
+            with fenced(f"The alert about layout {name} is not raised yet", action="housekeep-later"):
+                ledger.alerts.report(AlertKind.NO_RESPONSE_FILE, name, text)
     ledger.alerts.clear_others(AlertKind.NO_RESPONSE_FILE, late)
     return late

@@ -10,8 +10,9 @@ from typing import Final
 from shared.bridge import Bridge
 from shared.broadcast import RESTING, Broadcast
 from shared.database.connections import retry_transaction
-from shared.errors import BroadcastChangedMeanwhile
+from shared.errors import BroadcastChangedMeanwhile, DatabaseUnavailable
 from shared.ledger.broadcasts import change
+from shared.telemetry import fenced
 
 _LIMIT: Final = 100
 #: How old a broadcast may be; a script returns within a day.
@@ -22,15 +23,17 @@ def find_broadcast_rows(bridge: Bridge) -> int:
     """Find the rows that are not known yet; returns how many were found."""
     found = 0
     for broadcast in bridge.ledger.broadcasts.without_row(since=bridge.clock.now() - _MAX_AGE, limit=_LIMIT):
-        try:
-            linked = _link(bridge, broadcast)
-        except BroadcastChangedMeanwhile:
-            continue  # a step works on it; the next round tries again
-        if linked is None:
-            continue
-        if linked.state not in RESTING:
-            bridge.send_on(linked)  # its message was for the version before
-        found += 1
+        subject = f"The row of broadcast {broadcast.key} is not found yet"
+        with fenced(subject, DatabaseUnavailable, action="housekeep-later", **broadcast.log_context()):
+            try:
+                linked = _link(bridge, broadcast)
+            except BroadcastChangedMeanwhile:
+                continue  # a step works on it; the next round tries again
+            if linked is None:
+                continue
+            found += 1
+            if linked.state not in RESTING:
+                bridge.send_on(linked)  # its message was for the version before
     return found
 
 

@@ -1,15 +1,18 @@
 """Matches responses that had no broadcast when they were loaded (docs/reference/responses.md)."""
 
+from contextlib import AbstractContextManager
 from typing import Final
 
 from shared.bridge import new_owner
 from shared.database.locks import acquire_lock
+from shared.errors import DatabaseUnavailable
 from shared.faststats.rs_db import RsDb
 from shared.ledger import Ledger, recipients
 from shared.ledger.leases import LeaseName
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import unmatched
-from shared.telemetry import log
+from shared.ledger.responses.unmatched import Batch
+from shared.telemetry import Fence, fenced, log
 
 #: Most broadcasts and batches of one round; the next round does the rest.
 _BROADCASTS: Final = 100
@@ -23,31 +26,44 @@ def match_responses(ledger: Ledger, rs_db: RsDb) -> int:
     Returns how many were matched with their broadcast.
 
     Raises:
-        BridgeError: the ledger could not be read or written; what is done stays done.
+        DatabaseUnavailable: the ledger did not answer; what is done stays done.
+        LeaseLost: another process may match responses now.
     """
-    database = ledger.database
+    database, total, last = ledger.database, 0, 0
     with ledger.leases.held(_LEASE, new_owner()) as lease:
         if lease is None:
             return 0
-        recipients.forget_never_uploaded(database)
+        with _fenced_batch("Recipients of lists that were never uploaded are not forgotten"):
+            recipients.forget_never_uploaded(database)
         for changed in unmatched.changed_broadcasts(database, _BROADCASTS):
             lease.check()
-            unmatched.wake(database, changed)
-        total = 0
+            with _fenced_batch(f"Responses that may be of broadcast {changed.key} are not matched again"):
+                unmatched.wake(database, changed)
         for _ in range(_BATCHES):
             lease.check()
-            with database.writing() as connection:
-                # Loads write and count the same rows.
-                acquire_lock(connection, "bridge.responses")
-                batch = unmatched.next_batch(connection)
-                if batch is None:
-                    break
-                found = unmatched.match_batch(connection, batch)
-                if found:
-                    rs_db.attribute(connection, batch)
-                    response_counts.add(connection, rs_db.count_matched(connection, batch), now=ledger.clock.now())
-                unmatched.settle(connection, batch, now=ledger.clock.now())
-            total += found
+            batch = unmatched.next_batch(database, after=last)
+            if batch is None:
+                break
+            last = batch.last
+            with _fenced_batch(f"Responses up to the id {last} are not matched"):
+                total += _match(ledger, rs_db, batch)
     if total:
         log.info("%d responses were matched with their broadcasts.", total, extra={"action": "match", "rows": total})
     return total
+
+
+def _match(ledger: Ledger, rs_db: RsDb, batch: Batch) -> int:
+    with ledger.database.writing() as connection:
+        # Loads write and count the same rows.
+        acquire_lock(connection, "bridge.responses")
+        found = unmatched.match_batch(connection, batch.rows)
+        if found:
+            rs_db.attribute(connection, batch.rows)
+            response_counts.add(connection, rs_db.count_matched(connection, batch.rows), now=ledger.clock.now())
+        unmatched.settle(connection, batch.rows, now=ledger.clock.now())
+    return found
+
+
+def _fenced_batch(subject: str) -> AbstractContextManager[Fence]:
+    """What fails is tried again in the next round, and stops nothing else unless the database does not answer."""
+    return fenced(subject, DatabaseUnavailable, action="housekeep-later")

@@ -5,17 +5,19 @@ load.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from itertools import batched, islice
 from typing import Final
 
 from shared.bridge import Bridge, new_owner
 from shared.config.settings import Settings
+from shared.errors import DatabaseUnavailable
 from shared.ledger import removals
 from shared.ledger.leases import LeaseName
 from shared.storage import blob_names
 from shared.storage.staging import Staging
-from shared.telemetry import fenced, log
+from shared.telemetry import Fence, fenced, log
 
 #: One removal at a time.
 _LEASE: Final = LeaseName.for_chore("remove-old")
@@ -76,7 +78,10 @@ def _remove_of_broadcasts(bridge: Bridge, container: Staging, before: datetime) 
     expired = _expired_names(bridge, container, before)
     for name in islice(expired, _BLOBS):
         key = blob_names.broadcast_key(name)
-        with bridge.ledger.leases.held(LeaseName.for_broadcast(key), new_owner()) as lease:
+        with (
+            _fenced_item(f"Blob {name}"),
+            bridge.ledger.leases.held(LeaseName.for_broadcast(key), new_owner()) as lease,
+        ):
             # Nobody works on it now, and no operator has restarted it since it was looked up.
             if lease is not None and removals.old_broadcasts(bridge.ledger.database, [key], before=before):
                 container.remove(name)
@@ -98,7 +103,10 @@ def _response_files(bridge: Bridge, before: datetime) -> tuple[int, bool]:
     files, removed = bridge.ledger.response_files, 0
     expired = files.expired(before=before, limit=_BLOBS)
     for file in expired:
-        with bridge.ledger.leases.held(LeaseName.for_response_file(file.name), new_owner()) as lease:
+        with (
+            _fenced_item(f"Response file {file.name}"),
+            bridge.ledger.leases.held(LeaseName.for_response_file(file.name), new_owner()) as lease,
+        ):
             current = files.get(file.id)
             if lease is None or current.state is not file.state:
                 continue  # it is being loaded again
@@ -108,6 +116,11 @@ def _response_files(bridge: Bridge, before: datetime) -> tuple[int, bool]:
             files.record(current, note, owner=lease.owner, removed_at=bridge.clock.now())
             removed += 1
     return removed, len(expired) == _BLOBS
+
+
+def _fenced_item(subject: str) -> AbstractContextManager[Fence]:
+    """A ledger that does not answer ends the removal of a kind; whatever else happens to one item stops no other."""
+    return fenced(f"{subject} is removed later", DatabaseUnavailable, action="remove-later")
 
 
 def _recipient_keys(bridge: Bridge, before: datetime) -> tuple[int, bool]:

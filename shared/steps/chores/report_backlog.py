@@ -3,8 +3,9 @@
 The first is logged in every run of housekeeping, even when nothing is under way: its silence raises an alert in Azure.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from shared.bridge import Bridge
@@ -12,7 +13,7 @@ from shared.broadcast import ENDED, State
 from shared.config.settings import Settings
 from shared.ledger.backlog import Waiting, broadcasts_under_way, ferg_files_under_way, response_files_under_way
 from shared.response_file import FileState
-from shared.telemetry import log
+from shared.telemetry import fenced, log
 
 #: States in which a broadcast waits for something.
 UNDER_WAY: Final = tuple(state for state in State if state not in ENDED)
@@ -21,25 +22,38 @@ _POISON: Final = "-poison"
 
 
 def report_backlog(bridge: Bridge) -> None:
-    """Log what is under way and which alerts are active."""
+    """Log what is under way and which alerts are active. What cannot be counted is left out."""
     database, time = bridge.ledger.database, bridge.clock.now()
+    poison = {
+        name: _count(f"messages in queue {queue}{_POISON}", partial(bridge.queues.length, queue + _POISON))
+        for name, queue in queues(bridge.settings).items()
+    }
     fields = backlog_fields(
-        broadcasts_under_way(database, now=time),
-        response_files_under_way(database),
-        ferg_files_under_way(database),
-        {name: bridge.queues.length(queue + _POISON) for name, queue in queues(bridge.settings).items()},
+        _count("broadcasts under way", partial(broadcasts_under_way, database, now=time)),
+        _count("response files under way", partial(response_files_under_way, database)),
+        _count("files for FERG under way", partial(ferg_files_under_way, database)),
+        poison,
         now=time,
     )
     parts = [
         f"{fields[state]} {state} (the oldest for {fields[f'{state}_minutes']} min)"
         for state in UNDER_WAY
-        if fields[state]
+        if fields.get(state)
     ]
-    log.info("Under way: %s.", ", ".join(parts) or "nothing", extra={"action": "standing", **fields})
+    nothing = "nothing" if UNDER_WAY[0] in fields else "not known"
+    log.info("Under way: %s.", ", ".join(parts) or nothing, extra={"action": "standing", **fields})
     # An alert is logged when it is raised; a rule in Azure that stays on while it is active needs further lines.
     for alert in bridge.ledger.alerts.active():
         extra = {"action": "alert-stands", "alert": alert.kind, "subject": alert.subject}
         log.warning("The alert %s about %s is active.", alert.kind, alert.subject, extra=extra)
+
+
+def _count[Number](what: str, count: Callable[[], Number]) -> Number | None:
+    """The number; None if it cannot be read."""
+    number: Number | None = None
+    with fenced(f"The number of {what} is not known", action="housekeep-later"):
+        number = count()
+    return number  # noqa: RET504 - the fenced block need not reach its end
 
 
 def queues(settings: Settings) -> dict[str, str]:
@@ -49,10 +63,10 @@ def queues(settings: Settings) -> dict[str, str]:
 
 
 def backlog_fields(
-    broadcasts: Mapping[State, Waiting],
-    files: Mapping[FileState, Waiting],
-    ferg_files: Waiting,
-    poison: Mapping[str, int],
+    broadcasts: Mapping[State, Waiting] | None,
+    files: Mapping[FileState, Waiting] | None,
+    ferg_files: Waiting | None,
+    poison: Mapping[str, int | None],
     *,
     now: datetime,
 ) -> dict[str, int | str | None]:
@@ -61,15 +75,18 @@ def backlog_fields(
     Returns:
         For every state under way `<state>`: how many broadcasts; `<state>_minutes`: how long the oldest has waited;
         `<state>_oldest`: its key. The same without a key for `files_seen`, `files_gathered`, `files_failed` and
-        `ferg_files`. `poison_<queue>`: messages that failed too often.
+        `ferg_files`. `poison_<queue>`: messages that failed too often. What is not known (None) has no field.
     """
-    nothing = Waiting(0)
-    waiting = {str(state): broadcasts.get(state, nothing) for state in UNDER_WAY}
+    nothing, waiting = Waiting(0), dict[str, Waiting]()
+    if broadcasts is not None:
+        waiting |= {str(state): broadcasts.get(state, nothing) for state in UNDER_WAY}
     fields: dict[str, int | str | None] = {f"{name}_oldest": entry.oldest for name, entry in waiting.items()}
-    waiting |= {f"files_{state}": files.get(state, nothing) for state in FileState if state is not FileState.LOADED}
-    waiting["ferg_files"] = ferg_files
+    if files is not None:
+        waiting |= {f"files_{state}": files.get(state, nothing) for state in FileState if state is not FileState.LOADED}
+    if ferg_files is not None:
+        waiting["ferg_files"] = ferg_files
     for name, entry in waiting.items():
         fields[name] = entry.number
         seconds = 0 if entry.since is None else (now - entry.since).total_seconds()
         fields[f"{name}_minutes"] = max(0, int(seconds // 60))
-    return fields | {f"poison_{name}": number for name, number in poison.items()}
+    return fields | {f"poison_{name}": number for name, number in poison.items() if number is not None}

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import ProgrammingError
 
 from shared.broadcast import Broadcast, State
 from shared.database.bulk.load import BulkLoad
@@ -284,12 +285,44 @@ def test_matching_that_is_interrupted_is_done_by_the_next_round(
 
     with monkeypatch.context() as patch:
         patch.setattr(unmatched, "settle", stop)
-        with pytest.raises(ZeroDivisionError):
-            match_responses(ledger, rs_db)
+        assert match_responses(ledger, rs_db) == 0
     assert told(ledger.database) == [None]
     assert unmatched_rows(ledger) == 1
     assert match_responses(ledger, rs_db) == 1
     assert unmatched_rows(ledger) == 0
+
+
+def test_responses_that_cannot_be_matched_stop_no_others(
+    ledger: Ledger, rs_db: RsDb, upload: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(unmatched, "_BATCH", 1)
+    attribute, wake = RsDb.attribute, unmatched.wake
+    found_by(ledger.database, *(replace(OPEN, communication_key=f"K{number}") for number in range(3)))
+    upload(1, (("K0", ""),))
+    upload(2, tuple((f"K{number}", "") for number in range(1, 3)))
+    attributed, woken = [], []
+
+    def first_fails(*arguments: Any) -> None:
+        attributed.append(arguments)
+        if len(attributed) == 1:
+            raise ProgrammingError("UPDATE", {"email": "ann@example.com"}, ValueError("ann@example.com"))
+        attribute(*arguments)
+
+    def wake_first_fails(database: Database, changed: unmatched.Changed) -> None:
+        woken.append(changed.id)
+        if len(woken) == 1:
+            raise ZeroDivisionError
+        wake(database, changed)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RsDb, "attribute", first_fails)
+        patch.setattr(unmatched, "wake", wake_first_fails)
+        assert match_responses(ledger, rs_db) == 2
+    assert len(woken) == 2
+    assert unmatched_rows(ledger) == 1
+    assert "ProgrammingError at" in caplog.text
+    assert "ann@" not in caplog.text
+    assert match_responses(ledger, rs_db) == 1
 
 
 #: What an event of these files tells, and the broadcast whose key it carries; that of the third never comes.
