@@ -26,10 +26,13 @@ def status(settings: SettingsFile = None) -> None:
 def broadcasts(settings: SettingsFile = None, *, as_json: AsJson = False) -> None:
     """List the newest broadcasts."""
     with open_bridge(settings) as bridge:
-        rows = bridge_status(bridge)["broadcasts"]
+        shown = bridge_status(bridge)
+    rows = shown["broadcasts"]
     if as_json:
         typer.echo(json.dumps(rows, indent=2))
         return
+    for hold in shown["holds"]:
+        say(f"Everything is held by {hold['placed_by']} since {hold['placed_at']}: {hold['reason']}", style="red")
     table = Table("Broadcast", "State", "Message", "List", "Rows", "Uploaded", "Sent", "Error", "Waits for", box=None)
     for row in rows:
         numbers = ["" if row[name] is None else f"{row[name]:,}" for name in ("rows_read", "rows_uploaded", "sent")]
@@ -93,6 +96,14 @@ def retry(
     with open_bridge(settings) as bridge:
         retried = operations.retry(bridge, key, owner=operator(), again=again)
     say(f"Broadcast {key} continues from {retried.state}.")
+
+
+@broadcast.command()
+def park(key: Key, settings: SettingsFile = None) -> None:
+    """Park a broadcast while everything is held, after a restore: it may have been sent, though it is not uploaded."""
+    with open_bridge(settings) as bridge:
+        operations.park(bridge, key, owner=operator())
+    say(f"Broadcast {key} is parked; `bridge broadcast resolve {key} --started` or `--not-started` decides about it.")
 
 
 @broadcast.command()

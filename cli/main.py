@@ -9,10 +9,12 @@ from cli.db import db
 from cli.demo import demo
 from cli.doctor import doctor
 from cli.erase import erase, erasures
+from cli.hold import hold
 from cli.reference import errors, settings
 from cli.responses import responses
 from cli.schema_map import schema_map
 from cli.send_test import send_test
+from cli.sent_since import sent_since
 from cli.setup import setup
 from cli.smoke import smoke
 from shared.config.version import version
@@ -32,10 +34,12 @@ app.add_typer(db, name="db")
 app.command()(status)
 app.command()(broadcasts)
 app.add_typer(broadcast, name="broadcast")
+app.command()(hold)
 app.add_typer(responses, name="responses")
 app.command()(erase)
 app.command()(erasures)
 app.command("test-send")(send_test)
+app.command("sent-since")(sent_since)
 app.command()(smoke)
 app.command()(settings)
 app.command()(errors)

@@ -27,6 +27,7 @@ from shared.faststats.ws_db import WsDb
 from shared.files.locations import Location, Locations
 from shared.files.settled_files import SettledFiles
 from shared.ledger import Ledger
+from shared.ledger.high_water_mark import HighWaterMark
 from shared.ledger.schema import Schema
 from shared.optimizely.names import Names
 from shared.optimizely.rest.client import OptimizelyRest
@@ -63,6 +64,7 @@ class Bridge:
     #: Loads rows into RS_DB.
     bulk: BulkLoad
     ledger: Ledger
+    mark: HighWaterMark
 
     # Files; None where FERG_FILES is left out
     ferg_files: FergFiles | None
@@ -122,6 +124,7 @@ class Bridge:
             rs_check=SchemaCheck(rs_database, rs_schema),
             bulk=_bulk_load(settings, rs_database, lists),
             ledger=ledger,
+            mark=HighWaterMark(rs_database, lists, ledger.hold, name=settings.bridge_name, clock=clock),
             ferg_files=_find_ferg_files(settings, locations),
             locations=locations,
             settled_files=SettledFiles(clock),
@@ -166,6 +169,16 @@ class Bridge:
         for container in (self.lists, self.rejects, self.responses):
             container.create_container()
         Schema(self.rs_database).migrate()
+
+    def check_not_held(self) -> None:
+        """Make sure, before something is started that no effect of a broadcast records, that nothing is held.
+
+        Raises:
+            Held: a hold is in force, or was placed now because the ledger is older than what was done with it.
+            StorageUnavailable: whether it is older cannot be checked.
+        """
+        self.mark.sync()
+        self.ledger.hold.check()
 
     def send_on(self, broadcast: Broadcast, delay: timedelta = timedelta()) -> None:
         """Queue the broadcast for the step that its state needs.

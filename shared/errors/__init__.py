@@ -59,6 +59,9 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── DropMissing
     │   │   ├── FieldMapAmbiguous
     │   │   ├── ImportJobUnknown
+    │   │   ├── LedgerMarkMissing
+    │   │   ├── LedgerOlder
+    │   │   ├── LedgerOther
     │   │   ├── ListFieldUnknown
     │   │   ├── ListFileColumnsWrong
     │   │   ├── MigrationChanged
@@ -107,6 +110,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
         ├── TransientInstallationError        who runs the bridge, if it lasts
         │   ├── DatabaseTlsFailed
         │   ├── EntraTokenUnavailable
+        │   ├── Held
         │   └── LocationUnavailable
         ├── TransientRemoteError              the other side, if it lasts
         │   ├── BulkLoadIncomplete

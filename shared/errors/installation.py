@@ -292,3 +292,61 @@ class MigrationFailed(InstallationError, code="migration-failed"):
     name: str
     statement: int
     reason: str
+
+
+# Everything is held
+
+
+class Held(TransientInstallationError, code="held"):
+    """Everything is held since {since}: {by} placed a hold ({reason})."""
+
+    remedy = (
+        "Nothing was started, released or exported. `bridge hold` shows the hold and how to lift it; then the work "
+        "continues."
+    )
+    by: str
+    since: str
+    reason: str
+
+
+class LedgerOlder(InstallationError, code="ledger-older"):
+    """The ledger is older than what was done with it: its mark is {number}, but {reached} was reached on {written_at}.
+
+    RS_DB was restored to an earlier moment. The bridge holds everything, for it does not know what was sent since.
+    """
+
+    remedy = (
+        "docs/how-to/restore.md has the steps: `bridge sent-since TIME` lists what was sent since; then "
+        "`bridge hold --lift --code ledger-older`."
+    )
+    number: int
+    reached: int
+    written_at: str
+
+
+class LedgerMarkMissing(InstallationError, code="ledger-mark-missing"):
+    """The ledger's mark is {number}, but the storage account has no copy of it: it is a new one, or was emptied.
+
+    So the bridge cannot know whether the ledger is older than what was done with it, and holds everything.
+    """
+
+    remedy = (
+        "If RS_DB was restored too, follow docs/how-to/restore.md; then, or if it was not, "
+        "`bridge hold --lift --code ledger-mark-missing`."
+    )
+    number: int
+
+
+class LedgerOther(InstallationError, code="ledger-other"):
+    """The storage account has the mark of another ledger, written by {by} on {written_at}.
+
+    Two installations use the same storage account and containers, or the bridge's tables were created again. The bridge
+    holds everything.
+    """
+
+    remedy = (
+        "Give each installation containers and queues of its own. If the tables were created again, follow "
+        "docs/how-to/restore.md; then `bridge hold --lift --code ledger-other`."
+    )
+    by: str
+    written_at: str

@@ -11,6 +11,7 @@ from shared.ledger.alerts import Alerts
 from shared.ledger.broadcasts import Broadcasts
 from shared.ledger.dropped_files import DroppedFiles
 from shared.ledger.effects import Effects
+from shared.ledger.holds import Holds
 from shared.ledger.leases import Leases
 from shared.ledger.responses.files import ResponseFiles
 from shared.ledger.suppressions import Suppressions
@@ -31,6 +32,7 @@ class Ledger:
     suppressions: Suppressions
     alerts: Alerts
     test_sends: TestSends
+    hold: Holds
 
     @classmethod
     def over(cls, database: Database, *, lease_seconds: float, clock: Clock) -> "Ledger":
@@ -46,4 +48,5 @@ class Ledger:
             suppressions=Suppressions(database, clock),
             alerts=Alerts(database, clock),
             test_sends=TestSends(database, clock),
+            hold=Holds(database, clock),
         )

@@ -1,18 +1,20 @@
 """Effects: the record of each thing done to the outside world that must not happen twice (rule 1)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.broadcast import Broadcast
 from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
+from shared.ledger.high_water_mark import grow
+from shared.ledger.holds import confirm_none
 from shared.ledger.leases import HeldLease
 from shared.ledger.tables import effect as table
 
@@ -90,8 +92,15 @@ class Effects:
         return None if row is None else _from_row(row)
 
     def trying(self, effect: Effect, lease: HeldLease) -> Effect:
-        """Record an attempt before it is made. From here on it may be made for as long as the lease lives."""
-        return self._change(effect, lease, tried_at=self._clock.now(), tries=effect.tries + 1)
+        """Record an attempt before it is made. From here on it may be made for as long as the lease lives.
+
+        The mark of the ledger grows with it.
+
+        Raises:
+            Held: a hold is in force; nothing was recorded.
+        """
+        tries, also = effect.tries + 1, (confirm_none, grow)
+        return self._change(effect, lease, also=also, tried_at=self._clock.now(), tries=tries)
 
     def add_evidence(self, effect: Effect, lease: HeldLease, evidence: Mapping[str, Any]) -> Effect:
         """Keep more evidence while it is under way."""
@@ -115,10 +124,18 @@ class Effects:
 
     @retry_transaction
     def _change(
-        self, effect: Effect, lease: HeldLease, evidence: Mapping[str, Any] | None = None, **columns: object
+        self,
+        effect: Effect,
+        lease: HeldLease,
+        evidence: Mapping[str, Any] | None = None,
+        *,
+        also: Iterable[Callable[[Connection], None]] = (),
+        **columns: object,
     ) -> Effect:
         this = table.c.id == effect.id
         with lease.writing() as connection:
+            for act in also:
+                act(connection)
             if evidence is not None:
                 # The ledger may have more than the caller knows.
                 kept = json.loads(connection.execute(select(table.c.evidence).where(this)).scalar_one())

@@ -6,15 +6,19 @@ Campaign started?
 """
 
 from collections.abc import Callable
+from typing import Final
 
 from shared.bridge import Bridge
-from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, SendMode, State
+from shared.broadcast import BEFORE_UPLOAD, TRANSITIONS, Broadcast, RouteKind, SendMode, State
 from shared.errors import IllegalTransition
 from shared.ledger.alerts import AlertKind
 from shared.ledger.broadcasts import advance
 from shared.ledger.effects import Kind
 from shared.routes.campaign import campaign_id
 from shared.telemetry import log
+
+#: Routes on which the receiver acts as soon as it has the file.
+_UPLOAD_STARTS: Final = frozenset({RouteKind.CLOSED_LOOP, RouteKind.EXPORT_FILE})
 
 # Before the send starts
 
@@ -50,7 +54,8 @@ def pause(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
 
 
 def resume(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
-    """Resume a paused broadcast: only mails that are not out yet are sent. Raises as `pause`."""
+    """Resume a paused broadcast: only mails that are not out yet are sent. Raises as `pause`, and Held."""
+    bridge.check_not_held()
     return _control(bridge, key, bridge.rest.start_smart_campaign, "resumed", owner)
 
 
@@ -107,6 +112,31 @@ def retry(bridge: Bridge, key: str, *, owner: str, hold: bool = False, again: bo
         columns["compared_at"] = bridge.clock.now()
     note = "retried; it may repeat what was sent" if again else "retried"
     return _restart(bridge, broadcast, to, owner, note, **columns)
+
+
+def park(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
+    """Park a broadcast that was not uploaded, as far as the ledger knows, while everything is held.
+
+    For a ledger that is older than what was done with it (docs/how-to/restore.md): then `resolve` says what was. Only
+    where the upload is the start: other routes find what was done again by themselves.
+
+    Raises:
+        BroadcastUnknown: the ledger has no such broadcast.
+        IllegalTransition: nothing is held, its upload was recorded, or its route finds it again.
+        BroadcastChangedMeanwhile: a step changed it at the same time.
+    """
+    broadcast = bridge.ledger.broadcasts.get(key)
+    if not bridge.ledger.hold.in_force():
+        change = "be parked while nothing is held: run `bridge hold --reason` first"
+        raise IllegalTransition(broadcast=key, state=broadcast.state, change=change)
+    if broadcast.state not in BEFORE_UPLOAD or broadcast.request.route not in _UPLOAD_STARTS:
+        raise IllegalTransition(
+            broadcast=key, state=broadcast.state, change="be parked: whether it was sent is found out"
+        )
+    note, now = "parked by an operator: the ledger may not know all of it", bridge.clock.now()
+    columns = {"ended_in": broadcast.state, "reported_at": None}
+    with bridge.rs_database.writing() as connection:
+        return advance(connection, broadcast, State.NEEDS_OPERATOR, owner=owner, note=note, now=now, **columns)
 
 
 def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id: int | None = None) -> Broadcast:

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from shared.bridge import optimizely_rest
 from shared.broadcast import RouteKind
+from shared.clock import SystemClock
 from shared.config.channels import DEFAULT, Channel, Channels
 from shared.config.settings import Settings
 from shared.database.connections import Database
@@ -21,6 +22,7 @@ from shared.faststats.schema_map.check import SchemaCheck
 from shared.faststats.schema_map.names import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.ws_db import longest_written
 from shared.files.locations import Locations
+from shared.ledger.holds import Holds
 from shared.ledger.schema import Schema
 from shared.optimizely.import_jobs import get_job_names
 from shared.sftp.site import SftpSite
@@ -104,6 +106,7 @@ def _databases(settings: Settings) -> Iterator[Check]:
     yield from _mapped_database(settings, "WS_DB", settings.ws_db, WsDbSchema, longest_written(settings.bridge_name))
     yield from _mapped_database(settings, "RS_DB", settings.rs_db, RsDbSchema)
     yield Check("the bridge's tables", partial(_check_migrations, settings.rs_db), requires=("RS_DB",))
+    yield Check("holds", partial(_check_holds, settings.rs_db), requires=("the bridge's tables",))
     yield from _mapped_database(settings, "PS_DB", settings.ps_db, PsDbSchema)
 
 
@@ -143,6 +146,12 @@ def _check_migrations(connection: SecretStr) -> str:
     with _opened(connection, "RS_DB") as database:
         Schema(database).check()
     return "every migration is applied"
+
+
+def _check_holds(connection: SecretStr) -> str:
+    with _opened(connection, "RS_DB") as database:
+        Holds(database, SystemClock()).check()
+    return "nothing is held"
 
 
 def _opened(connection: SecretStr, name: str) -> closing[Database]:

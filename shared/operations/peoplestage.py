@@ -99,9 +99,11 @@ def broadcast(bridge: Bridge, call: BroadcastCall) -> dict[str, object]:
     Raises:
         BroadcastUnknown: nothing was uploaded under this transaction id.
         DeliveryEnded: it failed, was cancelled, or waits for an operator.
+        Held: it is not released, for a hold is in force.
     """
     released = _require_live(bridge.ledger.broadcasts.get(call.transaction_id))
     if released.request.held and released.released_at is None:
+        bridge.check_not_held()
         now, due_at = bridge.clock.now(), bridge.overdue_after()
         released = bridge.ledger.broadcasts.update(released, released_at=now, due_at=due_at)
         bridge.ledger.broadcasts.record(released, "released by PeopleStage", owner=new_owner())

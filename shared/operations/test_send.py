@@ -47,6 +47,7 @@ def for_broadcast(bridge: Bridge, key: str, *, seed_list: str | None = None) -> 
         MessageNotTestable: it has no message of its own.
         SeedListMissing: neither `seed_list` nor the channel names one.
         SeedListUnfit: the list is empty, or too long for a seed list.
+        Held: a hold is in force.
         TerminalError, TransientError: as the REST API and `Names` raise.
     """
     broadcast = bridge.ledger.broadcasts.get(key)
@@ -123,6 +124,7 @@ def _send(
     *,
     before: Callable[[], None] = lambda: None,
 ) -> TestSend:
+    bridge.check_not_held()
     name = seed_list or bridge.channels[channel].seed_list
     if not name:
         raise SeedListMissing(channel=channel)

@@ -19,6 +19,11 @@ KEY: Final = "key"
 class Evidence:
     """Base of all evidence."""
 
+    @property
+    def lets_receiver_act(self) -> bool:
+        """Whether it is stored right before the receiver can act on the upload."""
+        return False
+
     def to_json(self) -> dict[str, object]:
         """The fields that have a value, as the ledger stores them."""
         values = {_key(field): getattr(self, field.name) for field in fields(self)}

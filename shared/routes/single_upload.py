@@ -33,6 +33,11 @@ class SingleUpload(Evidence):
     #: The file was taken back before its receiver had it.
     recalled: bool | None = None
 
+    @property
+    @override
+    def lets_receiver_act(self) -> bool:
+        return self.renaming
+
 
 class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
     """A route that uploads its list file once."""

@@ -86,18 +86,39 @@ class BroadcastStep:
 
         Raises:
             LeaseLost: the lease is lost, and `act` was not called.
+            Held: a hold is in force, and it was never tried.
         """
         effects = self.bridge.ledger.effects
-        effect = effects.find(self.broadcast, kind) or effects.intend(
-            self.broadcast, kind, natural_key, self.lease, evidence=before().to_json()
-        )
-        if effect.done_at is not None:
+        effect = effects.find(self.broadcast, kind)
+        if effect is not None and effect.done_at is not None:
             return effect
+        if effect is None or effect.tries == 0:
+            # Before the intent: what that keeps of the time before would be out of date when the hold is lifted.
+            self.bridge.check_not_held()
+        if effect is None:
+            effect = effects.intend(self.broadcast, kind, natural_key, self.lease, evidence=before().to_json())
         evidence = find(effect)
         if evidence is None:
-            effect = effects.trying(effect, self.lease)
+            effect = self.trying(effect)
             evidence = act(effect)
         return effects.done(effect, self.lease, evidence=evidence.to_json())
+
+    def trying(self, effect: Effect) -> Effect:
+        """Record an attempt right before it is made, in the ledger and by the mark in the storage account.
+
+        Raises:
+            Held: a hold is in force; nothing was recorded.
+            LeaseLost: the lease is lost.
+            StorageUnavailable: whether the ledger is older than what was done with it cannot be checked.
+        """
+        self.bridge.mark.sync()
+        self.lease.check()
+        effect = self.bridge.ledger.effects.trying(effect, self.lease)
+        # Without it the attempt is made all the same: the mark is written with the next one, or within a minute.
+        with fenced("The mark of the ledger is written later", action="mark-behind", **self.broadcast.log_context()):
+            self.bridge.mark.sync()
+        self.lease.check()
+        return effect
 
 
 #: Works on one state: the changed broadcast, or when to check again.

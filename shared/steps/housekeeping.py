@@ -77,6 +77,7 @@ def _deliver_ferg_files(bridge: Bridge) -> None:
 
 #: The chores, in order. The backlog comes last: its log line says that a run of housekeeping reached its end.
 CHORES: Final[dict[str, Callable[[Bridge], object]]] = {
+    "compare-mark": lambda bridge: bridge.mark.grow(),
     "sweep-broadcasts": _sweep_broadcasts,
     "sweep-response-files": _sweep_response_files,
     "report-ends": _report_ends,

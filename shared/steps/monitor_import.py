@@ -123,7 +123,7 @@ def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | 
     upload = _get_upload(step)
     if not step.route.is_unchanged(broadcast, step.route.transfer_evidence.from_json(upload.evidence)):
         raise ListChangedMeanwhile(list=broadcast.request.list_name)
-    effect = bridge.ledger.effects.trying(effect, step.lease)
+    effect = step.trying(effect)
     try:
         step.route.start(broadcast)
     except (OptimizelyUnavailable, OptimizelyConflict):

@@ -14,6 +14,7 @@ from shared.broadcast import Broadcast
 from shared.errors import (
     BridgeError,
     BroadcastChangedMeanwhile,
+    Held,
     LeaseLost,
     TerminalError,
     TransientError,
@@ -149,6 +150,10 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
             outcome = self.handle(item)
         except (LeaseLost, BroadcastChangedMeanwhile):
             raise
+        except Held as held:
+            pause = timedelta(seconds=self.bridge.settings.monitor_interval_seconds)
+            outcome = Wait(pause, f"the hold to be lifted, placed by {held.by} on {held.since}: {held.reason}")
+            return self._wait(self._reread(), outcome, attempts=0), outcome
         except TerminalError as error:
             return self.fail(self._reread(), error)
         except TransientError as error:

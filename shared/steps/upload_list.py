@@ -132,6 +132,8 @@ def _transfer(step: BroadcastStep) -> Broadcast | Wait:
 
     def transfer(effect: Effect) -> Evidence:
         def record(evidence: Evidence) -> None:
+            if evidence.lets_receiver_act:
+                bridge.ledger.hold.check()  # the transfer may have begun before the hold
             bridge.ledger.effects.add_evidence(effect, step.lease, evidence.to_json())
 
         before = route.transfer_evidence.from_json(effect.evidence)

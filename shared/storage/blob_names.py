@@ -5,6 +5,8 @@ from typing import Final
 
 from shared.response_file import ResponseFile
 
+#: The copy of the ledger's mark, in the container of staged lists.
+HIGH_WATER_MARK: Final = "ledger/mark"
 #: Prefix of the reject files of response files, beside those of broadcasts.
 _RESPONSES: Final = "responses/"
 

@@ -125,6 +125,28 @@ class Staging:
                 return None
         return StagedFile(size=blob.size, tag=blob.etag.strip('"'), metadata=dict(blob.metadata or {}))
 
+    def put_metadata(self, name: str, metadata: Mapping[str, str], *, replacing: StagedFile | None) -> bool:
+        """Write a staged file without content, unless another process has changed it meanwhile.
+
+        Args:
+            name: its name.
+            metadata: what it says; names of letters, digits and `_`.
+            replacing: the file as it was found; None if it was not found.
+
+        Returns:
+            Whether it was written.
+        """
+        condition: dict[str, Any] = {"overwrite": False}
+        if replacing is not None:
+            unchanged = MatchConditions.IfNotModified
+            condition = {"overwrite": True, "etag": f'"{replacing.tag}"', "match_condition": unchanged}
+        with mapped_errors("write a staged file"):
+            try:
+                self._container.get_blob_client(name).upload_blob(b"", metadata=dict(metadata), **condition)
+            except (ResourceExistsError, ResourceModifiedError):
+                return False
+        return True
+
     def open(self, name: str, offset: int = 0) -> "SupportsRead[bytes]":
         """Read a staged file from its beginning, or from an offset in bytes.
 

@@ -1,6 +1,7 @@
 """Whether the app can work: what the availability test requests.
 
-Anybody may request it, so the answer holds codes of the error catalogue and the version, nothing else.
+Anybody may request it, so the answer has codes of the error catalogue, the version, and what is held, by whom and why
+(`bridge hold` says that anybody sees it); nothing else. An app that holds everything is healthy.
 
 It shows that an instance can start: settings, database, tables, storage. That the timers run is shown by the log line
 `standing` of housekeeping; an alert is raised when it stops.
@@ -17,6 +18,7 @@ from shared.bridge import Bridge
 from shared.clock import Clock, SystemClock
 from shared.config.version import version
 from shared.errors import BridgeError, StorageUnavailable, UnexpectedError
+from shared.ledger.holds import Hold
 from shared.ledger.schema import Schema
 from shared.telemetry import log, traceback_location
 
@@ -37,7 +39,8 @@ class Health:
     def answer(self) -> tuple[int, str]:
         """The HTTP status, 200 or 503, and JSON.
 
-        The JSON is `{"ok": …, "checks": [{"check": …, "ok": …, "code": …}], "version": …}`.
+        The JSON is `{"ok": …, "checks": [{"check": …, "ok": …, "code": …}], "holds": […], "version": …}`; a hold is
+        `{"code": …, "reason": …, "placed_by": …, "placed_at": …}`.
 
         One call at a time runs the checks; the others get the last answer, so that a check that hangs blocks one
         thread only.
@@ -46,7 +49,7 @@ class Health:
             return self._last
         # Only the first answer has to be waited for.
         if not self._checking.acquire(blocking=self._last is None):
-            return self._last or (HTTPStatus.SERVICE_UNAVAILABLE, _text([]))
+            return self._last or (HTTPStatus.SERVICE_UNAVAILABLE, _text([], []))
         try:
             if self._last is None or self._clock.monotonic() >= self._until:
                 self._last = self._check()
@@ -57,12 +60,18 @@ class Health:
 
     def _check(self) -> tuple[int, str]:
         bridge, start = _checked("start", self._bridge)
-        checks = [start]
+        checks, holds = [start], None
         if bridge is not None:
-            checks.append(_checked("database", Schema(bridge.rs_database).check)[1])
-            checks.append(_checked("storage", lambda: _check_storage(bridge))[1])
+            holds, database = _checked("database", lambda: _check_database(bridge))
+            checks += [database, _checked("storage", lambda: _check_storage(bridge))[1]]
         ok = all(check["ok"] for check in checks)
-        return HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE, _text(checks)
+        return HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE, _text(checks, holds or [])
+
+
+def _check_database(bridge: Bridge) -> list[Hold]:
+    """The holds in force."""
+    Schema(bridge.rs_database).check()
+    return bridge.ledger.hold.in_force()
 
 
 def _check_storage(bridge: Bridge) -> None:
@@ -85,6 +94,15 @@ def _checked[Result](name: str, check: Callable[[], Result]) -> tuple[Result | N
     return None, {"check": name, "ok": False, "code": code}
 
 
-def _text(checks: list[dict[str, Any]]) -> str:
+def _text(checks: list[dict[str, Any]], holds: list[Hold]) -> str:
     ok = bool(checks) and all(check["ok"] for check in checks)
-    return json.dumps({"ok": ok, "checks": checks, "version": version()})
+    held = [
+        {
+            "code": hold.code,
+            "reason": hold.reason,
+            "placed_by": hold.placed_by,
+            "placed_at": hold.placed_at.isoformat(timespec="seconds"),
+        }
+        for hold in holds
+    ]
+    return json.dumps({"ok": ok, "checks": checks, "holds": held, "version": version()})

@@ -1,4 +1,4 @@
-"""The state of broadcasts, response files, suppressions, removals and alerts, as JSON: names, numbers and codes."""
+"""The state of broadcasts, response files, suppressions, holds and alerts, as JSON: names, numbers and codes."""
 
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,7 @@ def status(bridge: Bridge) -> dict[str, Any]:
         "removals": [
             _fields(removal, "kind", "removed", "removed_ever", "looked_at") for removal in removals(ledger.database)
         ],
+        "holds": [_fields(hold, "code", "reason", "placed_by", "placed_at") for hold in ledger.hold.in_force()],
         "alerts": [_fields(alert, "kind", "subject", "text", "raised_at") for alert in ledger.alerts.active()],
         "version": version(),
     }

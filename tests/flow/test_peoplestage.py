@@ -18,7 +18,7 @@ from shared.errors import DeliveryDiffers, DeliveryEnded, SettingsInvalid
 from shared.faststats.peoplestage_slots import BroadcastCall, Slot, UploadCall
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map.names import RsDbSchema
-from shared.operations import peoplestage
+from shared.operations import holds, peoplestage
 from shared.operations.broadcasts import cancel
 from shared.steps.chores.find_broadcast_rows import find_broadcast_rows
 from shared.steps.housekeeping import housekeeping
@@ -321,3 +321,19 @@ def test_what_is_no_call_is_told_before_the_bridge_is_asked_for() -> None:
     assert (status, json.loads(text)["code"]) == (400, "channel-call-invalid")
     status, text = answer(cannot_start, "upload", b"{}")
     assert (status, json.loads(text)["code"]) == (422, "settings-invalid")
+
+
+def test_a_delivery_is_not_released_while_all_is_held(script: Script, flow: Flow) -> None:
+    script.staged()
+    holds.add(flow.bridge, "wrong voucher codes", by="jane")
+    body = json.dumps({"TransactionId": delivery_key(script.guid)}).encode()
+    status, text = answer(lambda: flow.bridge, "broadcast", body)
+    assert status == 503
+    refusal = json.loads(text)
+    assert refusal["code"] == "held"
+    assert "jane placed a hold (wrong voucher codes)" in refusal["error"]
+    assert script.ledger.released_at is None
+    status, text = answer(lambda: flow.bridge, "send-test", b'{"MessageName": "Spring Newsletter"}')
+    assert (status, json.loads(text)["code"]) == (503, "held")
+    holds.lift(flow.bridge, by="joe")
+    assert script.until_done(script.broadcast)["Done"]

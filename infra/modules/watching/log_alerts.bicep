@@ -62,6 +62,13 @@ var rules = [
     dimensions: ['subject']
   }
   {
+    name: 'hold'
+    description: 'Everything is held: nothing new is started until the hold is lifted.'
+    query: '${lines}\n${loadTextContent('../../watching/hold.kql')}'
+    severity: 2
+    dimensions: ['code']
+  }
+  {
     name: 'sent-short'
     description: 'A message was sent to fewer recipients than were imported.'
     query: '${lines}\n${loadTextContent('../../watching/sent-short.kql')}'

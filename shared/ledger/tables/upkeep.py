@@ -1,9 +1,9 @@
-"""Tables of everything else: migrations, suppressions, alerts, erasures, removals."""
+"""Tables of everything else: migrations, suppressions, alerts, holds, erasures, removals."""
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, String, Table, Unicode
 
 from shared.database.types import UtcDateTime
-from shared.ledger.tables.base import Hash, metadata
+from shared.ledger.tables.base import Hash, Id, metadata
 
 #: The migrations that were applied.
 migration = Table(
@@ -81,6 +81,29 @@ alert = Table(
     Column("seen_at", UtcDateTime, nullable=False),
     #: When its cause was found to be gone; NULL: it is active.
     Column("cleared_at", UtcDateTime),
+)
+
+#: Holds: one row each; those in force are not lifted.
+hold = Table(
+    "hold",
+    metadata,
+    Column("id", Id, primary_key=True),
+    #: `held`, or the code of the error for which the bridge placed it.
+    Column("code", String(64), nullable=False),
+    Column("reason", Unicode(2000), nullable=False),
+    Column("placed_by", Unicode(100), nullable=False),
+    Column("placed_at", UtcDateTime, nullable=False),
+    Column("lifted_by", Unicode(100)),
+    Column("lifted_at", UtcDateTime),
+)
+
+#: The ledger's id, and a number that only grows: one row. `shared.ledger.high_water_mark` says what for.
+high_water_mark = Table(
+    "high_water_mark",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("ledger", String(32), nullable=False),
+    Column("number", BigInteger, nullable=False),
 )
 
 #: Erasures of persons, without anything that identifies them.

@@ -134,6 +134,8 @@ class SmartCampaign(Answer):
     #: that a status which the vendor adds does not make a list of campaigns unreadable.
     status: str
     created: _Time = None
+    #: When it was started; None before.
+    started: _Time = None
     #: The recipient lists it sends to; empty in a summary.
     recipient_list_ids: Annotated[
         tuple[_Id, ...],

@@ -125,7 +125,12 @@ class OptimizelyRest:
     # Smart Campaigns
 
     def select_smart_campaigns(
-        self, status: str | None = None, *, detailed: bool = False, newest_first: bool = False
+        self,
+        status: str | None = None,
+        *,
+        detailed: bool = False,
+        newest_first: bool = False,
+        by_start: bool = False,
     ) -> Iterator[SmartCampaign]:
         """Every Smart Campaign; requested page by page.
 
@@ -133,6 +138,7 @@ class OptimizelyRest:
             status: only those in this status (a value of `SmartCampaign.status`).
             detailed: with their messages and recipient lists; slow where there are many.
             newest_first: sorted by creation time, latest first.
+            by_start: sorted by the time of the start, latest first.
         """
         params: dict[str, str | int] = {"limit": _PAGE_SIZE}
         if detailed:
@@ -141,6 +147,8 @@ class OptimizelyRest:
             params["status"] = status
         if newest_first:
             params |= {"sort": "created", "direction": "DESC"}
+        if by_start:
+            params |= {"sort": "started", "direction": "DESC"}
         return self._transport.select("selectSmartCampaigns", "smartcampaigns", Page[SmartCampaign], params)
 
     def get_smart_campaign(self, campaign_id: int) -> SmartCampaign:
