@@ -46,17 +46,22 @@ class KeyRepeats:
     most: Earlier | None
 
 
-def earlier(connection: Connection, broadcast: Broadcast) -> set[int]:
-    """The ids of the broadcasts that count at this moment."""
-    return set(connection.scalars(_earlier(broadcast)))
+def earlier(connection: Connection, broadcast: Broadcast) -> set[tuple[int, datetime | None]]:
+    """The broadcasts that count at this moment: their ids, and when each was compared."""
+    counting = select(table.c.id, table.c.compared_at).where(table.c.id.in_(_earlier(broadcast)))
+    return {(row.id, row.compared_at) for row in connection.execute(counting)}
 
 
 def find_same_file(database: Database, broadcast: Broadcast) -> Earlier | None:
     """The newest broadcast that sent the message from the same bytes."""
-    same = _earlier(broadcast).where(table.c.content_digest == broadcast.content_digest)
-    with database.reading() as connection:
-        newest = connection.scalar(select(func.max(table.c.id)).where(table.c.id.in_(same)))
-        return None if newest is None else _get(connection, newest)
+    if broadcast.content_digest is None:  # the version before staged it
+        return None
+    return _find_newest(database, broadcast, table.c.content_digest == broadcast.content_digest)
+
+
+def find_unstaged(database: Database, broadcast: Broadcast) -> Earlier | None:
+    """The newest broadcast that counts, but is staged only now or once more: its Communication Keys are not there."""
+    return _find_newest(database, broadcast, table.c.state == State.CLAIMED)
 
 
 def compare_keys(database: Database, broadcast: Broadcast, *, since: datetime, check: Callable[[], None]) -> KeyRepeats:
@@ -95,6 +100,12 @@ def compare_keys(database: Database, broadcast: Broadcast, *, since: datetime, c
         return KeyRepeats(keys=keys, repeated=repeats.total(), most=_get(connection, repeats.most_common(1)[0][0]))
 
 
+def _find_newest(database: Database, broadcast: Broadcast, condition: ColumnElement[bool]) -> Earlier | None:
+    with database.reading() as connection:
+        newest = connection.scalar(select(func.max(table.c.id)).where(table.c.id.in_(_earlier(broadcast)), condition))
+        return None if newest is None else _get(connection, newest)
+
+
 def _earlier(broadcast: Broadcast) -> Select[tuple[int]]:
     return select(table.c.id).where(table.c.id != broadcast.id, _same_message(broadcast), _COUNTS)
 
@@ -105,7 +116,9 @@ def _same_message(broadcast: Broadcast) -> ColumnElement[bool]:
     upload_only = table.c.send_mode == SendMode.UPLOAD_ONLY
     if request.send_mode is SendMode.UPLOAD_ONLY:
         return and_(upload_only, table.c.channel == request.channel, table.c.list_name == request.list_name)
-    same = or_(table.c.message_name == request.message_name, table.c.source_mailing_id == broadcast.source_mailing_id)
+    same = table.c.message_name == request.message_name
+    if broadcast.source_mailing_id is not None:
+        same = or_(same, table.c.source_mailing_id == broadcast.source_mailing_id)
     return and_(~upload_only, same)
 
 

@@ -16,7 +16,9 @@ from shared.faststats.peoplestage_slots import Slot, UploadCall
 from shared.ledger import recipients, repeats
 from shared.operations import peoplestage
 from shared.operations.broadcasts import cancel, retry
-from shared.steps.upload_list import upload_list
+from shared.steps.broadcast_step import run_steps
+from shared.steps.upload_list import _transfer, upload_list
+from shared.storage.blob_names import staged_list
 from tests.flow.harness import Flow, channel, until
 
 _HEADER = "Kunden ID\tEmail\tCommunication Key\n"
@@ -129,7 +131,7 @@ def test_one_that_is_compared_while_another_passes_is_compared_again(
         flow.stop_at(job, State.STAGED)
     earlier, calls = repeats.earlier, []
 
-    def pass_between(*args: Any) -> set[int]:
+    def pass_between(*args: Any) -> Any:
         calls.append(args)
         found = earlier(*args)
         if len(calls) == 1:  # the second has been compared with nothing when the first goes on
@@ -141,6 +143,24 @@ def test_one_that_is_compared_while_another_passes_is_compared_again(
     upload_list(flow.bridge, second.key, second.version)
     assert flow.broadcast(jobs[1]).error_code == "already-sent"
     assert flow.run(jobs[0]).state is State.CLOSED
+    assert mails(flow) == 10
+
+
+def test_a_list_waits_for_one_of_its_message_that_is_staged_again(flow: Flow) -> None:
+    """Only then are the keys of that one known."""
+    jobs = [flow.order(file_path=deliver_file(flow, f"{last}.txt", range(last))) for last in (10, 9)]
+    flow.poll()
+    first = flow.broadcast(jobs[0])
+    flow.stop_at(jobs[0], State.PREPARED)
+    flow.bridge.lists.remove(staged_list(first.key))
+    first = flow.broadcast(jobs[0])
+    run_steps(flow.bridge, first.key, first.version, {State.PREPARED: _transfer})
+    assert flow.broadcast(jobs[0]).state is State.CLAIMED
+    second = flow.broadcast(jobs[1])
+    upload_list(flow.bridge, second.key, second.version)
+    assert str(flow.broadcast(jobs[1]).waiting_for).startswith(f"broadcast {first.key} of the same message")
+    assert flow.run(jobs[0]).state is State.CLOSED
+    assert flow.run(jobs[1]).repeats_key == first.key
     assert mails(flow) == 10
 
 
