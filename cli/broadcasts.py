@@ -118,13 +118,23 @@ def resolve(
         int | None,
         typer.Option(help="Id of the Smart Campaign that was started; needed only where the bridge does not know it."),
     ] = None,
+    not_campaign: Annotated[
+        list[int] | None,
+        typer.Option(
+            help="Id of a Smart Campaign that looks like the copy of the broadcast and is not; may be repeated."
+        ),
+    ] = None,
     settings: SettingsFile = None,
 ) -> None:
     """Decide about a parked broadcast: was its Smart Campaign started or not?"""
     if campaign is not None and not started:
         raise typer.BadParameter("--campaign can only be used with --started", param_hint="--campaign")
+    if not_campaign and started:
+        raise typer.BadParameter("--not-campaign can only be used with --not-started", param_hint="--not-campaign")
     with open_bridge(settings) as bridge:
-        resolved = operations.resolve(bridge, key, started=started, owner=operator(), campaign_id=campaign)
+        resolved = operations.resolve(
+            bridge, key, started=started, owner=operator(), campaign_id=campaign, not_copies=not_campaign or ()
+        )
     say(f"Broadcast {key} continues from {resolved.state}.")
 
 

@@ -139,7 +139,7 @@ class Bridge:
             campaign=BroadcastCampaign(rest),
             routes={
                 RouteKind.IMPORT_JOB: ImportJobRoute(rest, site, names, channels),
-                RouteKind.CLOSED_LOOP: ClosedLoopRoute(rest, site, channels),
+                RouteKind.CLOSED_LOOP: ClosedLoopRoute(rest, site, channels, ledger.broadcasts),
                 RouteKind.SENDING_BATCH: SendingBatchRoute(rest, names, channels),
                 RouteKind.EXPORT_FILE: ExportFileRoute(sites, channels),
             },

@@ -7,6 +7,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   ├── InputError                        the client's data: who made the broadcast or gave the command
     │   │   ├── AlreadySent
     │   │   ├── BroadcastUnknown
+    │   │   ├── CampaignOfAnother
     │   │   ├── ChannelCallInvalid
     │   │   ├── ChannelUnknown
     │   │   ├── DeliveryDiffers
@@ -77,14 +78,19 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── SftpLoginRefused
     │   │   └── SftpRefused
     │   ├── RemoteError                       the other side: Optimizely, SQL Server, storage
+    │   │   ├── AlreadyStarted
     │   │   ├── BatchInvalid
     │   │   ├── CampaignNotStartable
     │   │   ├── CopyAmbiguous
     │   │   ├── CopyNotSeen
+    │   │   ├── CopyPossible
+    │   │   ├── CopyUnproven
     │   │   ├── ImportCountWrong
     │   │   ├── ImportNotSeen
     │   │   ├── ListChangedMeanwhile
     │   │   ├── ListFieldMissing
+    │   │   ├── ListFileStillThere
+    │   │   ├── ListFileTaken
     │   │   ├── OptimizelyAnswerInvalid
     │   │   ├── OptimizelyConflict
     │   │   ├── OptimizelyRefused

@@ -179,6 +179,15 @@ class IllegalTransition(InputError, code="illegal-transition"):
     change: str
 
 
+class CampaignOfAnother(InputError, code="campaign-of-another"):
+    """Smart Campaign {campaign} belongs to broadcast {owner}, not to {broadcast}."""
+
+    remedy = "Find the Smart Campaign of {broadcast} in Optimizely Campaign; its list holds the key of the broadcast."
+    campaign: int
+    broadcast: str
+    owner: str
+
+
 class MessageNotTestable(InputError, code="message-not-testable"):
     """Broadcast {broadcast} has no message of its own that can be tested."""
 

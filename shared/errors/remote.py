@@ -139,15 +139,78 @@ class CopyNotSeen(RemoteError, code="copy-not-seen"):
 
 
 class CopyAmbiguous(RemoteError, code="copy-ambiguous"):
-    """{count} Smart Campaigns could be the copy made for the broadcast: {campaigns}."""
+    """{count} Smart Campaigns send the list of the broadcast: {campaigns}."""
 
     remedy = (
-        "Check them in Optimizely Campaign and name the right one: "
-        "`bridge broadcast resolve {broadcast} --started --campaign ID`."
+        "The closed-loop service made one of them; the others are copies of it. Stop those in Optimizely Campaign and "
+        "name the right one: `bridge broadcast resolve {broadcast} --started --campaign ID`. Only if none of them was "
+        "sent, delete them all and run `bridge broadcast resolve {broadcast} --not-started`."
     )
     count: int
     campaigns: str
     broadcast: str
+
+
+class CopyUnproven(RemoteError, code="copy-unproven"):
+    """Within {minutes} minutes no Smart Campaign proved to be the copy made for the broadcast; not proved: {campaigns}.
+
+    They are newer than the upload and named as copies are, but their lists hold neither the broadcast's key nor exactly
+    what was uploaded.
+    """
+
+    remedy = (
+        "Check in Optimizely Campaign who made them and what their lists hold. If one is the copy, run "
+        "`bridge broadcast resolve {broadcast} --started --campaign ID`. If none is and nothing was sent, run "
+        "`bridge broadcast resolve {broadcast} --not-started` with `--not-campaign ID` for each of them."
+    )
+    minutes: int
+    campaigns: str
+    broadcast: str
+
+
+class AlreadyStarted(RemoteError, code="already-started"):
+    """Broadcast {broadcast} was started, or starts by itself: its Smart Campaign {campaign} is {status}."""
+
+    remedy = "Let the bridge follow it: `bridge broadcast resolve {broadcast} --started --campaign {campaign}`."
+    broadcast: str
+    campaign: int
+    status: str
+
+
+class CopyPossible(RemoteError, code="copy-possible"):
+    """Broadcast {broadcast} may have been started; Smart Campaigns that may be the copy made for it: {campaigns}."""
+
+    remedy = (
+        "Check in Optimizely Campaign who made them and what their lists hold. If one is the copy, run "
+        "`bridge broadcast resolve {broadcast} --started --campaign ID`. If none is and nothing was sent, run "
+        "`bridge broadcast resolve {broadcast} --not-started` with `--not-campaign ID` for each of them."
+    )
+    broadcast: str
+    campaigns: str
+
+
+class ListFileStillThere(RemoteError, code="list-file-still-there"):
+    """The list file of broadcast {broadcast} is still on the SFTP site, where it can be taken at any time: {path}."""
+
+    remedy = (
+        "Uploaded again, everybody on it could be mailed twice. Either let it be taken and run "
+        "`bridge broadcast resolve {broadcast} --started`, for a closed loop with `--campaign ID`; or remove it from "
+        "the site and run `bridge broadcast resolve {broadcast} --not-started` again."
+    )
+    broadcast: str
+    path: str
+
+
+class ListFileTaken(RemoteError, code="list-file-taken"):
+    """The list file of broadcast {broadcast} was taken, and a copy that is sent can still appear until {until}."""
+
+    remedy = (
+        "Uploaded again, everybody on it could be mailed twice. If a copy appears, run "
+        "`bridge broadcast resolve {broadcast} --started --campaign ID`; if none has appeared by then, run "
+        "`bridge broadcast resolve {broadcast} --not-started` again. The service may take IMPORT_TIMEOUT_MINUTES."
+    )
+    broadcast: str
+    until: str
 
 
 class BatchInvalid(RemoteError, code="batch-invalid"):

@@ -5,16 +5,21 @@ broadcast is retried. A parked one waits for the answer to the question that the
 Campaign started?
 """
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Final
 
 from shared.bridge import Bridge
 from shared.broadcast import BEFORE_UPLOAD, TRANSITIONS, Broadcast, RouteKind, SendMode, State
-from shared.errors import IllegalTransition
+from shared.errors import AlreadyStarted, CampaignOfAnother, IllegalTransition, ListFileTaken, OptimizelyRefused
 from shared.ledger.alerts import AlertKind
 from shared.ledger.broadcasts import advance
-from shared.ledger.effects import Kind
+from shared.ledger.effects import Effect, Kind
+from shared.ledger.leases import LeaseName
 from shared.routes.campaign import campaign_id
+from shared.routes.closed_loop import ClosedLoopUpload
+from shared.routes.route import STARTED, Route, SendStatus
 from shared.telemetry import log
 
 #: Routes on which the receiver acts as soon as it has the file.
@@ -139,16 +144,32 @@ def park(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
         return advance(connection, broadcast, State.NEEDS_OPERATOR, owner=owner, note=note, now=now, **columns)
 
 
-def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id: int | None = None) -> Broadcast:
+def resolve(
+    bridge: Bridge,
+    key: str,
+    *,
+    started: bool,
+    owner: str,
+    campaign_id: int | None = None,
+    not_copies: Collection[int] = (),
+) -> Broadcast:
     """Decide about a parked broadcast: was its Smart Campaign started?
 
     If it was, its send is followed, or an export that its receiver has is closed; `campaign_id` names the Smart
-    Campaign where the bridge does not know it. If not, it is started after one more check of its status, or the upload
-    is repeated where its list was not verified or Optimizely starts by itself.
+    Campaign where the bridge does not know it. If not, and nothing shows that it was, it is started after one more
+    check of its status, or the upload is repeated where its list was not verified or Optimizely starts by itself;
+    `not_copies` names Smart Campaigns that look like its copy and are not.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
         IllegalTransition: it is not parked, or its Smart Campaign is neither known nor given.
+        CampaignOfAnother: the Smart Campaign given is another broadcast's.
+        AlreadyStarted: it was started.
+        CopyPossible: a Smart Campaign may be its copy.
+        ListFileStillThere: its list file can still be taken.
+        ListFileTaken: its list file was taken, and may still be sent.
+        OptimizelyUnavailable: nothing is decided, because Optimizely could not be asked.
+        SftpUnavailable: nothing is decided, because the SFTP site could not be asked.
     """
     broadcast = bridge.ledger.broadcasts.get(key)
     if broadcast.state is not State.NEEDS_OPERATOR:
@@ -161,13 +182,70 @@ def resolve(bridge: Bridge, key: str, *, started: bool, owner: str, campaign_id:
             change = "be resolved as started without --campaign ID"
             raise IllegalTransition(broadcast=key, state=broadcast.state, change=change)
         note = f"resolved by an operator: Smart Campaign {campaign_id} was started"
-        return _continue(bridge, broadcast, State.SENDING, owner, note, campaign_id=campaign_id)
+        columns = {} if campaign_id == broadcast.campaign_id else _adopt(bridge, broadcast, campaign_id)
+        return _continue(bridge, broadcast, State.SENDING, owner, note, **columns)
+    _check_not_started(bridge, broadcast, not_copies, owner)
     note = "resolved by an operator: not started"
     verified = broadcast.ended_in in {State.IMPORTED, State.SENDING, State.SENT}
     if verified and broadcast.request.send_mode is not SendMode.AFTER_IMPORT:
         _forget_effect(bridge, broadcast, Kind.START)
         return _continue(bridge, broadcast, State.IMPORTED, owner, note)
-    return _restart(bridge, broadcast, State.STAGED, owner, f"{note}; the upload is repeated")
+    columns = {}
+    if broadcast.request.route is RouteKind.CLOSED_LOOP:
+        columns = dict.fromkeys(("campaign_id", "mailing_id"))  # the next upload has a copy of its own
+    return _restart(bridge, broadcast, State.STAGED, owner, f"{note}; the upload is repeated", **columns)
+
+
+def _adopt(bridge: Bridge, broadcast: Broadcast, campaign_id: int) -> dict[str, object]:
+    """What the ledger keeps of a Smart Campaign that an operator names."""
+    other = bridge.ledger.broadcasts.by_campaign([campaign_id]).get(campaign_id, broadcast.key)
+    if other != broadcast.key:
+        raise CampaignOfAnother(campaign=campaign_id, broadcast=broadcast.key, owner=other)
+    return {"campaign_id": campaign_id, "mailing_id": bridge.campaign.find_mailing_id(campaign_id)}
+
+
+def _check_not_started(bridge: Bridge, broadcast: Broadcast, not_copies: Collection[int], owner: str) -> None:
+    """Ask the world before an operator is believed: what was started is not started again."""
+    route = bridge.routes[broadcast.request.route]
+    if broadcast.campaign_id is not None and broadcast.campaign_id not in not_copies:
+        _check_campaign(broadcast, broadcast.campaign_id, route)
+    upload = bridge.ledger.effects.find(broadcast, Kind.UPLOAD)
+    if upload is None or upload.tries == 0:
+        return
+    evidence = route.transfer_evidence.from_json(upload.evidence)
+    if not route.check_not_started(broadcast, evidence, not_copies=not_copies):
+        return
+    until = _taken_at(bridge, broadcast, upload, owner) + timedelta(minutes=bridge.settings.import_timeout_minutes)
+    if bridge.clock.now() < until:
+        raise ListFileTaken(broadcast=broadcast.key, until=f"{until:%Y-%m-%d %H:%M} UTC")
+
+
+def _check_campaign(broadcast: Broadcast, campaign: int, route: Route[Any, Any]) -> None:
+    try:
+        send = route.send_status(broadcast)
+    except OptimizelyRefused as refused:
+        if refused.status == HTTPStatus.NOT_FOUND:
+            return  # it was deleted, which is possible only before a start
+        raise
+    # Only the closed loop sends a list that it has without another call of the bridge.
+    by_itself = send.status is SendStatus.ARMED and broadcast.request.route is RouteKind.CLOSED_LOOP
+    if send.status in STARTED or by_itself:
+        raise AlreadyStarted(broadcast=broadcast.key, campaign=campaign, status=send.vendor_status)
+
+
+def _taken_at(bridge: Bridge, broadcast: Broadcast, upload: Effect, owner: str) -> datetime:
+    """When the list file was first known to be taken; if that is not known, it is now."""
+    for change in bridge.ledger.broadcasts.history(broadcast):
+        if change.to_state == State.IMPORTING and change.at >= upload.intended_at:
+            at: datetime = change.at
+            return at
+    taken = ClosedLoopUpload.from_json(upload.evidence).gone
+    if taken is None:
+        taken = bridge.clock.now()
+        with bridge.ledger.leases.held(LeaseName.for_broadcast(broadcast.key), owner) as lease:
+            if lease is not None:  # otherwise another operator asks at the same time
+                bridge.ledger.effects.add_evidence(upload, lease, {"gone": taken.isoformat()})
+    return taken
 
 
 def _restart(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str, **columns: object) -> Broadcast:

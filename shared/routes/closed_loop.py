@@ -5,19 +5,34 @@ of the mailing and sends it. The upload is therefore the start. Source: docs/why
 and 7.2 B. How the service names its copies, where it looks for files and where it looks for the mailing id is agreed
 with support: ASSUMPTION, settings of the channel.
 
-The copy is found by name and time, so one broadcast at a time waits for its copy.
+The copy is searched by name and time, and one broadcast at a time waits for its copy. That it is the only one proves
+nothing: people copy Smart Campaigns, and so do other routes. Its name has to carry the broadcast's key, or its list
+has to hold it.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
-from typing import override
+from typing import Final, override
 
-from shared.broadcast import Broadcast
-from shared.config.channels import Channels, ClosedLoop
-from shared.errors import CopyAmbiguous, CopyNotSeen, TerminalError
+from shared.broadcast import KEY_PATTERN, Broadcast
+from shared.config.channels import Channels
+from shared.errors import (
+    AlreadyStarted,
+    CopyAmbiguous,
+    CopyNotSeen,
+    CopyPossible,
+    CopyUnproven,
+    OptimizelyAnswerInvalid,
+    OptimizelyLoginRefused,
+    OptimizelyRefused,
+    TerminalError,
+)
+from shared.ledger.broadcasts import Broadcasts
 from shared.ledger.leases import LeaseName
+from shared.optimizely.lists.fields import BROADCAST_KEY, find_field
 from shared.optimizely.rest.answers import SmartCampaign
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.campaign import BroadcastCampaign
@@ -26,7 +41,8 @@ from shared.routes.route import ImportStatus, SendState
 from shared.routes.single_upload import SingleUpload, SingleUploadRoute
 from shared.sftp.site import SftpSite
 
-_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_KEY: Final = re.compile(rf"(?<![0-9a-z]){KEY_PATTERN}(?![0-9a-z])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +53,8 @@ class ClosedLoopUpload(SingleUpload):
     newest: datetime | None = None
     #: Their ids.
     ids: tuple[int, ...] = ()
+    #: When the file was first known not to be on the site any more, by the ledger's clock.
+    gone: datetime | None = None
 
 
 class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
@@ -44,8 +62,9 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
 
     transfer_evidence = ClosedLoopUpload
 
-    def __init__(self, rest: OptimizelyRest, site: SftpSite, channels: Channels) -> None:
+    def __init__(self, rest: OptimizelyRest, site: SftpSite, channels: Channels, broadcasts: Broadcasts) -> None:
         self._rest = rest
+        self._broadcasts = broadcasts
         self._site = site
         self._channels = channels
         self._campaign = BroadcastCampaign(rest)
@@ -89,40 +108,105 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
         """How far the import is: it has ended once the copy exists.
 
         Raises:
-            CopyAmbiguous: several Smart Campaigns could be the copy.
+            CopyAmbiguous: several Smart Campaigns send the broadcast's list.
         """
-        copies = list(self._copies(broadcast, evidence))
+        candidates = self._candidates(broadcast, evidence)
+        copies = self._copies(broadcast, candidates)
         if len(copies) > 1:
-            ids = ", ".join(str(copy.id) for copy in copies)
-            raise CopyAmbiguous(count=len(copies), campaigns=ids, broadcast=broadcast.key)
+            raise CopyAmbiguous(count=len(copies), campaigns=_ids(copies), broadcast=broadcast.key)
         if not copies:
             with self._site.connect() as session:
-                return ImportStatus(begun=session.stat(self.destination(broadcast)) is None)
+                taken = session.stat(self.destination(broadcast)) is None
+            waiting_for = f"proof that a Smart Campaign is its copy ({_ids(candidates)})" if candidates else ""
+            return ImportStatus(begun=taken, waiting_for=waiting_for)
         copy = self._rest.get_smart_campaign(copies[0].id)
         if not copy.recipient_list_ids:
             return ImportStatus(begun=True)
         return ImportStatus(
             begun=True,
             recipients=self._rest.count_recipients(copy.recipient_list_ids[0]),
-            transferred=broadcast.rows.uploaded if broadcast.rows else 0,
+            transferred=_uploaded(broadcast),
             columns={"campaign_id": copy.id, "mailing_id": self._campaign.find_mailing_id(copy.id)},
         )
 
     @override
-    def not_imported(self, broadcast: Broadcast, minutes: int) -> TerminalError:
-        """No copy within the time."""
+    def not_imported(self, broadcast: Broadcast, evidence: ClosedLoopUpload, minutes: int) -> TerminalError:
+        """No copy within the time, or none that is proved to be the copy."""
+        candidates = self._candidates(broadcast, evidence)
+        if candidates:
+            return CopyUnproven(minutes=minutes, campaigns=_ids(candidates), broadcast=broadcast.key)
         return CopyNotSeen(campaign=broadcast.source_campaign_id, minutes=minutes, broadcast=broadcast.key)
 
-    def _copies(self, broadcast: Broadcast, before: ClosedLoopUpload) -> Iterator[SmartCampaign]:
-        """Smart Campaigns newer than the upload and named as the service names copies of the source."""
-        loop: ClosedLoop = self._channels[broadcast.request.channel].closed_loop
+    @override
+    def check_not_started(
+        self, broadcast: Broadcast, evidence: ClosedLoopUpload, *, not_copies: Collection[int]
+    ) -> bool:
+        """Make sure that no copy exists, and that the file is not where the service may take it."""
+        candidates = self._candidates(broadcast, evidence)
+        for copy in self._copies(broadcast, candidates):
+            # Whatever an operator says: its list is the broadcast's.
+            raise AlreadyStarted(broadcast=broadcast.key, campaign=copy.id, status=copy.status)
+        possible = [candidate for candidate in candidates if candidate.id not in not_copies]
+        if possible:
+            raise CopyPossible(broadcast=broadcast.key, campaigns=_ids(possible))
+        super().check_not_started(broadcast, evidence, not_copies=not_copies)
+        return evidence.renaming and not evidence.recalled
+
+    def _candidates(self, broadcast: Broadcast, before: ClosedLoopUpload) -> list[SmartCampaign]:
+        """Smart Campaigns that may be the copy.
+
+        They are newer than the upload and named as the service names copies of the source. The ledger knows none of
+        them as another broadcast's, and none carries the key of another one.
+        """
         source = self._rest.get_smart_campaign(broadcast.source_campaign_id or 0)
-        pattern = loop.copy_name.format(campaign=_literal(source.name), broadcast=_literal(broadcast.key))
+        pattern = self._copy_name(broadcast).format(campaign=_literal(source.name), broadcast=_literal(broadcast.key))
+        named = [
+            campaign
+            for campaign in self._newer(before)
+            if campaign.id != source.id
+            and fnmatchcase(campaign.name, pattern)
+            and _keys(campaign.name) - _keys(source.name) <= {broadcast.key.lower()}
+        ]
+        owners = self._broadcasts.by_campaign(campaign.id for campaign in named)
+        return [campaign for campaign in named if owners.get(campaign.id, broadcast.key) == broadcast.key]
+
+    def _newer(self, before: ClosedLoopUpload) -> Iterator[SmartCampaign]:
+        """Smart Campaigns that did not exist before the upload, newest first."""
         for campaign in self._rest.select_smart_campaigns(newest_first=True):
-            if campaign.created is None or campaign.created < (before.newest or _LONG_AGO):
+            if campaign.created is None or campaign.id in before.ids:
+                continue
+            if campaign.created < (before.newest or _LONG_AGO):
                 return
-            if campaign.id not in before.ids and campaign.id != source.id and fnmatchcase(campaign.name, pattern):
-                yield campaign
+            yield campaign
+
+    def _copies(self, broadcast: Broadcast, candidates: Sequence[SmartCampaign]) -> list[SmartCampaign]:
+        """The candidates that are proved to be the copy: by a name with the broadcast's key, or else by their list."""
+        if len(candidates) == 1 and "{broadcast}" in self._copy_name(broadcast):
+            return list(candidates)
+        return [candidate for candidate in candidates if self._sends_list(candidate.id, broadcast)]
+
+    def _sends_list(self, campaign_id: int, broadcast: Broadcast) -> bool:
+        """Whether its only list holds the broadcast's key; or, without any key, exactly as many as were uploaded."""
+        list_ids = self._rest.get_smart_campaign(campaign_id).recipient_list_ids
+        if len(list_ids) != 1:
+            return False
+        keys = self._keys_on(list_ids[0])
+        if keys:
+            return broadcast.key in keys
+        return self._rest.count_recipients(list_ids[0]) == _uploaded(broadcast) > 0
+
+    def _keys_on(self, list_id: int) -> set[str]:
+        """The keys of broadcasts that a list holds; none if it has no field for them, or does not tell."""
+        field = find_field(self._rest.get_recipient_list_fields(list_id), BROADCAST_KEY)
+        if field is None:
+            return set()
+        try:
+            return set(self._rest.retrieve_distinct_values(list_id, field.internal_name)) - {""}
+        except (OptimizelyRefused, OptimizelyLoginRefused, OptimizelyAnswerInvalid):
+            return set()
+
+    def _copy_name(self, broadcast: Broadcast) -> str:
+        return self._channels[broadcast.request.channel].closed_loop.copy_name
 
     # Send
 
@@ -130,6 +214,19 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
     def send_status(self, broadcast: Broadcast) -> SendState:
         """How far the send of the copy is. The service starts a copy that still waits."""
         return self._campaign.send_status(broadcast, starts_by_itself=True)
+
+
+def _uploaded(broadcast: Broadcast) -> int:
+    return broadcast.rows.uploaded if broadcast.rows else 0
+
+
+def _ids(campaigns: Iterable[SmartCampaign]) -> str:
+    return ", ".join(str(campaign.id) for campaign in campaigns)
+
+
+def _keys(name: str) -> set[str]:
+    """The keys of broadcasts in a name."""
+    return {key.lower() for key in _KEY.findall(name)}
 
 
 def _literal(text: str) -> str:

@@ -10,10 +10,10 @@ that a process that was frozen changes nothing when it wakes.
 # ruff: noqa: ARG002 - a default does not need its arguments
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from shared.broadcast import Broadcast
 from shared.errors import ImportNotSeen, TerminalError
@@ -53,6 +53,8 @@ class ImportStatus:
     transferred: int = 0
     #: More evidence of the transfer, for the check before the start.
     evidence: Evidence | None = None
+    #: What is in the way of the next step, if it is not the import itself.
+    waiting_for: str = ""
     #: Columns of the ledger that the import made known.
     columns: Mapping[str, object] = field(default_factory=dict)
 
@@ -67,6 +69,10 @@ class SendStatus(StrEnum):
     FINISHED = "finished"
     STOPPED = "stopped"  #: stopped for good; part of the recipients may have been sent the message
     BROKEN = "broken"  #: any other
+
+
+#: Statuses of a send that was started.
+STARTED: Final = frozenset({SendStatus.SENDING, SendStatus.PAUSED, SendStatus.FINISHED, SendStatus.STOPPED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +175,7 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
     def import_status(self, broadcast: Broadcast, evidence: Transferred) -> ImportStatus:
         """How far the import is."""
 
-    def not_imported(self, broadcast: Broadcast, minutes: int) -> TerminalError:
+    def not_imported(self, broadcast: Broadcast, evidence: Transferred, minutes: int) -> TerminalError:
         """The error for an import that did not show within the time."""
         return ImportNotSeen(minutes=minutes)
 
@@ -193,6 +199,24 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
     def send_status(self, broadcast: Broadcast) -> SendState:
         """How far the send is."""
         return SendState(status=SendStatus.BROKEN, vendor_status="a file, which is not sent from here")
+
+    def check_not_started(self, broadcast: Broadcast, evidence: Transferred, *, not_copies: Collection[int]) -> bool:
+        """Make sure, before its list is uploaded again, that nothing shows a start of the broadcast.
+
+        Args:
+            broadcast: a parked broadcast that an operator says was not started.
+            evidence: of its transfer.
+            not_copies: Smart Campaigns that an operator says are not its copy.
+
+        Returns:
+            Whether a service has the list, and may send it by itself.
+
+        Raises:
+            AlreadyStarted: its Smart Campaign was started.
+            CopyPossible: a Smart Campaign may be its copy.
+            ListFileStillThere: its list file can still be taken.
+        """
+        return False
 
     @abstractmethod
     def withdraw(

@@ -4,12 +4,12 @@ From the moment at which the file may have that name, nothing is repeated unless
 """
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from typing import Final, override
 
 from shared.broadcast import Broadcast
-from shared.errors import SftpRefused
+from shared.errors import ListFileStillThere, SftpRefused
 from shared.routes.evidence import Evidence
 from shared.routes.route import Confirm, Route, StagedList
 from shared.sftp.site import SftpSite, unfinished_path
@@ -87,6 +87,15 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
             before_rename=before_rename,
         )
         return replace(evidence, size=size)
+
+    @override
+    def check_not_started(self, broadcast: Broadcast, evidence: Upload, *, not_copies: Collection[int]) -> bool:
+        """Make sure that the file is not under its final name, where its receiver may take it."""
+        path = self.destination(broadcast)
+        with self.site(broadcast).connect() as session:
+            if session.stat(path) is not None:
+                raise ListFileStillThere(broadcast=broadcast.key, path=path)
+        return False
 
     @override
     def withdraw(

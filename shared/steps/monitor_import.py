@@ -23,7 +23,7 @@ from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import release_all
 from shared.optimizely.rest.answers import SmartCampaignReport
 from shared.routes.evidence import StartEvidence
-from shared.routes.route import ImportStatus, SendState, SendStatus
+from shared.routes.route import STARTED, ImportStatus, SendState, SendStatus
 from shared.steps.broadcast_step import BroadcastStep, end, run_steps
 from shared.steps.runner import Wait
 from shared.steps.sent_short import find_shortfall
@@ -31,8 +31,6 @@ from shared.steps.sent_short import find_shortfall
 #: Attempts to start, each after a check that the one before had no effect.
 _MAX_STARTS: Final = 3
 _START_OUTCOME: Final = "the outcome of its start, which had no clear answer"
-#: Statuses of a Smart Campaign that was started.
-_STARTED: Final = frozenset({SendStatus.SENDING, SendStatus.PAUSED, SendStatus.FINISHED, SendStatus.STOPPED})
 
 
 def monitor_import(bridge: Bridge, key: str, version: int) -> None:
@@ -50,15 +48,17 @@ def monitor_import(bridge: Bridge, key: str, version: int) -> None:
 def _follow_import(step: BroadcastStep) -> Broadcast | Wait:
     bridge, broadcast = step.bridge, step.broadcast
     upload = _get_upload(step)
-    status = step.route.import_status(broadcast, step.route.transfer_evidence.from_json(upload.evidence))
+    evidence = step.route.transfer_evidence.from_json(upload.evidence)
+    status = step.route.import_status(broadcast, evidence)
     if status.recipients is not None:
         return _verify(step, upload, status, status.recipients)
     if status.begun and broadcast.state is State.UPLOADED:
         return step.advance(State.IMPORTING, "Optimizely is importing the list")
     limit = timedelta(minutes=bridge.settings.import_timeout_minutes)
     if bridge.clock.now() - broadcast.changed_at > limit:
-        raise step.route.not_imported(broadcast, round(limit.total_seconds() / 60))
-    return step.wait("the end of its import" if status.begun else "the begin of its import at Optimizely")
+        raise step.route.not_imported(broadcast, evidence, round(limit.total_seconds() / 60))
+    begun = "the end of its import" if status.begun else "the begin of its import at Optimizely"
+    return step.wait(status.waiting_for or begun)
 
 
 def _verify(step: BroadcastStep, upload: Effect, status: ImportStatus, recipients: int) -> Broadcast:
@@ -89,7 +89,7 @@ def _send(step: BroadcastStep) -> Broadcast | Wait:
     effects = step.bridge.ledger.effects
     effect = effects.intend(broadcast, Kind.START, str(broadcast.campaign_id), step.lease)
     send = step.route.send_status(broadcast)
-    if send.status in _STARTED or (send.status is SendStatus.ARMED and not _cancellable(broadcast)):
+    if send.status in STARTED or (send.status is SendStatus.ARMED and not _cancellable(broadcast)):
         effects.done(effect, step.lease, evidence=_evidence(send))
         return step.advance(State.SENDING, f"Smart Campaign {broadcast.campaign_id} is {send.vendor_status}")
     if send.status is SendStatus.ARMED:

@@ -58,6 +58,11 @@ class _Fields:
         return FieldMapAmbiguous(list=self.list_name, reason=f"two columns for the field {field.internal_name}")
 
 
+def find_field(fields: Sequence[RecipientListField], name: str) -> RecipientListField | None:
+    """The field of a list with this internal or display name, in which case, white space, `_` and `-` do not count."""
+    return _Fields(fields, list_name="").find(name)
+
+
 def plan_columns(  # noqa: PLR0913 - a plan depends on a delivery file, a list and a channel
     columns: Sequence[str],
     *,
