@@ -66,6 +66,10 @@ def show(key: Key, settings: SettingsFile = None) -> None:
         for reason, rows in bridge.ledger.broadcasts.rejects(shown).items():
             say(f"  {rows:,} rows not uploaded: {reason}")
         _show_responses(of_broadcasts(bridge.ledger.database, [shown.id]).get(shown.id))
+        for name, since in bridge.ledger.leases.held_by(key).items():
+            say(f"  it holds {name}" + (f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""))
+        for other in bridge.ledger.broadcasts.waiting_for_lease_of(shown):
+            say(f"  broadcast {other.key} waits for it since {other.waiting_since:%Y-%m-%d %H:%M} UTC")
         for command in _possible_commands(shown):
             say(f"  you can: bridge broadcast {command}")
 

@@ -93,6 +93,9 @@ def show(
             console.print(f"  {_row_counts(dataclasses.asdict(file.counts))}", **_PLAIN)
         if file.error:
             error_console.print(f"  {file.error} [{file.error_code}]", style="red", **_PLAIN)
+        if file.waiting_for:
+            since = f"{file.waiting_since:%Y-%m-%d %H:%M:%S} UTC"
+            console.print(f"  It waits for {file.waiting_for}, since {since}.", style="yellow", **_PLAIN)
         for row in rows:
             console.print(f"  {row.at:%Y-%m-%d %H:%M:%S} UTC  {row.to_state}: {row.note}  ({row.owner})", **_PLAIN)
         if not rows:

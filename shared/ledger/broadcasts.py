@@ -21,6 +21,8 @@ from shared.ledger.waiting import begins, wait_columns
 
 _REQUEST_COLUMNS = tuple(field.name for field in fields(BroadcastRequest))
 _NOTE_LENGTH = 2000
+#: What a parked broadcast waits for.
+_DECISION = "a decision of an operator, whether it was sent"
 #: Parameters of one statement; SQL Server takes 2,100.
 _PARAMETERS: Final = 1000
 
@@ -95,6 +97,13 @@ class Broadcasts:
         with self._database.reading() as connection:
             found = connection.execute(select(table).where(table.c.key == key)).one_or_none()
         return None if found is None else _from_row(found)
+
+    def waiting_for_lease_of(self, broadcast: Broadcast) -> list[Broadcast]:
+        """Broadcasts that wait for what this one holds, as they say themselves; those that wait longest first."""
+        held = table.c.waiting_for.contains(f"held by broadcast {broadcast.key}", autoescape=True)
+        query = select(table).where(table.c.state.not_in(RESTING), held).order_by(table.c.waiting_since)
+        with self._database.reading() as connection:
+            return [_from_row(row) for row in connection.execute(query)]
 
     def by_campaign(self, campaign_ids: Iterable[int]) -> dict[int, str]:
         """Key of the broadcast that each Smart Campaign belongs to, by its id; one that belongs to none is left out."""
@@ -265,7 +274,8 @@ def advance(
         BroadcastChangedMeanwhile: another process changed it first; roll back.
     """
     broadcast.check_transition(to)
-    reset = {"attempts": 0, **wait_columns(broadcast, None, now)}
+    waiting_for = _DECISION if to is State.NEEDS_OPERATOR else None
+    reset = {"attempts": 0, **wait_columns(broadcast, waiting_for, now)}
     changed = _compare_and_set(connection, broadcast, {"state": to, "changed_at": now, **reset, **columns})
     _append_history(connection, broadcast.id, broadcast.state, to, owner, note, now)
     return changed

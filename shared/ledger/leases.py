@@ -213,6 +213,12 @@ class Leases:
             row = connection.execute(query).one_or_none()
         return None if row is None else Holder(owner=row.owner, since=row.acquired_at)
 
+    def held_by(self, owner: str) -> dict[str, datetime | None]:
+        """The leases that an owner has until they are released, by name: since when, where that is known."""
+        query = select(table.c.name, table.c.acquired_at).where(table.c.owner == owner, table.c.expires_at.is_(None))
+        with self._database.reading() as connection:
+            return {row.name: row.acquired_at for row in connection.execute(query.order_by(table.c.name))}
+
     @retry_transaction
     def _acquire(self, name: LeaseName, owner: str, life: timedelta | None, holder: HeldLease | None = None) -> bool:
         transaction = self._database.writing() if holder is None else holder.writing()

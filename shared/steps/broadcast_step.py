@@ -144,15 +144,15 @@ def end(
     note: str,
     *,
     error: BridgeError | None = None,
-    also: Callable[[Connection], None] | None = None,
+    also: Callable[[Connection], Mapping[str, object]] | None = None,
 ) -> Broadcast:
     """End or park a broadcast. An ended one releases its list; a parked one keeps it."""
 
-    def release_leases(connection: Connection) -> None:
-        if also is not None:
-            also(connection)
+    def release_leases(connection: Connection) -> Mapping[str, object]:
+        columns = {} if also is None else also(connection)
         if to in ENDED:
             release_all(connection, step.broadcast.key)
+        return columns
 
     marks = {"error_code": error.code, "error": error.sentence[:2000]} if error else {}
     return step.advance(to, note, release_leases, ended_in=step.broadcast.state, reported_at=None, **marks)

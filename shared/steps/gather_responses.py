@@ -24,6 +24,7 @@ from shared.errors import (
 )
 from shared.ledger.alerts import AlertKind
 from shared.ledger.leases import HeldLease, LeaseName
+from shared.ledger.waiting import begins
 from shared.response_file import FileState, ResponseFile
 from shared.sftp.session import RemoteFile, SftpSession, is_safe_name
 from shared.steps.archive_responses import archive_responses
@@ -102,11 +103,12 @@ def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str]
             continue
         if not is_safe_name(remote.name):
             unusual += 1
-        elif pattern is None or markers is None or pattern.format(name=remote.name) in markers:
+        else:
+            marker = None if pattern is None else pattern.format(name=remote.name)
             with fenced(
                 f"Response file {remote.name} is left for the next round", DatabaseUnavailable, action="gather-later"
             ):
-                complete += _seen(bridge, remote, layout[0], at_once=pattern is not None)
+                complete += _seen(bridge, remote, layout[0], marker, markers or ())
     alerts = bridge.ledger.alerts
     if unusual:
         alerts.report(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, str(ResponseFileName(files=unusual)))
@@ -115,23 +117,47 @@ def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str]
     return complete
 
 
-def _seen(bridge: Bridge, remote: RemoteFile, layout: str, *, at_once: bool) -> list[ResponseFile]:
-    """The file if it is to be gathered now: seen unchanged for long enough, or `at_once`."""
+def _seen(
+    bridge: Bridge, remote: RemoteFile, layout: str, marker: str | None, markers: Collection[str]
+) -> list[ResponseFile]:
+    """The file if it is to be gathered now: its marker is there, or without one it is unchanged for long enough."""
     files = bridge.ledger.response_files
     seen = files.find(remote.name, remote.size, remote.modified)
     if seen is None:
         note = f"seen on the SFTP site: {remote.size} bytes"
         rounds = files.add(remote.name, remote.size, remote.modified, layout=layout, owner=new_owner(), note=note)
-        if rounds:
+        # Without its marker it is still being written.
+        if rounds and (marker is None or marker in markers):
             _alert_when_left_often(bridge, remote.name, rounds, ResponseFileChanged(file=remote.name))
-        seen = files.find(remote.name, remote.size, remote.modified) if at_once else None
+        seen = files.find(remote.name, remote.size, remote.modified)
     elif seen.has_vanished:
         reset = {"seen_at": bridge.clock.now(), "error_code": None, "error": None, "left_rounds": 0}
         seen = files.advance(seen, FileState.SEEN, owner=new_owner(), note="on the SFTP site again", **reset)
     if seen is None or seen.state is not FileState.SEEN:
         return []
-    settled = bridge.clock.now() - seen.seen_at >= timedelta(seconds=bridge.settings.response_file_settle_seconds)
-    return [seen] if settled or at_once else []
+    if marker is not None:
+        if marker in markers:
+            return [seen]
+        _wait(bridge, seen, f"its marker, {marker}")
+        return []
+    settle_seconds = bridge.settings.response_file_settle_seconds
+    if bridge.clock.now() - seen.seen_at >= timedelta(seconds=settle_seconds) and seen.waiting_for is not None:
+        return [seen]
+    _wait(bridge, seen, f"being unchanged, for {settle_seconds:g} s and two rounds")
+    return []
+
+
+def _wait(bridge: Bridge, file: ResponseFile, waiting_for: str) -> None:
+    """Keep what a file on the site waits for."""
+    if file.waiting_for == waiting_for:
+        return
+    try:
+        bridge.ledger.response_files.wait(file, waiting_for, owner=new_owner())
+    except LeaseLost:
+        return  # another gatherer has noted it, or gathers it
+    if begins(file, waiting_for):
+        extra = {"action": "waits", **file.log_context()}
+        log.info("Response file %s waits for %s.", file.name, waiting_for, extra=extra)
 
 
 def _gather_all(bridge: Bridge, session: SftpSession, waiting: list[ResponseFile]) -> int:
@@ -149,6 +175,9 @@ def _gather_all(bridge: Bridge, session: SftpSession, waiting: list[ResponseFile
         ):
             rounds = bridge.ledger.response_files.count_left_round(file, code=fence.error.code)
             _alert_when_left_often(bridge, file.name, rounds, fence.error)
+            left = bridge.ledger.response_files.get(file.id)
+            if left.state is FileState.SEEN:
+                _wait(bridge, left, f"another round, after {rounds} in which it was left: {fence.error}")
         if not isinstance(fence.error, _SESSION_GOES_ON):
             break
     return gathered

@@ -1,5 +1,6 @@
 """monitor_import: follow the import, verify it, start the Smart Campaign, and follow the send to its end."""
 
+from dataclasses import replace
 from datetime import UTC, timedelta
 from typing import Final
 
@@ -22,6 +23,7 @@ from shared.ledger.alerts import AlertKind
 from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import release_all
 from shared.optimizely.rest.answers import SmartCampaignReport
+from shared.routes.campaign import campaign_id
 from shared.routes.evidence import StartEvidence
 from shared.routes.route import STARTED, ImportStatus, SendState, SendStatus
 from shared.steps.broadcast_step import BroadcastStep, end, run_steps
@@ -173,14 +175,22 @@ def _follow_send(step: BroadcastStep) -> Broadcast | Wait:
 def _sent(step: BroadcastStep, report: SmartCampaignReport, error: RemoteError | None) -> Broadcast:
     note = str(error) if error else f"Smart Campaign {step.broadcast.campaign_id} has finished"
     code, sentence = (error.code, error.sentence) if error else (None, None)
-    return step.advance(State.SENT, note, sent=report.sent, error_code=code, error=sentence)
+    mailing_id = step.broadcast.mailing_id
+    if mailing_id is None:  # an operator named the Smart Campaign
+        mailing_id = step.bridge.campaign.find_mailing_id(campaign_id(step.broadcast))
+    return step.advance(State.SENT, note, sent=report.sent, mailing_id=mailing_id, error_code=code, error=sentence)
 
 
 def _close(step: BroadcastStep) -> Broadcast:
     """Write the results to RS_DB and close, in one transaction; this releases the list for the next broadcast."""
 
-    def deliver(connection: Connection) -> None:
-        step.bridge.rs_db.record_delivered(connection, step.broadcast)
+    def deliver(connection: Connection) -> dict[str, object]:
+        broadcast, rs_db = step.broadcast, step.bridge.rs_db
+        if broadcast.rs_broadcast_id is None:
+            # Its upload was not recorded: an operator has resolved it as started.
+            broadcast = replace(broadcast, rs_broadcast_id=rs_db.record_prepared(connection, broadcast))
+        rs_db.record_delivered(connection, broadcast)
+        return {"rs_broadcast_id": broadcast.rs_broadcast_id}
 
     return end(step, State.CLOSED, f"the message was sent to {step.broadcast.sent} recipients", also=deliver)
 

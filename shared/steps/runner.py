@@ -70,7 +70,10 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
         """
         with self.bridge.ledger.leases.held(self._lease_name, new_owner()) as lease:
             if lease is None:
-                self._step_aside("another process works on it")
+                holder = self.bridge.ledger.leases.find_holder(self._lease_name)
+                by = f"the process {holder.owner}" if holder else "another process"
+                since = f" since {holder.since:%Y-%m-%d %H:%M:%S} UTC" if holder and holder.since else ""
+                self._step_aside(f"{by} works on it{since}")
                 return
             item = self.read()
             if not self.is_current(item):

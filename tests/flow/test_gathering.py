@@ -471,3 +471,59 @@ def test_where_no_file_ever_came_the_first_broadcast_that_was_sent_counts(
     assert check_response_arrival(gatherer(None, alert_after_hours=12)) == []
     assert check_response_arrival(gatherer(None, alert_after_hours=0)) == []
     assert check_response_arrival(gatherer(None, alert_after_hours=10)) == ["default"]
+
+
+# What a file on the site waits for
+
+
+def waits(bridge: Bridge, name: str) -> tuple[str | None, list[str]]:
+    """What a file waits for, and the waits in its history."""
+    (file,) = bridge.ledger.response_files.named(name.replace("tag", tag_of(bridge)))
+    notes = [row.note for row in bridge.ledger.response_files.history(file)]
+    return file.waiting_for, [note for note in notes if note.startswith("waits for")]
+
+
+def test_a_file_without_its_marker_says_that_it_waits_for_it(flow: Flow, gatherer: Callable[..., Bridge]) -> None:
+    bridge = gatherer("{name}.done")
+    put(bridge, "tag.csv", b"1")
+    for _ in range(bridge.settings.response_file_rounds + 1):
+        assert gathered(bridge, flow) == []
+    marker = f"{tag_of(bridge)}.csv.done"
+    assert waits(bridge, "tag.csv") == (f"its marker, {marker}", [f"waits for its marker, {marker}"])
+    put(bridge, "tag.csv.done")
+    assert gathered(bridge, flow) == [("tag.csv", b"1")]
+    assert waits(bridge, "tag.csv")[0] is None
+
+
+def test_a_file_that_grows_before_its_marker_comes_raises_no_alert(flow: Flow, gatherer: Callable[..., Bridge]) -> None:
+    bridge = gatherer("{name}.done")
+    for size in range(1, bridge.settings.response_file_rounds + 3):
+        put(bridge, "tag.csv", b"1" * size)
+        assert gathered(bridge, flow) == []
+    assert [alert for alert in bridge.ledger.alerts.active() if tag_of(bridge) in alert.subject] == []
+
+
+def test_a_file_that_was_seen_says_that_it_waits_to_be_unchanged(flow: Flow, gatherer: Callable[..., Bridge]) -> None:
+    bridge = gatherer(None)
+    put(bridge, "tag.csv", b"1")
+    assert gathered(bridge, flow) == []
+    assert (waits(bridge, "tag.csv")[0] or "").startswith("being unchanged, for ")
+
+
+def test_a_file_that_cannot_be_read_says_why_it_waits(
+    flow: Flow, gatherer: Callable[..., Bridge], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Generator[bytes]:
+        raise SftpRefused(operation="read", reason="permission denied")
+
+    bridge = gatherer("{name}.done")
+    put(bridge, "tag.csv", b"1")
+    put(bridge, "tag.csv.done")
+    with monkeypatch.context() as patch:
+        patch.setattr(SftpSession, "read", refuse)
+        for _ in range(2):
+            assert gathered(bridge, flow) == []
+    waiting_for, history = waits(bridge, "tag.csv")
+    assert (waiting_for or "").startswith("another round, after 2 in which it was left: ")
+    assert "[sftp-refused]" in (waiting_for or "")
+    assert len(history) == 1

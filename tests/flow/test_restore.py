@@ -88,7 +88,8 @@ def test_nobody_is_mailed_twice_after_a_restore(alone: Flow, route: RouteKind) -
         assert entry.command is None
     holds.lift(flow.bridge, by="jane", code="ledger-older")
     again = flow.run(job_id)
-    assert (again.state, again.sent) == (State.CLOSED, broadcast.sent)
+    assert (again.state, again.sent, again.mailing_id) == (State.CLOSED, broadcast.sent, broadcast.mailing_id)
+    assert again.rs_broadcast_id is not None  # by which its responses find it
     assert mailed(flow) == mails
     assert codes(flow) == []
 

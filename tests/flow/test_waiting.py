@@ -62,6 +62,10 @@ def test_a_broadcast_says_which_parked_one_holds_its_list(
     assert shown["waiting_for"] == waiting.waiting_for
     assert shown["waiting_since"] == waiting.waiting_since.isoformat()
     assert f"held by broadcast {holder.key}" in command("broadcast", "show", waiting.key).output
+    shown_holder = command("broadcast", "show", holder.key).output
+    assert f"it holds list:{holder.list_id} since " in shown_holder
+    assert f"broadcast {waiting.key} waits for it since " in shown_holder
+    assert "It waits for a decision of an operator, whether it was sent" in shown_holder
     (listed,) = [row for row in json.loads(command("broadcasts", "--json").output) if row["key"] == waiting.key]
     assert listed["waiting_for"] == waiting.waiting_for
 

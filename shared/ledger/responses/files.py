@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -385,25 +386,5 @@ def _from_row(row: Row[Any]) -> ResponseFile:
             unmatched=row.rows_unmatched,
             by_type=json.loads(row.by_type),
         )
-    return ResponseFile(
-        id=row.id,
-        name=row.name,
-        size=row.size,
-        modified=row.modified,
-        state=FileState(row.state),
-        version=row.version,
-        sha256=row.sha256,
-        seen_at=row.seen_at,
-        gathered_at=row.gathered_at,
-        loaded_at=row.loaded_at,
-        due_at=row.due_at,
-        attempts=row.attempts,
-        counts=counts,
-        error_code=row.error_code,
-        error=row.error,
-        layout=row.layout,
-        left_rounds=row.left_rounds,
-        removed_at=row.removed_at,
-        waiting_for=row.waiting_for,
-        waiting_since=row.waiting_since,
-    )
+    values = {field.name: getattr(row, field.name) for field in fields(ResponseFile) if field.name != "counts"}
+    return ResponseFile(**values | {"state": FileState(row.state)}, counts=counts)
