@@ -65,4 +65,11 @@ def test_the_fastest_tests_that_reach_a_line_run() -> None:
     selection = Selection(by_line, {"slow": 9.0, "fast": 0.1, "endless": BUDGET_SECONDS, "other": 1.0})
     assert selection.tests("shared/a.py", range(1, 2)) == ["fast", "slow"]
     assert selection.tests("shared/a.py", range(9, 10)) == ["fast", "other", "slow"]
-    assert selection.tests("shared/b.py", range(1, 2)) == []
+    assert selection.tests("cli/b.py", range(1, 2)) == []
+
+
+def test_a_table_is_tested_by_its_room_the_mirrored_tests_first() -> None:
+    mirrored, flow = "tests/unit/ledger/test_b.py::test", "tests/flow/test_a.py::test"
+    by_line = {"shared/ledger/broadcasts.py": {1: {flow, mirrored}}, "shared/steps/stage.py": {1: {"another"}}}
+    selection = Selection(by_line, {flow: 0.1, mirrored: 5.0})
+    assert selection.tests("shared/ledger/tables/broadcasts.py", range(1, 2)) == [mirrored, flow]
