@@ -7,12 +7,15 @@ import typer
 from rich.table import Table
 
 from cli.wiring import AsJson, SettingsFile, console, open_bridge, operator, say
+from shared.bridge import Bridge
 from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, State
 from shared.ledger.responses.counts import Comparison, of_broadcasts
 from shared.operations import broadcasts as operations
 from shared.web.status import status as bridge_status
 
-broadcast = typer.Typer(no_args_is_help=True, help="Show one broadcast, or cancel, pause, stop, retry or resolve it.")
+broadcast = typer.Typer(
+    no_args_is_help=True, help="Show one broadcast, or cancel, release, pause, stop, retry or resolve it."
+)
 
 Key = Annotated[str, typer.Argument(help="The broadcast's key, as listed by `bridge broadcasts`.")]
 
@@ -70,7 +73,7 @@ def show(key: Key, settings: SettingsFile = None) -> None:
             say(f"  it holds {name}" + (f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""))
         for other in bridge.ledger.broadcasts.waiting_for_lease_of(shown):
             say(f"  broadcast {other.key} waits for it since {other.waiting_since:%Y-%m-%d %H:%M} UTC")
-        for command in _possible_commands(shown):
+        for command in _possible_commands(bridge, shown):
             say(f"  you can: bridge broadcast {command}")
 
 
@@ -159,6 +162,14 @@ def cancel(key: Key, settings: SettingsFile = None) -> None:
 
 
 @broadcast.command()
+def release(key: Key, settings: SettingsFile = None) -> None:
+    """Release a broadcast that waits because it has more recipients than max_recipients of its channel."""
+    with open_bridge(settings) as bridge:
+        released = operations.release(bridge, key, owner=operator())
+    say(f"Broadcast {key} is released for {released.released_recipients:,} recipients.")
+
+
+@broadcast.command()
 def pause(key: Key, settings: SettingsFile = None) -> None:
     """Pause a broadcast that is sending: mails that are not out yet wait."""
     with open_bridge(settings) as bridge:
@@ -167,10 +178,15 @@ def pause(key: Key, settings: SettingsFile = None) -> None:
 
 
 @broadcast.command()
-def resume(key: Key, settings: SettingsFile = None) -> None:
+def resume(
+    key: Key,
+    *,
+    now: Annotated[bool, typer.Option("--now", help="Also outside the hours in which its channel sends.")] = False,
+    settings: SettingsFile = None,
+) -> None:
     """Resume a paused broadcast."""
     with open_bridge(settings) as bridge:
-        operations.resume(bridge, key, owner=operator())
+        operations.resume(bridge, key, owner=operator(), now=now)
     say(f"Broadcast {key} is sending again.")
 
 
@@ -182,14 +198,16 @@ def stop(key: Key, settings: SettingsFile = None) -> None:
     say(f"Broadcast {key} is stopped for good.")
 
 
-def _possible_commands(broadcast: Broadcast) -> list[str]:
+def _possible_commands(bridge: Bridge, broadcast: Broadcast) -> list[str]:
     """The subcommands of `bridge broadcast` that the broadcast's state allows."""
-    key = broadcast.key
+    key, channel = broadcast.key, broadcast.request.channel
     match broadcast.state:
         case State.FAILED:
             return [f"retry {key}" if broadcast.repeats_key is None else f"retry {key} --again"]
         case State.NEEDS_OPERATOR:
             return [f"resolve {key} --started", f"resolve {key} --not-started"]
+        case State.STAGED if channel in bridge.channels.names() and bridge.channels[channel].needs_release(broadcast):
+            return [f"release {key}", f"cancel {key}"]
         case State.SENDING:
             return [f"pause {key}", f"resume {key}", f"stop {key}"]
     return [f"cancel {key}"] if State.CANCELLED in TRANSITIONS[broadcast.state] else []

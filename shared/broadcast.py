@@ -136,6 +136,8 @@ class BroadcastRequest:
     send_mode: SendMode = SendMode.VERIFY_THEN_START
     #: When to send, in the mode `at a time`.
     send_at: datetime | None = None
+    #: When it was requested, by the time of its job or file: the bridge may have read it long after.
+    requested_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,10 +208,31 @@ class Broadcast:
     #: Key of the earlier broadcast because of which it failed: that one sent the same.
     repeats_key: str | None = None
 
+    #: When an operator last retried, resolved or released it.
+    restarted_at: datetime | None = None
+    #: Up to how many recipients an operator released, where the channel has a maximum.
+    released_recipients: int | None = None
+
     @property
     def key(self) -> str:
         """Natural key of the broadcast."""
         return self.request.key
+
+    @property
+    def last_requested_at(self) -> datetime:
+        """When its send was last requested, by its intake, its time or an operator: how late it is counts from then."""
+        requested_at = min(self.created_at, self.request.requested_at or self.created_at)
+        return max(filter(None, (requested_at, self.request.send_at, self.released_at, self.restarted_at)))
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether it is sent by Optimizely, or by the receiver of its export; a list that is only uploaded is not."""
+        return self.request.send_mode is not SendMode.UPLOAD_ONLY or self.request.route is RouteKind.EXPORT_FILE
+
+    @property
+    def starts_by_itself(self) -> bool:
+        """Whether its transfer is its start: nobody asks the bridge again before mails go out."""
+        return self.request.send_mode is SendMode.AFTER_IMPORT or self.request.route is RouteKind.EXPORT_FILE
 
     def log_context(self) -> dict[str, str]:
         """Fields of a log line about this broadcast."""

@@ -128,10 +128,14 @@ function Send-File {
 function Wait-Slot {
     <# Calls a slot until it is done, and returns its last answer. #>
     param([string]$Slot, [hashtable]$Params, $Answer, [hashtable]$Extra = @{})
-    $state = ''
+    $shown = ''
     while (-not $Answer.Done) {
-        if ($Answer.State -ne $state) {
-            $state = $Answer.State
+        $state = "$($Answer.State)"
+        if ($Answer.PSObject.Properties['WaitingFor'] -and $Answer.WaitingFor) {
+            $state = "$state and waits for $($Answer.WaitingFor)"
+        }
+        if ($state -ne $shown) {
+            $shown = $state
             Write-Host "Broadcast $($Answer.TransactionId) is $state."
         }
         Start-Sleep -Seconds $PauseSeconds

@@ -7,6 +7,7 @@ here. Without a file there is one channel, `default`, which also serves jobs tha
 
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from string import Formatter
@@ -15,10 +16,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from shared.broadcast import SEND_MODES, RouteKind, SendMode
+from shared.broadcast import SEND_MODES, Broadcast, RouteKind, SendMode
 from shared.config.location_text import LocationText
 from shared.config.response_layouts import ResponseLayout
-from shared.config.validation import LONGEST_DAYS, read_toml
+from shared.config.send_window import SendBetween
+from shared.config.validation import LONGEST_DAYS, TimeZoneName, read_toml
 from shared.errors import ChannelUnknown
 
 #: Name of the channel for jobs that name none.
@@ -194,6 +196,14 @@ class Channel(_Part):
     repeats: Literal["refuse", "allow"] = "refuse"
     #: Recipient list to which test messages go.
     seed_list: str = ""
+    #: A broadcast to more recipients waits until an operator releases it.
+    max_recipients: Annotated[int, Field(ge=1)] | None = None
+    #: Hours of the day in which broadcasts are started, such as `08:00-20:00`; with a time zone.
+    send_between: SendBetween | None = None
+    #: Time zone of `send_between`.
+    time_zone: TimeZoneName | None = None
+    #: Hours after which a broadcast that could not be started in time fails instead of being sent late.
+    latest_start_hours: Annotated[float, Field(gt=0, le=LONGEST_DAYS * 24)] | None = None
 
     @property
     def default_send_mode(self) -> SendMode:
@@ -215,6 +225,33 @@ class Channel(_Part):
             msg = "a closed loop requires the mailing id: in a mailing_column, or as {mailing} in the list file's name"
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _timed(self) -> Self:
+        if (self.send_between is None) != (self.time_zone is None):
+            raise ValueError("send_between requires the time_zone of its times, and the other way round")
+        return self
+
+    def needs_release(self, broadcast: Broadcast) -> bool:
+        """Whether a staged broadcast has more recipients than may be mailed without an operator's release."""
+        if self.max_recipients is None or broadcast.rows is None:
+            return False
+        return broadcast.rows.uploaded > max(self.max_recipients, broadcast.released_recipients or 0)
+
+    def sends_at(self, moment: datetime) -> bool:
+        """Whether a broadcast may be started at this moment."""
+        return self.first_start(moment) == moment
+
+    def first_start(self, moment: datetime) -> datetime:
+        """The first moment from this one on at which a broadcast may be started, in UTC."""
+        if self.send_between is None or self.time_zone is None:
+            return moment
+        return self.send_between.opens(moment, self.time_zone)
+
+    @property
+    def send_times(self) -> str:
+        """When it sends, for people: `08:00-20:00 Europe/Berlin`."""
+        return f"{self.send_between} {self.time_zone}"
 
     @model_validator(mode="after")
     def _exportable(self) -> Self:

@@ -25,6 +25,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── MessageUnknown
     │   │   ├── NeverReleased
     │   │   ├── NoRecipients
+    │   │   ├── OutsideSendTimes
     │   │   ├── RequiredFieldMissing
     │   │   ├── ResponseFileDiffers
     │   │   ├── ResponseFileNotKept
@@ -32,6 +33,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── SeedListMissing
     │   │   ├── SeedListUnfit
     │   │   ├── SendModeImpossible
+    │   │   ├── StartTooLate
     │   │   ├── TestSendDiffers
     │   │   └── DeliveryFileError
     │   │       ├── ColumnMissing

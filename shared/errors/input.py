@@ -102,6 +102,32 @@ class NeverReleased(InputError, code="never-released"):
     hours: int
 
 
+# The limits of a channel
+
+
+class StartTooLate(InputError, code="start-too-late"):
+    """It is too late to start the broadcast: it was due at {due}, and its channel {channel!r} allows {hours} hours."""
+
+    remedy = (
+        "If it failed, nobody was mailed: `bridge broadcast retry {broadcast}` sends it late. If it is parked, report "
+        "what you see at Optimizely with `bridge broadcast resolve {broadcast}`."
+    )
+    due: str
+    channel: str
+    hours: float
+    broadcast: str
+
+
+class OutsideSendTimes(InputError, code="outside-send-times"):
+    """The channel {channel!r} sends between {times} only; broadcast {broadcast} is not {change} now."""
+
+    remedy = "Repeat the command in those hours; with `--now` it is {change} at once."
+    channel: str
+    times: str
+    broadcast: str
+    change: str
+
+
 # Names and columns at Optimizely Campaign
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from shared.broadcast import SEND_MODES, SendMode
 from shared.clock import utc_from_outside
-from shared.config.channels import Channels
+from shared.config.channels import Channel, Channels
 from shared.errors import SendModeImpossible
 
 
@@ -18,17 +18,18 @@ def parse_parameters(text: str) -> dict[str, str]:
     return {"".join(name.split()).lower(): value.strip() for name, separator, value in pairs if separator}
 
 
-def send_time(text: str, zone: str) -> datetime | None:
+def send_time(text: str, zone: str, channel: Channel) -> datetime | None:
     """The time to send at, in UTC; None for an empty text.
 
     Args:
         text: ISO 8601.
         zone: its zone, where the text names none.
+        channel: the channel, which may send at certain hours only.
 
     Raises:
-        ValueError: the text is not a time, the time is out of range, or the zone skips it; the message shows no
-            value. An empty .NET date (0001-01-01) is out of range, and not the same as no time: a message that went
-            out at once could not be taken back.
+        ValueError: the text is not a time, the time is out of range, the zone skips it, or the channel does not
+            send then; the message shows no value. An empty .NET date (0001-01-01) is out of range, and not the same
+            as no time: a message that went out at once could not be taken back.
     """
     if not text:
         return None
@@ -43,6 +44,8 @@ def send_time(text: str, zone: str) -> datetime | None:
         raise ValueError(f"{error}; leave it out to send without a set time") from None
     if time.tzinfo is None and utc.astimezone(local.tzinfo).replace(tzinfo=None) != time:
         raise ValueError(f"a time that the zone {zone} skips")
+    if not channel.sends_at(utc):
+        raise ValueError(f"outside the hours in which the channel sends, {channel.send_times}")
     return utc
 
 

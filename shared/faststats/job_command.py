@@ -10,8 +10,10 @@ from datetime import datetime
 from pathlib import PureWindowsPath
 from typing import Final
 from xml.etree.ElementTree import Element
+from zoneinfo import ZoneInfo
 
 from shared.broadcast import BroadcastRequest, RouteKind, job_key
+from shared.clock import utc_from_outside
 from shared.config.channels import DEFAULT, Channels
 from shared.errors import JobCommandInvalid
 from shared.faststats.channel_parameters import parse_parameters, send_mode_of, send_time
@@ -87,7 +89,7 @@ def read_job_command(job: Job, schema: WsDbSchema, channels: Channels) -> Broadc
     if not upload_only and not message_name:
         raise JobCommandInvalid(job=job.id, reason=f"it names no message ({paths['message_name']})")
     try:
-        send_at = None if upload_only else send_time(parameters.get("sendat", ""), schema.zone)
+        send_at = None if upload_only else send_time(parameters.get("sendat", ""), schema.zone, channels[channel])
     except ValueError as error:
         raise JobCommandInvalid(job=job.id, reason=f"its parameter SendAt is {error}") from None
     send_mode = send_mode_of(channels, channel, upload_only=upload_only, timed=send_at is not None)
@@ -105,10 +107,18 @@ def read_job_command(job: Job, schema: WsDbSchema, channels: Channels) -> Broadc
         route=channels[channel].route,
         send_mode=send_mode,
         send_at=send_at,
+        requested_at=_requested_at(job, schema.zone),
         urn_column=name("urn_column") or _URN,
         email_column=name("email_column") or _EMAIL,
         communication_key_column=name("communication_key_column") or _COMMUNICATION_KEY,
     )
+
+
+def _requested_at(job: Job, zone: str) -> datetime | None:
+    try:
+        return utc_from_outside(job.time_added.replace(tzinfo=ZoneInfo(zone)))
+    except ValueError:
+        return None  # as of a job without a time
 
 
 def _details(job: Job, path: XmlPath) -> Element:

@@ -51,6 +51,8 @@ def summary_line(broadcast: Broadcast, reasons: Mapping[str, int]) -> str:
         parts.append(f"Not uploaded: {not_taken}.")
     if broadcast.sent is not None:
         parts.append(f"Sent to {broadcast.sent} recipients by Smart Campaign {broadcast.campaign_id}.")
+    if broadcast.waiting_for:
+        parts.append(f"It waits for {broadcast.waiting_for}.")
     if broadcast.error:
         parts.append(f"{broadcast.error} [{broadcast.error_code}]")
     return " ".join(parts)

@@ -163,7 +163,7 @@ class UploadCall(Call):
             raise ChannelCallInvalid(slot=Slot.UPLOAD, reason="ListName: a list is needed")
         upload_only = exported or not self.message_name
         try:
-            send_at = None if upload_only else send_time(self.send_at, zone)
+            send_at = None if upload_only else send_time(self.send_at, zone, channel)
         except ValueError as error:
             raise ChannelCallInvalid(slot=Slot.UPLOAD, reason=f"SendAt: {error}") from None
         mode = send_mode_of(channels, self.channel, upload_only=upload_only, timed=send_at is not None)
@@ -208,6 +208,7 @@ def upload_answer(broadcast: Broadcast) -> dict[str, object]:
     return {
         "Done": broadcast.state not in unfinished and rows is not None and compared,
         "State": broadcast.state,
+        "WaitingFor": broadcast.waiting_for,
         "TransactionId": broadcast.key,
         "Recipients": rows and rows.uploaded,
         "RecipientsRejected": None if rows is None else rows.read - rows.uploaded,
@@ -223,6 +224,7 @@ def broadcast_answer(broadcast: Broadcast, *, wait: bool) -> dict[str, object]:
     return {
         "Done": broadcast.state in {State.SENT, State.CLOSED} or not wait,
         "State": broadcast.state,
+        "WaitingFor": broadcast.waiting_for,
         # FastStats finds the responses of a delivery by its mailing.
         "TransactionId": str(broadcast.mailing_id or broadcast.key),
         "Recipients": uploaded if sent is None else sent,

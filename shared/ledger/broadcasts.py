@@ -220,6 +220,19 @@ class Broadcasts:
             _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, self._clock.now())
 
     @retry_transaction
+    def decide(self, broadcast: Broadcast, note: str, *, owner: str, **columns: object) -> Broadcast:
+        """Change columns, not the state, as somebody has decided; the history has the note.
+
+        Raises:
+            BroadcastChangedMeanwhile: another process changed it first; nothing was written.
+        """
+        with self._database.writing() as connection:
+            changed = _compare_and_set(connection, broadcast, columns)
+            state = broadcast.state
+            _append_history(connection, broadcast.id, state, state, owner, note, self._clock.now())
+            return changed
+
+    @retry_transaction
     def update(self, broadcast: Broadcast, *, lease: HeldLease | None = None, **columns: object) -> Broadcast:
         """Change columns, not the state; under a lease, only while it is held.
 

@@ -1,4 +1,4 @@
-"""What an operator does to a broadcast: cancel, pause, resume, stop, acknowledge, retry, resolve.
+"""What an operator does to a broadcast: cancel, release, pause, resume, stop, acknowledge, retry, resolve.
 
 Cancelling is for a broadcast whose send has not started; pausing and stopping are for one that is sending. A failed
 broadcast is retried. A parked one waits for the answer to the question that the bridge cannot settle: was its Smart
@@ -12,7 +12,15 @@ from typing import Any, Final
 
 from shared.bridge import Bridge
 from shared.broadcast import BEFORE_UPLOAD, TRANSITIONS, Broadcast, RouteKind, SendMode, State
-from shared.errors import AlreadyStarted, CampaignOfAnother, IllegalTransition, ListFileTaken, OptimizelyRefused
+from shared.config.channels import Channel
+from shared.errors import (
+    AlreadyStarted,
+    CampaignOfAnother,
+    IllegalTransition,
+    ListFileTaken,
+    OptimizelyRefused,
+    OutsideSendTimes,
+)
 from shared.ledger.alerts import AlertKind
 from shared.ledger.broadcasts import advance
 from shared.ledger.effects import Effect, Kind
@@ -43,6 +51,38 @@ def cancel(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     return broadcast
 
 
+def release(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
+    """Release a broadcast that waits because it has more recipients than its channel allows without a release.
+
+    Raises:
+        BroadcastUnknown: the ledger has no such broadcast.
+        Held: everything is held.
+        IllegalTransition: it does not wait for that.
+        BroadcastChangedMeanwhile: a step changed it at the same time; nothing was released.
+    """
+    bridge.check_not_held()
+    broadcast = bridge.ledger.broadcasts.get(key)
+    rows = broadcast.rows
+    if broadcast.state is not State.STAGED or rows is None or not _channel(bridge, broadcast).needs_release(broadcast):
+        change = "be released: it does not wait for a release by an operator"
+        raise IllegalTransition(broadcast=key, state=broadcast.state, change=change)
+    released = bridge.ledger.broadcasts.decide(
+        broadcast,
+        f"released by an operator for {rows.uploaded} recipients",
+        owner=owner,
+        released_recipients=rows.uploaded,
+        restarted_at=bridge.clock.now(),
+        due_at=bridge.overdue_after(),
+    )
+    log.info("Broadcast %s was released by an operator.", key, extra={"action": "control", **released.log_context()})
+    bridge.send_on(released)
+    return released
+
+
+def _channel(bridge: Bridge, broadcast: Broadcast) -> Channel:
+    return bridge.channels[broadcast.request.channel]
+
+
 # While it sends
 
 
@@ -58,9 +98,19 @@ def pause(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     return _control(bridge, key, bridge.rest.pause_smart_campaign, "paused", owner)
 
 
-def resume(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
-    """Resume a paused broadcast: only mails that are not out yet are sent. Raises as `pause`, and Held."""
+def resume(bridge: Bridge, key: str, *, owner: str, now: bool = False) -> Broadcast:
+    """Resume a paused broadcast: only mails that are not out yet are sent. Raises as `pause`.
+
+    Raises:
+        Held: everything is held.
+        OutsideSendTimes: its channel does not send at this hour, and `now` does not override that.
+    """
     bridge.check_not_held()
+    broadcast = bridge.ledger.broadcasts.get(key)
+    channel = _channel(bridge, broadcast)
+    if not now and not channel.sends_at(bridge.clock.now()):
+        name, times = broadcast.request.channel, channel.send_times
+        raise OutsideSendTimes(channel=name, times=times, broadcast=key, change="resumed")
     return _control(bridge, key, bridge.rest.start_smart_campaign, "resumed", owner)
 
 
@@ -265,8 +315,9 @@ def _forget_effect(bridge: Bridge, broadcast: Broadcast, kind: Kind) -> None:
 
 
 def _continue(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str, **columns: object) -> Broadcast:
-    columns |= dict.fromkeys(("ended_in", "error_code", "error", "cancel_requested_at", "repeats_key"))
     now, due_at = bridge.clock.now(), bridge.overdue_after()
+    columns |= dict.fromkeys(("ended_in", "error_code", "error", "cancel_requested_at", "repeats_key"))
+    columns["restarted_at"] = now
     with bridge.rs_database.writing() as connection:
         changed = advance(connection, broadcast, to, owner=owner, note=note, now=now, due_at=due_at, **columns)
     bridge.send_on(changed)

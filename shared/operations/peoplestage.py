@@ -104,9 +104,8 @@ def broadcast(bridge: Bridge, call: BroadcastCall) -> dict[str, object]:
     released = _require_live(bridge.ledger.broadcasts.get(call.transaction_id))
     if released.request.held and released.released_at is None:
         bridge.check_not_held()
-        now, due_at = bridge.clock.now(), bridge.overdue_after()
-        released = bridge.ledger.broadcasts.update(released, released_at=now, due_at=due_at)
-        bridge.ledger.broadcasts.record(released, "released by PeopleStage", owner=new_owner())
+        times = {"released_at": bridge.clock.now(), "due_at": bridge.overdue_after()}
+        released = bridge.ledger.broadcasts.decide(released, "released by PeopleStage", owner=new_owner(), **times)
         bridge.send_on(released)
     wait = call.wait and released.request.send_mode not in {SendMode.AT_TIME, SendMode.UPLOAD_ONLY}
     return broadcast_answer(released, wait=wait)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from shared.bridge import Bridge
 from shared.broadcast import ENDED, RESTING, TRANSITIONS, Broadcast, State
+from shared.config.channels import Channel
 from shared.database.connections import retry_transaction
 from shared.errors import BridgeError, BroadcastChangedMeanwhile, LeaseLost, TransientError, UnexpectedError
 from shared.ledger.broadcasts import advance
@@ -36,6 +37,15 @@ class BroadcastStep:
     def route(self) -> Route[Any, Any]:
         """How the broadcast's list gets in and its message out."""
         return self.bridge.routes[self.broadcast.request.route]
+
+    @property
+    def channel(self) -> Channel:
+        """The channel of the broadcast.
+
+        Raises:
+            ChannelUnknown: it no longer exists.
+        """
+        return self.bridge.channels[self.broadcast.request.channel]
 
     def on(self, broadcast: Broadcast) -> "BroadcastStep":
         """The same attempt, at the broadcast as it is now."""
@@ -224,12 +234,16 @@ class _BroadcastRunner(Runner[Broadcast]):
             return
         extra = {"action": "advance", **self.context, "state": after.state}
         log.info("Broadcast %s: %s, now %s.", self._key, before.state, after.state, extra=extra)
-        job_id, ws_db = after.request.job_id, self.bridge.ws_db
         # Of an ended broadcast, its end is written in place of its progress.
-        if job_id is None or ws_db is None or after.state in RESTING:
+        if after.state not in RESTING:
+            self.inform_client(after)
+
+    def inform_client(self, item: Broadcast) -> None:
+        job_id, ws_db = item.request.job_id, self.bridge.ws_db
+        if job_id is None or ws_db is None:
             return
         with fenced(f"The progress of job {job_id} is not written", action="note", **self.context):
-            ws_db.report_progress(job_id, after)
+            ws_db.report_progress(job_id, item)
 
     def fail(self, item: Broadcast, error: BridgeError) -> tuple[Broadcast, Wait | None]:
         step = self._step(item)

@@ -27,6 +27,7 @@ from shared.routes.campaign import campaign_id
 from shared.routes.evidence import StartEvidence
 from shared.routes.route import STARTED, ImportStatus, SendState, SendStatus
 from shared.steps.broadcast_step import BroadcastStep, end, run_steps
+from shared.steps.limits import wait_to_start
 from shared.steps.runner import Wait
 from shared.steps.sent_short import find_shortfall
 
@@ -122,6 +123,8 @@ def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | 
             broadcast=broadcast.key,
             reason=f"{effect.tries} starts had no clear answer, and the status is still {send.vendor_status}",
         )
+    if wait := wait_to_start(step):
+        return wait
     upload = _get_upload(step)
     if not step.route.is_unchanged(broadcast, step.route.transfer_evidence.from_json(upload.evidence)):
         raise ListChangedMeanwhile(list=broadcast.request.list_name)
@@ -139,7 +142,9 @@ def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | 
 def _wait_for_start(step: BroadcastStep, send: SendState) -> Wait:
     """Optimizely starts by itself: after its import, or at its time."""
     broadcast, settings = step.broadcast, step.bridge.settings
-    due = max(filter(None, (broadcast.changed_at, broadcast.request.send_at)))
+    start = step.bridge.ledger.effects.find(broadcast, Kind.START)
+    tried_at = None if start is None else start.tried_at
+    due = max(filter(None, (broadcast.changed_at, broadcast.request.send_at, tried_at)))
     if step.bridge.clock.now() - due > timedelta(minutes=settings.send_timeout_minutes):
         raise SendNotSeen(campaign=broadcast.campaign_id, status=send.vendor_status)
     return _wait_for_time(step, send)

@@ -40,6 +40,8 @@ class Wait:
     #: the first comma is the thing; the details after it may change from check to check. None where it is only that
     #: Optimizely works on it.
     waiting_for: str | None = None
+    #: Whether its client is informed as well: it takes long, or a person has to do something.
+    for_client: bool = False
 
 
 def back_off(retry_seconds: float, attempts: int) -> timedelta:
@@ -131,6 +133,9 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
     def report_progress(self, before: Item, after: Item) -> None:
         """Report that the item is in another state."""
 
+    def inform_client(self, item: Item) -> None:  # noqa: B027 - nobody waits for a response file
+        """Write how far the item is, and what it waits for, to where its client reads it."""
+
     def pause_after(self, item: Item, error: TransientError) -> tuple[Item, Wait]:
         """Try again later."""
         pause = back_off(self.bridge.settings.retry_seconds, item.attempts)
@@ -144,6 +149,8 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
         waiting = self.wait(item, outcome.waiting_for, due_at=self.bridge.overdue_after(outcome.pause), **columns)
         if begins(item, outcome.waiting_for):
             log.info("%s waits for %s.", self._label, outcome.waiting_for, extra={"action": "waits", **self.context})
+            if outcome.for_client:
+                self.inform_client(waiting)
         return waiting
 
     def _attempt(self, item: Item) -> tuple[Item, Wait | None]:

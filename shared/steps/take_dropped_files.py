@@ -75,6 +75,7 @@ def _take_in(bridge: Bridge, name: str, channel: Channel, drop: Drop, folder: Lo
         channel=name,
         route=channel.route,
         send_mode=channel.default_send_mode,
+        requested_at=file.modified,
     )
     broadcast = bridge.ledger.broadcasts.add(
         with_step_and_run(bridge, request), owner=new_owner(), content_digest=digest

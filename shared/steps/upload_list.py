@@ -13,6 +13,7 @@ from shared.ledger.broadcasts import record_rejects
 from shared.ledger.effects import Effect, Kind
 from shared.routes.evidence import Evidence, StartEvidence
 from shared.routes.route import SendStatus, StagedList
+from shared.steps import limits
 from shared.steps.broadcast_step import BroadcastStep, run_steps
 from shared.steps.compare import compare
 from shared.steps.row_counts import log_rejects
@@ -92,6 +93,9 @@ def _prepare(step: BroadcastStep) -> Broadcast | Wait:
         return compare(step)
     if broadcast.request.held and broadcast.released_at is None:
         return _wait_for_release(step)
+    if wait := limits.wait_for_release(step):
+        return wait
+    limits.check_not_late(step)  # fails now rather than after the upload
     if holder := _acquire_resource(step):
         return step.wait(holder)
     route.check_ready(broadcast)
@@ -119,16 +123,17 @@ def _wait_for_release(step: BroadcastStep) -> Wait:
 def _transfer(step: BroadcastStep) -> Broadcast | Wait:
     """Transfer the list; in the mode `after import`, arm the send first."""
     bridge, broadcast, route = step.bridge, step.broadcast, step.route
-    if holder := _acquire_resource(step):
-        return step.wait(holder)
-    if bridge.ledger.effects.find(broadcast, Kind.UPLOAD) is None and not route.upload_slot_free(broadcast):
-        return step.wait(f"the end of an import into the list “{broadcast.request.list_name}”, not of its own file")
+    if wait := _wait_for_resource(step):
+        return wait
     staged = _find_staged_list(step)
     if staged is None:
         return step.advance(State.CLAIMED, "the staged list was removed; the delivery file is staged again")
 
     def find(effect: Effect) -> Evidence | None:
         return route.find_transferred(broadcast, staged, route.transfer_evidence.from_json(effect.evidence))
+
+    if wait := limits.wait_to_transfer(step, find):
+        return wait
 
     def transfer(effect: Effect) -> Evidence:
         def record(evidence: Evidence) -> None:
@@ -154,6 +159,16 @@ def _transfer(step: BroadcastStep) -> Broadcast | Wait:
         return {"rs_broadcast_id": bridge.rs_db.record_prepared(connection, broadcast)}
 
     return step.advance(State.UPLOADED, f"the list is transferred: {transferred.natural_key}", record)
+
+
+def _wait_for_resource(step: BroadcastStep) -> Wait | None:
+    broadcast = step.broadcast
+    if holder := _acquire_resource(step):
+        return step.wait(holder)
+    transfer = step.bridge.ledger.effects.find(broadcast, Kind.UPLOAD)
+    if transfer is None and not step.route.upload_slot_free(broadcast):
+        return step.wait(f"the end of an import into the list “{broadcast.request.list_name}”, not of its own file")
+    return None
 
 
 def _arm(step: BroadcastStep) -> None:

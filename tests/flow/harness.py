@@ -41,7 +41,7 @@ from tests.databases import ZONE, Databases
 #: Seconds within which a condition must come true; generous, for machines are slow at times.
 PATIENCE = 300
 #: Seconds between two sweeps while a broadcast is followed: as long as a lease of these tests lasts.
-_SWEEP_SECONDS = 2
+SWEEP_SECONDS = 2
 _ROOT = Path(__file__).parents[2]
 _NEVER = "0 0 0 1 1 *"
 
@@ -150,7 +150,7 @@ class Flow:
         def pass_on() -> None:
             nonlocal swept
             self.deliver()
-            if time.monotonic() - swept > _SWEEP_SECONDS:
+            if time.monotonic() - swept > SWEEP_SECONDS:
                 # On a machine so busy that a lease runs out, the sweep goes on; otherwise it finds nothing.
                 housekeeping(self.bridge)
                 swept = time.monotonic()

@@ -17,7 +17,7 @@ from tests.builders import make_broadcast
 SCRIPTS = Path(__file__).parents[2] / "integrations" / "peoplestage"
 _PARSER = Parser(Language(tree_sitter_powershell.language()))
 #: Keys of an answer that only the scripts use.
-_INTERNAL = {"Done", "State"}
+_INTERNAL = {"Done", "State", "WaitingFor"}
 
 
 def tree(name: str) -> Node:
