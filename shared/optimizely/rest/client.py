@@ -5,14 +5,12 @@ and the `operation` of an error is its name there.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
 from http import HTTPStatus
 from threading import BoundedSemaphore
 from typing import Final, Literal
-from urllib.parse import quote
 
-from shared.errors import OptimizelyConflict, OptimizelyLoginRefused, OptimizelyRefused, ScheduledJobsHidden
+from shared.errors import OptimizelyConflict, OptimizelyRefused
 from shared.optimizely.rest.answers import (
     AuthenticatedUser,
     BlacklistEntry,
@@ -38,12 +36,13 @@ from shared.optimizely.rest.answers import (
     Unsubscribe,
     WaitNode,
 )
+from shared.optimizely.rest.params import MAX_PAGE_SIZE, by_created, quoted, schedule
+from shared.optimizely.rest.refusals import jobs_refused
 from shared.optimizely.rest.transport import Body, Params, RestTransport, parse_answer
 
 #: Elements per page. The vendor refuses 10,000 and more; detailed campaigns are slow to compute.
 _PAGE_SIZE: Final = 1000
 _DETAILED_PAGE_SIZE: Final = 100
-_MAX_PAGE_SIZE: Final = 9999
 #: The vendor answers 429 to more than 10 selects and counts of recipients at once per client.
 _recipient_slots = BoundedSemaphore(10)
 
@@ -247,7 +246,7 @@ class OptimizelyRest:
         successor_node_id: str,
     ) -> WaitNode:
         """Insert a Wait node between two nodes of a Smart Campaign. Not retried."""
-        form = _schedule(scheduled_at, after_recipient_import=after_recipient_import) | {
+        form = schedule(scheduled_at, after_recipient_import=after_recipient_import) | {
             "predecessorNodeId": predecessor_node_id,
             "successorNodeId": successor_node_id,
         }
@@ -264,8 +263,8 @@ class OptimizelyRest:
         after_recipient_import: bool = False,
     ) -> None:
         """Change what a Wait node waits for. Not retried; a repetition is harmless."""
-        form = _schedule(scheduled_at, after_recipient_import=after_recipient_import)
-        path = f"smartcampaigns/{campaign_id}/schedules/{_quoted(node_id)}"
+        form = schedule(scheduled_at, after_recipient_import=after_recipient_import)
+        path = f"smartcampaigns/{campaign_id}/schedules/{quoted(node_id)}"
         self._transport.send("POST", "updateWaitNode", path, body=Body(form=form))
 
     # Messages
@@ -302,8 +301,8 @@ class OptimizelyRest:
             ScheduledJobsHidden: the address of the bridge is not allowed; when the first is read.
         """
         # This operation has a limit, but no offset: one page has to hold them all.
-        path, params = "customerjobs/configured", {"limit": _MAX_PAGE_SIZE}
-        with _jobs_refused():
+        path, params = "customerjobs/configured", {"limit": MAX_PAGE_SIZE}
+        with jobs_refused():
             yield from self._transport.select("selectAllConfiguredJobs", path, Page[ConfiguredJob], params)
 
     def select_all_running_jobs(self) -> Iterator[RunningJob]:
@@ -312,7 +311,7 @@ class OptimizelyRest:
         Raises:
             ScheduledJobsHidden: the address of the bridge is not allowed; when the first is read.
         """
-        with _jobs_refused():
+        with jobs_refused():
             yield from self._transport.select("selectAllRunningJobs", "customerjobs/running", Page[RunningJob])
 
     # Sending batches
@@ -371,13 +370,13 @@ class OptimizelyRest:
 
     def select_responses(self, category: ResponseCategory, *, mailing_id: int) -> ResponseItems:
         """The replies of a category to a mailing. Status 404: the mailing is not known."""
-        params: Params = {"category": category, "mailingId": mailing_id, "limit": _MAX_PAGE_SIZE}
+        params: Params = {"category": category, "mailingId": mailing_id, "limit": MAX_PAGE_SIZE}
         items = self._transport.get("selectResponses", "responses", Page[ResponseItem], params).elements
-        return ResponseItems(items=items, complete=len(items) < _MAX_PAGE_SIZE)
+        return ResponseItems(items=items, complete=len(items) < MAX_PAGE_SIZE)
 
     def is_bounce_counter_threshold_exceeded(self, recipient_id: str) -> bool:
         """Whether a recipient has bounced so often, hard or soft, that it is sent no email any more."""
-        path = f"responses/bounces/{_quoted(recipient_id)}/thresholdExceeded"
+        path = f"responses/bounces/{quoted(recipient_id)}/thresholdExceeded"
         params: Params = {"mediaType": "EMAIL"}
         return self._transport.get("isBounceCounterThresholdExceeded", path, ThresholdExceeded, params).exceeded
 
@@ -388,36 +387,10 @@ class OptimizelyRest:
         channel, or only those from all channels at once, is not documented.
         """
         return self._transport.select(
-            "selectUnsubscribes", "unsubscribes", Page[Unsubscribe], _by_created(newest_first=newest_first)
+            "selectUnsubscribes", "unsubscribes", Page[Unsubscribe], by_created(newest_first=newest_first)
         )
 
     def find_all_blacklist_entries(self, *, newest_first: bool = False) -> Iterator[BlacklistEntry]:
         """Every entry of the blocklist, sorted by creation time; requested page by page."""
-        params = _by_created(newest_first=newest_first)
+        params = by_created(newest_first=newest_first)
         return self._transport.select("findAllBlacklistEntries", "blacklistentries", Page[BlacklistEntry], params)
-
-
-@contextmanager
-def _jobs_refused() -> Iterator[None]:
-    """Status 403 of the operations for scheduled jobs: the API user is accepted, the address is not."""
-    try:
-        yield
-    except OptimizelyLoginRefused as error:
-        if error.status != HTTPStatus.FORBIDDEN:
-            raise
-        raise ScheduledJobsHidden(reason=f"status {error.status}") from None
-
-
-def _quoted(segment: str) -> str:
-    return quote(segment, safe="")
-
-
-def _by_created(*, newest_first: bool) -> Params:
-    return {"limit": _MAX_PAGE_SIZE, "sort": "created", "direction": "DESC" if newest_first else "ASC"}
-
-
-def _schedule(scheduled_at: datetime | None, *, after_recipient_import: bool) -> dict[str, str | int]:
-    form: dict[str, str | int] = {"scheduledAfterRecipientImport": str(after_recipient_import).lower()}
-    if scheduled_at is not None:
-        form["scheduledAt"] = scheduled_at.isoformat(timespec="seconds")
-    return form
