@@ -86,12 +86,11 @@ class ResponseFiles:
 
     def forgotten(self, limit: int) -> list[ResponseFile]:
         """Gathered files whose load is overdue and not in progress (rule 3)."""
-        conditions = (
-            table.c.state == FileState.GATHERED,
-            table.c.due_at < self._clock.now(),
-            ~is_response_file_leased(table.c.name, self._database.now()),
+        overdue = table.c.due_at < self._clock.now()
+        leased = is_response_file_leased(table.c.name, self._database.now())
+        return self._select(
+            table.c.state == FileState.GATHERED, overdue, ~leased, order_by=(table.c.due_at,), limit=limit
         )
-        return self._select(*conditions, order_by=(table.c.due_at,), limit=limit)
 
     def history(self, file: ResponseFile) -> list[Row[Any]]:
         """Every change of state, oldest first: `at, from_state, to_state, owner, note`."""
@@ -190,15 +189,7 @@ class ResponseFiles:
             _append_history(connection, file.id, file.state, file.state, owner, note, self._clock.now())
             return changed
 
-    def wait(
-        self,
-        file: ResponseFile,
-        waiting_for: str | None,
-        *,
-        owner: str,
-        lease: HeldLease | None = None,
-        **columns: object,
-    ) -> ResponseFile:
+    def wait(self, file: ResponseFile, waiting_for: str | None, lease: HeldLease, **columns: object) -> ResponseFile:
         """Keep what it waits for, and change columns, not the state; a wait that begins is appended to the history.
 
         Raises:
@@ -206,7 +197,7 @@ class ResponseFiles:
         """
         columns |= wait_columns(file, waiting_for, self._clock.now())
         if begins(file, waiting_for):
-            return self.record(file, f"waits for {waiting_for}", owner=owner, lease=lease, **columns)
+            return self.record(file, f"waits for {waiting_for}", owner=lease.owner, lease=lease, **columns)
         return self.update(file, lease=lease, **columns)
 
     @retry_transaction
