@@ -13,31 +13,45 @@ import pytest
 
 
 class Freeze:
-    """Lets a function wait at its nth call until `meanwhile` has returned; nobody else waits."""
+    """Lets a function wait before or after its nth call until `meanwhile` has returned; nobody else waits."""
 
-    def __init__(self, original: Callable[..., Any], meanwhile: Callable[[], object], *, call: int) -> None:
+    def __init__(
+        self, original: Callable[..., Any], meanwhile: Callable[[], object], *, call: int, after: bool
+    ) -> None:
         self.original = original
         self.meanwhile = meanwhile
         self.calls_left = call
+        self.after = after
         self.struck = False
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         self.calls_left -= 1
-        if not self.calls_left:
-            self.struck = True
+        if self.calls_left:
+            return self.original(*arguments, **named)
+        self.struck = True
+        if not self.after:
             self.meanwhile()
-        return self.original(*arguments, **named)
+            return self.original(*arguments, **named)
+        result = self.original(*arguments, **named)
+        self.meanwhile()
+        return result
 
 
 def let_freeze(
-    monkeypatch: pytest.MonkeyPatch, where: Any, name: str, meanwhile: Callable[[], object], call: int = 1
+    monkeypatch: pytest.MonkeyPatch,
+    where: Any,
+    name: str,
+    meanwhile: Callable[[], object],
+    call: int = 1,
+    *,
+    after: bool = False,
 ) -> Freeze:
-    """Let a function of a module, or a method of a class, freeze before its nth call until `meanwhile` has returned.
+    """Let a function of a module, or a method of a class, freeze before or after its nth call, for `meanwhile`.
 
     The owner's lease must not be renewed meanwhile: let leases live so long that no heartbeat comes during the test,
     and move the clock past their end in `meanwhile`.
     """
-    freeze = Freeze(getattr(where, name), meanwhile, call=call)
+    freeze = Freeze(getattr(where, name), meanwhile, call=call, after=after)
     # A function, so that it is bound as the method it stands for.
     monkeypatch.setattr(where, name, lambda *arguments, **named: freeze(*arguments, **named))  # noqa: PLW0108
     return freeze

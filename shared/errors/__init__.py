@@ -113,7 +113,9 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │       ├── ResponseFileTooLarge
     │   │       └── ResponseFileVanished
     │   └── InternalError                     this code
-    │       └── RowsUnaccounted
+    │       ├── RowsUnaccounted
+    │       ├── StepNeverEnds
+    │       └── UploadUnrecorded
     └── TransientError                        retried with growing pauses
         ├── TransientInstallationError        who runs the bridge, if it lasts
         │   ├── DatabaseTlsFailed
@@ -127,6 +129,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
         │   ├── OptimizelyUnavailable
         │   ├── ResponseFileChanged
         │   ├── SftpUnavailable
+        │   ├── StartUnsettled
         │   └── StorageUnavailable
         └── TransientInternalError            this code, if it lasts
             ├── BroadcastChangedMeanwhile

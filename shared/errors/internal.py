@@ -37,6 +37,30 @@ class LeaseLost(TransientInternalError, code="lease-lost"):
     lease: str
 
 
+class StepNeverEnds(InternalError, code="step-never-ends"):
+    """The step {step} of {what} was begun {attempts} times and never ended: its process died, or lost its lease."""
+
+    remedy = (
+        "Find out from the log of the host what ended the processes, such as a lack of memory. A broadcast that has "
+        "failed was sent to nobody: run `bridge broadcast retry`. One that needs an operator is settled by "
+        "`bridge broadcast resolve`. A response file is loaded again by `bridge responses replay`."
+    )
+    step: str
+    what: str
+    attempts: int
+
+
+class UploadUnrecorded(InternalError, code="upload-unrecorded"):
+    """Broadcast {broadcast} is {state}, but the ledger has no record of its upload."""
+
+    remedy = (
+        "Check in Optimizely Campaign whether it was sent. If it was, run `bridge broadcast resolve {broadcast} "
+        "--started`, otherwise `bridge broadcast resolve {broadcast} --not-started`."
+    )
+    broadcast: str
+    state: str
+
+
 class ErasureBusy(TransientInternalError, code="erasure-busy"):
     """The person cannot be erased yet, because another process works on {what}."""
 

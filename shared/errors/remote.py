@@ -97,6 +97,13 @@ class TestSendOutcomeUnknown(RemoteError, code="test-send-outcome-unknown"):
     channel: str
 
 
+class StartUnsettled(TransientRemoteError, code="start-unsettled"):
+    """A start of the Smart Campaign {campaign} had no answer and may still take effect."""
+
+    remedy = "The bridge checks automatically until START_SETTLE_SECONDS have passed."
+    campaign: int | None
+
+
 class SendStopped(RemoteError, code="send-stopped"):
     """The Smart Campaign {campaign} was stopped after the message was sent to {sent} recipients."""
 

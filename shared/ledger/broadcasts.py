@@ -1,7 +1,7 @@
 """Broadcasts in the ledger: every change is a compare-and-set, and a change of state appends to the history."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from datetime import datetime
 from itertools import batched
 from typing import Any, Final
@@ -9,7 +9,18 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from shared.broadcast import ENDED, RESTING, Broadcast, BroadcastRequest, Intake, RouteKind, RowCounts, SendMode, State
+from shared.broadcast import (
+    ENDED,
+    RESTING,
+    TRANSITIONS,
+    Broadcast,
+    BroadcastRequest,
+    Intake,
+    RouteKind,
+    RowCounts,
+    SendMode,
+    State,
+)
 from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
@@ -23,6 +34,7 @@ _REQUEST_COLUMNS = tuple(field.name for field in fields(BroadcastRequest))
 _NOTE_LENGTH = 2000
 #: What a parked broadcast waits for.
 _DECISION = "a decision of an operator, whether it was sent"
+_CANCELLABLE = [state for state in State if State.CANCELLED in TRANSITIONS[state]]
 #: Parameters of one statement; SQL Server takes 2,100.
 _PARAMETERS: Final = 1000
 
@@ -205,13 +217,20 @@ class Broadcasts:
             return {reason: int(rows) for reason, rows in connection.execute(query)}
 
     @retry_transaction
-    def request_cancel(self, broadcast: Broadcast, *, owner: str) -> None:
-        """Record a request to cancel it. Its version stays, so that a step under way continues and sees it."""
+    def request_cancel(self, broadcast: Broadcast, *, owner: str, lease: HeldLease | None = None) -> Broadcast:
+        """Record a request to cancel it. Its version stays, so that a step under way continues and sees it.
+
+        Raises:
+            BroadcastChangedMeanwhile: it cannot be cancelled now; nothing was written.
+        """
+        this = table.c.id == broadcast.id, table.c.state.in_(_CANCELLABLE)
         now = self._clock.now()
-        with self._database.writing() as connection:
-            connection.execute(update(table).where(table.c.id == broadcast.id).values(cancel_requested_at=now))
+        with self._database.writing() if lease is None else lease.writing() as connection:
+            if not connection.execute(update(table).where(*this).values(cancel_requested_at=now)).rowcount:
+                raise BroadcastChangedMeanwhile(broadcast=broadcast.key)
             note = "asked to be cancelled"
             _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
+        return replace(broadcast, cancel_requested_at=now)
 
     @retry_transaction
     def record(self, broadcast: Broadcast, note: str, *, owner: str) -> None:

@@ -1,13 +1,13 @@
 """Effects: the record of each thing done to the outside world that must not happen twice (rule 1)."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.broadcast import Broadcast
@@ -110,12 +110,6 @@ class Effects:
         """Record that it is done, or was found done, with the evidence."""
         return self._change(effect, lease, evidence, done_at=self._clock.now())
 
-    @retry_transaction
-    def forget(self, effect: Effect) -> None:
-        """Withdraw the intent of an effect that certainly did not happen, so that it can be recorded again."""
-        with self._database.writing() as connection:
-            connection.execute(table.delete().where(table.c.id == effect.id))
-
     def of(self, broadcast: Broadcast) -> list[Effect]:
         """Every effect of a broadcast, in the order of their intents."""
         query = select(table).where(table.c.broadcast_id == broadcast.id).order_by(table.c.id)
@@ -142,6 +136,11 @@ class Effects:
                 columns["evidence"] = json.dumps({**kept, **evidence})
             changed = connection.execute(update(table).where(this).values(**columns).returning(*table.c)).one()
         return _from_row(changed)
+
+
+def forget_effects(connection: Connection, broadcast: Broadcast, kinds: Collection[Kind]) -> None:
+    """Withdraw the intents of these kinds, within the transaction that lets the broadcast begin anew."""
+    connection.execute(delete(table).where(table.c.broadcast_id == broadcast.id, table.c.kind.in_(kinds)))
 
 
 def _from_row(row: Row[Any]) -> Effect:

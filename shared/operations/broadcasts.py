@@ -23,7 +23,7 @@ from shared.errors import (
 )
 from shared.ledger.alerts import AlertKind
 from shared.ledger.broadcasts import advance
-from shared.ledger.effects import Effect, Kind
+from shared.ledger.effects import Effect, Kind, forget_effects
 from shared.ledger.leases import LeaseName
 from shared.routes.campaign import campaign_id
 from shared.routes.closed_loop import ClosedLoopUpload
@@ -42,6 +42,7 @@ def cancel(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
         IllegalTransition: it has ended, is parked, or is sending (then it can be stopped).
+        BroadcastChangedMeanwhile: so it is since a moment; nothing was written.
     """
     broadcast = bridge.ledger.broadcasts.get(key)
     if State.CANCELLED not in TRANSITIONS[broadcast.state]:
@@ -94,6 +95,7 @@ def pause(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
         IllegalTransition: it is not sending.
         OptimizelyConflict: its Smart Campaign is not sending.
         OptimizelyUnavailable: it may or may not be paused; repeating the command is harmless.
+        BroadcastChangedMeanwhile: a step or another operator changed it first; nothing was done, repeat the command.
     """
     return _control(bridge, key, bridge.rest.pause_smart_campaign, "paused", owner)
 
@@ -123,10 +125,14 @@ def _control(bridge: Bridge, key: str, act: Callable[[int], None], done: str, ow
     broadcast = bridge.ledger.broadcasts.get(key)
     if broadcast.state is not State.SENDING:
         raise IllegalTransition(broadcast=key, state=broadcast.state, change=f"be {done}")
-    act(campaign_id(broadcast))
-    bridge.ledger.broadcasts.record(broadcast, f"{done} by an operator", owner=owner)
+    # Written first, as a change of the broadcast: of two calls at once, or a frozen one, the slower does nothing.
+    broadcast = bridge.ledger.broadcasts.decide(broadcast, f"about to be {done}", owner=owner)
+    try:
+        act(campaign_id(broadcast))
+        bridge.ledger.broadcasts.record(broadcast, f"{done} by an operator", owner=owner)
+    finally:
+        bridge.send_on(broadcast)  # the message that was due names the version before
     log.info("Broadcast %s was %s by an operator.", key, done, extra={"action": "control", **broadcast.log_context()})
-    bridge.send_on(broadcast)
     return broadcast
 
 
@@ -238,15 +244,14 @@ def resolve(
     note = "resolved by an operator: not started"
     verified = broadcast.ended_in in {State.IMPORTED, State.SENDING, State.SENT}
     if verified and broadcast.request.send_mode is not SendMode.AFTER_IMPORT:
-        _forget_effect(bridge, broadcast, Kind.START)
-        return _continue(bridge, broadcast, State.IMPORTED, owner, note)
+        return _continue(bridge, broadcast, State.IMPORTED, owner, note, forget=(Kind.START,))
     columns = {}
     if broadcast.request.route is RouteKind.CLOSED_LOOP:
         columns = dict.fromkeys(("campaign_id", "mailing_id"))  # the next upload has a copy of its own
     return _restart(bridge, broadcast, State.STAGED, owner, f"{note}; the upload is repeated", **columns)
 
 
-def _adopt(bridge: Bridge, broadcast: Broadcast, campaign_id: int) -> dict[str, object]:
+def _adopt(bridge: Bridge, broadcast: Broadcast, campaign_id: int) -> dict[str, Any]:
     """What the ledger keeps of a Smart Campaign that an operator names."""
     other = bridge.ledger.broadcasts.by_campaign([campaign_id]).get(campaign_id, broadcast.key)
     if other != broadcast.key:
@@ -301,24 +306,32 @@ def _taken_at(bridge: Bridge, broadcast: Broadcast, upload: Effect, owner: str) 
 def _restart(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str, **columns: object) -> Broadcast:
     # The names of its chunks say what a batch holds, and the effect keeps how many of its recipients are valid:
     # neither is repeated.
-    if broadcast.request.route is not RouteKind.SENDING_BATCH:
-        _forget_effect(bridge, broadcast, Kind.UPLOAD)
-    _forget_effect(bridge, broadcast, Kind.START)
+    batch = broadcast.request.route is RouteKind.SENDING_BATCH
+    forget = (Kind.START,) if batch else (Kind.UPLOAD, Kind.START)
     # Another one may have sent the message meanwhile.
-    return _continue(bridge, broadcast, to, owner, note, **{"compared_at": None} | columns)
+    return _continue(bridge, broadcast, to, owner, note, forget=forget, **{"compared_at": None} | columns)
 
 
-def _forget_effect(bridge: Bridge, broadcast: Broadcast, kind: Kind) -> None:
-    effect = bridge.ledger.effects.find(broadcast, kind)
-    if effect is not None:
-        bridge.ledger.effects.forget(effect)
+def _continue(
+    bridge: Bridge,
+    broadcast: Broadcast,
+    to: State,
+    owner: str,
+    note: str,
+    *,
+    forget: Collection[Kind] = (),
+    **columns: object,
+) -> Broadcast:
+    """Change the state and forget effects, in one transaction: of two calls for one broadcast, the slower does neither.
 
-
-def _continue(bridge: Bridge, broadcast: Broadcast, to: State, owner: str, note: str, **columns: object) -> Broadcast:
+    Raises:
+        BroadcastChangedMeanwhile: another call or step was faster; nothing was written.
+    """
     now, due_at = bridge.clock.now(), bridge.overdue_after()
     columns |= dict.fromkeys(("ended_in", "error_code", "error", "cancel_requested_at", "repeats_key"))
     columns["restarted_at"] = now
     with bridge.rs_database.writing() as connection:
         changed = advance(connection, broadcast, to, owner=owner, note=note, now=now, due_at=due_at, **columns)
+        forget_effects(connection, broadcast, forget)
     bridge.send_on(changed)
     return changed

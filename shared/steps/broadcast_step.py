@@ -12,10 +12,18 @@ from typing import Any
 from sqlalchemy import Connection
 
 from shared.bridge import Bridge
-from shared.broadcast import ENDED, RESTING, TRANSITIONS, Broadcast, State
+from shared.broadcast import BEFORE_UPLOAD, ENDED, RESTING, TRANSITIONS, Broadcast, State
 from shared.config.channels import Channel
 from shared.database.connections import retry_transaction
-from shared.errors import BridgeError, BroadcastChangedMeanwhile, LeaseLost, TransientError, UnexpectedError
+from shared.errors import (
+    BridgeError,
+    BroadcastChangedMeanwhile,
+    LeaseLost,
+    StartUnsettled,
+    StepNeverEnds,
+    TransientError,
+    UnexpectedError,
+)
 from shared.ledger.broadcasts import advance
 from shared.ledger.effects import Effect, Kind
 from shared.ledger.leases import HeldLease, LeaseName, release_all
@@ -127,7 +135,7 @@ class BroadcastStep:
         # Without it the attempt is made all the same: the mark is written with the next one, or within a minute.
         with fenced("The mark of the ledger is written later", action="mark-behind", **self.broadcast.log_context()):
             self.bridge.mark.sync()
-        self.lease.check()
+        self.lease.renew()
         return effect
 
 
@@ -152,8 +160,6 @@ def end(
     step: BroadcastStep,
     to: State,
     note: str,
-    *,
-    error: BridgeError | None = None,
     also: Callable[[Connection], Mapping[str, object]] | None = None,
 ) -> Broadcast:
     """End or park a broadcast. An ended one releases its list; a parked one keeps it."""
@@ -164,8 +170,7 @@ def end(
             release_all(connection, step.broadcast.key)
         return columns
 
-    marks = {"error_code": error.code, "error": error.sentence[:2000]} if error else {}
-    return step.advance(to, note, release_leases, ended_in=step.broadcast.state, reported_at=None, **marks)
+    return step.advance(to, note, release_leases, ended_in=step.broadcast.state, reported_at=None)
 
 
 def report_end(bridge: Bridge, broadcast: Broadcast) -> None:
@@ -209,8 +214,13 @@ class _BroadcastRunner(Runner[Broadcast]):
         return item.state in self._handlers
 
     def handle(self, item: Broadcast) -> Broadcast | Wait:
+        if not self._is_cancel_requested(item):
+            return self._handlers[item.state](self._step(item))
+        if item.cancel_requested_at is None:
+            # Kept here too: a client may take its request back while it is half carried out.
+            item = self.bridge.ledger.broadcasts.request_cancel(item, owner=self.lease.owner, lease=self.lease)
         step = self._step(item)
-        if self._is_cancel_requested(item) and _recall(step):
+        if _recall(step):
             _discard_prepared(step)
             return end(step, State.CANCELLED, "it was asked to be cancelled")
         return self._handlers[item.state](step)
@@ -245,25 +255,35 @@ class _BroadcastRunner(Runner[Broadcast]):
         with fenced(f"The progress of job {job_id} is not written", action="note", **self.context):
             ws_db.report_progress(job_id, item)
 
+    def check_attempts(self, item: Broadcast) -> None:
+        if item.ended_in is not None:
+            # A process died while it ended the broadcast: `fail` goes on with the error that is recorded.
+            raise StepNeverEnds(step=item.state, what=self._label, attempts=item.attempts - 1)
+        super().check_attempts(item)
+
     def fail(self, item: Broadcast, error: BridgeError) -> tuple[Broadcast, Wait | None]:
-        step = self._step(item)
+        if item.ended_in is None:
+            # What is half recalled must not go on: whoever continues after a death ends it.
+            item = self.update(item, ended_in=item.state, error_code=error.code, error=error.sentence[:2000])
+        step, most = self._step(item), self.bridge.settings.max_attempts
         try:
             # `failed` promises that nobody was mailed. Without that somebody has to check; what only one
-            # broadcast may use stays with this one until then.
-            to = State.FAILED if _recall(step) else State.NEEDS_OPERATOR
+            # broadcast may use stays with this one until then. A recall that kills its process is not repeated.
+            to = State.FAILED if item.attempts <= most + 1 and _recall(step) else State.NEEDS_OPERATOR
         except (LeaseLost, BroadcastChangedMeanwhile):
             raise
         except TransientError as obstacle:
-            if item.attempts < self.bridge.settings.max_attempts:
+            if item.attempts < most:
                 return self.pause_after(item, obstacle)
             to = State.NEEDS_OPERATOR
         except Exception as obstacle:  # noqa: BLE001 - whatever it is, nobody knows whether it is recalled
             extra = {"action": "recall-failed", **self.context, "code": UnexpectedError.code}
             log.error("Broadcast %s is not recalled: %s", self._key, traceback_location(obstacle), extra=extra)
             to = State.NEEDS_OPERATOR
-        extra = {"action": "fail", **self.context, "state": to, "code": error.code}
-        log.error("Broadcast %s is %s: %s", self._key, to, error, extra=extra)
-        return end(step, to, str(error), error=error), None
+        reason = f"{item.error} [{item.error_code}]"
+        extra = {"action": "fail", **self.context, "state": to, "code": item.error_code or ""}
+        log.error("Broadcast %s is %s: %s", self._key, to, reason, extra=extra)
+        return end(step, to, reason), None
 
     def _step(self, broadcast: Broadcast) -> BroadcastStep:
         return BroadcastStep(self.bridge, self.lease, broadcast)
@@ -282,12 +302,20 @@ def _recall(step: BroadcastStep) -> bool:
 
     True if the message certainly was and will be sent to nobody; otherwise only an operator can say.
     """
-    effects = step.bridge.ledger.effects
-    upload, start = effects.find(step.broadcast, Kind.UPLOAD), effects.find(step.broadcast, Kind.START)
+    effects, broadcast, bridge = step.bridge.ledger.effects, step.broadcast, step.bridge
+    upload, start = effects.find(broadcast, Kind.UPLOAD), effects.find(broadcast, Kind.START)
+    if upload is None and broadcast.state not in BEFORE_UPLOAD:
+        return False  # it was uploaded, and nobody knows how
     transferred = None
-    if upload is not None and upload.tries > 0:
+    if upload is not None and (upload.tries > 0 or upload.done_at is not None):
         transferred = step.route.transfer_evidence.from_json(upload.evidence)
-    started = start is not None and (start.tries > 0 or start.done_at is not None)
+    # An operator may have said that it was started.
+    started = broadcast.state in {State.SENDING, State.SENT}
+    if start is not None:
+        started = started or start.tries > 0 or start.done_at is not None
+        settle = timedelta(seconds=bridge.settings.start_settle_seconds)
+        if start.tried_at and start.done_at is None and bridge.clock.now() - start.tried_at < settle:
+            raise StartUnsettled(campaign=broadcast.campaign_id)
     if transferred is None and not started:
         return True
 
@@ -296,7 +324,7 @@ def _recall(step: BroadcastStep) -> bool:
             effects.add_evidence(upload, step.lease, evidence.to_json())
 
     return step.route.withdraw(
-        step.broadcast, transferred=transferred, started=started, record=record, confirm=step.lease.renew
+        broadcast, transferred=transferred, started=started, record=record, confirm=step.lease.renew
     )
 
 

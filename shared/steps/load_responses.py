@@ -73,7 +73,7 @@ class _LoadRunner(Runner[ResponseFile]):
         return self._files.update(item, lease=self.lease, **columns)
 
     def wait(self, item: ResponseFile, waiting_for: str | None, **columns: object) -> ResponseFile:
-        return self._files.wait(item, waiting_for, self.lease, **columns)
+        return self._files.wait(item, waiting_for, owner=self.lease.owner, lease=self.lease, **columns)
 
     def fail(self, item: ResponseFile, error: BridgeError) -> tuple[ResponseFile, Wait | None]:
         return fail(self.bridge, item, error, owner=self.lease.owner), None

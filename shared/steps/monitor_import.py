@@ -18,6 +18,7 @@ from shared.errors import (
     SendNotSeen,
     SendOutcomeUnknown,
     SendStopped,
+    UploadUnrecorded,
 )
 from shared.ledger.alerts import AlertKind
 from shared.ledger.effects import Effect, Kind
@@ -117,6 +118,12 @@ def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | 
     settle = timedelta(seconds=bridge.settings.start_settle_seconds)
     if effect.tried_at and bridge.clock.now() - effect.tried_at < settle:
         return step.wait(_START_OUTCOME)
+    if effect.tries and broadcast.cancel_requested_at is not None:
+        raise SendOutcomeUnknown(
+            campaign=broadcast.campaign_id,
+            broadcast=broadcast.key,
+            reason="a start had no clear answer, and it is not repeated, for the broadcast was asked to be cancelled",
+        )
     if effect.tries >= _MAX_STARTS:
         raise SendOutcomeUnknown(
             campaign=broadcast.campaign_id,
@@ -207,5 +214,5 @@ def _evidence(send: SendState) -> dict[str, object]:
 def _get_upload(step: BroadcastStep) -> Effect:
     effect = step.bridge.ledger.effects.find(step.broadcast, Kind.UPLOAD)
     if effect is None:
-        raise AssertionError(f"a broadcast in state {step.broadcast.state} has no effect {Kind.UPLOAD}")
+        raise UploadUnrecorded(broadcast=step.broadcast.key, state=step.broadcast.state)
     return effect

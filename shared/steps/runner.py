@@ -16,6 +16,7 @@ from shared.errors import (
     BroadcastChangedMeanwhile,
     Held,
     LeaseLost,
+    StepNeverEnds,
     TerminalError,
     TransientError,
     UnexpectedError,
@@ -153,10 +154,20 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
                 self.inform_client(waiting)
         return waiting
 
+    def check_attempts(self, item: Item) -> None:
+        """Make sure, before the handler runs, that it may run once more.
+
+        Raises:
+            StepNeverEnds: so many attempts did not end that it probably kills its process.
+        """
+        if item.attempts > self.bridge.settings.max_attempts:
+            raise StepNeverEnds(step=item.state, what=self._label, attempts=item.attempts - 1)
+
     def _attempt(self, item: Item) -> tuple[Item, Wait | None]:
-        # Counted before the work, so that a step that kills its process cannot do so for ever.
+        # Counted before the work, and decided before it as well: a step that kills its process raises no error.
         item = self.update(item, attempts=item.attempts + 1, due_at=self.bridge.overdue_after())
         try:
+            self.check_attempts(item)
             outcome = self.handle(item)
         except (LeaseLost, BroadcastChangedMeanwhile):
             raise

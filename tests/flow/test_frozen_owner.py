@@ -8,19 +8,25 @@ import pytest
 
 from local.azurite import Azurite
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
+from shared.config.channels import SendingBatch
+from shared.errors import BroadcastChangedMeanwhile, OptimizelyRefused
+from shared.ledger.broadcasts import Broadcasts
 from shared.ledger.effects import Effects
-from shared.ledger.leases import LeaseName
-from shared.operations.broadcasts import cancel, pause
+from shared.ledger.leases import LeaseName, Leases
+from shared.operations.broadcasts import cancel, pause, resume, retry
+from shared.optimizely.rest.client import OptimizelyRest
+from shared.routes.import_job import ImportJobRoute
 from shared.sftp.session import SftpSession
 from shared.steps.monitor_import import monitor_import
 from tests.databases import Databases
 from tests.flow.conftest import bridge_over
 from tests.flow.harness import Flow, channel, until
 from tests.flow.simulators import Simulators
-from tests.flow.test_export import exporting, loop, receiver, start
+from tests.flow.test_export import exported, loop, receiver, start, write_channels
 from tests.freezes import Freeze, let_freeze
+from tests.unit.sftp.sftp_server import HOST_KEY, Server
 
-__all__ = ["exporting", "loop", "receiver", "start"]
+__all__ = ["loop", "receiver", "start"]
 
 #: So long that no heartbeat comes during a test; and nothing times out while the clock moves past its end.
 LONG = {"LEASE_SECONDS": "600", "IMPORT_TIMEOUT_MINUTES": "600", "SEND_TIMEOUT_MINUTES": "600"}
@@ -140,6 +146,24 @@ def test_a_start_that_wakes_does_not_undo_a_pause(frozen: Flow, monkeypatch: pyt
     assert flow.campaign(flow.broadcast(job_id))["status"] == "paused"
 
 
+def test_a_resume_that_wakes_does_not_undo_a_pause(slow_flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = slow_flow
+    job_id = flow.order(recipients=400)
+    flow.poll()
+    until(lambda: flow.broadcast(job_id).state is State.SENDING, "it is sent", between=flow.live)
+    key = flow.broadcast(job_id).key
+    pause(flow.bridge, key, owner="one")
+
+    def another_goes_on_and_pauses() -> None:
+        resume(flow.bridge, key, owner="another")
+        pause(flow.bridge, key, owner="another")
+
+    let_freeze(monkeypatch, Broadcasts, "get", another_goes_on_and_pauses, after=True)
+    with pytest.raises(BroadcastChangedMeanwhile):
+        resume(flow.bridge, key, owner="one")
+    assert flow.campaign(flow.broadcast(job_id))["status"] == "paused"
+
+
 # Files and chunks
 
 
@@ -174,3 +198,113 @@ def test_a_list_file_is_not_put_again_after_its_broadcast_closed(
         assert session.stat(destination) is None
         # Frozen after it confirmed its lease and before it opened the file, it leaves an unfinished one.
         assert session.remove_unfinished(destination) == (1 if where is SftpSession else 0)
+
+
+def test_a_chunk_is_not_put_after_its_batch_was_sent(frozen: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = frozen
+    flow.use(channel(RouteKind.SENDING_BATCH, sending_batch=SendingBatch(chunk_rows=15)))
+    job_id = flow.order()
+    chunks: list[str] = []
+    put = OptimizelyRest.add_recipients_to_batch
+
+    def counting(self: OptimizelyRest, batch: int, chunk: str, recipients: Any) -> int:
+        chunks.append(chunk)
+        return put(self, batch, chunk, recipients)
+
+    monkeypatch.setattr(OptimizelyRest, "add_recipients_to_batch", counting)
+
+    def others_close_it() -> None:
+        assert flow.sweep_until_at_rest(job_id).state is State.CLOSED
+
+    closed = run_frozen(flow, job_id, let_freeze(monkeypatch, Effects, "add_evidence", others_close_it, call=2))
+    assert len(chunks) == len(set(chunks)) == 4
+    assert mails_sent(flow, closed) == closed.imported
+
+
+# What is prepared and taken back
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "after"),
+    [(Effects, "trying", False), (OptimizelyRest, "find_wait_nodes", True)],
+    ids=["copy", "Wait node"],
+)
+def test_what_was_prepared_is_not_prepared_again(
+    frozen: Flow, monkeypatch: pytest.MonkeyPatch, where: Any, name: str, *, after: bool
+) -> None:
+    flow = frozen
+    flow.use(channel(send=SendMode.AFTER_IMPORT))
+    job_id = flow.order()
+    nodes: list[int] = []
+    create = OptimizelyRest.create_wait_node
+
+    def counting(self: OptimizelyRest, campaign_id: int, **node: Any) -> Any:
+        nodes.append(campaign_id)
+        return create(self, campaign_id, **node)
+
+    monkeypatch.setattr(OptimizelyRest, "create_wait_node", counting)
+
+    def others_close_it() -> None:
+        assert flow.sweep_until_at_rest(job_id).state is State.CLOSED
+
+    closed = run_frozen(flow, job_id, let_freeze(monkeypatch, where, name, others_close_it, after=after))
+    assert len(flow.copies(closed)) == len(nodes) == 1
+    assert mails_sent(flow, closed) == closed.imported
+
+
+def test_a_list_is_not_leased_to_a_broadcast_that_ended(frozen: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = frozen
+    job_id = flow.order()
+    freeze = let_freeze(monkeypatch, Leases, "acquire_until_released", lambda: end_cancelled(flow, job_id))
+    cancelled = run_frozen(flow, job_id, freeze)
+    assert flow.bridge.ledger.leases.find_owner(LeaseName.for_list(cancelled.list_id)) is None
+
+
+def test_a_file_that_was_put_again_is_not_taken_back(frozen: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    flow = frozen
+    flow.set_clock(speed=0)
+    job_id = flow.order()
+
+    def others_fail_it_and_it_is_retried() -> None:
+        assert flow.sweep_until_at_rest(job_id).state is State.FAILED
+        monkeypatch.setattr(ImportJobRoute, "import_status", import_status)
+        retry(flow.bridge, flow.broadcast(job_id).key, owner="operator")
+        until(lambda: flow.broadcast(job_id).state is State.UPLOADED, "uploaded again", between=flow.deliver)
+
+    import_status = ImportJobRoute.import_status
+    freeze = let_freeze(monkeypatch, ImportJobRoute, "withdraw", others_fail_it_and_it_is_retried)
+
+    def refused(*_: Any) -> None:
+        raise OptimizelyRefused(operation="getRecipientList", status=404)
+
+    monkeypatch.setattr(ImportJobRoute, "import_status", refused)
+    flow.poll()
+    until(lambda: freeze.struck, "frozen", between=flow.deliver)
+    broadcast = flow.broadcast(job_id)
+    with flow.bridge.site.connect() as session:
+        assert session.stat(flow.bridge.routes[RouteKind.IMPORT_JOB].destination(broadcast)) is not None
+    flow.set_clock(speed=21600)
+    closed = flow.run(job_id)
+    assert (closed.state, mails_sent(flow, closed)) == (State.CLOSED, closed.imported)
+
+
+def test_an_export_that_its_receiver_has_is_not_handed_over_again(
+    tmp_path: Path,
+    azurite: Azurite,
+    shared_simulator: dict[str, Any],
+    receiver: Server,
+    databases: Databases,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    channels = write_channels(tmp_path, receiver, HOST_KEY.get_fingerprint())
+    with bridge_over(shared_simulator, tmp_path, azurite, databases, CHANNELS_FILE=channels, **LONG) as flow:
+        job_id = flow.order()
+
+        def receiver_takes_it() -> None:
+            assert flow.sweep_until_at_rest(job_id).state is State.CLOSED
+            exported(receiver)[0].unlink()
+
+        freeze = let_freeze(monkeypatch, Effects, "trying", receiver_takes_it)
+        assert flow.run(job_id).state is State.CLOSED
+        assert freeze.struck
+        assert exported(receiver) == []

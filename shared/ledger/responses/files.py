@@ -189,7 +189,15 @@ class ResponseFiles:
             _append_history(connection, file.id, file.state, file.state, owner, note, self._clock.now())
             return changed
 
-    def wait(self, file: ResponseFile, waiting_for: str | None, lease: HeldLease, **columns: object) -> ResponseFile:
+    def wait(
+        self,
+        file: ResponseFile,
+        waiting_for: str | None,
+        *,
+        owner: str,
+        lease: HeldLease | None = None,
+        **columns: object,
+    ) -> ResponseFile:
         """Keep what it waits for, and change columns, not the state; a wait that begins is appended to the history.
 
         Raises:
@@ -197,7 +205,7 @@ class ResponseFiles:
         """
         columns |= wait_columns(file, waiting_for, self._clock.now())
         if begins(file, waiting_for):
-            return self.record(file, f"waits for {waiting_for}", owner=lease.owner, lease=lease, **columns)
+            return self.record(file, f"waits for {waiting_for}", owner=owner, lease=lease, **columns)
         return self.update(file, lease=lease, **columns)
 
     @retry_transaction

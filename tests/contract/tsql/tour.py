@@ -16,7 +16,7 @@ from shared.faststats.ferg_file import FergFiles
 from shared.ledger import erasures, person_rows, recipients, removals, repeats
 from shared.ledger.alerts import AlertKind
 from shared.ledger.dropped_files import UnreadFile
-from shared.ledger.effects import Kind
+from shared.ledger.effects import Kind, forget_effects
 from shared.ledger.leases import LeaseName, Leases
 from shared.ledger.migrations import Migration
 from shared.ledger.person import GivenBy, Person
@@ -91,10 +91,11 @@ def _stop_another(flow: Flow) -> None:
     assert flow.bridge.ws_db is not None
     flow.bridge.ws_db.add_summary_line(job_id, "a line for the client")
     waiting = flow.broadcast(job_id)
-    effects = flow.bridge.ledger.effects
     with flow.bridge.ledger.leases.held(LeaseName.for_broadcast(waiting.key), "tourist") as lease:
         assert lease is not None
-        effects.forget(effects.intend(waiting, Kind.COPY, "a name", lease))
+        flow.bridge.ledger.effects.intend(waiting, Kind.COPY, "a name", lease)
+    with flow.bridge.rs_database.writing() as connection:
+        forget_effects(connection, waiting, (Kind.COPY,))
     cancel(flow.bridge, waiting.key, owner="operator")
     assert flow.run(job_id).state is State.CANCELLED
 

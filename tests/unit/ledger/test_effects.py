@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from shared.broadcast import Broadcast
 from shared.database.connections import Database
 from shared.ledger import Ledger
-from shared.ledger.effects import Effect, Effects, Kind
+from shared.ledger.effects import Effect, Effects, Kind, forget_effects
 from shared.ledger.leases import HeldLease
 from tests.clocks import MovableClock
 
@@ -128,9 +128,10 @@ def test_a_forgotten_intent_can_be_intended_anew(
 ) -> None:
     broadcast = take_in()
     copied = ledger.effects.intend(broadcast, Kind.COPY, "copy", lease)
-    tried = ledger.effects.trying(ledger.effects.intend(broadcast, Kind.UPLOAD, "old", lease), lease)
-    ledger.effects.forget(tried)
-    ledger.effects.forget(tried)
+    ledger.effects.trying(ledger.effects.intend(broadcast, Kind.UPLOAD, "old", lease), lease)
+    for _ in range(2):
+        with ledger.database.writing() as connection:
+            forget_effects(connection, broadcast, (Kind.UPLOAD, Kind.START))
     assert ledger.effects.of(broadcast) == [copied]
     clock.advance(hours=1)
     again = ledger.effects.intend(broadcast, Kind.UPLOAD, "new", lease)
