@@ -10,9 +10,11 @@ from local.azurite import Azurite
 from shared.bridge import Bridge
 from shared.broadcast import RouteKind, SendMode, State
 from shared.errors import SettingsInvalid
+from shared.operations import holds
 from shared.operations.broadcasts import cancel, resolve
 from shared.routes.export_file import ExportFileRoute
 from shared.sftp.session import SftpSession
+from shared.steps.upload_list import upload_list
 from tests.databases import Databases
 from tests.deaths import Died
 from tests.flow.conftest import bridge_over
@@ -87,6 +89,22 @@ def test_a_delivery_file_arrives_converted_and_its_rows_are_accounted_for(export
     assert all("@" in line.split("|")[0] and line.count("|") == 1 for line in lines)
     state, results = exporting.job(job_id)
     assert (state, results["State"]) == ("done", "closed")
+
+
+def test_nothing_is_exported_while_all_is_held(exporting: Flow, receiver: Server) -> None:
+    job_id = exporting.order(list_name="", message_name="")
+    exporting.poll()
+    exporting.stop_at(job_id, State.PREPARED)
+    holds.add(exporting.bridge, "the receiver is closed", by="jane")
+    broadcast = exporting.broadcast(job_id)
+    upload_list(exporting.bridge, broadcast.key, broadcast.version)
+    waiting = exporting.broadcast(job_id)
+    assert waiting.state is State.PREPARED
+    assert (waiting.waiting_for or "").startswith("the hold to be lifted, placed by jane on ")
+    assert exported(receiver) == []
+    holds.lift(exporting.bridge, by="joe")
+    assert exporting.run(job_id).state is State.CLOSED
+    assert len(exported(receiver)) == 1
 
 
 @pytest.mark.parametrize("renamed", [False, True])

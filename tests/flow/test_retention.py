@@ -22,6 +22,7 @@ from shared.steps.chores import remove_expired as step
 from shared.steps.chores.remove_expired import EVERY, KINDS, remove_expired
 from shared.steps.housekeeping import housekeeping
 from shared.steps.poll_jobs import poll_jobs
+from shared.storage import blob_names
 from shared.storage.staging import Staging
 from shared.telemetry import log
 from shared.web.status import status
@@ -35,8 +36,10 @@ def pass_days(flow: Flow) -> Callable[[float], None]:
 
 
 def blobs(flow: Flow) -> set[str]:
+    """The blobs that belong to a broadcast or a response file."""
     containers = {"lists": flow.bridge.lists, "rejects": flow.bridge.rejects, "responses": flow.bridge.responses}
-    return {f"{name}:{blob}" for name, container in containers.items() for blob in container.names()}
+    names = {f"{name}:{blob}" for name, container in containers.items() for blob in container.names()}
+    return names - {f"lists:{blob_names.HIGH_WATER_MARK}"}
 
 
 def rows(flow: Flow, table: Table) -> int:
@@ -51,6 +54,15 @@ def response_file(flow: Flow, number: int = 1, row: str = "1;K1;Open;01.03.2026 
     file = add_file(flow.bridge, path)
     load_again(flow.bridge, file.id)
     return file.id
+
+
+def test_the_mark_of_the_ledger_never_goes(flow: Flow, pass_days: Callable[[float], None]) -> None:
+    flow.bridge.mark.grow()
+    pass_days(1000)
+    remove_expired(flow.bridge)
+    assert flow.bridge.lists.find(blob_names.HIGH_WATER_MARK) is not None
+    flow.bridge.mark.sync()
+    assert flow.bridge.ledger.hold.in_force() == []
 
 
 def test_each_kind_goes_after_its_own_time_and_it_is_told(

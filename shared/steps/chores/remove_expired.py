@@ -91,7 +91,8 @@ def _remove_of_broadcasts(bridge: Bridge, container: Staging, before: datetime) 
 
 def _expired_names(bridge: Bridge, container: Staging, before: datetime) -> Iterator[str]:
     """Names of blobs whose broadcast has ended or does not exist."""
-    for names in batched(container.older_than(before), _KEYS, strict=False):
+    old = (name for name in container.older_than(before) if name != blob_names.HIGH_WATER_MARK)
+    for names in batched(old, _KEYS, strict=False):
         # Reject files of response files belong to no broadcast.
         of_responses = {name for name in names if blob_names.is_of_response_file(name)}
         keys = {blob_names.broadcast_key(name) for name in names if name not in of_responses}
