@@ -110,7 +110,8 @@ class SftpLoginRefused(InstallationError, code="sftp-login-refused"):
     """The SFTP site {host} refused the login."""
 
     remedy = (
-        "Check SFTP_USER, SFTP_PRIVATE_KEY and SFTP_PASSWORD, and that Optimizely support registered the public key."
+        "Check the user, key and password in the app settings, and with whoever runs the site that the public key is "
+        "registered. Nothing of a failed broadcast was delivered: run `bridge broadcast retry`."
     )
     host: str
 
@@ -118,7 +119,10 @@ class SftpLoginRefused(InstallationError, code="sftp-login-refused"):
 class SftpRefused(InstallationError, code="sftp-refused"):
     """The SFTP site refused to {operation} ({reason})."""
 
-    remedy = "Check the folders and the permissions of SFTP_USER with Optimizely support."
+    remedy = (
+        "Check the folder, its free space and the user's permissions with whoever runs the site (Optimizely support, a "
+        "partner). Nothing of a failed broadcast was delivered: run `bridge broadcast retry`."
+    )
     operation: str
     reason: str
 

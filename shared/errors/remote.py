@@ -281,7 +281,10 @@ class SftpAlgorithmsRefused(RemoteError, code="sftp-algorithms-refused"):
 class SftpUnavailable(TransientRemoteError, code="sftp-unavailable"):
     """The SFTP site {host} could not be used to {operation} ({reason})."""
 
-    remedy = "The bridge retries automatically."
+    remedy = (
+        "The bridge retries automatically. If the error lasts, check the site; nothing of a failed broadcast was "
+        "delivered: run `bridge broadcast retry`."
+    )
     host: str
     operation: str
     reason: str

@@ -21,7 +21,7 @@ from shared.optimizely.names import Names
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.campaign import BroadcastCampaign, campaign_id
 from shared.routes.evidence import Evidence
-from shared.routes.list_file import list_file_path
+from shared.routes.list_file import ListFileUpload, list_file_path, remove_unfinished, upload_list_file
 from shared.routes.route import Confirm, ImportStatus, Route, SendState, StagedList
 from shared.sftp.site import SftpSite
 
@@ -38,15 +38,13 @@ class CampaignCopy(Evidence):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImportJobUpload(Evidence):
-    """Evidence of the upload. All times are the server's."""
+class ImportJobUpload(ListFileUpload):
+    """Evidence of the upload. All times are the server's. The size is -1 once the import job has taken the file."""
 
     #: When the list was last changed before the upload.
     list_modified: datetime | None = None
     #: When the import job last fired before the upload.
     job_fired: datetime | None = None
-    #: Of the uploaded list file in bytes, or -1 once the import job has taken it.
-    size: int | None = None
     #: When the list was last changed before its count was verified.
     verified: datetime | None = None
 
@@ -127,13 +125,15 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
     def before_transfer(self, broadcast: Broadcast) -> ImportJobUpload:
         """The times of the list and of its import job before the upload."""
         fired, modified = self._job_fired(broadcast), self._list_modified(broadcast)
-        return ImportJobUpload(list_modified=modified, job_fired=fired)
+        return ImportJobUpload(list_modified=modified, job_fired=fired, renaming=False)
 
     @override
     def find_transferred(
         self, broadcast: Broadcast, staged: StagedList, evidence: ImportJobUpload
     ) -> ImportJobUpload | None:
         """The uploaded list file, or that the import job has it."""
+        if evidence.renaming is False:
+            return None
         with self._site.connect() as session:
             present = session.stat(self.destination(broadcast))
         if present is not None:
@@ -150,20 +150,8 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
         record: Callable[[ImportJobUpload], None],
     ) -> ImportJobUpload:
         """Upload the list file; it gets its final name when it is complete."""
-
-        def confirm() -> None:
-            record(evidence)
-
-        size = self._site.upload(
-            staged.open_at,
-            self.destination(broadcast),
-            size=staged.size,
-            tag=staged.tag,
-            replace=True,
-            before_write=confirm,
-            before_rename=confirm,
-        )
-        return replace(evidence, size=size)
+        path = self.destination(broadcast)
+        return upload_list_file(self._site, path, staged, evidence, record, replace_existing=True)
 
     # Import
 
@@ -250,13 +238,18 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
         record: Callable[[ImportJobUpload], None],
         confirm: Confirm,
     ) -> bool:
-        """Remove the list file unless the import job has taken it, and take back an activation."""
+        """Remove the list file unless the import job has taken it, and take back an activation.
+
+        Nothing is asked of the site if the ledger knows that the list file never had its final name.
+        """
         if transferred is not None:
             path = self.destination(broadcast)
-            with self._site.connect() as session:
-                confirm()
-                session.remove(path)
-                session.remove_unfinished(path)
+            if transferred.renaming is not False:
+                with self._site.connect() as session:
+                    if session.stat(path) is not None:
+                        confirm()
+                        session.remove(path)
+            remove_unfinished(self._site, path, broadcast, confirm)
         if not started:
             return True
         if broadcast.request.send_mode is SendMode.VERIFY_THEN_START:

@@ -1,11 +1,18 @@
-"""Where the list file of a broadcast goes on an SFTP site."""
+"""Where the list file of a broadcast goes on an SFTP site, and how it is uploaded."""
 
 import posixpath
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from shared.broadcast import Broadcast
 from shared.config.channels import ListFileLayout
+from shared.errors import DatabaseUnavailable, LeaseLost
+from shared.routes.evidence import Evidence
+from shared.routes.route import Confirm, StagedList
+from shared.sftp.site import SftpSite
+from shared.telemetry import fenced
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 #: Maximum characters of a list name, and of a delivery file's name, in a file name of at most 255.
@@ -27,3 +34,63 @@ def list_file_path(folder: str, layout: ListFileLayout, broadcast: Broadcast) ->
         mailing=broadcast.source_mailing_id or "",
     )
     return posixpath.join(folder, f"_{name}" if name.startswith((".", "-")) else name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListFileUpload(Evidence):
+    """Evidence of the upload of a list file."""
+
+    #: The file may have its final name: its rename was tried, and not answered with a refusal. None: not known, by a
+    #: version that did not record it.
+    renaming: bool | None = None
+    #: Size of the file under its final name, in bytes.
+    size: int | None = None
+
+
+def upload_list_file[Upload: ListFileUpload](
+    site: SftpSite,
+    path: str,
+    staged: StagedList,
+    evidence: Upload,
+    record: Callable[[Upload], None],
+    *,
+    replace_existing: bool = False,
+) -> Upload:
+    """Upload the staged list; whether it may have its final name is recorded before it gets it.
+
+    Raises as `SftpSite.upload` and `record`.
+    """
+    renamed_before = evidence.renaming
+
+    def before_rename() -> None:
+        nonlocal evidence
+        evidence = replace(evidence, renaming=True)
+        record(evidence)
+
+    size = site.upload(
+        staged.open_at,
+        path,
+        size=staged.size,
+        tag=staged.tag,
+        replace=replace_existing,
+        before_write=lambda: record(evidence),
+        before_rename=before_rename,
+        rename_refused=lambda: record(replace(evidence, renaming=renamed_before)),
+    )
+    return replace(evidence, size=size)
+
+
+def remove_unfinished(site: SftpSite, path: str, broadcast: Broadcast, confirm: Confirm) -> None:
+    """Remove the unfinished files of interrupted uploads to this path, if the site lets it: nobody acts on them.
+
+    Raises:
+        LeaseLost: another process works on the broadcast.
+        DatabaseUnavailable: whether it does is not known.
+    """
+    subject = f"Unfinished files of broadcast {broadcast.key} stay on the SFTP site"
+    with (
+        fenced(subject, LeaseLost, DatabaseUnavailable, action="note", **broadcast.log_context()),
+        site.connect() as session,
+    ):
+        confirm()
+        session.remove_unfinished(path)

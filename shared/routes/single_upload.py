@@ -10,8 +10,9 @@ from typing import Final, override
 
 from shared.broadcast import Broadcast
 from shared.errors import ListFileStillThere, SftpRefused
-from shared.routes.evidence import Evidence
+from shared.routes.list_file import ListFileUpload, remove_unfinished, upload_list_file
 from shared.routes.route import Confirm, Route, StagedList
+from shared.sftp.session import SftpSession
 from shared.sftp.site import SftpSite, unfinished_path
 
 #: Tag of a file whose evidence is of a version that did not keep it.
@@ -19,15 +20,12 @@ _UNKNOWN_TAG: Final = "recalled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SingleUpload(Evidence):
+class SingleUpload(ListFileUpload):
     """Evidence of the upload."""
 
-    #: The file may have its final name.
     renaming: bool = False
     #: Tag of its content, by which its unfinished name is known.
     tag: str | None = None
-    #: Size of the file under its final name, in bytes.
-    size: int | None = None
     #: The receiver has the file.
     taken: bool | None = None
     #: The file was taken back before its receiver had it.
@@ -68,25 +66,7 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
         evidence = replace(evidence, tag=staged.tag)
         if evidence.recalled:
             evidence = replace(evidence, renaming=False, recalled=False)
-
-        def before_write() -> None:
-            record(evidence)
-
-        def before_rename() -> None:
-            nonlocal evidence
-            evidence = replace(evidence, renaming=True)
-            record(evidence)
-
-        path = self.destination(broadcast)
-        size = self.site(broadcast).upload(
-            staged.open_at,
-            path,
-            size=staged.size,
-            tag=staged.tag,
-            before_write=before_write,
-            before_rename=before_rename,
-        )
-        return replace(evidence, size=size)
+        return upload_list_file(self.site(broadcast), self.destination(broadcast), staged, evidence, record)
 
     @override
     def check_not_started(self, broadcast: Broadcast, evidence: Upload, *, not_copies: Collection[int]) -> bool:
@@ -109,27 +89,39 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
     ) -> bool:
         """Take the file back, complete or not, unless the receiver has it.
 
-        It gets its unfinished name again, and is removed once the ledger knows that it was taken back: from then on, a
-        file that has neither name was not taken by its receiver.
+        Nothing is asked of the site if the ledger knows that the receiver does not have the file: the site may be why
+        it does not have it. Otherwise it gets its unfinished name again, and is removed once the ledger knows that
+        it was taken back: from then on, a file that has neither name was not taken by its receiver.
         """
         if transferred is None:
             return True
         path = self.destination(broadcast)
-        unfinished = unfinished_path(path, transferred.tag or _UNKNOWN_TAG)
-        with self.site(broadcast).connect() as session:
-            renamed = transferred.renaming and not transferred.recalled
-            if renamed and transferred.size is None:
-                renamed = session.stat(unfinished) is None
-            if renamed and session.stat(path) is None:
-                return False
-            confirm()
-            if renamed:
-                try:
-                    session.rename(path, unfinished, replace=False)
-                except SftpRefused:
-                    if session.stat(path) is not None:
-                        raise
-                    return False  # its receiver was faster
-            record(replace(transferred, recalled=True))
-            session.remove_unfinished(path)
+        if transferred.renaming and not transferred.recalled:
+            unfinished = unfinished_path(path, transferred.tag or _UNKNOWN_TAG)
+            with self.site(broadcast).connect() as session:
+                whole, part = session.stat(path), session.stat(unfinished)
+                if whole is None and (transferred.size is not None or part is None):
+                    return False
+                confirm()
+                if whole is not None and not _take_back(session, path, unfinished, replaces=part is not None):
+                    return False
+                record(replace(transferred, recalled=True))
+        remove_unfinished(self.site(broadcast), path, broadcast, confirm)
         return True
+
+
+def _take_back(session: SftpSession, path: str, unfinished: str, *, replaces: bool) -> bool:
+    """Give a file its unfinished name again, or remove it where there is another of that name.
+
+    Returns:
+        Whether it did; False: the receiver was faster.
+    """
+    try:
+        if replaces:
+            return session.remove(path)
+        session.rename(path, unfinished, replace=False)
+    except SftpRefused:
+        if session.stat(path) is not None:
+            raise
+        return False
+    return True

@@ -106,6 +106,7 @@ class SftpSite:
         replace: bool = False,
         before_write: Callable[[], None] = lambda: None,
         before_rename: Callable[[], None] = lambda: None,
+        rename_refused: Callable[[], None] = lambda: None,
     ) -> int:
         """Upload a file and resume after breaks of the connection. It gets its name when it is complete.
 
@@ -123,6 +124,8 @@ class SftpSite:
             replace: whether an existing file is replaced; otherwise it is an error.
             before_write: called before the unfinished file is opened, again after each break.
             before_rename: called when the file is complete, right before it gets its name.
+            rename_refused: called when it certainly has not got its name: the site refused it, has no file of that
+                name, and answered every earlier rename of this call.
 
         Returns:
             The number of bytes.
@@ -135,7 +138,7 @@ class SftpSite:
         if not is_safe_name(tag):
             raise ValueError("a tag is part of a file name")
         part = unfinished_path(path, tag)
-        renaming = False
+        renaming = unanswered = False
         for pause in (*_PAUSES, None):
             try:
                 with self.connect() as session:
@@ -147,8 +150,15 @@ class SftpSite:
                         before_write()
                         session.resume_file(open_at, part, size)
                         before_rename()
-                        renaming = True
-                        session.rename(part, path, replace=replace)
+                        renaming, certain = True, not unanswered
+                        unanswered = True
+                        try:
+                            session.rename(part, path, replace=replace)
+                        except SftpRefused:
+                            # Some sites copy, then remove: without the right to remove, there is a file nevertheless.
+                            if certain and session.stat(path) is None:
+                                rename_refused()
+                            raise
             except SftpUnavailable:
                 if pause is None:
                     raise

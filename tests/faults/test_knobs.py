@@ -86,6 +86,11 @@ def test_a_fault_that_passes_costs_time_and_mails_everybody_once(
     assert 0 < (broadcast.sent or 0) <= (broadcast.imported or 0)
 
 
+#: Faults of the SFTP site that last.
+REFUSING: list[tuple[Knob, str]] = [
+    ({"kind": "refuse-login"}, "sftp-login-refused"),
+    ({"kind": "disk-full", "after_bytes": 1000}, "sftp-refused"),
+]
 #: Faults that last, before anybody can have been mailed.
 LASTING: list[tuple[Knob, RouteKind, SendMode | None, str]] = [
     (status("*", 503, "before"), RouteKind.IMPORT_JOB, None, "optimizely-unavailable"),
@@ -99,7 +104,15 @@ LASTING: list[tuple[Knob, RouteKind, SendMode | None, str]] = [
     ({"kind": "wrong-count", "by": 60}, RouteKind.IMPORT_JOB, None, "import-count-wrong"),
     ({"kind": "host-key-changed"}, RouteKind.IMPORT_JOB, None, "sftp-host-key-refused"),
     ({"kind": "host-key-changed"}, RouteKind.CLOSED_LOOP, None, "sftp-host-key-refused"),
-    ({"kind": "refuse-login"}, RouteKind.IMPORT_JOB, None, "sftp-login-refused"),
+    *(
+        (knob, route, mode, code)
+        for route, mode in [
+            (RouteKind.IMPORT_JOB, None),
+            (RouteKind.IMPORT_JOB, SendMode.AFTER_IMPORT),
+            (RouteKind.CLOSED_LOOP, None),
+        ]
+        for knob, code in REFUSING
+    ),
 ]
 
 
@@ -110,27 +123,14 @@ def test_a_fault_that_lasts_fails_the_broadcast_mails_nobody_and_a_retry_goes_on
     broadcast = run(alone, knob, route, mode)
     assert broadcast.error_code == code
     assert mails(alone, broadcast) == 0
-    parked = broadcast.state is State.NEEDS_OPERATOR
-    # Where the file cannot be looked for any more, nobody can say that it is not imported later.
-    assert (
-        parked == (code.startswith("sftp") and broadcast.ended_in is State.PREPARED) or broadcast.state is State.FAILED
-    )
+    assert broadcast.state is State.FAILED
 
     alone.clear_faults()
-    if parked:
-        resolve(alone.bridge, broadcast.key, started=False, owner="a test")
-    else:
-        retry(alone.bridge, broadcast.key, owner="a test")
+    retry(alone.bridge, broadcast.key, owner="a test")
     closed = alone.run(broadcast.request.job_id)
     assert (closed.state, closed.error) == (State.CLOSED, None)
     assert mails(alone, closed) == closed.sent
     assert alone.simulator()["mailed_twice"] == 0
-
-
-def test_a_site_without_room_refuses_the_upload(alone: Flow) -> None:
-    broadcast = run(alone, {"kind": "disk-full", "after_bytes": 1000})
-    assert (broadcast.state, broadcast.error_code) == (State.FAILED, "sftp-refused")
-    assert mails(alone, broadcast) == 0
 
 
 @pytest.mark.parametrize(

@@ -578,6 +578,37 @@ class TestName:
         assert (server.root / "import" / "list.csv").read_bytes() == b"old"
         assert names(server.root) == ["list.csv"]
 
+    @pytest.mark.parametrize(("copies", "answers", "refused"), [(False, True, 1), (True, True, 0), (False, False, 0)])
+    def test_a_rename_that_certainly_had_no_effect_is_reported(
+        self, start: Start, *, copies: bool, answers: bool, refused: int
+    ) -> None:
+        class Refusing(asyncssh.SFTPServer):
+            tried = 0
+
+            def rename(self, oldpath: bytes, newpath: bytes) -> Any:
+                del oldpath
+                type(self).tried += 1
+                if not answers and self.tried == 1:
+                    self.channel.get_connection().abort()
+                    return
+                if copies:
+                    Path(os.fsdecode(self.map_path(newpath))).write_bytes(b"a copy")
+                raise asyncssh.SFTPPermissionDenied(SERVER_TEXT)
+
+        content, calls = Content(10), list[str]()
+
+        with pytest.raises(SftpRefused, match="permission denied"):
+            start(Refusing).client().upload(
+                content.open_at,
+                PATH,
+                size=10,
+                tag="t1",
+                before_rename=lambda: calls.append("before"),
+                rename_refused=lambda: calls.append("refused"),
+            )
+
+        assert calls == ["before"] * (1 if answers else 2) + ["refused"] * refused
+
     def test_a_file_created_meanwhile_stays(self, start: Start) -> None:
         class Racing(asyncssh.SFTPServer):
             def rename(self, oldpath: bytes, newpath: bytes) -> Any:
