@@ -1,8 +1,11 @@
 """A message that its people were sent before is refused, whatever way it comes in, until an operator overrides it."""
 
 import uuid
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -15,9 +18,9 @@ from shared.errors import DeliveryEnded
 from shared.faststats.peoplestage_slots import Slot, UploadCall
 from shared.ledger import recipients, repeats
 from shared.operations import peoplestage
-from shared.operations.broadcasts import cancel, retry
+from shared.operations.broadcasts import cancel, resolve, retry
 from shared.steps.broadcast_step import run_steps
-from shared.steps.upload_list import _transfer, upload_list
+from shared.steps.upload_list import _prepare, _transfer, upload_list
 from shared.storage.blob_names import staged_list
 from tests.flow.harness import Flow, channel, until
 
@@ -121,6 +124,25 @@ def test_of_two_that_arrive_at_once_exactly_one_is_sent(flow: Flow, state: State
     assert mails(flow) == 10
 
 
+def test_of_many_that_are_compared_at_once_exactly_one_is_sent(flow: Flow) -> None:
+    name = deliver_file(flow, "people.txt", range(10))
+    jobs = [flow.order(file_path=name) for _ in range(6)]
+    flow.poll()
+    for job in jobs:
+        flow.stop_at(job, State.STAGED)
+    start = Barrier(len(jobs))
+
+    def prepare(job: int) -> None:
+        broadcast = flow.broadcast(job)
+        start.wait()
+        run_steps(flow.bridge, broadcast.key, broadcast.version, {State.STAGED: _prepare})
+
+    with ThreadPoolExecutor(len(jobs)) as pool:
+        list(pool.map(prepare, jobs))
+    assert Counter(flow.run(job).state for job in jobs) == {State.CLOSED: 1, State.FAILED: len(jobs) - 1}
+    assert mails(flow) == 10
+
+
 def test_one_that_is_compared_while_another_passes_is_compared_again(
     flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -188,7 +210,14 @@ def test_a_parked_one_counts(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> Non
         patch.setitem(flow.bridge.settings.__dict__, "max_attempts", 1)
         first = send(flow, name)
     assert first.state is State.NEEDS_OPERATOR
-    assert send(flow, name).repeats_key == first.key
+    copy = send(flow, name)
+    assert (copy.error_code, copy.repeats_key) == ("already-sent", first.key)
+    retry(flow.bridge, copy.key, owner="operator", again=True)
+    resolve(flow.bridge, first.key, started=False, owner="operator")
+    resolved = flow.run(first.request.job_id)
+    assert (resolved.error_code, resolved.repeats_key) == ("already-sent", copy.key), "an operator sent the copy"
+    assert flow.run(copy.request.job_id).state is State.CLOSED
+    assert mails(flow) == 10
 
 
 def test_a_channel_whose_keys_repeat_by_design_says_so(flow: Flow) -> None:
