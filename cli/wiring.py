@@ -51,6 +51,8 @@ def open_bridge(settings_file: Path | None) -> Iterator[Bridge]:
     with print_errors():
         read_settings_file(settings_file)
         with closing(Bridge.started(Settings.load())) as bridge:
+            if bridge.test_installation:
+                say(bridge.test_installation, style="yellow", to=error_console)
             yield bridge
 
 

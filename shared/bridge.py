@@ -25,6 +25,7 @@ from shared.faststats.schema_map.check import SchemaCheck
 from shared.faststats.schema_map.names import PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.ws_db import WsDb
 from shared.files.locations import Location, Locations
+from shared.files.only_mail import OnlyMail
 from shared.files.settled_files import SettledFiles
 from shared.ledger import Ledger
 from shared.ledger.high_water_mark import HighWaterMark
@@ -43,6 +44,7 @@ from shared.sftp.sites import export_sites, optimizely_site
 from shared.storage.account import blob_service, queue_service
 from shared.storage.queues import Queues
 from shared.storage.staging import Staging
+from shared.telemetry import log
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +161,20 @@ class Bridge:
         except BridgeError:
             bridge.close()
             raise
+        if bridge.test_installation:
+            log.warning("%s", bridge.test_installation, extra={"action": "test-installation"})
         return bridge
+
+    @property
+    def only_mail(self) -> OnlyMail | None:
+        """Whom a test installation mails; None: this is not one."""
+        return None if self.settings.only_mail is None else OnlyMail.parse(self.settings.only_mail)
+
+    @property
+    def test_installation(self) -> str | None:
+        """The sentence that every page and command of a test installation shows; None: this is not one."""
+        only_mail = self.only_mail
+        return None if only_mail is None else f"This is a test installation: it mails only the {only_mail}."
 
     def set_up(self) -> None:
         """Create the containers and the tables of the ledger that do not exist yet.

@@ -37,6 +37,7 @@ class RejectReason(StrEnum):
     UNSUBSCRIBED = "unsubscribed"  #: removed before the upload: unsubscribed at Optimizely
     BOUNCED_OUT = "bounced-out"  #: removed before the upload: hard-bounced too often
     BLOCKLISTED = "blocklisted"  #: removed before the upload: on Optimizely's blocklist
+    TEST_INSTALLATION = "test-installation"  #: removed before the upload: not in ONLY_MAIL of a test installation
 
     # Of response files
     TYPE_MISSING = "type-missing"  #: a response without a message type
@@ -48,5 +49,12 @@ class RejectReason(StrEnum):
 #: Reasons for rows that repeat an earlier row; counted apart from rejects.
 DUPLICATES: Final = frozenset({RejectReason.DUPLICATE_EMAIL, RejectReason.DUPLICATE_COMMUNICATION_KEY})
 
-#: Reasons for rows that Optimizely would not mail; counted apart from rejects.
-SUPPRESSED: Final = frozenset({RejectReason.UNSUBSCRIBED, RejectReason.BOUNCED_OUT, RejectReason.BLOCKLISTED})
+#: Reasons for rows that Optimizely would not mail, or a test installation must not; counted apart from rejects.
+SUPPRESSED: Final = frozenset(
+    {
+        RejectReason.UNSUBSCRIBED,
+        RejectReason.BOUNCED_OUT,
+        RejectReason.BLOCKLISTED,
+        RejectReason.TEST_INSTALLATION,
+    }
+)

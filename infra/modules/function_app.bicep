@@ -109,6 +109,7 @@ var bridgeSettings = {
   KEEP_RECIPIENT_KEYS_DAYS: string(recipientKeysDays)
   KEEP_HISTORY_DAYS: string(historyDays)
   RESPONSES_TO: 'tables'
+  ONLY_MAIL: ''
   FERG_FILES: ''
   FERG_DELIMITER: 'TAB'
   FERG_ENCLOSER: 'DOUBLEQUOTE'

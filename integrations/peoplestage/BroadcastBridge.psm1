@@ -12,6 +12,7 @@ $BlockSize = 32MB
 $PauseSeconds = 5
 $MaxAttempts = 5
 $TimeoutSeconds = 100
+$TestInstallationShown = $false
 
 function Stop-WithMessage {
     <# Shows a message in PeopleStage and ends the delivery. #>
@@ -65,7 +66,12 @@ function Invoke-Slot {
             $answer = Invoke-WebRequest -Uri $address -Method Post -Body $json `
                 -ContentType 'application/json; charset=utf-8' -Headers @{ 'x-functions-key' = $Params['Password'] } `
                 -TimeoutSec $TimeoutSeconds -UseBasicParsing @proxy
-            return [Text.Encoding]::UTF8.GetString($answer.RawContentStream.ToArray()) | ConvertFrom-Json
+            $result = [Text.Encoding]::UTF8.GetString($answer.RawContentStream.ToArray()) | ConvertFrom-Json
+            if (($null -ne $result) -and (-not $script:TestInstallationShown) -and $result.PSObject.Properties['TestInstallation']) {
+                $script:TestInstallationShown = $true
+                Write-Host $result.TestInstallation
+            }
+            return $result
         }
         catch [System.Net.WebException] {
             $response = $_.Exception.Response

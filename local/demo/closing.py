@@ -13,6 +13,8 @@ from shared.rejects import DUPLICATES, SUPPRESSED
 def show_summary(console: Console, summary: Mapping[str, Any]) -> None:
     """Print the closing summary."""
     broadcast, file = summary["broadcast"], summary["delivery_file"]
+    if summary.get("test_installation"):
+        console.print(f"[yellow]{summary['test_installation']}[/]", highlight=False)
     console.print()
     console.print(
         f"Broadcast {broadcast['key']}{_message_and_list(broadcast)} "

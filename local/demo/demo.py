@@ -67,6 +67,8 @@ def running(folder: DemoFolder, plan: Plan, *, report: Callable[[str], None]) ->
         settings = folder.write_settings(plan, azurite.connection_string, optimizely)
         bridge = Bridge.from_settings(settings)
         stack.callback(bridge.close)
+        if bridge.test_installation:
+            report(bridge.test_installation)
         ws_database = Database(f"sqlite:///{folder.path / 'WS_Demo.sqlite'}", "WS_DB")
         stack.callback(ws_database.close)
         create_databases(ws_database, bridge.rs_database, zone=ZONE)

@@ -135,6 +135,8 @@ class DemoFolder:
             "IMPORT_TIMEOUT_MINUTES": "5",
             "SEND_TIMEOUT_MINUTES": "5",
         }
+        if "ONLY_MAIL" in os.environ:
+            values["ONLY_MAIL"] = os.environ["ONLY_MAIL"]
         self.settings_file.touch(mode=0o600)
         self.settings_file.write_text(json.dumps({"IsEncrypted": False, "Values": values}, indent=2))
         os.environ[_PARTNER_KEY] = values[

@@ -36,6 +36,7 @@ def summarize(
     imported = _last_import(simulator, broadcast)
     summary: dict[str, Any] = {
         **facts,
+        "test_installation": bridge.test_installation,
         "broadcast": {
             "key": broadcast.key,
             "state": broadcast.state,

@@ -52,6 +52,13 @@ def _marker(template: str) -> str:
     return template
 
 
+def _only_mail(text: str) -> str:
+    entries = [entry for entry in re.split(r"[,;\s]+", text) if entry]
+    if not entries or not all(re.fullmatch(r"(?:[^@*?]+)?@?[^@*?]*[^@*?.]\.[^@*?.]+", entry) for entry in entries):
+        raise ValueError("write domains and addresses with commas between, such as example.com, anna@example.org")
+    return text
+
+
 def _data_source(name: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]{0,127}", name):
         raise ValueError("the name of an external data source may contain only letters, digits and underscores")
@@ -218,6 +225,10 @@ class Settings(_Environment):
     """Name written to the Server column of the jobs that this bridge claims; each bridge needs its own."""
     jobs_per_poll: Annotated[int, Field(ge=1, le=1000)] = 20
     """Maximum number of jobs that one run of poll_jobs claims."""
+
+    only_mail: Annotated[str, AfterValidator(_only_mail)] | None = Field(default=None, repr=False)
+    """Makes this a test installation (docs/how-to/test-installation.md): the only domains and addresses that are
+    mailed, with commas between, such as `example.com, anna@example.org`. Others are put aside as suppressed."""
 
     # Optimizely Campaign, REST
 

@@ -75,10 +75,12 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── SchemaMapMismatch
     │   │   ├── SchemaOutOfDate
     │   │   ├── SchemaTooNew
+    │   │   ├── SeedsNotAllowed
     │   │   ├── SettingsInvalid
     │   │   ├── SftpHostKeyRefused
     │   │   ├── SftpLoginRefused
-    │   │   └── SftpRefused
+    │   │   ├── SftpRefused
+    │   │   └── TestInstallation
     │   ├── RemoteError                       the other side: Optimizely, SQL Server, storage
     │   │   ├── AlreadyStarted
     │   │   ├── BatchInvalid

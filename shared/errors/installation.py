@@ -21,6 +21,26 @@ class SettingsInvalid(InstallationError, code="settings-invalid"):
     reason: str
 
 
+class TestInstallation(InstallationError, code="test-installation"):
+    """Broadcast {broadcast} was staged for more recipients than this test installation may mail (ONLY_MAIL)."""
+
+    __test__ = False  # for pytest, which takes the name for a test class
+
+    remedy = (
+        "If it failed, nobody was mailed: `bridge broadcast retry {broadcast}` stages its list again. "
+        "A sending batch keeps its recipients: request that broadcast again."
+    )
+    broadcast: str
+
+
+class SeedsNotAllowed(InstallationError, code="seeds-not-allowed"):
+    """None of the {count} recipients of the seed list {list!r} may be mailed by this test installation."""
+
+    remedy = "Nothing was sent. Add the seeds to ONLY_MAIL, or name a seed list of allowed recipients."
+    list: str
+    count: int
+
+
 class DropMissing(InstallationError, code="drop-missing"):
     """The channel {channel} no longer has a folder for dropped delivery files."""
 

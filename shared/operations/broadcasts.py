@@ -20,6 +20,7 @@ from shared.errors import (
     ListFileTaken,
     OptimizelyRefused,
     OutsideSendTimes,
+    TestInstallation,
 )
 from shared.ledger.alerts import AlertKind
 from shared.ledger.broadcasts import advance
@@ -28,6 +29,7 @@ from shared.ledger.leases import LeaseName
 from shared.routes.campaign import campaign_id
 from shared.routes.closed_loop import ClosedLoopUpload
 from shared.routes.route import STARTED, Route, SendStatus
+from shared.steps.staged_list import is_allowed
 from shared.telemetry import log
 
 #: Routes on which the receiver acts as soon as it has the file.
@@ -105,10 +107,13 @@ def resume(bridge: Bridge, key: str, *, owner: str, now: bool = False) -> Broadc
 
     Raises:
         Held: everything is held.
+        TestInstallation: its list was staged for others than this installation may mail.
         OutsideSendTimes: its channel does not send at this hour, and `now` does not override that.
     """
     bridge.check_not_held()
     broadcast = bridge.ledger.broadcasts.get(key)
+    if not is_allowed(bridge, broadcast):
+        raise TestInstallation(broadcast=key)
     channel = _channel(bridge, broadcast)
     if not now and not channel.sends_at(bridge.clock.now()):
         name, times = broadcast.request.channel, channel.send_times

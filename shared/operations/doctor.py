@@ -22,6 +22,7 @@ from shared.faststats.schema_map.check import SchemaCheck
 from shared.faststats.schema_map.names import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
 from shared.faststats.ws_db import longest_written
 from shared.files.locations import Locations
+from shared.files.only_mail import OnlyMail
 from shared.ledger.holds import Holds
 from shared.ledger.schema import Schema
 from shared.optimizely.import_jobs import get_job_names
@@ -64,6 +65,9 @@ def examine() -> Iterator[Finding]:
         yield Finding("settings", ok=False, text=error.sentence)
         return
     yield Finding("settings", ok=True, text=f"system {settings.system_name}")
+    if settings.only_mail is not None:
+        only_mail = OnlyMail.parse(settings.only_mail)
+        yield Finding("test installation", ok=True, text=f"this is one: it mails only the {only_mail}")
     failed = set[str]()
     for checks in CHECKS.values():
         for check in checks(settings):

@@ -20,10 +20,8 @@ from shared.faststats.peoplestage_slots import (
     find_difference,
     upload_answer,
 )
-from shared.ledger.test_sends import TestMails
 from shared.operations import test_send as test_sends
 from shared.operations.broadcasts import retry
-from shared.optimizely.rest.answers import TestMailingStarted
 from shared.steps.delivery_source import with_step_and_run
 from shared.storage import blob_names
 from shared.telemetry import log
@@ -133,9 +131,8 @@ def preview(bridge: Bridge, call: MessageCall) -> dict[str, object]:
 
 def send_test(bridge: Bridge, call: TestSendCall) -> dict[str, object]:
     """Send the message to the channel's seed list. Raises as `test_send.for_message`, or `test_send.repeatable`."""
-    mails: TestMailingStarted | TestMails
     if call.request_id is None:
-        mails = test_sends.for_message(bridge, call.message_name, channel=call.channel).started
+        mails = test_sends.for_message(bridge, call.message_name, channel=call.channel).mails
     else:
         mails = test_sends.repeatable(bridge, call.request_id, call.message_name, channel=call.channel)
     return {

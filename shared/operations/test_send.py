@@ -12,6 +12,7 @@ from shared.errors import (
     OptimizelyRefused,
     SeedListMissing,
     SeedListUnfit,
+    SeedsNotAllowed,
     TestSendBusy,
     TestSendDiffers,
     TestSendOutcomeUnknown,
@@ -34,6 +35,18 @@ class TestSend:
     #: The message; the test mailing made from it is in `started`.
     mailing_id: int
     started: TestMailingStarted
+    #: Recipients of the seed list whom a test installation does not mail.
+    not_allowed: int = 0
+
+    @property
+    def mails(self) -> TestMails:
+        """The test mailing in numbers; who may not be mailed counts as blocklisted."""
+        return TestMails(
+            mailing_id=self.started.mailing_id,
+            valid=self.started.valid,
+            without_address=self.started.without_address,
+            blocklisted=self.started.blocklisted + self.not_allowed,
+        )
 
 
 def for_broadcast(bridge: Bridge, key: str, *, seed_list: str | None = None) -> TestSend:
@@ -96,18 +109,12 @@ def repeatable(bridge: Bridge, request_id: UUID, message_name: str, *, channel: 
 
         source = bridge.names.get_message(message_name)
         try:
-            started = _send(bridge, source.campaign_id, source.mailing_id, channel, None, before=record).started
+            sent = _send(bridge, source.campaign_id, source.mailing_id, channel, None, before=record)
         except (OptimizelyLoginRefused, OptimizelyConflict, OptimizelyRefused):
             tried.forget(request_id)  # of all answers, only a refusal says that nothing was sent
             raise
-        result = TestMails(
-            mailing_id=started.mailing_id,
-            valid=started.valid,
-            without_address=started.without_address,
-            blocklisted=started.blocklisted,
-        )
-        tried.finish(request_id, result)
-        return result
+        tried.finish(request_id, sent.mails)
+        return sent.mails
 
 
 def report(bridge: Bridge, sent: TestSend) -> TestMailingReport:
@@ -132,7 +139,13 @@ def _send(
     count = bridge.rest.count_recipients(list_id)
     if not 0 < count <= _SEED_LIMIT:
         raise SeedListUnfit(list=name, count=count, most=_SEED_LIMIT)
-    seeds = list(bridge.rest.select_recipients(list_id))
+    found = list(bridge.rest.select_recipients(list_id))
+    only_mail = bridge.only_mail
+    seeds = [seed for seed in found if only_mail is None or only_mail.includes(seed)]
+    if not seeds:
+        raise SeedsNotAllowed(list=name, count=len(found))
     before()
     started = bridge.rest.start_test_mailing(campaign_id, mailing_id, recipient_list_id=list_id, recipient_ids=seeds)
-    return TestSend(campaign_id=campaign_id, mailing_id=mailing_id, started=started)
+    return TestSend(
+        campaign_id=campaign_id, mailing_id=mailing_id, started=started, not_allowed=len(found) - len(seeds)
+    )

@@ -1,15 +1,16 @@
-"""The limits of a channel: how many recipients without a release, at what hours, and how late a broadcast may start."""
+"""The limits of a channel and of a test installation: recipients, hours of the day, how late a broadcast may start."""
 
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from shared.errors import StartTooLate
+from shared.errors import StartTooLate, TestInstallation
 from shared.ledger.effects import Effect, Kind
 from shared.routes.evidence import Evidence
 from shared.steps.broadcast_step import BroadcastStep
 from shared.steps.runner import Wait
+from shared.steps.staged_list import is_allowed
 
 #: A release queues a message of its own, and a send window is hours away.
 PAUSE: Final = timedelta(minutes=10)
@@ -45,12 +46,24 @@ def check_not_late(step: BroadcastStep) -> None:
     )
 
 
+def check_allowed(step: BroadcastStep) -> None:
+    """Make sure, before anybody can be mailed, that a test installation mails nobody but its allowed recipients.
+
+    Raises:
+        TestInstallation: the list was staged for others.
+    """
+    if not is_allowed(step.bridge, step.broadcast):
+        raise TestInstallation(broadcast=step.broadcast.key)
+
+
 def wait_to_start(step: BroadcastStep) -> Wait | None:
     """The wait of a broadcast whose channel does not send now; None if it may start, or be scheduled for its time.
 
     Raises:
         StartTooLate: it is too late.
+        TestInstallation: its list is not for this installation.
     """
+    check_allowed(step)
     check_not_late(step)
     channel, broadcast, now = step.channel, step.broadcast, step.bridge.clock.now()
     start = max(now, broadcast.request.send_at or now)

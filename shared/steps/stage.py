@@ -18,6 +18,7 @@ from shared.broadcast import Broadcast, Intake, RowCounts, guid_in
 from shared.errors import DeliveryFileChanged, NoRecipients, RowsUnaccounted
 from shared.faststats.delivery_file import DeliveryFile
 from shared.files.digests import DigestingReader
+from shared.files.only_mail import OnlyMail
 from shared.files.reject_file import RejectFile
 from shared.ledger import recipients
 from shared.ledger.suppressions import Suppressions
@@ -25,7 +26,7 @@ from shared.optimizely.lists.plan import ListRows
 from shared.rejects import RejectReason
 from shared.steps.broadcast_step import BroadcastStep
 from shared.steps.delivery_source import open_delivery_file
-from shared.steps.staged_list import Staged, find_staged, list_rows, plan_list
+from shared.steps.staged_list import Staged, find_staged, is_allowed, list_rows, plan_list
 from shared.storage import blob_names
 from shared.storage.staging import StagedFileWriter
 
@@ -56,7 +57,9 @@ def stage(step: BroadcastStep, *, list_id: int | None, mailing_id: int | None) -
     bridge, broadcast, request = step.bridge, step.broadcast, step.broadcast.request
     adopted = find_staged(bridge, broadcast)
     if adopted is not None:
-        return adopted
+        if is_allowed(bridge, broadcast):
+            return adopted
+        bridge.lists.remove(blob_names.staged_list(request.key))
     channel = bridge.channels[request.channel]
     with (
         open_delivery_file(bridge, broadcast) as opened,
@@ -70,7 +73,8 @@ def stage(step: BroadcastStep, *, list_id: int | None, mailing_id: int | None) -
         parsed = delivery.rows()
         encoded = encode(parsed, listed)
         unique = deduplicate(encoded, delivery)
-        accepted = suppress(unique, delivery, bridge.ledger.suppressions, list_id) if channel.suppress else unique
+        allowed = unique if bridge.only_mail is None else put_aside(unique, delivery, bridge.only_mail)
+        accepted = suppress(allowed, delivery, bridge.ledger.suppressions, list_id) if channel.suppress else allowed
         uploaded, reasons = write(accepted, step, delivery, listed, list_file, reject_file)
 
         staged = Staged.of(delivery.rows_read, uploaded, reasons, plan.left_out, digest=stream.digest())
@@ -86,7 +90,7 @@ def stage(step: BroadcastStep, *, list_id: int | None, mailing_id: int | None) -
         # Who is suppressed may have changed since an earlier staging; everything else may not.
         if broadcast.rows is not None and _before_suppression(counts) != _before_suppression(broadcast.rows):
             raise DeliveryFileChanged(file=request.delivery_file)
-        list_file.commit(staged.metadata(plan))
+        list_file.commit(staged.metadata(plan, bridge.only_mail))
     return staged
 
 
@@ -103,6 +107,15 @@ def deduplicate(rows: Iterable[Encoded], delivery: DeliveryFile) -> Iterator[Enc
             yield line, values, outcome
         else:
             yield line, values, delivery.repetition(values) or outcome
+
+
+def put_aside(rows: Iterable[Encoded], delivery: DeliveryFile, only_mail: OnlyMail) -> Iterator[Encoded]:
+    """Reject the rows of recipients whom a test installation does not mail."""
+    for line, values, outcome in rows:
+        if isinstance(outcome, RejectReason) or only_mail.includes(values[delivery.email]):
+            yield line, values, outcome
+        else:
+            yield line, values, RejectReason.TEST_INSTALLATION
 
 
 def suppress(

@@ -9,6 +9,7 @@ from typing import Final
 from shared.bridge import Bridge
 from shared.broadcast import Broadcast, RouteKind, RowCounts
 from shared.faststats.delivery_file import DeliveryFile
+from shared.files.only_mail import OnlyMail
 from shared.optimizely.lists.csv_file import CsvRows
 from shared.optimizely.lists.exported_columns import plan_export
 from shared.optimizely.lists.fields import plan_columns
@@ -23,6 +24,8 @@ from shared.storage import blob_names
 _COUNTS: Final = "counts"
 _ADDRESS: Final = "address"
 _DIGEST: Final = "digest"
+#: Key for the digest of the recipients that are allowed in a test installation.
+_ONLY_MAIL: Final = "only_mail"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +63,12 @@ class Staged:
         by_reason = {str(reason): rows for reason, rows in reasons.items()}
         return cls(counts=counts, reasons=by_reason, left_out=left_out, digest=digest)
 
-    def metadata(self, plan: ListPlan) -> dict[str, str]:
+    def metadata(self, plan: ListPlan, only_mail: OnlyMail | None) -> dict[str, str]:
         """Metadata of the staged list, by which it is adopted and read again."""
         counts = {"read": self.counts.read, "uploaded": self.counts.uploaded, "by_reason": self.reasons}
         digest = {_DIGEST: self.digest.hex()} if self.digest else {}
-        return {_COUNTS: json.dumps(counts), _ADDRESS: str(plan.address), **digest}
+        allowed = {} if only_mail is None else {_ONLY_MAIL: only_mail.digest}
+        return {_COUNTS: json.dumps(counts), _ADDRESS: str(plan.address), **digest, **allowed}
 
 
 def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:
@@ -76,6 +80,19 @@ def find_staged(bridge: Bridge, broadcast: Broadcast) -> Staged | None:
     reasons = Counter({RejectReason(reason): rows for reason, rows in counts["by_reason"].items()})
     digest = bytes.fromhex(file.metadata.get(_DIGEST, "")) or None
     return Staged.of(counts["read"], counts["uploaded"], reasons, digest=digest)
+
+
+def is_allowed(bridge: Bridge, broadcast: Broadcast) -> bool:
+    """Whether this installation may mail the staged list.
+
+    A test installation mails only a list that was staged for exactly its allowed recipients: it may have been staged
+    before the setting, or the ledger may be a copy of that of another installation.
+    """
+    only_mail = bridge.only_mail
+    if only_mail is None:
+        return True
+    file = bridge.lists.find(blob_names.staged_list(broadcast.key))
+    return file is not None and file.metadata.get(_ONLY_MAIL) == only_mail.digest
 
 
 def plan_list(

@@ -19,7 +19,7 @@ from shared.steps.compare import compare
 from shared.steps.row_counts import log_rejects
 from shared.steps.runner import Wait
 from shared.steps.stage import stage
-from shared.steps.staged_list import Staged
+from shared.steps.staged_list import Staged, is_allowed
 from shared.storage import blob_names
 
 #: PeopleStage calls its Broadcast slot right after the Upload slot, unless it has given up the delivery.
@@ -189,12 +189,21 @@ def _arm(step: BroadcastStep) -> None:
 
 
 def _find_staged_list(step: BroadcastStep) -> StagedList | None:
-    """The staged list, unless it was removed."""
+    """The staged list, unless it was removed, or is not for this installation.
+
+    Raises:
+        TestInstallation: it is not, and its transfer has begun.
+    """
     bridge, broadcast = step.bridge, step.broadcast
     blob = blob_names.staged_list(broadcast.key)
     file = bridge.lists.find(blob)
     if file is None or broadcast.rows is None:
         return None
+    transfer = bridge.ledger.effects.find(broadcast, Kind.UPLOAD)
+    if transfer is not None and transfer.tries > 0:
+        limits.check_allowed(step)
+    elif not is_allowed(bridge, broadcast):
+        return None  # it is staged again, for the recipients whom this test installation may mail
     return StagedList(
         size=file.size,
         rows=broadcast.rows.uploaded,

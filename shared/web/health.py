@@ -39,7 +39,8 @@ class Health:
     def answer(self) -> tuple[int, str]:
         """The HTTP status, 200 or 503, and JSON.
 
-        The JSON is `{"ok": …, "checks": [{"check": …, "ok": …, "code": …}], "holds": […], "version": …}`; a hold is
+        The JSON is `{"ok": …, "checks": [{"check": …, "ok": …, "code": …}], "holds": […], "test_installation": …,
+        "version": …}`; a hold is
         `{"code": …, "reason": …, "placed_by": …, "placed_at": …}`.
 
         One call at a time runs the checks; the others get the last answer, so that a check that hangs blocks one
@@ -65,7 +66,8 @@ class Health:
             holds, database = _checked("database", lambda: _check_database(bridge))
             checks += [database, _checked("storage", lambda: _check_storage(bridge))[1]]
         ok = all(check["ok"] for check in checks)
-        return HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE, _text(checks, holds or [])
+        test = bridge is not None and bridge.only_mail is not None
+        return HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE, _text(checks, holds or [], test=test)
 
 
 def _check_database(bridge: Bridge) -> list[Hold]:
@@ -94,7 +96,7 @@ def _checked[Result](name: str, check: Callable[[], Result]) -> tuple[Result | N
     return None, {"check": name, "ok": False, "code": code}
 
 
-def _text(checks: list[dict[str, Any]], holds: list[Hold]) -> str:
+def _text(checks: list[dict[str, Any]], holds: list[Hold], *, test: bool = False) -> str:
     ok = bool(checks) and all(check["ok"] for check in checks)
     held = [
         {
@@ -105,4 +107,4 @@ def _text(checks: list[dict[str, Any]], holds: list[Hold]) -> str:
         }
         for hold in holds
     ]
-    return json.dumps({"ok": ok, "checks": checks, "holds": held, "version": version()})
+    return json.dumps({"ok": ok, "checks": checks, "holds": held, "test_installation": test, "version": version()})

@@ -63,7 +63,10 @@ def answer(bridge: Callable[[], Bridge], slot: str, body: bytes) -> tuple[int, s
         # An invalid call is answered as such even where the bridge cannot start.
         content = _read(known, body)
         call_type, operation = _SLOTS[known]
-        result = operation(bridge(), call_type.read(known, content))
+        call, ready = call_type.read(known, content), bridge()
+        result: Answer = operation(ready, call)
+        if isinstance(result, Mapping) and ready.test_installation:
+            result = {**result, "TestInstallation": ready.test_installation}
     except BridgeError as error:
         retryable = isinstance(error, TransientError)
         default = HTTPStatus.SERVICE_UNAVAILABLE if retryable else HTTPStatus.UNPROCESSABLE_ENTITY

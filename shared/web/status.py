@@ -35,6 +35,7 @@ def status(bridge: Bridge) -> dict[str, Any]:
         ],
         "holds": [_fields(hold, "code", "reason", "placed_by", "placed_at") for hold in ledger.hold.in_force()],
         "alerts": [_fields(alert, "kind", "subject", "text", "raised_at") for alert in ledger.alerts.active()],
+        "test_installation": bridge.test_installation,
         "version": version(),
     }
 
