@@ -161,9 +161,10 @@ def acknowledge(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
 def retry(bridge: Bridge, key: str, *, owner: str, hold: bool = False, again: bool = False) -> Broadcast:
     """Retry a failed broadcast.
 
-    A failed broadcast has released its list, and another may have used it since: what was prepared is kept, the
-    upload is repeated. A sending batch is the broadcast's own: its chunks are kept. With `hold`, it waits once more
-    until its intake releases it. With `again`, it is sent even if its people were sent the message before.
+    A failed broadcast has released its list, and another may have used it since: a Smart Campaign that was prepared is
+    kept, the upload is repeated. A sending batch was deleted with the failure; if that was not possible, its chunks are
+    kept. With `hold`, it waits once more until its intake releases it. With `again`, it is sent even if its people were
+    sent the message before.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
 from shared.broadcast import Broadcast
-from shared.errors import OptimizelyConflict
+from shared.errors import OptimizelyConflict, OptimizelyRefused
 from shared.optimizely.rest.answers import SmartCampaign, SmartCampaignReport
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.route import Confirm, SendState, SendStatus
@@ -34,6 +35,16 @@ class BroadcastCampaign:
         """The Smart Campaign with this name. Of several, the first: the others were never started."""
         campaigns = [campaign for campaign in self._rest.select_smart_campaigns() if campaign.name == name]
         return min(campaigns, key=lambda campaign: campaign.id, default=None)
+
+    def exists(self, campaign_id: int) -> bool:
+        """Whether the Smart Campaign was not deleted, which is possible only before it has started."""
+        try:
+            self._rest.get_smart_campaign(campaign_id)
+        except OptimizelyRefused as refused:
+            if refused.status == HTTPStatus.NOT_FOUND:
+                return False
+            raise
+        return True
 
     def find_mailing_id(self, campaign_id: int) -> int | None:
         """Id of its mailing; None if it has several (a split)."""

@@ -136,7 +136,7 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
         return {}
 
     def discard_prepared(self, broadcast: Broadcast, confirm: Confirm) -> None:  # noqa: B027
-        """Remove what was prepared for a broadcast that is cancelled; repeating it is harmless."""
+        """Remove what was prepared for a broadcast that ends before its start; repeating it is harmless."""
 
     # Transfer
 

@@ -25,6 +25,8 @@ from shared.routes.route import Confirm, ImportStatus, Route, SendState, SendSta
 
 #: States in which a batch takes chunks.
 _FILLABLE: Final = frozenset({"initiated", "has_recipients"})
+#: States of a batch whose copy certainly exists.
+_USABLE: Final = _FILLABLE | {"sent"}
 #: Bytes read from the staged list at a time.
 _BLOCK: Final = 1024 * 1024
 
@@ -72,8 +74,12 @@ class SendingBatchRoute(Route[BatchTransfer, PreparedBatch]):
 
     @override
     def find_prepared(self, broadcast: Broadcast) -> PreparedBatch | None:
-        """The batch with this broadcast's tag. Of several, the first: the others were never filled."""
-        batches = [batch for batch in self._rest.select_sending_batches() if batch.tag == broadcast.key]
+        """The batch with this broadcast's tag and a copy. Of several, the first: the others were never filled."""
+        batches = [
+            batch
+            for batch in self._rest.select_sending_batches()
+            if batch.tag == broadcast.key and (batch.state in _USABLE or self._campaign.exists(batch.campaign_id))
+        ]
         first = min(batches, key=lambda batch: batch.id, default=None)
         return None if first is None else PreparedBatch(batch=first.id)
 

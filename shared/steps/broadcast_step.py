@@ -221,7 +221,7 @@ class _BroadcastRunner(Runner[Broadcast]):
             item = self.bridge.ledger.broadcasts.request_cancel(item, owner=self.lease.owner, lease=self.lease)
         step = self._step(item)
         if _recall(step):
-            _discard_prepared(step)
+            _discard_prepared(step, insist=True)
             return end(step, State.CANCELLED, "it was asked to be cancelled")
         return self._handlers[item.state](step)
 
@@ -280,6 +280,8 @@ class _BroadcastRunner(Runner[Broadcast]):
             extra = {"action": "recall-failed", **self.context, "code": UnexpectedError.code}
             log.error("Broadcast %s is not recalled: %s", self._key, traceback_location(obstacle), extra=extra)
             to = State.NEEDS_OPERATOR
+        if to is State.FAILED:
+            _discard_prepared(step, insist=False)
         reason = f"{item.error} [{item.error_code}]"
         extra = {"action": "fail", **self.context, "state": to, "code": item.error_code or ""}
         log.error("Broadcast %s is %s: %s", self._key, to, reason, extra=extra)
@@ -328,16 +330,23 @@ def _recall(step: BroadcastStep) -> bool:
     )
 
 
-def _discard_prepared(step: BroadcastStep) -> None:
-    """Remove what was prepared for a broadcast that is cancelled. Nobody is mailed either way."""
+def _discard_prepared(step: BroadcastStep, *, insist: bool) -> None:
+    """Remove what was prepared for a broadcast that ends before its start. Nobody is mailed either way.
+
+    Args:
+        step: the attempt.
+        insist: whether an error that may pass is raised, so that the attempt is repeated.
+    """
     bridge, broadcast = step.bridge, step.broadcast
     copy = bridge.ledger.effects.find(broadcast, Kind.COPY)
     if copy is None or copy.tries == 0:
         return
     try:
         step.route.discard_prepared(broadcast, step.lease.renew)
+    except LeaseLost:
+        raise
     except BridgeError as error:
-        if isinstance(error, TransientError) and broadcast.attempts < bridge.settings.max_attempts:
+        if insist and isinstance(error, TransientError) and broadcast.attempts < bridge.settings.max_attempts:
             raise
         note = f"what was prepared is not removed: {error}"
         bridge.ledger.broadcasts.record(broadcast, note, owner=step.lease.owner)

@@ -10,7 +10,7 @@ from shared.bridge import Bridge
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.errors import NeverReleased, SuppressionsIncomplete
 from shared.ledger.broadcasts import record_rejects
-from shared.ledger.effects import Effect, Kind
+from shared.ledger.effects import Effect, Kind, forget_effects
 from shared.routes.evidence import Evidence, StartEvidence
 from shared.routes.route import SendStatus, StagedList
 from shared.steps import limits
@@ -102,6 +102,10 @@ def _prepare(step: BroadcastStep) -> Broadcast | Wait:
     name = route.prepared_name(broadcast)
     if name is None:
         return step.advance(State.PREPARED, "nothing to prepare")
+    if broadcast.campaign_id is not None and not step.bridge.campaign.exists(broadcast.campaign_id):
+        # It ended once, and its copy was deleted: it gets another one, and a batch its chunks again.
+        with step.lease.writing() as connection:
+            forget_effects(connection, broadcast, (Kind.COPY, Kind.UPLOAD))
     prepared = step.run_once(
         Kind.COPY,
         name,

@@ -6,7 +6,7 @@ import pytest
 
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.errors import AlreadyStarted, CampaignOfAnother, CopyPossible, ListFileStillThere, ListFileTaken
-from shared.operations.broadcasts import cancel, resolve
+from shared.operations.broadcasts import cancel, resolve, retry
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.closed_loop import ClosedLoopRoute
 from shared.routes.sending_batch import SendingBatchRoute
@@ -56,6 +56,40 @@ def test_a_cancelled_batch_returns_its_list_to_the_pool(alone: Flow) -> None:
         assert alone.copies(cancelled) == []
     following = follow(alone, RouteKind.SENDING_BATCH)
     assert (following.state, following.error) == (State.CLOSED, None)
+
+
+def test_a_failed_batch_returns_its_list_to_the_pool_and_a_retry_makes_another(alone: Flow) -> None:
+    alone.use(channel(RouteKind.SENDING_BATCH))
+    alone.add_fault({"kind": "status", "operation": "addRecipients_1", "status": 503, "when": "before"})
+    failed = []
+    for seed in range(1, POOL + 2):
+        job_id = alone.order(seed=seed)
+        failed.append(alone.run(job_id))
+        assert (failed[-1].state, failed[-1].error_code) == (State.FAILED, "optimizely-unavailable")
+        assert alone.copies(failed[-1]) == []
+    alone.clear_faults()
+    for broadcast in failed[:2]:
+        retry(alone.bridge, broadcast.key, owner="a test")
+        closed = alone.run(broadcast.request.job_id)
+        assert (closed.state, closed.error) == (State.CLOSED, None)
+        assert closed.batch_id != broadcast.batch_id
+        assert alone.campaign(closed)["mails_sent"] == closed.sent
+    assert alone.simulator()["mailed_twice"] == 0
+
+
+@pytest.mark.parametrize("route", [RouteKind.IMPORT_JOB, RouteKind.SENDING_BATCH])
+def test_a_copy_that_somebody_deleted_is_made_again_by_a_retry(alone: Flow, route: RouteKind) -> None:
+    job_id = take_in(alone, route, State.PREPARED)
+    campaign_id = alone.broadcast(job_id).campaign_id
+    assert campaign_id is not None
+    alone.bridge.rest.delete_smart_campaign(campaign_id)
+    failed = alone.run(job_id)
+    assert failed.state is State.FAILED
+    retry(alone.bridge, failed.key, owner="a test")
+    closed = alone.run(job_id)
+    assert (closed.state, closed.error) == (State.CLOSED, None)
+    assert closed.campaign_id != campaign_id
+    assert [copy["mails_sent"] for copy in alone.copies(closed)] == [closed.sent]
 
 
 @pytest.mark.parametrize("cancelled", [False, True], ids=["goes on", "is cancelled"])
