@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.set-up
 
-.PHONY: help setup hooks demo test test-fast nightly mutation check infra bench docs package package-whole format requirements clean
+.PHONY: help setup hooks demo test test-fast nightly mutation chaos check infra bench docs package package-whole format requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -28,6 +28,9 @@ nightly: $(SETUP) ## Run the nightly tests, which take too long for `make test`
 
 mutation: $(SETUP) ## Measure the strength of the tests by mutants of the ledger's code; SAMPLE=300 runs so many
 	@$(PYTHON) -m tools.mutation $(if $(SAMPLE),--sample $(SAMPLE))
+
+chaos: $(SETUP) ## Run 1,000 broadcasts through two hosts while everything fails in turn; CHAOS_BROADCASTS=50 for fewer
+	@$(PYTHON) -m local.chaos
 
 check: $(SETUP) ## Run the linters and type checks
 	@.venv/bin/ruff format --check .
