@@ -50,7 +50,7 @@ class Alerts:
         self._clock = clock
 
     def active(self) -> list[Alert]:
-        """The active alerts, oldest first."""
+        """The active alerts, oldest first; without those of a kind that only a later version knows."""
         query = (
             select(table.c.kind, table.c.subject, table.c.text, table.c.raised_at)
             .where(table.c.cleared_at.is_(None))
@@ -60,6 +60,7 @@ class Alerts:
             return [
                 Alert(kind=AlertKind(row.kind), subject=row.subject, text=row.text, raised_at=row.raised_at)
                 for row in connection.execute(query)
+                if row.kind in AlertKind
             ]
 
     def report(self, kind: AlertKind, subject: str, text: str) -> bool:

@@ -23,7 +23,7 @@ from shared.routes.campaign import BroadcastCampaign, campaign_id
 from shared.routes.evidence import Evidence
 from shared.routes.list_file import ListFileUpload, list_file_path, remove_unfinished, upload_list_file
 from shared.routes.route import Confirm, ImportStatus, Route, SendState, StagedList
-from shared.sftp.site import SftpSite
+from shared.sftp.site import SftpSite, unfinished_path
 
 #: In place of a size: the import job has taken the list file from the SFTP site.
 _TAKEN: Final = -1
@@ -134,10 +134,14 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
         """The uploaded list file, or that the import job has it."""
         if evidence.renaming is False:
             return None
+        path = self.destination(broadcast)
         with self._site.connect() as session:
-            present = session.stat(self.destination(broadcast))
+            present = session.stat(path)
+            unfinished = session.stat(unfinished_path(path, staged.tag))
         if present is not None:
             return replace(evidence, size=present.size) if present.size == staged.size else None
+        if unfinished is not None:
+            return None  # it was not renamed, whatever the import job does now
         taken = self._list_changed(broadcast, evidence, self._list_modified(broadcast)) or self._job_runs(broadcast)
         return replace(evidence, size=_TAKEN) if taken else None
 

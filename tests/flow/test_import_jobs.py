@@ -10,8 +10,11 @@ from typer.testing import Result
 from shared.broadcast import RouteKind, State
 from shared.config.channels import ImportJob
 from shared.operations.broadcasts import retry
-from shared.optimizely.rest.answers import ConfiguredJob, JobTrigger
+from shared.optimizely.rest.answers import ConfiguredJob, JobTrigger, RunningJob
 from shared.optimizely.rest.client import OptimizelyRest
+from shared.sftp.session import SftpSession
+from shared.steps.housekeeping import housekeeping
+from tests.deaths import Died
 from tests.flow.harness import Flow, channel, until
 
 WRONG = ImportJob(job_name="Import of {list}")
@@ -89,6 +92,38 @@ def test_a_job_that_has_never_fired_never_counts_as_fired(slow_flow: Flow, monke
     fired = True  # for the first time, for this file
     flow.set_clock(speed=21600)
     assert flow.run(job_id).state is State.CLOSED
+
+
+def test_a_file_that_was_not_renamed_is_not_taken_by_a_job_that_runs(
+    slow_flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = slow_flow
+    rename = SftpSession.rename
+    renamed = []
+
+    def dies_once(session: SftpSession, source: str, target: str, *, replace: bool) -> None:
+        renamed.append(target)
+        if len(renamed) == 1:
+            raise Died
+        rename(session, source, target, replace=replace)
+
+    flow.use(channel(RouteKind.IMPORT_JOB))
+    job_id = flow.order(recipients=20)
+    flow.poll()
+    flow.stop_at(job_id, State.PREPARED)
+    monkeypatch.setattr(SftpSession, "rename", dies_once)
+    with pytest.raises(Died):
+        flow.deliver()
+    running = RunningJob(name="Recipient import Customers")
+    monkeypatch.setattr(OptimizelyRest, "select_all_running_jobs", lambda _rest: iter((running,)))
+
+    def sweep() -> None:
+        flow.clock.advance(seconds=flow.bridge.settings.lease_seconds)
+        housekeeping(flow.bridge)
+        flow.deliver()
+
+    until(lambda: flow.broadcast(job_id).state is State.IMPORTING, "it is uploaded", between=sweep)
+    assert len(renamed) == 2
 
 
 CHANNELS = """

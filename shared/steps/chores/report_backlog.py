@@ -42,9 +42,10 @@ def report_backlog(bridge: Bridge) -> None:
     ]
     nothing = "nothing" if UNDER_WAY[0] in fields else "not known"
     log.info("Under way: %s.", ", ".join(parts) or nothing, extra={"action": "standing", **fields})
-    for hold in bridge.ledger.hold.in_force():
-        extra = {"action": "hold-stands", "code": hold.code}
-        log.warning("Everything is held by %s since %s: %s", hold.placed_by, hold.placed_at, hold.reason, extra=extra)
+    with fenced("Whether everything is held is not known", action="housekeep-later"):
+        for hold in bridge.ledger.hold.in_force():
+            text, extra = "Everything is held by %s since %s: %s", {"action": "hold-stands", "code": hold.code}
+            log.warning(text, hold.placed_by, hold.placed_at, hold.reason, extra=extra)
     # An alert is logged when it is raised; a rule in Azure that stays on while it is active needs further lines.
     for alert in bridge.ledger.alerts.active():
         extra = {"action": "alert-stands", "alert": alert.kind, "subject": alert.subject}

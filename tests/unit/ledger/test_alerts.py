@@ -5,9 +5,11 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import update
 
 from shared.database.connections import Database
 from shared.ledger.alerts import Alert, AlertKind, Alerts
+from shared.ledger.tables import alert as table
 from tests.clocks import MovableClock
 
 GAP = AlertKind.REPORT_GAP
@@ -32,6 +34,14 @@ def test_an_alert_is_raised_once_and_stands(
     assert not alerts.report(GAP, "J1", "More are missing.")
     assert alerts.active() == [Alert(kind=GAP, subject="J1", text="More are missing.", raised_at=raised_at)]
     assert [one.message for one in caplog.records if one.levelno == logging.ERROR] == [TEXT]
+
+
+def test_an_alert_that_only_a_later_version_knows_hides_no_other(alerts: Alerts, database: Database) -> None:
+    for subject in ("J1", "J2"):
+        alerts.report(GAP, subject, TEXT)
+    with database.writing() as connection:
+        connection.execute(update(table).where(table.c.subject == "J1").values(kind="of-tomorrow"))
+    assert subjects(alerts) == [(GAP, "J2")]
 
 
 def test_an_alert_that_is_over_can_be_raised_anew(alerts: Alerts, clock: MovableClock) -> None:
