@@ -271,10 +271,9 @@ def _check_not_started(bridge: Bridge, broadcast: Broadcast, not_copies: Collect
     if broadcast.campaign_id is not None and broadcast.campaign_id not in not_copies:
         _check_campaign(broadcast, broadcast.campaign_id, route)
     upload = bridge.ledger.effects.find(broadcast, Kind.UPLOAD)
-    if upload is None or upload.tries == 0:
-        return
-    evidence = route.transfer_evidence.from_json(upload.evidence)
-    if not route.check_not_started(broadcast, evidence, not_copies=not_copies):
+    tried = upload is not None and upload.tries > 0
+    evidence = route.transfer_evidence.from_json(upload.evidence) if upload is not None and tried else None
+    if not route.check_not_started(broadcast, evidence, not_copies=not_copies) or upload is None:
         return
     until = _taken_at(bridge, broadcast, upload, owner) + timedelta(minutes=bridge.settings.import_timeout_minutes)
     if bridge.clock.now() < until:

@@ -13,7 +13,7 @@ has to hold it.
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Final, override
 
@@ -139,10 +139,14 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
 
     @override
     def check_not_started(
-        self, broadcast: Broadcast, evidence: ClosedLoopUpload, *, not_copies: Collection[int]
+        self, broadcast: Broadcast, evidence: ClosedLoopUpload | None, *, not_copies: Collection[int]
     ) -> bool:
         """Make sure that no copy exists, and that the file is not where the service may take it."""
-        candidates = self._candidates(broadcast, evidence)
+        if broadcast.source_campaign_id is None:
+            return False  # it was never staged
+        # Without the server's time of an upload, the ledger's serves: a day is more than clocks differ.
+        before = evidence or ClosedLoopUpload(newest=broadcast.created_at - timedelta(days=1))
+        candidates = self._candidates(broadcast, before)
         for copy in self._copies(broadcast, candidates):
             # Whatever an operator says: its list is the broadcast's.
             raise AlreadyStarted(broadcast=broadcast.key, campaign=copy.id, status=copy.status)
@@ -150,7 +154,7 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
         if possible:
             raise CopyPossible(broadcast=broadcast.key, campaigns=_ids(possible))
         super().check_not_started(broadcast, evidence, not_copies=not_copies)
-        return evidence.renaming and not evidence.recalled
+        return evidence is not None and evidence.renaming and not evidence.recalled
 
     def _candidates(self, broadcast: Broadcast, before: ClosedLoopUpload) -> list[SmartCampaign]:
         """Smart Campaigns that may be the copy.

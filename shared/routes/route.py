@@ -200,12 +200,14 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
         """How far the send is."""
         return SendState(status=SendStatus.BROKEN, vendor_status="a file, which is not sent from here")
 
-    def check_not_started(self, broadcast: Broadcast, evidence: Transferred, *, not_copies: Collection[int]) -> bool:
+    def check_not_started(
+        self, broadcast: Broadcast, evidence: Transferred | None, *, not_copies: Collection[int]
+    ) -> bool:
         """Make sure, before its list is uploaded again, that nothing shows a start of the broadcast.
 
         Args:
             broadcast: a parked broadcast that an operator says was not started.
-            evidence: of its transfer.
+            evidence: of its transfer; None if the ledger knows of none, which may be older than the world.
             not_copies: Smart Campaigns that an operator says are not its copy.
 
         Returns:

@@ -69,7 +69,7 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
         return upload_list_file(self.site(broadcast), self.destination(broadcast), staged, evidence, record)
 
     @override
-    def check_not_started(self, broadcast: Broadcast, evidence: Upload, *, not_copies: Collection[int]) -> bool:
+    def check_not_started(self, broadcast: Broadcast, evidence: Upload | None, *, not_copies: Collection[int]) -> bool:
         """Make sure that the file is not under its final name, where its receiver may take it."""
         path = self.destination(broadcast)
         with self.site(broadcast).connect() as session:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from typer.testing import Result
 
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
 from shared.errors import AlreadyStarted, CampaignOfAnother, CopyPossible, ListFileStillThere, ListFileTaken
@@ -319,3 +320,15 @@ def test_the_copy_of_another_broadcast_is_not_accepted_from_an_operator(alone: F
     with pytest.raises(CampaignOfAnother, match=other.key):
         resolve(alone.bridge, parked.key, started=True, campaign_id=other.campaign_id, owner="a test")
     assert alone.broadcast(job_id) == parked
+
+
+def test_the_command_names_what_is_not_its_copy(flow: Flow, command: Callable[..., Result]) -> None:
+    flow.use(channel(RouteKind.CLOSED_LOOP))
+    job_id = flow.order()
+    flow.poll()
+    key = flow.broadcast(job_id).key
+    wrong = command("broadcast", "resolve", key, "--started", "--campaign", 1, "--not-campaign", 2)
+    assert wrong.exit_code == 2
+    refused = command("broadcast", "resolve", key, "--not-started", "--not-campaign", 1, "--not-campaign", 2)
+    assert refused.exit_code == 1
+    assert "cannot be resolved" in refused.output

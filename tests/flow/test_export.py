@@ -9,7 +9,7 @@ import pytest
 from local.azurite import Azurite
 from shared.bridge import Bridge
 from shared.broadcast import RouteKind, SendMode, State
-from shared.errors import SettingsInvalid
+from shared.errors import ListFileStillThere, SettingsInvalid
 from shared.operations import holds
 from shared.operations.broadcasts import cancel, resolve
 from shared.routes.export_file import ExportFileRoute
@@ -168,6 +168,32 @@ def test_an_operator_says_whether_the_receiver_has_a_file_of_which_nobody_knows(
     resolve(exporting.bridge, parked.key, started=has_it, owner="operator")
     assert exporting.run(job_id).state is State.CLOSED
     assert len(exported(receiver)) == (0 if has_it else 1)
+
+
+def test_a_file_that_the_receiver_can_take_is_not_exported_again(
+    exporting: Flow, receiver: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rename: Callable[..., None] = SftpSession.rename
+
+    def renamed_and_then_broken(self: SftpSession, *paths: str, replace: bool) -> None:
+        rename(self, *paths, replace=replace)
+        raise LookupError  # no error that a retry could help
+
+    monkeypatch.setattr(SftpSession, "rename", renamed_and_then_broken)
+    monkeypatch.setattr(ExportFileRoute, "find_transferred", lambda *_: None)
+    monkeypatch.setattr(ExportFileRoute, "withdraw", lambda *_, **__: False)
+    job_id = exporting.order()
+    parked = exporting.run(job_id)
+    assert parked.state is State.NEEDS_OPERATOR
+    monkeypatch.undo()
+    monkeypatch.setenv("PARTNER_KEY", pem(USER_KEY))
+    with pytest.raises(ListFileStillThere, match=f"resolve {parked.key} --started"):
+        resolve(exporting.bridge, parked.key, started=False, owner="operator")
+    (file,) = exported(receiver)
+    file.unlink()
+    resolve(exporting.bridge, parked.key, started=False, owner="operator")
+    assert exporting.run(job_id).state is State.CLOSED
+    assert len(exported(receiver)) == 1
 
 
 def test_a_receiver_with_another_host_key_gets_nothing(

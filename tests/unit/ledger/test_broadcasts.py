@@ -10,12 +10,24 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, event, insert
 
-from shared.broadcast import ENDED, ORDER, RESTING, TRANSITIONS, Broadcast, BroadcastRequest, RowCounts, SendMode, State
+from shared.broadcast import (
+    ENDED,
+    ORDER,
+    RESTING,
+    TRANSITIONS,
+    Broadcast,
+    BroadcastRequest,
+    RouteKind,
+    RowCounts,
+    SendMode,
+    State,
+)
 from shared.database.connections import Database
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown, IllegalTransition
 from shared.ledger import Ledger, tables
 from shared.ledger.broadcasts import Broadcasts, advance, record_rejects
-from shared.ledger.leases import LeaseName, release_all
+from shared.ledger.effects import Kind
+from shared.ledger.leases import HeldLease, LeaseName, release_all
 from tests.clocks import MovableClock
 
 TakeIn = Callable[..., Broadcast]
@@ -381,3 +393,30 @@ def test_the_oldest_unreported_ends_come_first_and_no_more_than_asked(ledger: Le
     for job_id in (1, 2, 3):
         take_in(job_id, state=State.CLOSED)
     assert [one.request.job_id for one in ledger.broadcasts.unreported(2)] == [1, 2]
+
+
+# Smart Campaigns of broadcasts
+
+
+def test_a_smart_campaign_leads_to_its_broadcast(ledger: Ledger, take_in: TakeIn) -> None:
+    first, second = take_in(1), take_in(2)
+    ledger.broadcasts.update(first, campaign_id=70, source_campaign_id=71)
+    ledger.broadcasts.update(second, campaign_id=2**40)
+    assert ledger.broadcasts.by_campaign([70, 71, 72, 2**40]) == {70: first.key, 2**40: second.key}
+    assert ledger.broadcasts.by_campaign([]) == {}
+    assert ledger.broadcasts.by_campaign(range(3000)) == {70: first.key}
+
+
+def test_a_batch_is_unknown_from_its_first_try_until_its_smart_campaign_is_recorded(
+    ledger: Ledger, take_in: TakeIn, lease: HeldLease
+) -> None:
+    batch = take_in(1, route=RouteKind.SENDING_BATCH)
+    job, filled = take_in(2), take_in(3, route=RouteKind.SENDING_BATCH)
+    for broadcast, kind in ((job, Kind.COPY), (filled, Kind.UPLOAD)):
+        ledger.effects.trying(ledger.effects.intend(broadcast, kind, "n", lease), lease)
+    copy = ledger.effects.intend(batch, Kind.COPY, batch.key, lease)
+    assert ledger.broadcasts.with_unknown_batch() == set()
+    ledger.effects.trying(copy, lease)
+    assert ledger.broadcasts.with_unknown_batch() == {batch.key}
+    ledger.broadcasts.update(batch, campaign_id=70)
+    assert ledger.broadcasts.with_unknown_batch() == set()

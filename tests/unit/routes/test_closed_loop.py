@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -259,3 +259,21 @@ def test_a_file_in_the_folder_can_still_be_taken(world: World) -> None:
     assert world.route().check_not_started(BROADCAST, BEFORE, not_copies=())
     never_renamed = ClosedLoopUpload(newest=BEFORE.newest, ids=BEFORE.ids)
     assert not world.route().check_not_started(BROADCAST, never_renamed, not_copies=())
+
+
+def test_an_upload_that_the_ledger_does_not_know_is_searched_for_as_well(world: World) -> None:
+    route = world.route()
+    world.rest.add(20, "Spring by hand", THEIRS, created=NOON - timedelta(days=2))
+    assert not route.check_not_started(BROADCAST, None, not_copies=())
+    world.site.present = True
+    with pytest.raises(ListFileStillThere):
+        route.check_not_started(BROADCAST, None, not_copies=())
+    world.rest.add(21, "Spring, wave 5", OURS, created=NOON - timedelta(minutes=5))
+    with pytest.raises(AlreadyStarted, match="--started --campaign 21"):
+        route.check_not_started(BROADCAST, None, not_copies=())
+    assert not route.check_not_started(replace(BROADCAST, source_campaign_id=None), None, not_copies=())
+
+
+def test_a_file_that_was_taken_back_is_with_nobody(world: World) -> None:
+    recalled = replace(BEFORE, recalled=True)
+    assert not world.route().check_not_started(BROADCAST, recalled, not_copies=())
