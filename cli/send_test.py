@@ -39,6 +39,7 @@ def send_test(
         say(
             f"Test mailing {started.mailing_id}: {started.valid} recipients, {started.without_address} without an "
             f"address, {started.blocklisted} blocklisted."
+            + (f" {sent.not_allowed} are not in ONLY_MAIL." if sent.not_allowed else "")
         )
         deadline = time.monotonic() + wait
         while True:

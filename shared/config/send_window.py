@@ -57,6 +57,8 @@ class SendWindow:
 
 
 def _parse(value: object) -> SendWindow:
+    if isinstance(value, SendWindow):
+        return value
     if not isinstance(value, str):
         raise ValueError("write two times of day, such as 08:00-20:00")  # noqa: TRY004 - for pydantic
     return SendWindow.parse(value)

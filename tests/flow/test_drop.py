@@ -51,6 +51,17 @@ def taken(flow: Flow) -> Broadcast:
     return broadcast
 
 
+def test_a_file_that_lay_there_during_an_outage_is_not_sent_late(flow: Flow, folder: Path) -> None:
+    limited = flow.bridge.channels[DEFAULT].model_copy(update={"latest_start_hours": 6})
+    flow.bridge.channels._channels = MappingProxyType({DEFAULT: limited})
+    write_delivery_file(folder / delivery_file_name("Customers", 1), 60, 1)
+    flow.clock.advance(hours=7)
+    broadcast = taken(flow)
+    until(lambda: flow.run(None).state in RESTING, "it is at rest")
+    ended = flow.bridge.ledger.broadcasts.get(broadcast.key)
+    assert (ended.state, ended.error_code) == (State.FAILED, "start-too-late")
+
+
 def take_repeatedly(flow: Flow) -> int:
     """How many files are taken in, in the time in which a complete file would be."""
     taken_in = 0

@@ -1,6 +1,7 @@
 """The route `export file`: a delivery file, checked and converted, handed over once on somebody else's SFTP site."""
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +10,17 @@ import pytest
 from local.azurite import Azurite
 from shared.bridge import Bridge
 from shared.broadcast import RouteKind, SendMode, State
+from shared.config.send_window import SendWindow
 from shared.errors import ListFileStillThere, SettingsInvalid
 from shared.operations import holds
-from shared.operations.broadcasts import cancel, resolve
+from shared.operations.broadcasts import cancel, release, resolve
 from shared.routes.export_file import ExportFileRoute
 from shared.sftp.session import SftpSession
 from shared.steps.upload_list import upload_list
 from tests.databases import Databases
 from tests.deaths import Died
 from tests.flow.conftest import bridge_over
-from tests.flow.harness import Flow, make_settings
+from tests.flow.harness import Flow, make_settings, until
 from tests.unit.sftp.conftest import loop, start
 from tests.unit.sftp.sftp_server import HOST_KEY, OTHER_KEY, USER_KEY, Server, Start, pem
 
@@ -105,6 +107,52 @@ def test_nothing_is_exported_while_all_is_held(exporting: Flow, receiver: Server
     holds.lift(exporting.bridge, by="joe")
     assert exporting.run(job_id).state is State.CLOSED
     assert len(exported(receiver)) == 1
+
+
+def limit(flow: Flow, **limits: Any) -> None:
+    """Give the channel limits."""
+    flow.use(flow.bridge.channels["default"].model_copy(update=limits))
+
+
+def test_an_export_is_released_and_in_the_hours_of_its_channel(exporting: Flow, receiver: Server) -> None:
+    """Its receiver starts by itself, so its transfer is its start."""
+    opens = exporting.bridge.clock.now() + timedelta(hours=3)
+    window = SendWindow.parse(f"{opens:%H:%M}-{opens + timedelta(hours=2):%H:%M}")
+    limit(exporting, max_recipients=1, send_between=window, time_zone="UTC")
+    job_id = exporting.order()
+    exporting.poll()
+    until(lambda: "its release" in str(exporting.broadcast(job_id).waiting_for), "it waits", between=exporting.deliver)
+    release(exporting.bridge, exporting.broadcast(job_id).key, owner="anna")
+    until(lambda: "the hours in" in str(exporting.broadcast(job_id).waiting_for), "it waits", between=exporting.deliver)
+    assert exporting.broadcast(job_id).state is State.PREPARED
+    assert exported(receiver) == []
+    exporting.clock.advance(hours=3, minutes=1)
+    assert exporting.run(job_id).state is State.CLOSED
+    assert len(exported(receiver)) == 1
+
+
+def test_an_export_that_is_too_late_is_not_transferred(exporting: Flow, receiver: Server) -> None:
+    limit(exporting, latest_start_hours=2)
+    job_id = exporting.order()
+    exporting.clock.advance(hours=3)
+    late = exporting.run(job_id)
+    assert (late.state, late.error_code) == (State.FAILED, "start-too-late")
+    assert exported(receiver) == []
+
+
+def test_a_test_installation_exports_only_whom_it_may_mail(exporting: Flow, receiver: Server) -> None:
+    exporting.set(only_mail="example.com")
+    broadcast = exporting.run(exporting.order(recipients=200))
+    assert broadcast.state is State.CLOSED
+    (file,) = exported(receiver)
+    _, *lines = file.read_bytes().decode().split("\r\n")[:-1]
+    assert {line.split("|")[0].rpartition("@")[2] for line in lines} == {"example.com"}
+    assert broadcast.rows is not None
+    assert (
+        len(lines)
+        == broadcast.rows.uploaded
+        == broadcast.rows.read - (broadcast.rows.rejected + broadcast.rows.duplicates + broadcast.rows.suppressed)
+    )
 
 
 @pytest.mark.parametrize("renamed", [False, True])

@@ -133,6 +133,8 @@ def test_calls_are_refused_with_who_and_why(flow: Flow, command: Callable[..., R
         test_sends.for_message(flow.bridge, "Spring Newsletter", channel=DEFAULT)
     with pytest.raises(Held):
         operations.resume(flow.bridge, broadcast.key, owner="operator")
+    with pytest.raises(Held):
+        operations.release(flow.bridge, broadcast.key, owner="operator")
     refused = command("test-send", "Spring Newsletter")
     assert refused.exit_code == 1
     assert f"jane placed a hold ({REASON})" in refused.stderr.replace("\n", " ")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from shared.broadcast import BroadcastRequest, RouteKind, SendMode, job_key
 from shared.config.channels import Channel, Channels
+from shared.config.send_window import SendWindow
 from shared.errors import ChannelCallInvalid, ChannelUnknown, JobCommandInvalid, SendModeImpossible
 from shared.faststats.job_command import read_job_command
 from shared.faststats.peoplestage_slots import Slot, UploadCall
@@ -294,6 +295,31 @@ def test_any_time_is_either_refused_or_bounded(time: datetime, zone: str) -> Non
     assert request.send_at.tzinfo is UTC
     assert request.send_at.year in range(2000, 2100)
     assert request.send_mode is SendMode.AT_TIME
+
+
+@pytest.mark.parametrize(
+    ("added", "requested"),
+    [
+        (datetime(2026, 12, 1, 9, 0, tzinfo=UTC), datetime(2026, 12, 1, 8, 0, tzinfo=UTC)),
+        (datetime(1900, 1, 1, tzinfo=UTC), None),  # a job without a time
+        (datetime(1, 1, 1, tzinfo=UTC), None),
+        (datetime(9999, 12, 31, 23, 59, tzinfo=UTC), None),
+    ],
+)
+def test_a_job_was_requested_at_its_wall_time(added: datetime, requested: datetime | None) -> None:
+    """WS_DB has the wall time of its server, which a job carries labelled as UTC."""
+    late = replace(job(command()), time_added=added)
+    assert read_job_command(late, WsDbSchema("Europe/Berlin"), Channels()).requested_at == requested
+
+
+@pytest.mark.parametrize(("text", "allowed"), [("2026-12-01 09:00", True), ("2026-12-01 03:00", False)])
+def test_a_time_outside_the_hours_of_the_channel_is_refused(text: str, *, allowed: bool) -> None:
+    channels = Channels({"default": Channel(send_between=SendWindow.parse("08:00-20:00"), time_zone="Europe/Berlin")})
+    if allowed:
+        assert read(command(Parameters=f"SendAt={text}"), channels, zone="Europe/Berlin").send_at is not None
+        return
+    with pytest.raises(JobCommandInvalid, match="in which the channel sends, 08:00-20:00 Europe/Berlin"):
+        read(command(Parameters=f"SendAt={text}"), channels, zone="Europe/Berlin")
 
 
 @given(text=st.text(max_size=40))
