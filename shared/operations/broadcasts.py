@@ -259,6 +259,10 @@ def resolve(
 
 def _adopt(bridge: Bridge, broadcast: Broadcast, campaign_id: int) -> dict[str, Any]:
     """What the ledger keeps of a Smart Campaign that an operator names."""
+    if campaign_id == broadcast.source_campaign_id:
+        # As a copy it would never be a source again.
+        change = f"be resolved with Smart Campaign {campaign_id}: that is the one which holds its message, not a copy"
+        raise IllegalTransition(broadcast=broadcast.key, state=broadcast.state, change=change)
     other = bridge.ledger.broadcasts.by_campaign([campaign_id]).get(campaign_id, broadcast.key)
     if other != broadcast.key:
         raise CampaignOfAnother(campaign=campaign_id, broadcast=broadcast.key, owner=other)

@@ -6,7 +6,14 @@ import pytest
 from typer.testing import Result
 
 from shared.broadcast import Broadcast, RouteKind, SendMode, State
-from shared.errors import AlreadyStarted, CampaignOfAnother, CopyPossible, ListFileStillThere, ListFileTaken
+from shared.errors import (
+    AlreadyStarted,
+    CampaignOfAnother,
+    CopyPossible,
+    IllegalTransition,
+    ListFileStillThere,
+    ListFileTaken,
+)
 from shared.operations.broadcasts import cancel, resolve, retry
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.closed_loop import ClosedLoopRoute
@@ -311,7 +318,7 @@ def test_what_was_sent_is_not_resolved_as_not_started(alone: Flow, route: RouteK
     assert alone.simulator()["mailed_twice"] == 0
 
 
-def test_the_copy_of_another_broadcast_is_not_accepted_from_an_operator(alone: Flow) -> None:
+def test_neither_the_copy_of_another_nor_the_source_is_accepted_from_an_operator(alone: Flow) -> None:
     other = follow(alone, RouteKind.IMPORT_JOB)
     assert other.campaign_id is not None
     job_id = upload_to_slow_service(alone)
@@ -319,6 +326,8 @@ def test_the_copy_of_another_broadcast_is_not_accepted_from_an_operator(alone: F
     parked = alone.run(job_id)
     with pytest.raises(CampaignOfAnother, match=other.key):
         resolve(alone.bridge, parked.key, started=True, campaign_id=other.campaign_id, owner="a test")
+    with pytest.raises(IllegalTransition, match="holds its message"):
+        resolve(alone.bridge, parked.key, started=True, campaign_id=parked.source_campaign_id, owner="a test")
     assert alone.broadcast(job_id) == parked
 
 
