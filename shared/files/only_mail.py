@@ -35,7 +35,8 @@ class OnlyMail:
 
     def __str__(self) -> str:
         """How many there are, for people and logs."""
-        return f"{len(self.domains)} domains and {len(self.addresses)} addresses of ONLY_MAIL"
+        domains, addresses = len(self.domains), len(self.addresses)
+        return f"{domains} domain{'s' * (domains != 1)} and {addresses} address{'es' * (addresses != 1)} of ONLY_MAIL"
 
     __repr__ = __str__
 

@@ -145,7 +145,7 @@ def test_every_page_and_command_says_that_it_is_a_test_installation(
     flow: Flow, command: Callable[..., Result], caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
     caplog.set_level(logging.INFO)
-    sentence = "This is a test installation: it mails only the 1 domains and 1 addresses of ONLY_MAIL."
+    sentence = "This is a test installation: it mails only the 1 domain and 1 address of ONLY_MAIL."
     flow.use(channel())
     flow.set(only_mail=ONLY_MAIL)
     sent = flow.run(flow.order(recipients=100))
@@ -164,7 +164,7 @@ def test_every_page_and_command_says_that_it_is_a_test_installation(
         assert sentence in " ".join(result.stderr.split())
         shown.append(result.output)
     doctor = command("doctor").output
-    assert "test installation: this is one: it mails only the 1 domains and 1 addresses of ONLY_MAIL" in doctor
+    assert "test installation: this is one: it mails only the 1 domain and 1 address of ONLY_MAIL" in doctor
     assert "test-installation" in command("broadcast", "show", sent.key).output
 
     script = Script(flow, tmp_path, rows=200)

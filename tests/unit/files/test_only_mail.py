@@ -44,7 +44,7 @@ def test_another_setting_is_another_digest_and_another_order_is_not() -> None:
 
 
 def test_nothing_shows_who_they_are() -> None:
-    assert str(ALLOWED) == repr(ALLOWED) == "2 domains and 1 addresses of ONLY_MAIL"
+    assert str(ALLOWED) == repr(ALLOWED) == "2 domains and 1 address of ONLY_MAIL"
 
 
 @pytest.mark.parametrize("text", ["*", "example", "*.example.com", "a@b@c.example", ",", "anna@", "example.com?"])
