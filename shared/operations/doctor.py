@@ -72,6 +72,7 @@ def examine() -> Iterator[Finding]:
     for checks in CHECKS.values():
         for check in checks(settings):
             if not failed.isdisjoint(check.requires):
+                failed.add(check.name)  # as for those that require it
                 continue
             try:
                 yield Finding(check.name, ok=True, text=check.run())
