@@ -72,7 +72,6 @@ def examine() -> Iterator[Finding]:
     for checks in CHECKS.values():
         for check in checks(settings):
             if not failed.isdisjoint(check.requires):
-                failed.add(check.name)  # as for those that require it
                 continue
             try:
                 yield Finding(check.name, ok=True, text=check.run())
@@ -111,7 +110,7 @@ def _databases(settings: Settings) -> Iterator[Check]:
     yield from _mapped_database(settings, "WS_DB", settings.ws_db, WsDbSchema, longest_written(settings.bridge_name))
     yield from _mapped_database(settings, "RS_DB", settings.rs_db, RsDbSchema)
     yield Check("the bridge's tables", partial(_check_migrations, settings.rs_db), requires=("RS_DB",))
-    yield Check("holds", partial(_check_holds, settings.rs_db), requires=("the bridge's tables",))
+    yield Check("holds", partial(_check_holds, settings.rs_db), requires=("RS_DB", "the bridge's tables"))
     yield from _mapped_database(settings, "PS_DB", settings.ps_db, PsDbSchema)
 
 

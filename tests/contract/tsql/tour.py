@@ -8,10 +8,12 @@ from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+import pytest
+
 from shared.broadcast import Broadcast, State
 from shared.config.channels import DEFAULT
 from shared.database.bulk.load import BulkLoad
-from shared.errors import ResponseFileVanished
+from shared.errors import Held, ResponseFileVanished
 from shared.faststats.ferg_file import FergFiles
 from shared.ledger import erasures, person_rows, recipients, removals, repeats
 from shared.ledger.alerts import AlertKind
@@ -27,6 +29,7 @@ from shared.ledger.responses.files import record_load
 from shared.ledger.responses.move import move
 from shared.ledger.schema import Schema
 from shared.ledger.suppressions import Entry, address_hash
+from shared.ledger.test_sends import TestMails
 from shared.operations import responses as operations
 from shared.operations.broadcasts import cancel
 from shared.operations.erasure.erase import erase
@@ -59,6 +62,8 @@ def tour(flow: Flow) -> None:
     _ask_about(flow, broadcast)
     _come_again(flow, broadcast)
     _stop_another(flow)
+    _hold(flow, broadcast)
+    _send_a_test(flow)
     _have_jobs_of_every_kind(flow)
     _have_bad_days(flow)
     _upload_anew(flow, broadcast)
@@ -98,6 +103,33 @@ def _stop_another(flow: Flow) -> None:
         forget_effects(connection, waiting, (Kind.COPY,))
     cancel(flow.bridge, waiting.key, owner="operator")
     assert flow.run(job_id).state is State.CANCELLED
+
+
+def _hold(flow: Flow, broadcast: Broadcast) -> None:
+    """A hold, placed and lifted; the mark of the ledger; what holds what."""
+    ledger, mark = flow.bridge.ledger, flow.bridge.mark
+    placed = ledger.hold.add("a tour", by="tourist")
+    with pytest.raises(Held):
+        ledger.hold.check()
+    assert ledger.hold.newest(1) == [placed]
+    assert [hold.id for hold in ledger.hold.lift(by="tourist")] == [placed.id]
+    mark.grow()
+    mark.accept()
+    mark._create()  # by another process, which was slower
+    assert ledger.hold.in_force() == []
+    assert ledger.leases.held_by(broadcast.key) == {}
+    assert ledger.broadcasts.waiting_for_lease_of(broadcast) == []
+
+
+def _send_a_test(flow: Flow) -> None:
+    """A test send that is repeated, and one that is refused."""
+    sends, request_id, refused = flow.bridge.ledger.test_sends, UUID(int=1), UUID(int=2)
+    for send in (request_id, refused):
+        assert sends.begin(send, channel=DEFAULT, message_name="Spring Newsletter")
+    sends.forget(refused)
+    sends.finish(request_id, TestMails(mailing_id=1, valid=2, without_address=0, blocklisted=0))
+    assert sends.find(request_id) is not None
+    assert sends.find(refused) is None
 
 
 def _have_jobs_of_every_kind(flow: Flow) -> None:
