@@ -99,7 +99,7 @@ def pause(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
         OptimizelyUnavailable: it may or may not be paused; repeating the command is harmless.
         BroadcastChangedMeanwhile: a step or another operator changed it first; nothing was done, repeat the command.
     """
-    return _control(bridge, key, bridge.rest.pause_smart_campaign, "paused", owner)
+    return _control(bridge, bridge.ledger.broadcasts.get(key), bridge.rest.pause_smart_campaign, "paused", owner)
 
 
 def resume(bridge: Bridge, key: str, *, owner: str, now: bool = False) -> Broadcast:
@@ -118,16 +118,16 @@ def resume(bridge: Bridge, key: str, *, owner: str, now: bool = False) -> Broadc
     if not now and not channel.sends_at(bridge.clock.now()):
         name, times = broadcast.request.channel, channel.send_times
         raise OutsideSendTimes(channel=name, times=times, broadcast=key, change="resumed")
-    return _control(bridge, key, bridge.rest.start_smart_campaign, "resumed", owner)
+    return _control(bridge, broadcast, bridge.rest.start_smart_campaign, "resumed", owner)
 
 
 def stop(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     """Stop a broadcast that is sending, for good: mails that are not out yet are never sent. Raises as `pause`."""
-    return _control(bridge, key, bridge.rest.stop_smart_campaign, "stopped", owner)
+    return _control(bridge, bridge.ledger.broadcasts.get(key), bridge.rest.stop_smart_campaign, "stopped", owner)
 
 
-def _control(bridge: Bridge, key: str, act: Callable[[int], None], done: str, owner: str) -> Broadcast:
-    broadcast = bridge.ledger.broadcasts.get(key)
+def _control(bridge: Bridge, broadcast: Broadcast, act: Callable[[int], None], done: str, owner: str) -> Broadcast:
+    key = broadcast.key
     if broadcast.state is not State.SENDING:
         raise IllegalTransition(broadcast=key, state=broadcast.state, change=f"be {done}")
     # Written first, as a change of the broadcast: of two calls at once, or a frozen one, the slower does nothing.
