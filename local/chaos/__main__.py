@@ -10,12 +10,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from random import Random
-from threading import Event, Thread
+from threading import Thread
 from typing import Final
 
 import requests
 
-from local.chaos.books import Books, close_books, progress, unfinished
+from local.chaos.books import Books, close_books, progress, responses, unfinished
 from local.chaos.faults import Faults
 from local.chaos.installation import Installation
 from local.chaos.intake import Intake
@@ -27,6 +27,8 @@ from shared.operations import broadcasts as operations
 _MOST_UNDER_WAY: Final = 40
 #: Faults at least, however few broadcasts there are.
 _FEWEST_FAULTS: Final = 30
+#: Seconds between two lines of figures.
+_SHOWN: Final = 30
 #: Seconds without any progress after which something counts as stuck.
 _PATIENCE: Final = 300
 #: Simulated seconds per second while only responses are still to come.
@@ -51,38 +53,47 @@ def main() -> int:
 
 def _run(installation: Installation, broadcasts: int, seed: int) -> tuple[Books, Intake, Faults]:
     intake, faults = Intake(installation, Random(seed)), Faults(installation, Random(seed + 1))
-    stop, shown = Event(), time.monotonic()
-    striking = Thread(target=_strike, args=(faults, stop), name="faults")
-    striking.start()
-    try:
-        while intake.asked.total() < broadcasts or faults.played.total() < min(_FEWEST_FAULTS, broadcasts):
-            states = progress(installation)
-            if intake.asked.total() == broadcasts:
-                time.sleep(1)
-            elif intake.asked.total() - states.total() + unfinished(states) < _MOST_UNDER_WAY:
-                intake.ask()
-            else:
-                time.sleep(0.2)
-            if time.monotonic() - shown > 30:  # noqa: PLR2004 - seconds
-                shown = time.monotonic()
-                print(f"{intake.asked.total()} asked for; {_figures(states)}", flush=True)
-    finally:
-        stop.set()
-        striking.join()
+    asking = Thread(target=_ask, args=(installation, intake, broadcasts), name="intake", daemon=True)
+    asking.start()
+    show = _Figures(installation)
+    # In this thread: a host ends with the thread that started it.
+    while asking.is_alive() or faults.played.total() < min(_FEWEST_FAULTS, broadcasts):
+        faults.play()
+        time.sleep(1)
+        show(f"{intake.asked.total()} asked for, {faults.played.total()} faults")
     faults.stop()
+    if intake.asked.total() < broadcasts:
+        raise SystemExit("The intake stopped; its error is above.")
     print("Every fault has stopped; everything drains.", flush=True)
     intake.finish()
     _resume_paused(installation)
-    _wait(lambda: _ended(installation, broadcasts), lambda: progress(installation))
+    _wait(lambda: _ended(installation, broadcasts), lambda: progress(installation), show)
     url = f"{installation.optimizely['control_url']}/clock"
     requests.post(url, json={"speed": _FAST}, timeout=60).raise_for_status()
-    _wait(lambda: _loaded(installation), installation.bridge.ledger.response_files.totals)
+    _wait(lambda: _loaded(installation), installation.bridge.ledger.response_files.totals, show)
     return close_books(installation, intake), intake, faults
 
 
-def _strike(faults: Faults, stop: Event) -> None:
-    while not stop.wait(1):
-        faults.play()
+class _Figures:
+    """Prints figures now and then."""
+
+    def __init__(self, installation: Installation) -> None:
+        self._installation = installation
+        self._shown = time.monotonic()
+
+    def __call__(self, what: str) -> None:
+        if time.monotonic() - self._shown > _SHOWN:
+            self._shown = time.monotonic()
+            print(f"{what}; {_figures(progress(self._installation))}", flush=True)
+
+
+def _ask(installation: Installation, intake: Intake, broadcasts: int) -> None:
+    while intake.asked.total() < broadcasts:
+        states = progress(installation)
+        if intake.asked.total() - states.total() + unfinished(states) < _MOST_UNDER_WAY:
+            intake.ask()
+        else:
+            time.sleep(0.2)
 
 
 def _resume_paused(installation: Installation) -> None:
@@ -99,17 +110,18 @@ def _ended(installation: Installation, broadcasts: int) -> bool:
 
 
 def _loaded(installation: Installation) -> bool:
-    """Whether Optimizely has nothing left to do, and every response file is loaded."""
+    """Whether Optimizely has nothing left to do, and every response is loaded."""
     state = requests.get(f"{installation.optimizely['control_url']}/state", timeout=120).json()
-    totals = installation.bridge.ledger.response_files.totals()
-    return bool(state["idle"]) and totals["files_loaded"] + totals["files_failed"] >= len(state["response_files"])
+    events, rows = responses(installation)
+    return bool(state["idle"]) and events == rows
 
 
-def _wait(condition: Callable[[], bool], watched: Callable[[], object]) -> None:
+def _wait(condition: Callable[[], bool], watched: Callable[[], object], show: _Figures) -> None:
     """Wait until the condition holds, or nothing changes any more: then the books show what is missing."""
     last, changed = watched(), time.monotonic()
     while not condition() and time.monotonic() - changed < _PATIENCE:
         time.sleep(1)
+        show("Draining")
         now = watched()
         if now != last:
             last, changed = now, time.monotonic()

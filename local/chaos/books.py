@@ -53,6 +53,14 @@ def unfinished(states: Counter[str]) -> int:
     return sum(count for state, count in states.items() if state not in _AT_REST)
 
 
+def responses(installation: Installation) -> tuple[Counter[str], Counter[str]]:
+    """The events that recipients caused, and the rows in RS_DB, by type."""
+    with closing(sqlite3.connect(installation.books, timeout=60)) as books:
+        events = Counter(dict(books.execute("SELECT message_type, count(*) FROM event GROUP BY 1").fetchall()))
+    with installation.bridge.rs_database.reading() as connection:
+        return events, Counter(installation.bridge.rs_db.count_by_type(connection))
+
+
 def close_books(installation: Installation, intake: Intake) -> Books:
     """Compare everything."""
     found = Books()
@@ -80,10 +88,8 @@ def close_books(installation: Installation, intake: Intake) -> Books:
                 "WHERE expires_at IS NULL AND coalesce(state, '') <> 'needs_operator'"
             )
         ]
-        events = Counter(dict(books.execute("SELECT message_type, count(*) FROM event GROUP BY 1").fetchall()))
+    events, loaded = responses(installation)
     found.events = events.total()
-    with installation.bridge.rs_database.reading() as connection:
-        loaded = Counter(installation.bridge.rs_db.count_by_type(connection))
     found.lost += [f"response {name}" for name in (events - loaded).elements()]
     found.doubled += [f"response {name}" for name in (loaded - events).elements()]
     return found

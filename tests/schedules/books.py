@@ -10,6 +10,8 @@ from shared.errors import UnexpectedError
 from tests.schedules.edges import decoded
 from tests.schedules.world import World
 
+#: What becomes of the rows of a response file.
+_FILE_SUMS = ("rows_loaded", "rows_known", "rows_rejected")
 #: States that promise that nobody was mailed.
 _NOBODY = (State.FAILED, State.CANCELLED)
 
@@ -32,6 +34,20 @@ def check_end(world: World) -> None:
             *_taken_in(world, ledger),
         ]
     assert not problems, problems
+
+
+def check_responses(world: World) -> None:
+    """Every event that recipients caused is a row in RS_DB, once."""
+    with world.records() as books:
+        events = dict(books.execute("SELECT message_type, count(*) FROM event GROUP BY 1").fetchall())
+    bridge = world.hosts[0]
+    with bridge.rs_database.reading() as connection:
+        rows = dict(bridge.rs_db.count_by_type(connection))
+    assert rows == events, (rows, events)
+    with closing(_ledger(world)) as ledger:
+        files = ledger.execute("SELECT * FROM response_file WHERE state = 'loaded'").fetchall()
+    unbalanced = [file["name"] for file in files if file["rows_read"] != sum(file[part] for part in _FILE_SUMS)]
+    assert not unbalanced, unbalanced
 
 
 def _ledger(world: World) -> sqlite3.Connection:

@@ -12,7 +12,7 @@ from local.simulator.faults import read_fault
 from shared.broadcast import State
 from shared.operations import holds
 from tests.schedules.actors import NOTHING, Fault, Strike, Unit
-from tests.schedules.books import check_end, check_now
+from tests.schedules.books import check_end, check_now, check_responses
 from tests.schedules.world import LEASE, World
 
 
@@ -54,12 +54,14 @@ class Schedules(RuleBasedStateMachine):
         super().__init__()
         self.world = self.world_type()
         self._broken = False
+        self._responses = False
 
     # Somebody asks for a broadcast
 
-    @initialize(channel=which, rows=st.integers(2, 4))
-    def first_order(self, channel: int, rows: int) -> None:
-        """A schedule begins with a job that is claimed."""
+    @initialize(channel=which, rows=st.integers(2, 4), responses=st.integers(0, 2))
+    def first_order(self, channel: int, rows: int, responses: int) -> None:
+        """A schedule begins with a job that is claimed; some last until every response is loaded."""
+        self._responses = responses == 1
         self.world.order(rows, channel=self.channels[channel % len(self.channels)])
         self._do(lambda: self.world.timer(0, "poll_jobs"))
 
@@ -94,7 +96,7 @@ class Schedules(RuleBasedStateMachine):
 
     # The bridge works
 
-    @rule(host=hosts, name=st.sampled_from(["poll_jobs", "housekeeping"]), strike=strikes(12))
+    @rule(host=hosts, name=st.sampled_from(["poll_jobs", "housekeeping", "gather_responses"]), strike=strikes(12))
     def timer(self, host: int, name: str, strike: Strike) -> None:
         self._do(lambda: self.world.timer(host, name, strike))
 
@@ -179,7 +181,7 @@ class Schedules(RuleBasedStateMachine):
 
     # Time and troubles
 
-    @rule(pause=pauses)
+    @rule(pause=st.one_of(pauses, st.just(50_000)))
     def pass_time(self, pause: int) -> None:
         self._do(lambda: self.world.pass_time(pause))
 
@@ -218,6 +220,9 @@ class Schedules(RuleBasedStateMachine):
             if not self._broken:
                 self.world.drain()
                 check_end(self.world)
+                if self._responses:
+                    self.world.drain_responses()
+                    check_responses(self.world)
         except BaseException:
             self._broken = True
             raise

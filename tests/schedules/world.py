@@ -452,6 +452,21 @@ class World:
         stuck = [(broadcast.key, broadcast.state, broadcast.attempts) for broadcast in self.unfinished()]
         raise AssertionError(f"nothing ends: {stuck}, not taken in: {self._not_taken_in()}")
 
+    def drain_responses(self, rounds: int = 40) -> None:
+        """Let recipients react, and load what Optimizely exports, until nothing is left to come."""
+        before = None
+        for number in range(rounds):
+            self.pass_time(12 * 3600)
+            for name in ("gather_responses", "housekeeping") if number % 4 == 3 else ("gather_responses",):
+                self.timer(number % 2, name)
+            for message in self.queues.visible():
+                self.receive(message.number % 2, message)
+            now = self.hosts[0].ledger.response_files.totals()
+            if self.simulator.control.idle and now == before:
+                return
+            before = now
+        raise AssertionError(f"responses do not end: {before}")
+
     def _not_taken_in(self) -> list[int | str]:
         requests = [broadcast.request for broadcast in self.broadcasts()]
         jobs, files = {request.job_id for request in requests}, {request.delivery_file for request in requests}
