@@ -16,7 +16,7 @@ from typing import Final
 import requests
 
 from local.chaos.books import Books, close_books, progress, responses, unfinished
-from local.chaos.faults import Faults
+from local.chaos.faults import Faults, resolve_parked
 from local.chaos.installation import Installation
 from local.chaos.intake import Intake
 from shared.broadcast import State
@@ -106,6 +106,9 @@ def _resume_paused(installation: Installation) -> None:
 
 def _ended(installation: Installation, broadcasts: int) -> bool:
     states = progress(installation)
+    if unfinished(states) and unfinished(states) <= states["staged"] and states["needs_operator"]:
+        # A parked broadcast keeps its list: the next one waits until an operator has settled it.
+        resolve_parked(installation)
     return states.total() >= broadcasts and not unfinished(states)
 
 

@@ -133,3 +133,24 @@ class Faults:
                 operations.resume(bridge, key, owner=by)
             else:
                 operations.cancel(bridge, key, owner=by)
+
+
+def resolve_parked(installation: Installation) -> None:
+    """An operator says of every parked broadcast what is true by the simulator's books: was it started?"""
+    bridge = installation.bridge
+    for broadcast in bridge.ledger.broadcasts.newest(100_000):
+        if broadcast.state is not State.NEEDS_OPERATOR:
+            continue
+        key = broadcast.key
+        with closing(sqlite3.connect(installation.books, timeout=60)) as books:
+            row = books.execute(
+                "SELECT campaign_id FROM mail_sent WHERE broadcast_key = ?1 UNION SELECT campaign_id FROM mail_waiting "
+                "WHERE broadcast_key = ?1 UNION SELECT id FROM campaign WHERE id = ?2 AND status <> "
+                "'activationRequired' UNION SELECT campaign_id FROM sending_batch WHERE id = ?3 AND state = 'sent'",
+                (key, broadcast.campaign_id, broadcast.batch_id),
+            ).fetchone()
+        exported = any((installation.folder / "simulator/site/partner").glob(f"{key}.csv"))
+        with suppress(BridgeError):  # it is too early: the next attempt may succeed
+            campaign_id = None if row is None else int(row[0])
+            started = exported or row is not None
+            operations.resolve(bridge, key, started=started, owner="chaos", campaign_id=campaign_id)

@@ -30,7 +30,7 @@ from local.simulator.identity import Identity
 from local.simulator.simulator import Simulator
 from local.simulator.store import CLIENT_ID
 from shared.bridge import Bridge
-from shared.broadcast import RESTING, Broadcast, RouteKind, delivery_key
+from shared.broadcast import RESTING, Broadcast, RouteKind, State, delivery_key
 from shared.config.settings import Settings
 from shared.errors import BridgeError
 from shared.operations import broadcasts as operations
@@ -53,6 +53,8 @@ from tests.schedules.edges import BlobModel, FolderClient, FolderSite, InProcess
 LEASE, INVISIBLE = 600, 600
 #: Deliveries after which a message moves to the poison queue (host.json).
 _MOST_DELIVERIES = 5
+#: Rounds of a drain, of 20, after which an operator looks.
+_PATIENCE = 19
 #: Container that the drop channels watch.
 DROPPED = "dropped"
 #: Channels by name, and what they do.
@@ -439,6 +441,8 @@ class World:
             for delivery in self.deliveries:
                 if not delivery["released"]:
                     self.call(0, "broadcast", delivery)
+            if number % 20 == _PATIENCE:
+                self._resolve_parked()
             if number < 2 or self._not_taken_in():
                 self.timer(number % 2, "poll_jobs")
             visible = self.queues.visible()
@@ -451,6 +455,12 @@ class World:
                 self.timer(1, "housekeeping")
         stuck = [(broadcast.key, broadcast.state, broadcast.attempts) for broadcast in self.unfinished()]
         raise AssertionError(f"nothing ends: {stuck}, not taken in: {self._not_taken_in()}")
+
+    def _resolve_parked(self) -> None:
+        """A parked broadcast keeps its list: the next one waits until an operator has settled it."""
+        for broadcast in self.broadcasts():
+            if broadcast.state is State.NEEDS_OPERATOR:
+                self.operate(0, "resolve", broadcast)
 
     def drain_responses(self, rounds: int = 40) -> None:
         """Let recipients react, and load what Optimizely exports, until nothing is left to come."""
