@@ -63,8 +63,8 @@ def answer(bridge: Callable[[], Bridge], slot: str, body: bytes) -> tuple[int, s
         # An invalid call is answered as such even where the bridge cannot start.
         content = _read(known, body)
         call_type, operation = _SLOTS[known]
-        call, ready = call_type.read(known, content), bridge()
-        result: Answer = operation(ready, call)
+        ready = bridge()
+        result: Answer = operation(ready, call_type.read(known, content))
         if isinstance(result, Mapping) and ready.test_installation:
             result = {**result, "TestInstallation": ready.test_installation}
     except BridgeError as error:
