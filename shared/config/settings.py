@@ -277,7 +277,8 @@ class Settings(_Environment):
     lease_seconds: Duration = 60
     """How long a lease lives without a heartbeat."""
     max_attempts: Count = 8
-    """Number of failed attempts in a row after which a broadcast fails."""
+    """Number of attempts in a row without success after which a broadcast, or the load of a response file, ends. An
+    attempt that ended with its process counts too."""
     retry_seconds: Duration = 10
     """Pause after the first failed attempt; it doubles with each."""
 

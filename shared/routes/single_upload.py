@@ -15,8 +15,8 @@ from shared.routes.route import Confirm, Route, StagedList
 from shared.sftp.session import SftpSession
 from shared.sftp.site import SftpSite, unfinished_path
 
-#: Tag of a file whose evidence is of a version that did not keep it.
-_UNKNOWN_TAG: Final = "recalled"
+#: In place of a tag, in the unfinished name of a file that is taken back; of old evidence, which has no tag, too.
+_RECALLED: Final = "recalled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,36 +90,37 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
         """Take the file back, complete or not, unless the receiver has it.
 
         Nothing is asked of the site if the ledger knows that the receiver does not have the file: the site may be why
-        it does not have it. Otherwise it gets its unfinished name again, and is removed once the ledger knows that
+        it does not have it. Otherwise it gets an unfinished name of its own, and is removed once the ledger knows that
         it was taken back: from then on, a file that has neither name was not taken by its receiver.
         """
         if transferred is None:
             return True
         path = self.destination(broadcast)
         if transferred.renaming and not transferred.recalled:
-            unfinished = unfinished_path(path, transferred.tag or _UNKNOWN_TAG)
+            unfinished = unfinished_path(path, transferred.tag or _RECALLED)
+            taken_back = unfinished_path(path, _RECALLED)
             with self.site(broadcast).connect() as session:
-                whole, part = session.stat(path), session.stat(unfinished)
-                if whole is None and (transferred.size is not None or part is None):
-                    return False
-                confirm()
-                if whole is not None and not _take_back(session, path, unfinished, replaces=part is not None):
-                    return False
+                # It may have that name from a process that died before it recorded it.
+                if session.stat(taken_back) is None:
+                    whole, part = session.stat(path), session.stat(unfinished)
+                    if whole is None and (transferred.size is not None or part is None):
+                        return False
+                    confirm()
+                    if whole is not None and not _take_back(session, path, taken_back):
+                        return False
                 record(replace(transferred, recalled=True))
         remove_unfinished(self.site(broadcast), path, broadcast, confirm)
         return True
 
 
-def _take_back(session: SftpSession, path: str, unfinished: str, *, replaces: bool) -> bool:
-    """Give a file its unfinished name again, or remove it where there is another of that name.
+def _take_back(session: SftpSession, path: str, taken_back: str) -> bool:
+    """Give a file the name of one that is taken back.
 
     Returns:
         Whether it did; False: the receiver was faster.
     """
     try:
-        if replaces:
-            return session.remove(path)
-        session.rename(path, unfinished, replace=False)
+        session.rename(path, taken_back, replace=False)
     except SftpRefused:
         if session.stat(path) is not None:
             raise

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -379,3 +380,166 @@ def test_the_lease_of_a_killed_process_is_taken_over_and_not_before(
 
     until(take)
     assert taken[0] >= last
+
+
+# Whose time counts
+
+
+def test_the_clocks_of_hosts_do_not_matter(database: Database, clock: MovableClock) -> None:
+    fast = MovableClock(clock.now() + timedelta(hours=1))
+    with Leases(database, seconds=LIFE, clock=clock).held(J1, "one") as lease:
+        assert lease is not None
+        with Leases(database, seconds=LIFE, clock=fast).held(J1, "other, whose clock is fast") as refused:
+            assert refused is None
+        lease.check()
+        assert expiry(database, J1) == clock.now() + timedelta(seconds=LIFE)
+
+
+def test_without_a_clock_of_a_test_the_server_writes_the_time(url: str, opened: Callable[[str, str], Database]) -> None:
+    database = opened(url, "RS_DB")
+    with database.reading() as connection:
+        began = connection.scalar(select(database.now()))
+    with Leases(database, seconds=LIFE, clock=SystemClock()).held(J1, "one"):
+        ends = expiry(database, J1)
+    with database.reading() as connection:
+        ended = connection.scalar(select(database.now()))
+    assert began is not None
+    assert ends is not None
+    assert ended is not None
+    assert began <= ends - timedelta(seconds=LIFE) <= ended
+    assert abs(began - datetime.now(UTC)) < timedelta(hours=1)
+
+
+def test_the_clock_of_a_holder_counts_a_suspended_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "clock_gettime", lambda clock: 7.0 if clock == time.CLOCK_BOOTTIME else 0.0)
+    assert SystemClock().monotonic() == 7.0
+
+
+class SlowDatabase(Database):
+    """A database in which a write takes a while once `takes` is set."""
+
+    takes = 0.0
+    hosts: MovableClock
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        with super().writing() as connection:
+            yield connection
+        self.hosts.advance(seconds=self.takes)
+
+
+@pytest.fixture
+def slow(url: str, clock: MovableClock) -> Iterator[SlowDatabase]:
+    database = SlowDatabase(url, "RS_DB")
+    database.clock, database.hosts = clock, clock
+    yield database
+    database.close()
+
+
+def test_its_life_counts_from_before_the_write_that_gave_it(slow: SlowDatabase, clock: MovableClock) -> None:
+    slow.takes = 20
+    with Leases(slow, seconds=LIFE, clock=clock).held(J1, "one") as lease:
+        assert lease is not None
+        clock.advance(seconds=LIFE - 20 - 0.001)
+        lease.check()
+        clock.advance(seconds=0.001)
+        with pytest.raises(LeaseLost):
+            lease.check()
+        slow.takes = 0
+
+
+def test_its_life_counts_from_before_the_write_that_renewed_it(slow: SlowDatabase, clock: MovableClock) -> None:
+    with Leases(slow, seconds=LIFE, clock=clock).held(J1, "one") as lease:
+        assert lease is not None
+        clock.advance(seconds=30)
+        slow.takes = 20
+        lease.renew()
+        slow.takes = 0
+        clock.advance(seconds=LIFE - 20 - 0.001)
+        lease.check()
+        clock.advance(seconds=0.001)
+        with pytest.raises(LeaseLost):
+            lease.renew()
+
+
+def test_a_write_whose_answer_comes_after_the_end_of_the_lease_is_followed_by_nothing(
+    slow: SlowDatabase, clock: MovableClock
+) -> None:
+    with Leases(slow, seconds=LIFE, clock=clock).held(J1, "one") as lease:
+        assert lease is not None
+        slow.takes = LIFE
+        with pytest.raises(LeaseLost):
+            lease.renew()
+        slow.takes = 0
+
+
+# What is written under a lease
+
+
+def rows(database: Database) -> set[str]:
+    with database.reading() as connection:
+        return set(connection.scalars(select(tables.lease.c.name)))
+
+
+def write(connection: Connection) -> None:
+    connection.execute(insert(tables.lease).values(name="written", owner="test", expires_at=None))
+
+
+def test_what_is_written_under_a_lease_is_written_and_renews_it(
+    leases: Leases, database: Database, clock: MovableClock
+) -> None:
+    with leases.held(J1, "one") as lease:
+        assert lease is not None
+        clock.advance(seconds=50)
+        with lease.writing() as connection:
+            write(connection)
+        assert rows(database) == {J1, "written"}
+        assert expiry(database, J1) == clock.now() + timedelta(seconds=LIFE)
+        assert expiry(database, "written") is None
+        clock.advance(seconds=50)
+        lease.check()
+
+
+@pytest.mark.parametrize("meanwhile", ["taken over", "released"])
+def test_nothing_is_written_under_a_lease_that_another_process_took(
+    leases: Leases, database: Database, meanwhile: str
+) -> None:
+    with leases.held(J1, "one") as lease:
+        assert lease is not None
+        with database.writing() as connection:
+            taken = update(tables.lease).values(owner="heir") if meanwhile == "taken over" else delete(tables.lease)
+            connection.execute(taken)
+        with pytest.raises(LeaseLost, match="broadcast:J1"), lease.writing() as connection:
+            write(connection)
+        assert "written" not in rows(database)
+        assert lease.lost.is_set()
+
+
+def test_a_lease_that_has_run_out_begins_no_write(leases: Leases, clock: MovableClock) -> None:
+    with leases.held(J1, "one") as lease:
+        assert lease is not None
+        clock.advance(seconds=LIFE)
+        with pytest.raises(LeaseLost), lease.writing():
+            pytest.fail("it has begun")
+
+
+def test_only_the_lease_itself_is_renewed(leases: Leases, database: Database, clock: MovableClock) -> None:
+    other = LeaseName.for_broadcast("J2")
+    leave_behind(database, other, "one", clock.now())
+    with leases.held(J1, "one") as lease:
+        assert lease is not None
+        clock.advance(seconds=10)
+        lease.renew()
+        assert expiry(database, other) == clock.now() - timedelta(seconds=10)
+
+
+def test_a_list_is_leased_only_by_whoever_works_on_its_broadcast(leases: Leases, database: Database) -> None:
+    name = LeaseName.for_list(5)
+    with leases.held(J1, "one") as lease:
+        assert lease is not None
+        assert leases.acquire_until_released(name, "J1", holder=lease)
+        with database.writing() as connection:
+            connection.execute(delete(tables.lease))
+        with pytest.raises(LeaseLost):
+            leases.acquire_until_released(name, "J1", holder=lease)
+    assert leases.find_owner(name) is None
