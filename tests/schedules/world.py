@@ -81,6 +81,7 @@ list_name = "Customers"
 message_name = "Spring Newsletter"
 urn_column = "Kunden ID"
 settle_seconds = 1
+newest_hours = 10_000
 [sftp_sites.partner]
 host = "sftp.invalid"
 user = "partner"
