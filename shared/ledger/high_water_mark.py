@@ -9,6 +9,7 @@ compared.
 import uuid
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import quote, unquote
 
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -71,6 +72,8 @@ class HighWaterMark:
             own = self._own()  # read after the copy, or an attempt in between would look like a restored ledger
             disagreement = _disagreement(own, copy)
             if disagreement is not None:
+                if copy is None and self._container.find(blob_names.HIGH_WATER_MARK) is not None:
+                    continue  # another process wrote the first copy in between
                 self._hold.add(disagreement.sentence, by=BRIDGE, code=disagreement.code)
                 return
             if (copy is not None and _read(copy).number >= own.number) or self._write(own, copy):
@@ -120,7 +123,9 @@ class HighWaterMark:
     def _write(self, mark: _Mark, copy: StagedFile | None) -> bool:
         """Write the copy, unless another process has written it since it was read."""
         written_at = self._clock.now().isoformat(timespec="seconds")
-        metadata = {"ledger": mark.ledger, "number": str(mark.number), "by": self._name, "written_at": written_at}
+        # Metadata of blobs is ASCII; a name of people need not be.
+        by = quote(self._name, safe=" ")
+        metadata = {"ledger": mark.ledger, "number": str(mark.number), "by": by, "written_at": written_at}
         return self._container.put_metadata(blob_names.HIGH_WATER_MARK, metadata, replacing=copy)
 
 
@@ -133,7 +138,7 @@ def _disagreement(own: _Mark, copy: StagedFile | None) -> BridgeError | None:
     if copy is None:
         # A ledger whose mark never grew has never written a copy.
         return None if own.number == 0 else LedgerMarkMissing(number=own.number)
-    mark, written_at, by = _read(copy), copy.metadata.get("written_at", "?"), copy.metadata.get("by", "?")
+    mark, written_at, by = _read(copy), copy.metadata.get("written_at", "?"), unquote(copy.metadata.get("by", "?"))
     if mark.ledger != own.ledger:
         return LedgerOther(by=by, written_at=written_at)
     if mark.number > own.number:

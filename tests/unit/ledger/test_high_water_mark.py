@@ -37,6 +37,7 @@ class Container(Staging):
         del name
         if self.copy != replacing:
             return False
+        assert all(value.isascii() for value in metadata.values()), "metadata of blobs is ASCII"
         self.writes += 1
         self.copy = StagedFile(size=0, tag=f"tag-{self.writes}", metadata=dict(metadata))
         return True
@@ -217,3 +218,24 @@ def test_a_copy_that_others_write_is_written_by_the_last(
     monkeypatch.setattr(mark, "_write", write_after_the_other)
     mark.sync()
     assert (codes(ledger), container.number) == ([], 3)
+
+
+def test_a_bridge_has_a_name_of_its_language(ledger: Ledger, container: Container, clock: MovableClock) -> None:
+    name = "Brücke 100 % “Łódź”"
+    ours, theirs = (HighWaterMark(ledger.database, container, ledger.hold, name=name, clock=clock) for _ in range(2))
+    ours.grow()
+    with ledger.database.writing() as connection:
+        connection.execute(delete(tables.high_water_mark))
+    theirs.sync()
+    (hold,) = ledger.hold.in_force()
+    assert name in hold.reason
+
+
+def test_a_first_copy_of_another_process_between_copy_and_ledger_is_not_missing(
+    ledger: Ledger, mark: HighWaterMark, container: Container, clock: MovableClock
+) -> None:
+    other = HighWaterMark(ledger.database, container, ledger.hold, name="BRIDGE", clock=clock)
+    container.meanwhile = other.grow
+    mark.sync()
+    assert ledger.hold.in_force() == []
+    assert container.number == 1
