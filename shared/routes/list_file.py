@@ -4,7 +4,7 @@ import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, override
 
 from shared.broadcast import Broadcast
 from shared.config.channels import ListFileLayout
@@ -45,6 +45,11 @@ class ListFileUpload(Evidence):
     renaming: bool | None = None
     #: Size of the file under its final name, in bytes.
     size: int | None = None
+
+    @property
+    @override
+    def lets_receiver_act(self) -> bool:
+        return bool(self.renaming)
 
 
 def upload_list_file[Upload: ListFileUpload](

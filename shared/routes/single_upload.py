@@ -31,11 +31,6 @@ class SingleUpload(ListFileUpload):
     #: The file was taken back before its receiver had it.
     recalled: bool | None = None
 
-    @property
-    @override
-    def lets_receiver_act(self) -> bool:
-        return self.renaming
-
 
 class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
     """A route that uploads its list file once."""

@@ -141,7 +141,7 @@ def _transfer(step: BroadcastStep) -> Broadcast | Wait:
 
     def transfer(effect: Effect) -> Evidence:
         def record(evidence: Evidence) -> None:
-            if evidence.lets_receiver_act:
+            if broadcast.starts_by_itself and evidence.lets_receiver_act:
                 bridge.ledger.hold.check()  # the transfer may have begun before the hold
             bridge.ledger.effects.add_evidence(effect, step.lease, evidence.to_json())
 

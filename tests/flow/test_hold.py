@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from shared.broadcast import ORDER, RouteKind, State
+from shared.broadcast import ORDER, RouteKind, SendMode, State
 from shared.config.channels import DEFAULT
 from shared.errors import Held
 from shared.ledger.effects import Effect, Kind
@@ -90,8 +90,11 @@ def test_an_imported_list_is_not_sent_while_all_is_held(flow: Flow) -> None:
     assert flow.run(job_id).state is State.CLOSED
 
 
-def test_a_list_file_under_way_does_not_get_its_final_name(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
-    flow.use(channel(RouteKind.CLOSED_LOOP))
+@pytest.mark.parametrize("route", [RouteKind.CLOSED_LOOP, RouteKind.IMPORT_JOB])
+def test_a_list_file_under_way_does_not_get_its_final_name(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, route: RouteKind
+) -> None:
+    flow.use(channel(route, send=SendMode.AFTER_IMPORT))
     job_id = flow.order()
     flow.poll()
     flow.stop_at(job_id, State.PREPARED)
