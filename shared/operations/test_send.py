@@ -102,16 +102,21 @@ def repeatable(bridge: Bridge, request_id: UUID, message_name: str, *, channel: 
                 raise TestSendOutcomeUnknown(channel=channel)
             return first.result
 
+        begun = False
+
         def record() -> None:
+            nonlocal begun
             # The row decides, not the lease: it is written once, however long this process was frozen before.
             if not tried.begin(request_id, channel=channel, message_name=message_name):
                 raise TestSendBusy
+            begun = True
 
         source = bridge.names.get_message(message_name)
         try:
             sent = _send(bridge, source.campaign_id, source.mailing_id, channel, None, before=record)
         except (OptimizelyLoginRefused, OptimizelyConflict, OptimizelyRefused):
-            tried.forget(request_id)  # of all answers, only a refusal says that nothing was sent
+            if begun:  # otherwise the row is another call's, which was made while this one was frozen
+                tried.forget(request_id)  # of all answers, only a refusal says that nothing was sent
             raise
         tried.finish(request_id, sent.mails)
         return sent.mails

@@ -174,6 +174,27 @@ def test_a_frozen_try_that_wakes_up_does_not_send_after_another(flow: Flow, monk
     assert sends_since(flow, first) == 0
 
 
+def test_a_frozen_try_that_is_refused_does_not_forget_another(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It lost its lease while it was frozen, before a request that Optimizely then refused."""
+    flow.use(channel())
+    request_id, count = uuid4(), OptimizelyRest.count_recipients
+    others: list[tuple[int, dict[str, Any]]] = []
+
+    def frozen(*_arguments: object, **_named: object) -> int:
+        monkeypatch.setattr(OptimizelyRest, "count_recipients", count)
+        with flow.bridge.rs_database.writing() as connection:
+            release(connection, LeaseName.for_test_send(request_id), _holder(connection, request_id))
+        others.append(click(flow, request_id))
+        raise OptimizelyRefused(operation="countRecipients", status=400)
+
+    monkeypatch.setattr(OptimizelyRest, "count_recipients", frozen)
+    assert click(flow, request_id)[1]["code"] == "optimizely-refused"
+    ((status, first),) = others
+    assert status == 200
+    assert click(flow, request_id) == (200, first)
+    assert sends_since(flow, first) == 0
+
+
 def _holder(connection: Connection, request_id: UUID) -> str:
     its_lease = lease.c.name == LeaseName.for_test_send(request_id)
     return str(connection.execute(select(lease.c.owner).where(its_lease)).scalar_one())
