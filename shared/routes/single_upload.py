@@ -47,7 +47,8 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
         path = self.destination(broadcast)
         with self.site(broadcast).connect() as session:
             present = session.stat(path)
-            unfinished = session.stat(unfinished_path(path, staged.tag))
+            # Its own tag: the list may have been staged anew since, and then has another one.
+            unfinished = session.stat(unfinished_path(path, evidence.tag or staged.tag))
         if present is not None:
             return replace(evidence, size=present.size) if present.size == staged.size else None
         # Under its temporary name, the file was not renamed. Under neither name, the receiver has it.

@@ -17,6 +17,7 @@ from shared.operations.broadcasts import cancel, release, resolve
 from shared.routes.export_file import ExportFileRoute
 from shared.sftp.session import SftpSession
 from shared.steps.upload_list import upload_list
+from shared.storage import blob_names
 from tests.databases import Databases
 from tests.deaths import Died
 from tests.flow.conftest import bridge_over
@@ -184,6 +185,28 @@ def test_a_death_around_the_handover_hands_the_file_over_once(
     assert (broadcast.state, broadcast.error) == (State.CLOSED, None)
     assert len(calls) == (1 if renamed else 2)
     assert len(exported(receiver)) == (0 if taken and renamed else 1)
+
+
+def test_a_file_whose_staged_list_was_lost_before_its_handover_is_handed_over(
+    exporting: Flow, receiver: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is staged anew, so that its content has another tag: that no file has this one is no handover."""
+    job_id = exporting.order(list_name="", message_name="")
+    exporting.poll()
+    exporting.stop_at(job_id, State.PREPARED)
+
+    def die(*_: object, **__: object) -> None:
+        raise Died
+
+    broadcast = exporting.broadcast(job_id)
+    with monkeypatch.context() as patch:
+        patch.setattr(SftpSession, "rename", die)
+        with pytest.raises(Died):
+            upload_list(exporting.bridge, broadcast.key, broadcast.version)
+    exporting.bridge.lists.remove(blob_names.staged_list(broadcast.key))
+    exporting.bridge.send_on(exporting.broadcast(job_id))
+    assert exporting.run(job_id).state is State.CLOSED
+    assert [file.suffix for file in exported(receiver) if file.suffix != ".part"] == [".csv"]
 
 
 def test_an_export_cancelled_before_its_upload_leaves_nothing(exporting: Flow, receiver: Server) -> None:
