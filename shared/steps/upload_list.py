@@ -102,7 +102,7 @@ def _prepare(step: BroadcastStep) -> Broadcast | Wait:
     name = route.prepared_name(broadcast)
     if name is None:
         return step.advance(State.PREPARED, "nothing to prepare")
-    if broadcast.campaign_id is not None and not step.bridge.campaign.exists(broadcast.campaign_id):
+    if _is_copy_gone(step):
         # It ended once, and its copy was deleted: it gets another one, and a batch its chunks again.
         with step.lease.writing() as connection:
             forget_effects(connection, broadcast, (Kind.COPY, Kind.UPLOAD))
@@ -115,6 +115,15 @@ def _prepare(step: BroadcastStep) -> Broadcast | Wait:
     columns = route.apply_prepared(broadcast, route.prepared_evidence.from_json(prepared.evidence), step.lease.renew)
     note = f"Smart Campaign {columns['campaign_id']} is prepared"
     return step.advance(State.PREPARED, note, lambda _connection: columns)
+
+
+def _is_copy_gone(step: BroadcastStep) -> bool:
+    """Whether what was prepared for the broadcast was deleted."""
+    broadcast = step.broadcast
+    if broadcast.campaign_id is not None:
+        return not step.bridge.campaign.exists(broadcast.campaign_id)
+    copy = step.bridge.ledger.effects.find(broadcast, Kind.COPY)
+    return copy is not None and copy.done_at is not None and step.route.find_prepared(broadcast) is None
 
 
 def _wait_for_release(step: BroadcastStep) -> Wait:

@@ -11,6 +11,7 @@ from shared.errors import (
     CampaignOfAnother,
     CopyPossible,
     IllegalTransition,
+    ListFieldMissing,
     ListFileStillThere,
     ListFileTaken,
 )
@@ -117,6 +118,25 @@ def test_the_copy_of_a_batch_that_was_not_recorded_is_known(
     ended = alone.sweep_until_at_rest(batch)
     assert ended.state is (State.CANCELLED if cancelled else State.CLOSED)
     assert len(alone.copies(ended)) == (0 if cancelled else 1)
+
+
+def test_a_retry_of_a_batch_whose_list_lacked_a_field_makes_another(
+    alone: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was deleted with the failure, and the ledger knows neither its Smart Campaign nor its list."""
+
+    def lacks(*_: object) -> None:
+        raise ListFieldMissing(list="of the pool, 1", field="Urn")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SendingBatchRoute, "_check_fields", lacks)
+        alone.use(channel(RouteKind.SENDING_BATCH))
+        job_id = alone.order()
+        failed = alone.run(job_id)
+    assert (failed.state, failed.error_code, failed.campaign_id) == (State.FAILED, ListFieldMissing.code, None)
+    retry(alone.bridge, failed.key, owner="a test")
+    closed = alone.run(job_id)
+    assert (closed.state, closed.error) == (State.CLOSED, None)
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
