@@ -1,4 +1,4 @@
-"""The cells of the matrix: each point of each story, and each way in which it can go wrong there."""
+"""The cells of the matrix: each point of each scenario, and each fault that can strike there."""
 
 import shutil
 from collections import Counter
@@ -13,15 +13,15 @@ from sqlalchemy import select
 from shared.errors import BridgeError
 from shared.ledger import tables
 from shared.ledger.effects import Kind
-from tests.matrix.doors import Point
-from tests.matrix.play import End, Play, Snapshot, Story, Wrong, check
-from tests.matrix.ways import Impossible, Way, strike, strike_dead, why_impossible
+from tests.matrix.boundaries import Point
+from tests.matrix.faults import Fault, Impossible, strike, strike_dead, why_impossible
+from tests.matrix.play import End, Play, Scenario, Snapshot, Wrong, check
 from tests.matrix.world import World
 
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A point of a story: what is done there, and in which round."""
+    """A point of a scenario: what is done there, and in which round."""
 
     point: Point
     event: str
@@ -32,9 +32,9 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """A story in which nothing goes wrong, and what it went through."""
+    """A scenario in which nothing goes wrong, and what it went through."""
 
-    story: Story
+    scenario: Scenario
     end: End
     passages: tuple[Passage, ...]
     snapshots: tuple[Snapshot, ...]
@@ -45,22 +45,22 @@ class Recording:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Something that goes wrong at a point of a story."""
+    """Something that goes wrong at a point of a scenario."""
 
     recording: Recording
     passage: Passage
-    way: Way
+    fault: Fault
 
     def __str__(self) -> str:
-        return f"{self.recording.story.name} | {self.passage.event} | {self.passage.point} | {self.way}"
+        return f"{self.recording.scenario.name} | {self.passage.event} | {self.passage.point} | {self.fault}"
 
 
 @dataclass
 class Results:
     """What became of cells."""
 
-    run: Counter[tuple[str, Way]] = field(default_factory=Counter)
-    impossible: Counter[tuple[str, Way]] = field(default_factory=Counter)
+    run: Counter[tuple[str, Fault]] = field(default_factory=Counter)
+    impossible: Counter[tuple[str, Fault]] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     decided: int = 0
     wrong: list[str] = field(default_factory=list)
@@ -68,12 +68,12 @@ class Results:
     beyond: list[str] = field(default_factory=list)
 
 
-#: Door, function or operation, and way of cells whose end is not true, and why nobody can change that.
-type Beyond = Mapping[tuple[str, str, Way], str]
+#: Boundary, function or operation, and fault of cells whose end is not true, and why nobody can change that.
+type Beyond = Mapping[tuple[str, str, Fault], str]
 
 
 class Matrix:
-    """Records stories and runs cells, all in one folder.
+    """Records scenarios and runs cells, all in one folder.
 
     Args:
         template: the folder that `new_world` made.
@@ -85,13 +85,13 @@ class Matrix:
         self._folder = folder
         self._recorded = 0
 
-    def record(self, story: Story) -> Recording:
-        """Play a story in which nothing goes wrong."""
+    def record(self, scenario: Scenario) -> Recording:
+        """Play a scenario in which nothing goes wrong."""
         self._recorded += 1
-        world, snapshots = World(self._template, self._folder / "world", story.setup), list[Snapshot]()
+        world, snapshots = World(self._template, self._folder / "world", scenario.setup), list[Snapshot]()
         rounds: list[int] = []
         try:
-            play = Play(story, world)
+            play = Play(scenario, world)
             process = play.host.process
 
             def before_round() -> None:
@@ -105,9 +105,9 @@ class Matrix:
                 for number, (point, event) in enumerate(process.trace.items())
             )
             if play.acts:
-                raise Wrong(f"{story.name}: nobody did {play.acts[0]}")
+                raise Wrong(f"{scenario.name}: nobody did {play.acts[0]}")
             end, commits = check(play), frozenset(_commits(world))
-            return Recording(story, end, passages, tuple(snapshots), frozenset(process.effects), commits)
+            return Recording(scenario, end, passages, tuple(snapshots), frozenset(process.effects), commits)
         finally:
             world.close()
 
@@ -126,7 +126,7 @@ class Matrix:
         """
         results = Results()
         for cell in cells:
-            row = cell.passage.point.door, cell.way
+            row = cell.passage.point.boundary, cell.fault
             try:
                 end = self._run(cell, killed=killed)
             except Impossible as impossible:
@@ -134,7 +134,7 @@ class Matrix:
                 results.reasons[str(impossible)] += 1
             except Wrong as wrong:
                 results.run[row] += 1
-                known = (*cell.passage.point.kind, cell.way) in beyond
+                known = (*cell.passage.point.kind, cell.fault) in beyond
                 (results.beyond if known else results.wrong).append(f"{cell}: {wrong}")
             else:
                 results.run[row] += 1
@@ -147,10 +147,10 @@ class Matrix:
         if why is not None:
             raise Impossible(why)
         snapshot = recording.snapshots[passage.round]
-        world = World(snapshot.folder, self._folder / "world", recording.story.setup)
+        world = World(snapshot.folder, self._folder / "world", recording.scenario.setup)
         try:
-            play = Play(recording.story, world, snapshot)
-            return (strike_dead if killed else strike)(play, passage.point, cell.way)
+            play = Play(recording.scenario, world, snapshot)
+            return (strike_dead if killed else strike)(play, passage.point, cell.fault)
         except (BridgeError, AssertionError) as error:
             raise Wrong(f"{type(error).__name__}: {error}") from error
         finally:
@@ -158,39 +158,39 @@ class Matrix:
 
 
 def cells(recording: Recording) -> Iterator[Cell]:
-    """Every cell of a story."""
+    """Every cell of a scenario."""
     for passage in recording.passages:
-        for way in Way:
-            yield Cell(recording, passage, way)
+        for fault in Fault:
+            yield Cell(recording, passage, fault)
 
 
-def sample(recordings: Iterable[Recording], *, ways: int = len(Way)) -> list[Cell]:
-    """Cells of each row of the code's own list: in a short story, at one of its passages there.
+def sample(recordings: Iterable[Recording], *, faults: int = len(Fault)) -> list[Cell]:
+    """Cells of each row of the code's own list: in a short scenario, at one of its passages there.
 
     Args:
-        recordings: the stories.
-        ways: how many of the ways that are possible at a row, in an order that differs from row to row; with all of
+        recordings: the scenarios.
+        faults: how many of the faults that are possible at a row, in an order that differs from row to row; with all of
             them, also those that are impossible.
     """
-    chosen: dict[tuple[tuple[str, str], Way], tuple[tuple[bool, int, str], Cell]] = {}
+    chosen: dict[tuple[tuple[str, str], Fault], tuple[tuple[bool, int, str], Cell]] = {}
     for recording in recordings:
         for cell in cells(recording):
-            key = cell.passage.point.kind, cell.way
+            key = cell.passage.point.kind, cell.fault
             rank = (_why_impossible(cell) is not None, len(recording.passages) // _SHORT, _shuffled(str(cell)))
             if key not in chosen or rank < chosen[key][0]:
                 chosen[key] = rank, cell
     rows: dict[tuple[str, str], list[Cell]] = {}
     for (row, _), ((impossible, *_), cell) in chosen.items():
-        if ways == len(Way) or not impossible:
+        if faults == len(Fault) or not impossible:
             rows.setdefault(row, []).append(cell)
     return [
         cell
         for row, its_cells in rows.items()
-        for cell in sorted(its_cells, key=lambda cell: _shuffled(f"{row}{cell.way}"))[:ways]
+        for cell in sorted(its_cells, key=lambda cell: _shuffled(f"{row}{cell.fault}"))[:faults]
     ]
 
 
-#: Stories whose passages are about as many are equally short.
+#: Scenarios whose passages are about as many are equally short.
 _SHORT: Final = 60
 
 
@@ -200,7 +200,7 @@ def _shuffled(text: str) -> str:
 
 
 def _why_impossible(cell: Cell) -> str | None:
-    return why_impossible(cell.passage.event, cell.way, inside=cell.passage.inside)
+    return why_impossible(cell.passage.event, cell.fault, inside=cell.passage.inside)
 
 
 def _commits(world: World) -> Iterator[tuple[str, str, str]]:

@@ -1,4 +1,4 @@
-"""Stories, how they are played, and the books that are checked at the end of each."""
+"""Scenarios, how they are played, and the books that are checked at the end of each."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -21,10 +21,10 @@ from shared.response_file import FileState
 from shared.steps.gather_responses import gather_responses
 from shared.steps.housekeeping import housekeeping
 from shared.steps.poll_jobs import poll_jobs
-from tests.matrix.doors import running
+from tests.matrix.boundaries import running
 from tests.matrix.world import LEASE, Host, Setup, World
 
-#: Rounds after which a story does not come to its end.
+#: Rounds after which a scenario does not come to its end.
 _PATIENCE: Final = 120
 #: Rounds without anything to do after which the world is quiet.
 _QUIET: Final = 3
@@ -38,7 +38,7 @@ class Wrong(BaseException):
 
 @dataclass(frozen=True, slots=True)
 class Act:
-    """Something that a person does in a story, as soon as it makes sense."""
+    """Something that a person does in a scenario, as soon as it makes sense."""
 
     #: The operation that is called; None: something that happens in the world.
     operation: Callable[..., object] | None
@@ -48,7 +48,7 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Story:
+class Scenario:
     """A broadcast or a response file from its beginning to its end, with everything that happens to it."""
 
     name: str
@@ -63,7 +63,7 @@ class Story:
     or_ends: frozenset[State] = frozenset()
     #: Functions of the bridge that it calls in every round.
     rounds: tuple[Callable[[Bridge], object], ...] = ()
-    #: What must be true of the world at its end, besides what must be true of every story.
+    #: What must be true of the world at its end, besides what must be true of every scenario.
     books: Callable[[World], None] = lambda _world: None
 
 
@@ -84,20 +84,20 @@ class Snapshot:
 
 
 class Play:
-    """A story under way in a world.
+    """A scenario under way in a world.
 
     Args:
-        story: the story.
+        scenario: the scenario.
         world: a world in which nothing has happened, or the one of the snapshot.
         snapshot: where the play goes on; None: at the beginning.
     """
 
-    def __init__(self, story: Story, world: World, snapshot: Snapshot | None = None) -> None:
-        self.story = story
+    def __init__(self, scenario: Scenario, world: World, snapshot: Snapshot | None = None) -> None:
+        self.scenario = scenario
         self.world = world
         self.host: Host = world.host()
         #: Acts that are still to come.
-        self.acts = list(story.acts)
+        self.acts = list(scenario.acts)
         #: Rounds in a row without anything to do.
         self._quiet = 0
         #: What the present process does: its name, and how another one does the same.
@@ -108,7 +108,7 @@ class Play:
         #: Called before each round.
         self.before_round: Callable[[], None] = lambda: None
         if snapshot is None:
-            story.begin(world)
+            scenario.begin(world)
         else:
             self._restore(snapshot)
 
@@ -146,10 +146,10 @@ class Play:
         for _ in range(_PATIENCE):
             self.before_round()
             self._quiet = 0 if self._round() else self._quiet + 1
-            if self._quiet >= _QUIET and not self._under_way():
+            if self._quiet >= _QUIET and not self._under_fault():
                 return
             self.world.tick()
-        raise Wrong(f"it never ends: {self._under_way() or [message.body for message in self.world.messages()]}")
+        raise Wrong(f"it never ends: {self._under_fault() or [message.body for message in self.world.messages()]}")
 
     def others_go_on(self) -> None:
         """While the present process stands still for longer than its lease, others play to the end."""
@@ -180,9 +180,9 @@ class Play:
         self.call("timer poll_jobs", poll_jobs)
         for message in messages:
             self.call(f"message {message.queue}", message.deliver)
-        for function in self.story.rounds:
+        for function in self.scenario.rounds:
             self.call(f"timer {function.__name__}", function)
-        if self.story.gathers:
+        if self.scenario.gathers:
             self.call("timer gather_responses", gather_responses)
         if self.acts and self._makes_sense(self.acts[0]):
             busy = True
@@ -218,7 +218,7 @@ class Play:
             self.decided[broadcast.key] = self.decided.get(broadcast.key, 0) + 1
             if self.decided[broadcast.key] > _MOST_DECISIONS:
                 raise Wrong(f"an operator has decided {_MOST_DECISIONS} times: {broadcast.error}")
-            by_hand = any(act.operation is operator.park for act in self.story.acts)
+            by_hand = any(act.operation is operator.park for act in self.scenario.acts)
             if not (broadcast.error_code or by_hand) or not _possible_commands(self.world.watcher, broadcast):
                 raise Wrong(f"parked without code and command: {broadcast.error_code}, {broadcast.error}")
             self.world.tick(timedelta(hours=2))
@@ -246,7 +246,7 @@ class Play:
             *(f"{file.name} is {file.state}" for file in files if file.state in {FileState.SEEN, FileState.GATHERED}),
         ]
 
-    def _under_way(self) -> list[str]:
+    def _under_fault(self) -> list[str]:
         # An act that makes no sense any more is not missed: things have come otherwise.
         missed = [str(act.operation) for act in self.acts[:1] if self._makes_sense(act)]
         parked = [f"{row.key} is parked" for row in self.world.broadcasts() if row.state is State.NEEDS_OPERATOR]
@@ -266,7 +266,7 @@ def check(play: Play, *, cancelled: bool = False) -> End:
     """Check the books of a world in which nothing is under way any more.
 
     Args:
-        play: the story that was played.
+        play: the scenario that was played.
         cancelled: whether an operator has cancelled a broadcast.
 
     Raises:
@@ -277,11 +277,11 @@ def check(play: Play, *, cancelled: bool = False) -> End:
     twice = world.mailed_twice()
     if twice:
         raise Wrong(f"{twice} people were mailed twice")
-    ends = {play.story.ends, *play.story.or_ends} | ({State.CANCELLED} if cancelled else set())
+    ends = {play.scenario.ends, *play.scenario.or_ends} | ({State.CANCELLED} if cancelled else set())
     for broadcast in broadcasts:
         _check_end(world, broadcast, ends)
-    _check_histories(world)
-    play.story.books(world)
+    _check_historys(world)
+    play.scenario.books(world)
     with world.watcher.rs_database.reading() as connection:
         # The one of a dead process has run out; the row stays until somebody takes it.
         live = or_(tables.lease.c.expires_at.is_(None), tables.lease.c.expires_at > world.clock.now())
@@ -306,7 +306,7 @@ def _check_end(world: World, broadcast: Broadcast, ends: set[State]) -> None:
         raise Wrong(f"{broadcast.key}: rows do not add up: {broadcast.rows}")
 
 
-def _check_histories(world: World) -> None:
+def _check_historys(world: World) -> None:
     for table, legal in ((tables.history, TRANSITIONS), (tables.response_file_history, FILE_TRANSITIONS)):
         with world.watcher.rs_database.reading() as connection:
             changes = connection.execute(select(table.c.from_state, table.c.to_state)).all()

@@ -1,7 +1,7 @@
 """The code's own list: every point that the matrix must have a row for, found in the code itself.
 
-* doors: functions that write a transaction, operations of the REST API that change something, functions that rename,
-  remove or upload a file, write a blob or send a message;
+* boundaries: functions that write a transaction, operations of the REST API that change something, functions that
+  rename, remove or upload a file, write a blob or send a message;
 * effects: each kind, on each route, in each send mode;
 * commits: each legal change of state of a broadcast and of a response file;
 * calls of an operator: each public function of `shared.operations`, each slot, each command.
@@ -26,10 +26,10 @@ from shared.broadcast import SEND_MODES, TRANSITIONS
 from shared.ledger.effects import Kind
 from shared.optimizely.rest import client
 from shared.response_file import TRANSITIONS as FILE_TRANSITIONS
-from tests.matrix.doors import PLUMBING
+from tests.matrix.boundaries import PLUMBING
 
 _ROOT: Final = Path(shared.__file__).parent
-#: Ends of what a method is called on, by the method and the door that it leads to.
+#: Ends of what a method is called on, by the method and the boundary that it leads to.
 _RECEIVERS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     "rename": ("site", ("session",)),
     "remove_unfinished": ("site", ("session",)),
@@ -45,10 +45,10 @@ _REMOVED_FROM: Final[dict[str, tuple[str, ...]]] = {
 }
 
 
-def doors() -> set[tuple[str, str]]:
-    """Every door, and the function that goes through it."""
+def boundaries() -> set[tuple[str, str]]:
+    """Every boundary, and the function that goes through it."""
     found = set(chain.from_iterable(_doors_in(path) for path in _ROOT.rglob("*.py")))
-    return {(door, name) for door, name in found if not name.startswith(PLUMBING)} | set(_rest_operations())
+    return {(boundary, name) for boundary, name in found if not name.startswith(PLUMBING)} | set(_rest_operations())
 
 
 def effects() -> set[tuple[Kind, str, str]]:
@@ -100,9 +100,9 @@ def _rest_operations() -> Iterator[tuple[str, str]]:
 def _doors_in(path: Path) -> Iterator[tuple[str, str]]:
     module = ".".join(path.relative_to(_ROOT).with_suffix("").parts)
     for name, node in _calls(ast.parse(path.read_text()).body, ()):
-        door = _door(node)
-        if door is not None:
-            yield door, f"{module}:{name}"
+        boundary = _boundary(node)
+        if boundary is not None:
+            yield boundary, f"{module}:{name}"
 
 
 def _calls(body: Iterable[ast.AST], scope: tuple[str, ...]) -> Iterator[tuple[str, ast.Call]]:
@@ -121,16 +121,16 @@ def _calls(body: Iterable[ast.AST], scope: tuple[str, ...]) -> Iterator[tuple[st
                 yield from _calls(ast.iter_child_nodes(node), scope)
 
 
-def _door(call: ast.Call) -> str | None:
-    """The door to which a call leads."""
+def _boundary(call: ast.Call) -> str | None:
+    """The boundary to which a call leads."""
     if not isinstance(call.func, ast.Attribute):
         return None
     method, receiver = call.func.attr, ast.unparse(call.func.value)
     if method == "writing":
         return "commit"
     if method == "remove":
-        return next((door for door, ends in _REMOVED_FROM.items() if receiver.endswith(ends)), None)
+        return next((boundary for boundary, ends in _REMOVED_FROM.items() if receiver.endswith(ends)), None)
     if method == "_deliver" and receiver == "self":
         return "file"  # a file for FERG
-    door, ends = _RECEIVERS.get(method, (None, ()))
-    return door if receiver.endswith(ends) else None
+    boundary, ends = _RECEIVERS.get(method, (None, ()))
+    return boundary if receiver.endswith(ends) else None

@@ -1,7 +1,7 @@
 """The crash and fencing matrix (docs/why/matrix.md): whatever happens at whatever point, every end is true.
 
-Fast, in CI: every story, and some cells for each row of the code's own list; which ways, differs from row to row.
-Whole, every night: every cell of every story; and deaths in a process of their own, which is killed.
+Fast, in CI: every scenario, and some cells for each row of the code's own list; which faults differs from row to row.
+Whole, every night: every cell of every scenario; and deaths in a process of their own, which is killed.
 """
 
 import logging
@@ -12,18 +12,18 @@ from typing import Final
 
 import pytest
 
-from tests.matrix import doors, points
+from tests.matrix import boundaries, points
 from tests.matrix.cells import Beyond, Matrix, Recording, Results, cells, sample
-from tests.matrix.stories import STORIES
+from tests.matrix.faults import Fault
+from tests.matrix.scenarios import SCENARIOS
 from tests.matrix.table import table
-from tests.matrix.ways import Way
 from tests.matrix.world import new_world
 
-#: Rows of the code's own list that no story goes through, and why.
-NO_STORY: Final[dict[object, str]] = {
+#: Rows of the code's own list that no scenario crosses, and why.
+NO_SCENARIO: Final[dict[object, str]] = {
     ("blob", "database.bulk.bulk_insert:bulk_insert_method.<locals>.write"): "only a SQL Server has BULK INSERT",
     ("commit", "database.bulk.bulk_insert:bulk_insert_method.<locals>.write"): "only a SQL Server has BULK INSERT",
-    ("commit", "database.bulk.load:Loading._remove"): "only after a failed load: cells reach it, no story does",
+    ("commit", "database.bulk.load:Loading._remove"): "only after a failed load: cells reach it, no scenario does",
     (
         "commit",
         "ledger.schema:Schema._apply_next",
@@ -79,14 +79,14 @@ COMMANDS: Final[dict[str, str | None]] = {
 }
 
 
-#: Ways that the fast form plays at each row; which, differs from row to row.
-_FAST_WAYS: Final = 2
+#: Faults that the fast form plays at each row; which, differs from row to row.
+_FAST_FAULTS: Final = 2
 
 
 @pytest.fixture
 def matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Matrix]:
-    """Records stories and runs cells."""
-    doors.installed(monkeypatch)
+    """Records scenarios and runs cells."""
+    boundaries.installed(monkeypatch)
     new_world(tmp_path / "template")
     logging.disable(logging.CRITICAL)  # whatever goes wrong here is reported by its cell
     yield Matrix(tmp_path / "template", tmp_path)
@@ -97,24 +97,24 @@ def matrix(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Matrix]:
 def test_every_row_of_the_codes_own_list_is_played_and_every_end_is_true(
     matrix: Matrix, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recordings = [matrix.record(story) for story in STORIES]
+    recordings = [matrix.record(scenario) for scenario in SCENARIOS]
     missing = _missing(recordings)
-    assert not missing, "a row without a story, or a reason without a row: " + "; ".join(missing)
-    results = matrix.run(sample(recordings, ways=_FAST_WAYS), BEYOND)
+    assert not missing, "a row without a scenario, or a reason without a row: " + "; ".join(missing)
+    results = matrix.run(sample(recordings, faults=_FAST_FAULTS), BEYOND)
     with capsys.disabled():
-        _print(table(results, rows=len(points.doors()), stories=len(recordings)))
+        _print(table(results, rows=len(points.boundaries()), scenarios=len(recordings)))
     assert not results.wrong, "\n".join(results.wrong)
 
 
 @pytest.mark.nightly
-@pytest.mark.parametrize("story", STORIES, ids=lambda story: story.name)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_every_cell_of_a_story_has_a_true_end(
-    matrix: Matrix, story: object, capsys: pytest.CaptureFixture[str]
+    matrix: Matrix, scenario: object, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recording = matrix.record(story)  # type: ignore[arg-type]
+    recording = matrix.record(scenario)  # type: ignore[arg-type]
     results = matrix.run(cells(recording), BEYOND)
     with capsys.disabled():
-        _print(table(results, rows=len({passage.point.kind for passage in recording.passages}), stories=1))
+        _print(table(results, rows=len({passage.point.kind for passage in recording.passages}), scenarios=1))
     assert not results.wrong, "\n".join(results.wrong)
 
 
@@ -122,11 +122,11 @@ def test_every_cell_of_a_story_has_a_true_end(
 def test_a_process_that_is_killed_leaves_the_same_as_one_that_dies_in_memory(
     matrix: Matrix, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    recordings = [matrix.record(story) for story in STORIES]
-    deaths = [cell for cell in sample(recordings) if cell.way in {Way.DEATH_BEFORE, Way.DEATH_AFTER}]
+    recordings = [matrix.record(scenario) for scenario in SCENARIOS]
+    deaths = [cell for cell in sample(recordings) if cell.fault in {Fault.DEATH_BEFORE, Fault.DEATH_AFTER}]
     results = matrix.run(deaths, BEYOND, killed=True)
     with capsys.disabled():
-        _print(table(results, rows=len(points.doors()), stories=len(recordings)))
+        _print(table(results, rows=len(points.boundaries()), scenarios=len(recordings)))
     assert not results.wrong, "\n".join(results.wrong)
 
 
@@ -135,15 +135,15 @@ def _print(text: str) -> None:
 
 
 def _missing(recordings: list[Recording]) -> list[str]:
-    """What the code has and no story goes through, and reasons that have no row any more."""
+    """What the code has and no scenario crosses, and reasons that have no row any more."""
     operations = {
-        _name(act.operation) for recording in recordings for act in recording.story.acts if act.operation is not None
+        _name(act.operation) for recording in recordings for act in recording.scenario.acts if act.operation is not None
     } | {"broadcasts:resolve"}  # an operator's answer wherever a broadcast is parked
     passed = {passage.point.kind for recording in recordings for passage in recording.passages}
     effects = {(str(kind), *rest) for recording in recordings for kind, *rest in recording.effects}
     commits = {commit for recording in recordings for commit in recording.commits}
     pairs: list[tuple[set[object], set[object], set[object]]] = [
-        (set(points.doors()), set(passed), set(NO_STORY)),
+        (set(points.boundaries()), set(passed), set(NO_SCENARIO)),
         ({(str(kind), *rest) for kind, *rest in points.effects()}, set(effects), set(NO_EFFECT)),
         (set(points.commits()), set(commits), set(NO_COMMIT)),
         (set(points.operations()), set(operations), set(READS)),
@@ -169,9 +169,9 @@ def test_a_row_without_a_story_is_found(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_results_are_a_table_with_their_counts() -> None:
     results = Results()
-    results.run["rest", Way.FROZEN] = 3
-    results.impossible["rest", Way.TWICE] = 2
+    results.run["rest", Fault.FROZEN] = 3
+    results.impossible["rest", Fault.TWICE] = 2
     results.reasons["no operator's call"] = 2
-    shown = table(results, rows=1, stories=1)
+    shown = table(results, rows=1, scenarios=1)
     assert "3 cells run, 2 impossible, 5 in all" in shown
     assert "2  no operator's call" in shown

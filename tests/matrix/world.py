@@ -31,7 +31,7 @@ from shared.steps.upload_list import upload_list
 from tests.clocks import MovableClock
 from tests.databases import ZONE, Databases, sqlite_files
 from tests.flow.harness import make_settings
-from tests.matrix.doors import Died, Process, running
+from tests.matrix.boundaries import Died, Process, running
 from tests.matrix.parts import BlobAccount, FolderClient, InProcess, Queue, QueueAccount, copy_folder
 
 #: How far time moves while nobody has anything to do: an import job fires every ten minutes.
@@ -88,7 +88,7 @@ class Host:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setup:
-    """How the bridge of a story is configured."""
+    """How the bridge of a scenario is configured."""
 
     channel: Channel = field(default_factory=lambda: Channel(seed_list="Seed list"))
     responses: ResponseLayout = field(default_factory=ResponseLayout)
@@ -161,7 +161,7 @@ class World:
         return bridge
 
     def _channel(self) -> Channel:
-        """The channel of the story; a folder that it watches is in this world."""
+        """The channel of the scenario; a folder that it watches is in this world."""
         channel = self._setup.channel
         if channel.drop is None:
             return channel

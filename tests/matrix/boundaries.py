@@ -1,8 +1,8 @@
-"""The doors: every way in which a process of the bridge changes what another one can see, and who goes through it.
+"""The boundaries: every call by which a process of the bridge changes what another one can see, and who makes it.
 
-A door is a call: a transaction that writes, a REST request that is no GET, a file that appears, is renamed or removed,
-a message. The matrix stands at the doors: here a process dies, freezes, loses its lease or an answer. Whatever happens
-between two doors leaves nothing behind, so that a death there is a death at the next door.
+A boundary is a transaction that writes, a REST request that is no GET, a file that appears, is renamed or removed, or
+a message. Here a process of the matrix dies, freezes, loses its lease or an answer. Whatever happens
+between two boundaries leaves nothing behind, so that a death there is a death at the next boundary.
 """
 
 import sys
@@ -53,35 +53,35 @@ PLUMBING: Final = (
 
 
 class Died(BaseException):
-    """The end of a process: no `except Exception` sees it, and no door lets a dead process through."""
+    """The end of a process: no `except Exception` sees it, and no boundary lets a dead process through."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Point:
-    """One passage through a door."""
+    """One passage through a boundary."""
 
     #: `commit`, `rest`, `site`, `blob`, `file` or `queue`.
-    door: str
+    boundary: str
     #: The function that goes through it, or the operation of the REST API.
     name: str
     #: The functions before it, which tell passages apart.
     path: str = ""
-    #: The how manieth of this kind in the story.
+    #: The how manieth of this kind in the scenario.
     number: int = 1
 
     @property
     def kind(self) -> tuple[str, str]:
-        """What the code's own list has: door and name."""
-        return self.door, self.name
+        """What the code's own list has: boundary and name."""
+        return self.boundary, self.name
 
     def __str__(self) -> str:
         path = f" ({self.path})" if self.path else ""
-        return f"{self.door} {self.name}{path} {self.number}"
+        return f"{self.boundary} {self.name}{path} {self.number}"
 
 
 @dataclass
 class Process:
-    """A process of the bridge, as the doors see it."""
+    """A process of the bridge, as the boundaries see it."""
 
     name: str
     #: What happens at which point; None: nothing.
@@ -99,12 +99,12 @@ class Process:
     #: What was tried or done, by kind, route and send mode.
     effects: set[tuple[Kind, str, str]] = field(default_factory=set)
 
-    def enter(self, door: str, name: str, path: str) -> "Plan":
-        """Stand before a door: what is planned to happen before the passage happens; what comes after is returned."""
+    def enter(self, boundary: str, name: str, path: str) -> "Plan":
+        """At a boundary: what is planned to happen before the passage happens; what comes after is returned."""
         if self.dead:
             raise Died
-        self.counted[door, name, path] += 1
-        point = Point(door, name, path, self.counted[door, name, path])
+        self.counted[boundary, name, path] += 1
+        point = Point(boundary, name, path, self.counted[boundary, name, path])
         self.trace[point] = self.event
         if self.writing:
             self.inside.add(point)
@@ -150,7 +150,7 @@ def running(process: Process | None) -> Iterator[None]:
         current.process = before
 
 
-def lost_answer(door: str) -> BridgeError:
+def lost_answer(boundary: str) -> BridgeError:
     """What a caller gets when it is not answered."""
     errors: dict[str, BridgeError] = {
         "commit": DatabaseUnavailable(database="RS_DB", reason="the answer to COMMIT was lost"),
@@ -160,10 +160,10 @@ def lost_answer(door: str) -> BridgeError:
         "queue": StorageUnavailable(operation="any", reason="ServiceResponseError"),
         "file": LocationUnavailable(location="folder", operation="any", reason="OSError"),
     }
-    return errors[door]
+    return errors[boundary]
 
 
-#: Methods that change something outside of the databases, and the doors that they are.
+#: Methods that change something outside of the databases, and the boundaries that they are.
 _CALLS: Final[tuple[tuple[str, type, str], ...]] = (
     ("site", SftpSession, "rename"),
     ("site", SftpSession, "remove"),
@@ -177,10 +177,10 @@ _CALLS: Final[tuple[tuple[str, type, str], ...]] = (
 
 
 def installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stand at every door for as long as the patches last."""
+    """Stand at every boundary for as long as the patches last."""
     monkeypatch.setattr(Database, "writing", _at_commits(Database.writing))
-    for door, owner, method in _CALLS:
-        monkeypatch.setattr(owner, method, _at_calls(door, getattr(owner, method)))
+    for boundary, owner, method in _CALLS:
+        monkeypatch.setattr(owner, method, _at_calls(boundary, getattr(owner, method)))
     monkeypatch.setattr(RestTransport, "send", _at_requests(RestTransport.send))
     monkeypatch.setattr(Effects, "trying", _noting_effects(Effects.trying))
     # What every cell would make anew: engines, which keep their compiled statements, and the simulator's keys.
@@ -208,13 +208,13 @@ def _at_commits(original: Callable[[Database], AbstractContextManager[Connection
     return writing
 
 
-def _at_calls(door: str, original: Callable[..., Any]) -> Callable[..., Any]:
+def _at_calls(boundary: str, original: Callable[..., Any]) -> Callable[..., Any]:
     def passing(*arguments: Any, **named: Any) -> Any:
         process = current.process
         if process is None:
             return original(*arguments, **named)
-        plan = process.enter(door, *_caller())
-        # What it goes through on the other side of the door is part of the same act.
+        plan = process.enter(boundary, *_caller())
+        # What it goes through on the other side of the boundary is part of the same act.
         with running(None):
             result = original(*arguments, **named)
         plan.after(process)
@@ -255,7 +255,7 @@ def _route_of(effects: Effects, effect: Effect) -> tuple[str, str]:
 
 
 def _caller() -> tuple[str, str]:
-    """The function of `shared` that goes through a door, and the one before it where that is in the same module."""
+    """The function of `shared` that crosses a boundary, and the one before it where that is in the same module."""
     frames = _frames(sys._getframe(1))
     named = (name for name in frames if not name.startswith(PLUMBING))
     return next(named), next(named, "")

@@ -1,4 +1,4 @@
-"""The stories of the matrix: together they go through every door of the code's own list."""
+"""The scenarios of the matrix: together they cross every boundary of the code's own list."""
 
 import json
 import os
@@ -29,7 +29,7 @@ from shared.steps.sync_suppressions import sync_suppressions
 from shared.storage import blob_names
 from tests.databases import ZONE
 from tests.matrix.parts import Blob
-from tests.matrix.play import Act, Story, Wrong
+from tests.matrix.play import Act, Scenario, Wrong
 from tests.matrix.world import Setup, World
 
 _OWNER: Final = "an operator"
@@ -371,24 +371,24 @@ def _at_most_once(world: World, table: str) -> None:
 _RESPONDED: Final = ResponseLayout(after_load=AfterLoad.ARCHIVE, archive_folder="/responses/archive")
 _HALF_A_DAY: Final = {"hours": 12}
 
-STORIES: Final = (
+SCENARIOS: Final = (
     # Every route in every send mode
-    Story(name="import job", begin=_order()),
-    Story(name="import job, after import", setup=_setup(send=SendMode.AFTER_IMPORT), begin=_order()),
-    Story(name="import job, at a time", begin=_order(parameters=_LATER)),
-    Story(name="import job, upload only", begin=_order(upload_only=True, message_name="")),
-    Story(name="closed loop", setup=_setup(RouteKind.CLOSED_LOOP), begin=_order()),
-    Story(name="sending batch", setup=_setup(RouteKind.SENDING_BATCH, **_BATCH), begin=_order()),
-    Story(
+    Scenario(name="import job", begin=_order()),
+    Scenario(name="import job, after import", setup=_setup(send=SendMode.AFTER_IMPORT), begin=_order()),
+    Scenario(name="import job, at a time", begin=_order(parameters=_LATER)),
+    Scenario(name="import job, upload only", begin=_order(upload_only=True, message_name="")),
+    Scenario(name="closed loop", setup=_setup(RouteKind.CLOSED_LOOP), begin=_order()),
+    Scenario(name="sending batch", setup=_setup(RouteKind.SENDING_BATCH, **_BATCH), begin=_order()),
+    Scenario(
         name="sending batch, at a time",
         setup=_setup(RouteKind.SENDING_BATCH, **_BATCH),
         begin=_order(parameters=_LATER),
     ),
-    Story(
+    Scenario(
         name="export file", setup=_setup(RouteKind.EXPORT_FILE, **_EXPORT), begin=_order(list_name="", message_name="")
     ),
     # Every intake
-    Story(
+    Scenario(
         name="dropped file, dropped again",
         setup=_DROPPING,
         begin=_drop(),
@@ -401,7 +401,7 @@ STORIES: Final = (
             _time_passes(_in(State.CLOSED), minutes=10),
         ),
     ),
-    Story(
+    Scenario(
         name="PeopleStage",
         acts=(
             Act(peoplestage.upload, _is_absent, _upload_slot),
@@ -415,14 +415,14 @@ STORIES: Final = (
         ),
     ),
     # What a person does before the start
-    Story(
+    Scenario(
         name="cancelled at once",
         begin=_order(),
         acts=(_call(operator.cancel, _in(State.CLAIMED, State.STAGED, State.PREPARED, State.UPLOADED)),),
         ends=State.CANCELLED,
         or_ends=_TOO_LATE,
     ),
-    Story(
+    Scenario(
         name="cancelled while it is armed",
         setup=_setup(send=SendMode.AFTER_IMPORT),
         begin=_order(),
@@ -430,14 +430,14 @@ STORIES: Final = (
         ends=State.CANCELLED,
         or_ends=_TOO_LATE,
     ),
-    Story(
+    Scenario(
         name="cancelled before its time",
         begin=_order(parameters=_LATER),
         acts=(_call(operator.cancel, _in(State.IMPORTED)),),
         ends=State.CANCELLED,
         or_ends=_TOO_LATE,
     ),
-    Story(
+    Scenario(
         name="cancelled on the closed loop",
         setup=_setup(RouteKind.CLOSED_LOOP),
         begin=_then(_fault("import-never"), _order()),
@@ -445,7 +445,7 @@ STORIES: Final = (
         ends=State.CANCELLED,
         or_ends=_TOO_LATE | {State.FAILED},  # where it is not known whether the file was taken back in time
     ),
-    Story(
+    Scenario(
         name="cancelled batch",
         setup=_setup(RouteKind.SENDING_BATCH, **_BATCH),
         begin=_then(_fault("status", operation="getSendingBatch", status=500, when="before", times=4), _order()),
@@ -454,13 +454,13 @@ STORIES: Final = (
         or_ends=_TOO_LATE,
     ),
     # While it sends
-    Story(
+    Scenario(
         name="paused and resumed",
         begin=_order(),
         acts=(_call(operator.pause, _campaign_is("running")), _call(operator.resume, _campaign_is("paused"))),
     ),
-    Story(name="stopped", begin=_order(), acts=(_call(operator.stop, _campaign_is("running")),)),
-    Story(
+    Scenario(name="stopped", begin=_order(), acts=(_call(operator.stop, _campaign_is("running")),)),
+    Scenario(
         name="sent short",
         begin=_order(),
         acts=(
@@ -473,35 +473,35 @@ STORIES: Final = (
         ),
     ),
     # After it failed or was parked
-    Story(
+    Scenario(
         name="failed and retried",
         begin=_then(_fault("import-fails", times=1), _order()),
         acts=(_call(operator.retry, _in(State.FAILED)),),
     ),
-    Story(
+    Scenario(
         name="parked, not started",
         begin=_then(_fault("status", operation="startSmartCampaign", status=500, when="before", times=3), _order()),
     ),
-    Story(
+    Scenario(
         name="parked, started",
         begin=_then(_fault("status", operation="getReport_1", status=500, when="before", times=32), _order()),
     ),
-    Story(
+    Scenario(
         name="parked, optimizely sends the half",
         setup=_setup(send=SendMode.AFTER_IMPORT),
         begin=_then(_fault("import-loses", percent=50), _order()),
     ),
-    Story(
+    Scenario(
         name="parked, closed loop without a copy",
         setup=_setup(RouteKind.CLOSED_LOOP),
         begin=_then(_fault("import-fails", times=1), _order()),
     ),
-    Story(
+    Scenario(
         name="parked, results refused",
         begin=_then(_in_rs_db(_REFUSE), _order()),
         acts=(_happens(_in(State.NEEDS_OPERATOR), _in_rs_db("DROP TRIGGER refuse")),),
     ),
-    Story(
+    Scenario(
         name="parked, its file cannot be taken back",
         setup=Setup(channel=Channel(seed_list="Seed list"), settings={"IMPORT_TIMEOUT_MINUTES": "30"}),
         begin=_then(_fault("import-never"), _order()),
@@ -513,23 +513,23 @@ STORIES: Final = (
             ),
         ),
     ),
-    Story(
+    Scenario(
         name="failed without its delivery file",
         begin=_then(_order(), _hide_delivery),
         acts=(_happens(_in(State.FAILED), _show_delivery), _call(operator.retry, _in(State.FAILED))),
     ),
-    Story(
+    Scenario(
         name="failed at its upload",
         begin=_then(_break_site(32), _order()),
         acts=(_call(operator.retry, _in(State.FAILED)),),
     ),
-    Story(
+    Scenario(
         name="failed batch",
         setup=_setup(RouteKind.SENDING_BATCH, **_BATCH),
         begin=_then(_fault("status", operation="addRecipients_1", status=500, when="before", times=8), _order()),
         acts=(_call(operator.retry, _in(State.FAILED)),),
     ),
-    Story(
+    Scenario(
         name="failed without an import",
         setup=Setup(channel=Channel(seed_list="Seed list"), settings={"IMPORT_TIMEOUT_MINUTES": "30"}),
         begin=_then(_fault("import-never"), _order()),
@@ -538,12 +538,12 @@ STORIES: Final = (
             _call(operator.retry, _in(State.FAILED)),
         ),
     ),
-    Story(
+    Scenario(
         name="failed because its list was changed",
         begin=_then(_fault("status", operation="getSmartCampaign", status=500, when="before", times=4), _order()),
         acts=(_happens(_in(State.IMPORTED), _change_list), _call(operator.retry, _in(State.FAILED))),
     ),
-    Story(
+    Scenario(
         name="PeopleStage gives up and repeats",
         acts=(
             _happens(_is_absent, _put_delivery(lambda world: _delivery(world).read_bytes())),
@@ -557,7 +557,7 @@ STORIES: Final = (
             ),
         ),
     ),
-    Story(
+    Scenario(
         name="cancelled while it is held",
         acts=(
             _happens(_is_absent, _put_delivery(lambda world: _delivery(world).read_bytes())),
@@ -567,14 +567,14 @@ STORIES: Final = (
         ends=State.CANCELLED,
         or_ends=_TOO_LATE,
     ),
-    Story(
+    Scenario(
         name="cancelled before its upload",
         begin=_then(_fault("import-slow", minutes=25, times=1), _foreign_import, _order()),
         acts=(_call(operator.cancel, _in(State.PREPARED)),),
         ends=State.CANCELLED,
         or_ends=_TOO_LATE,
     ),
-    Story(
+    Scenario(
         name="cancelled during its import",
         begin=_then(_fault("import-slow", minutes=60, times=1), _order()),
         acts=(_call(operator.cancel, _in(State.IMPORTING)),),
@@ -582,18 +582,18 @@ STORIES: Final = (
         or_ends=_TOO_LATE,
     ),
     # What holds it back
-    Story(
+    Scenario(
         name="held and lifted",
         begin=_order(),
         acts=(_HOLD, _time_passes(_always, hours=1), _LIFT),
     ),
-    Story(
+    Scenario(
         name="held, parked and resolved",
         setup=_setup(RouteKind.CLOSED_LOOP),
         begin=_order(),
         acts=(_HOLD, _call(operator.park, _in(State.CLAIMED, State.STAGED, State.PREPARED)), _LIFT),
     ),
-    Story(
+    Scenario(
         name="held for a ledger that was restored",
         begin=_order(),
         acts=(
@@ -605,25 +605,25 @@ STORIES: Final = (
             ),
         ),
     ),
-    Story(
+    Scenario(
         name="released",
         setup=_setup(max_recipients=5),
         begin=_order(),
         acts=(_call(operator.release, _in(State.STAGED)),),
     ),
     # What happens besides
-    Story(
+    Scenario(
         name="staged anew",
         begin=_then(_fault("import-slow", minutes=25, times=1), _foreign_import, _order()),
         acts=(_happens(_in(State.PREPARED), _remove_staged),),
     ),
-    Story(name="message lost", begin=_order(), acts=(_LOSE_MESSAGES,)),
-    Story(
+    Scenario(name="message lost", begin=_order(), acts=(_LOSE_MESSAGES,)),
+    Scenario(
         name="message with a Wait node",
         begin=_order(message_name="Evening Newsletter", parameters=_LATER),
     ),
     # Responses
-    Story(
+    Scenario(
         name="responses",
         setup=Setup(
             channel=Channel(seed_list="Seed list"),
@@ -645,7 +645,7 @@ STORIES: Final = (
             _time_passes(_files_are(FileState.LOADED), days=1000),
         ),
     ),
-    Story(
+    Scenario(
         name="response file that goes and comes",
         setup=Setup(responses=ResponseLayout(after_load=AfterLoad.REMOVE), settings={"RESPONSE_FILE_ROUNDS": "2"}),
         gathers=True,
@@ -657,32 +657,32 @@ STORIES: Final = (
             ),
         ),
     ),
-    Story(
+    Scenario(
         name="response file that cannot be loaded",
         gathers=True,
         begin=_write_response("Response1.csv", "Nothing\n1\n"),
         acts=(Act(responses.load_again, _files_are(FileState.FAILED), _load_again),),
     ),
-    Story(
+    Scenario(
         name="response file, message lost",
         gathers=True,
         begin=_then(_break_blobs(1), _write_response("Response1.csv", _ROWS)),
         acts=(_happens(_files_are(FileState.GATHERED), _lose_messages),),
     ),
-    Story(
+    Scenario(
         name="response file by hand",
         acts=(Act(responses.add_file, _always, _add_response),),
         gathers=True,
     ),
     # The rest
-    Story(
+    Scenario(
         name="suppressions",
         setup=_setup(suppress=True),
         begin=_then(_fault("status", operation="selectUnsubscribes", status=500, when="before", times=4), _order()),
         rounds=(sync_suppressions,),
         acts=(_happens(_in(State.CLOSED), _bounce), _time_passes(_in(State.CLOSED), days=2)),
     ),
-    Story(
+    Scenario(
         name="test send",
         begin=_order(),
         acts=(
@@ -698,7 +698,7 @@ STORIES: Final = (
             ),
         ),
     ),
-    Story(
+    Scenario(
         name="test send of one click",
         begin=_refuse("startTestMailing_2"),
         acts=(*[Act(peoplestage.send_test, _always, _send_test)] * 2, Act(test_send.repeatable, _always, _send_test)),

@@ -1,4 +1,4 @@
-"""The ways in which it can go wrong at a point, and the cell of the matrix in which it does."""
+"""The faults that can strike at a point, and the cell of the matrix in which it does."""
 
 import os
 import signal
@@ -15,15 +15,15 @@ from shared.broadcast import TRANSITIONS, State
 from shared.errors import BridgeError
 from shared.ledger import tables
 from shared.operations import broadcasts as operator
-from tests.matrix.doors import Died, Plan, Point, Process, lost_answer
+from tests.matrix.boundaries import Died, Plan, Point, Process, lost_answer
 from tests.matrix.play import End, Play, Wrong, check
 from tests.matrix.world import LEASE
 
 
-class Way(StrEnum):
+class Fault(StrEnum):
     """What happens at a point."""
 
-    DEATH_BEFORE = "death before"  #: the process dies before it goes through the door
+    DEATH_BEFORE = "death before"  #: the process dies before it crosses the boundary
     DEATH_AFTER = "death after"  #: the process dies once it is through
     ANSWER_LOST = "answer lost"  #: what it asks for happens, and it is not answered
     TWICE = "delivered twice"  #: the same message, or timer, is worked on by another process meanwhile
@@ -38,27 +38,27 @@ class Impossible(BaseException):
     """This cannot happen at this point; says why."""
 
 
-def strike(play: Play, point: Point, way: Way) -> End:
+def strike(play: Play, point: Point, fault: Fault) -> End:
     """Go on with a play in which something goes wrong at a point, and check the books.
 
     Raises:
         Impossible: it cannot happen there.
-        Wrong: the story did not come to a true end.
+        Wrong: the scenario did not come to a true end.
     """
-    plan = _STRIKES[way](play, point)
+    plan = _STRIKES[fault](play, point)
     play.host.process.plan = plan
     play.to_the_end()
     if not plan.struck:
         raise Wrong("the point was not reached")
-    return check(play, cancelled=way in {Way.FROZEN_CANCELLED, Way.CANCELLED})
+    return check(play, cancelled=fault in {Fault.FROZEN_CANCELLED, Fault.CANCELLED})
 
 
-def strike_dead(play: Play, point: Point, way: Way) -> End:
+def strike_dead(play: Play, point: Point, fault: Fault) -> End:
     """The same for a death, in a process of its own: nothing unwinds, and whatever it held stays behind.
 
     The play must be at the beginning of the round in which the point is.
     """
-    plan = _STRIKES[way](play, point)
+    plan = _STRIKES[fault](play, point)
     # SQLite does not survive a fork: nothing may be open.
     play.world.disconnect()
     with warnings.catch_warnings():
@@ -78,20 +78,20 @@ def strike_dead(play: Play, point: Point, way: Way) -> End:
     return check(play)
 
 
-def why_impossible(event: str, way: Way, *, inside: bool) -> str | None:
-    """Why something cannot happen at a point, as far as the trace of the story shows; None if it can."""
+def why_impossible(event: str, fault: Fault, *, inside: bool) -> str | None:
+    """Why something cannot happen at a point, as far as the trace of the scenario shows; None if it can."""
     kind = event.partition(" ")[0]
-    if way is Way.OPERATORS and kind != "operator":
+    if fault is Fault.OPERATORS and kind != "operator":
         return "no operator's call"
-    if way is Way.TWICE and kind == "operator":
+    if fault is Fault.TWICE and kind == "operator":
         return "an operator's call: see two operators"
-    if way in _MEANWHILE and inside:
+    if fault in _MEANWHILE and inside:
         return "inside a transaction, which locks out everybody else"
     return None
 
 
 _MEANWHILE: Final = frozenset(
-    {Way.TWICE, Way.FROZEN, Way.FROZEN_CANCELLED, Way.LEASE_LOST, Way.CANCELLED, Way.OPERATORS}
+    {Fault.TWICE, Fault.FROZEN, Fault.FROZEN_CANCELLED, Fault.LEASE_LOST, Fault.CANCELLED, Fault.OPERATORS}
 )
 
 
@@ -114,7 +114,7 @@ def _death_after(_play: Play, point: Point) -> Plan:
 
 def _answer_lost(_play: Play, point: Point) -> Plan:
     def lose(_process: Process) -> None:
-        raise lost_answer(point.door)
+        raise lost_answer(point.boundary)
 
     return Plan(point, after=lose)
 
@@ -163,14 +163,14 @@ def _lease_lost(play: Play, point: Point) -> Plan:
     return Plan(point, before=meanwhile)
 
 
-_STRIKES: Final[dict[Way, Callable[[Play, Point], Plan]]] = {
-    Way.DEATH_BEFORE: _death_before,
-    Way.DEATH_AFTER: _death_after,
-    Way.ANSWER_LOST: _answer_lost,
-    Way.TWICE: _by_another,
-    Way.FROZEN: _frozen,
-    Way.FROZEN_CANCELLED: _frozen_cancelled,
-    Way.LEASE_LOST: _lease_lost,
-    Way.CANCELLED: _cancelled,
-    Way.OPERATORS: _by_another,
+_STRIKES: Final[dict[Fault, Callable[[Play, Point], Plan]]] = {
+    Fault.DEATH_BEFORE: _death_before,
+    Fault.DEATH_AFTER: _death_after,
+    Fault.ANSWER_LOST: _answer_lost,
+    Fault.TWICE: _by_another,
+    Fault.FROZEN: _frozen,
+    Fault.FROZEN_CANCELLED: _frozen_cancelled,
+    Fault.LEASE_LOST: _lease_lost,
+    Fault.CANCELLED: _cancelled,
+    Fault.OPERATORS: _by_another,
 }
