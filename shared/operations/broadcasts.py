@@ -32,8 +32,8 @@ from shared.routes.route import STARTED, Route, SendStatus
 from shared.steps.staged_list import is_allowed
 from shared.telemetry import log
 
-#: Routes on which the receiver acts as soon as it has the file.
-_UPLOAD_STARTS: Final = frozenset({RouteKind.CLOSED_LOOP, RouteKind.EXPORT_FILE})
+#: Routes whose upload would be repeated: the receiver acts as soon as it has the file, or an import clears the list.
+UPLOADED_AGAIN: Final = frozenset({RouteKind.CLOSED_LOOP, RouteKind.EXPORT_FILE, RouteKind.IMPORT_JOB})
 
 # Before the send starts
 
@@ -185,7 +185,8 @@ def park(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     """Park a broadcast that was not uploaded, as far as the ledger knows, while everything is held.
 
     For a ledger that is older than what was done with it (docs/how-to/restore.md): then `resolve` says what was. Only
-    where the upload is the start: other routes find what was done again by themselves.
+    where the upload would be repeated: in a closed loop and an export it is the start, and an import clears the list
+    from which the message may still be sent. A sending batch finds its chunks again.
 
     Raises:
         BroadcastUnknown: the ledger has no such broadcast.
@@ -196,7 +197,7 @@ def park(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
     if not bridge.ledger.hold.in_force():
         change = "be parked while nothing is held: run `bridge hold --reason` first"
         raise IllegalTransition(broadcast=key, state=broadcast.state, change=change)
-    if broadcast.state not in BEFORE_UPLOAD or broadcast.request.route not in _UPLOAD_STARTS:
+    if broadcast.state not in BEFORE_UPLOAD or broadcast.request.route not in UPLOADED_AGAIN:
         raise IllegalTransition(
             broadcast=key, state=broadcast.state, change="be parked: whether it was sent is found out"
         )

@@ -12,8 +12,9 @@ from enum import StrEnum
 from typing import Final
 
 from shared.bridge import Bridge
-from shared.broadcast import BEFORE_UPLOAD, KEY_PATTERN, Broadcast, RouteKind, State
+from shared.broadcast import BEFORE_UPLOAD, KEY_PATTERN, Broadcast, State
 from shared.ledger.effects import Kind
+from shared.operations.broadcasts import UPLOADED_AGAIN
 from shared.optimizely.rest.answers import SmartCampaign
 
 #: The key in the name of a copy: between brackets, or as `copy_name` of a closed loop has it.
@@ -105,6 +106,6 @@ def _command(broadcast: Broadcast, campaign: SmartCampaign) -> str | None:
     resolve = f"bridge broadcast resolve {broadcast.key} --started --campaign {campaign.id}"
     if broadcast.state is State.NEEDS_OPERATOR:
         return resolve
-    if broadcast.state in BEFORE_UPLOAD and broadcast.request.route is RouteKind.CLOSED_LOOP:
+    if broadcast.state in BEFORE_UPLOAD and broadcast.request.route in UPLOADED_AGAIN:
         return f"bridge broadcast park {broadcast.key} && {resolve}"
     return None
