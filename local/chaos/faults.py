@@ -116,7 +116,8 @@ class Faults:
                 queue.delete_message(message)
 
     def _operate(self) -> None:
-        """Somebody cancels a broadcast, or pauses and resumes it."""
+        """Somebody settles what is parked, and cancels a broadcast, or pauses and resumes it."""
+        resolve_parked(self._installation)
         with closing(sqlite3.connect(self._installation.ledger, timeout=60)) as ledger:
             rows = ledger.execute(
                 "SELECT key, state FROM broadcast "

@@ -111,7 +111,7 @@ class Installation:
             create_databases(self.ws_database, self.bridge.rs_database, zone=ZONE)
             self.bridge.set_up()
             self.hosts: list[Process] = [self._start_host(number) for number in range(2)]
-            self.ready = [host.wait_ready() for host in self.hosts]
+            self.await_hosts()
             self._stack.callback(self._stop_hosts)
             self._stack = self._stack.pop_all()
         return self
@@ -129,10 +129,10 @@ class Installation:
         """Wait until both hosts run; one that could not start in the midst of faults is started once more."""
         for number, host in enumerate(self.hosts):
             try:
-                self.ready[number] = host.wait_ready()
+                host.wait_ready()
             except NotReadyError:
                 self.restart(number)
-                self.ready[number] = self.hosts[number].wait_ready()
+                self.hosts[number].wait_ready()
 
     def heal(self) -> None:
         """End every trouble of the proxies."""

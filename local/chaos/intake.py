@@ -14,6 +14,7 @@ from azure.storage.blob import ContainerClient
 from local.chaos.installation import DROPPED, LISTS, Installation
 from local.demo.folder import ZONE
 from local.demo.intake import windows_path
+from local.demo.processes import NotReadyError
 from local.faststats.delivery_file_generator import delivery_file_name, write_delivery_file
 from local.faststats.peoplestage import ScriptBroadcaster, SlotError
 from local.faststats.wizard import BroadcastJob, insert_job
@@ -118,14 +119,14 @@ class Intake:
             "TransactionType": "Replace",
         }
         for number in range(_CALLS):
-            ready = self._installation.ready[number % 2]
-            scripts = ScriptBroadcaster(ready["url"], ready["function_key"], {"Wait": "false"})
             try:
+                ready = self._installation.hosts[number % 2].wait_ready()  # a host that was restarted has another port
+                scripts = ScriptBroadcaster(ready["url"], ready["function_key"], {"Wait": "false"})
                 scripts.broadcast(scripts.upload(file, windows_path(file.name), **inputs))
             except SlotError as error:
                 if error.code == "delivery-ended":
                     return  # somebody cancelled it, or it waits for an operator
-            except (OSError, ValueError, requests.RequestException, TimeoutError):
+            except (OSError, ValueError, requests.RequestException, TimeoutError, NotReadyError):
                 pass  # the host was killed, or is frozen
             else:
                 return
