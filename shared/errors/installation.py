@@ -26,10 +26,7 @@ class TestInstallation(InstallationError, code="test-installation"):
 
     __test__ = False  # for pytest, which takes the name for a test class
 
-    remedy = (
-        "If it failed, nobody was mailed: `bridge broadcast retry {broadcast}` stages its list again. "
-        "A sending batch keeps its recipients: request that broadcast again."
-    )
+    remedy = "If it failed, nobody was mailed: `bridge broadcast retry {broadcast}` stages its list again."
     broadcast: str
 
 

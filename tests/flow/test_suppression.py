@@ -375,7 +375,7 @@ def test_a_recipient_whom_optimizely_does_not_know_stops_no_other(parts: Parts) 
 
 
 def test_suppressed_recipients_are_taken_out_before_the_upload_and_counted_by_reason(alone: Flow) -> None:
-    alone.use(channel(suppress=True))
+    alone.use(channel(suppress=True, repeats="allow"))
     suppressions = alone.bridge.ledger.suppressions
     skipped, rejects = [], []
     # The same recipients each time: who bounces does so again, and is bounced out after the third time.

@@ -20,7 +20,8 @@ def test_a_time_from_outside_is_refused_or_far_from_either_end(moment: datetime)
         utc = utc_from_outside(moment)
     except ValueError:
         return
-    assert utc == moment
+    # In one zone: times of two zones are never equal while a clock is put back.
+    assert utc == moment.astimezone(UTC)
     assert (utc.tzinfo, utc.year in YEARS) == (UTC, True)
     for zone in ("Pacific/Kiritimati", "Etc/GMT+12"):
         assert utc.astimezone(ZoneInfo(zone)) + timedelta(days=36_500) - timedelta(days=36_500) == utc
