@@ -228,15 +228,14 @@ class Broadcasts:
         with self._database.writing() if lease is None else lease.writing() as connection:
             if not connection.execute(update(table).where(*this).values(cancel_requested_at=now)).rowcount:
                 raise BroadcastChangedMeanwhile(broadcast=broadcast.key)
-            note = "asked to be cancelled"
-            _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
+            _append_note(connection, broadcast.id, owner, "asked to be cancelled", now)
         return replace(broadcast, cancel_requested_at=now)
 
     @retry_transaction
     def record(self, broadcast: Broadcast, note: str, *, owner: str) -> None:
         """Append to the history without a change of state."""
         with self._database.writing() as connection:
-            _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, self._clock.now())
+            _append_note(connection, broadcast.id, owner, note, self._clock.now())
 
     @retry_transaction
     def decide(self, broadcast: Broadcast, note: str, *, owner: str, **columns: object) -> Broadcast:
@@ -347,6 +346,12 @@ def _compare_and_set(connection: Connection, broadcast: Broadcast, columns: dict
     if changed is None:
         raise BroadcastChangedMeanwhile(broadcast=broadcast.key)
     return _from_row(changed)
+
+
+def _append_note(connection: Connection, broadcast_id: int, owner: str, note: str, now: datetime) -> None:
+    """Append to the history without a change of state: the state as it is now, which the caller may not know yet."""
+    state = State(connection.execute(select(table.c.state).where(table.c.id == broadcast_id)).scalar_one())
+    _append_history(connection, broadcast_id, state, state, owner, note, now)
 
 
 def _append_history(

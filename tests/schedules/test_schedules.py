@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import HealthCheck, seed, settings
+from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from shared.telemetry import log
@@ -37,6 +37,8 @@ def _run(number: int, schedules: int) -> None:
             deadline=None,
             database=None,
             print_blob=True,
+            # To reduce a failing schedule takes many minutes: `@reproduce_failure` does it for whoever needs it.
+            phases=[Phase.explicit, Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
     )

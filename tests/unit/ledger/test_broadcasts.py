@@ -420,3 +420,11 @@ def test_a_batch_is_unknown_from_its_first_try_until_its_smart_campaign_is_recor
     assert ledger.broadcasts.with_unknown_batch() == {batch.key}
     ledger.broadcasts.update(batch, campaign_id=70)
     assert ledger.broadcasts.with_unknown_batch() == set()
+
+
+def test_a_note_has_the_state_at_the_time_it_is_written(ledger: Ledger, take_in: TakeIn) -> None:
+    before = take_in(1)
+    move(ledger, before, State.STAGED)
+    ledger.broadcasts.request_cancel(before, owner="kim")
+    ledger.broadcasts.record(before, "seen by kim", owner="kim")
+    assert steps(ledger, before)[-2:] == [("staged", "staged"), ("staged", "staged")]
