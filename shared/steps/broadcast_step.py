@@ -272,6 +272,12 @@ class _BroadcastRunner(Runner[Broadcast]):
             to = State.FAILED if item.attempts <= most + 1 and _recall(step) else State.NEEDS_OPERATOR
         except (LeaseLost, BroadcastChangedMeanwhile):
             raise
+        except StartUnsettled as unsettled:
+            # Also after the last attempt, which may have tried the start: the status is asked for once more.
+            if item.attempts <= most:
+                settle = timedelta(seconds=self.bridge.settings.start_settle_seconds)
+                return self.pause_after(item, unsettled, at_least=settle)
+            to = State.NEEDS_OPERATOR
         except TransientError as obstacle:
             if item.attempts < most:
                 return self.pause_after(item, obstacle)

@@ -137,9 +137,9 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
     def inform_client(self, item: Item) -> None:  # noqa: B027 - nobody waits for a response file
         """Write how far the item is, and what it waits for, to where its client reads it."""
 
-    def pause_after(self, item: Item, error: TransientError) -> tuple[Item, Wait]:
+    def pause_after(self, item: Item, error: TransientError, *, at_least: timedelta = timedelta()) -> tuple[Item, Wait]:
         """Try again later."""
-        pause = back_off(self.bridge.settings.retry_seconds, item.attempts)
+        pause = max(at_least, back_off(self.bridge.settings.retry_seconds, item.attempts))
         extra = {"action": "retry", **self.context, "code": error.code}
         log.warning("%s, attempt %d: %s", self._label, item.attempts, error, extra=extra)
         outcome = Wait(pause, f"another attempt, after attempt {item.attempts}: {error}")
