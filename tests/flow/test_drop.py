@@ -253,7 +253,7 @@ def test_a_file_that_was_touched_after_it_was_taken_in_is_sent(flow: Flow, folde
 def test_an_upgrade_with_a_full_folder_mails_nobody(flow: Flow, folder: Path, name: str, *, early: bool) -> None:
     """The version before knows a file by its time; then it is read, and known by its bytes."""
     broadcast = dropped(flow, folder, name)
-    migrate_from_version_5(flow.bridge.rs_database)
+    migrate_from_version_5(flow.bridge)
     before = flow.bridge.ledger.broadcasts.get(broadcast.key)
     assert before.content_digest is None
     settle_again(flow)
@@ -278,7 +278,7 @@ def test_a_file_that_the_version_before_took_in_is_staged_if_it_has_not_changed(
     for name, seed in (("same.txt", 1), ("changed.txt", 2)):
         write_delivery_file(folder / name, 30, seed)
     until(lambda: take_dropped_files(flow.bridge) == 2, "both files taken in")
-    migrate_from_version_5(flow.bridge.rs_database)
+    migrate_from_version_5(flow.bridge)
     touch(folder / "changed.txt")
     flow.clock.advance(hours=1)
 
