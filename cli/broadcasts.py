@@ -128,7 +128,7 @@ def resolve(
     not_campaign: Annotated[
         list[int] | None,
         typer.Option(
-            help="Id of a Smart Campaign that looks like the copy of the broadcast and is not; may be repeated."
+            help="Id of a Smart Campaign that could be taken for the copy of the broadcast and is not; may be repeated."
         ),
     ] = None,
     settings: SettingsFile = None,

@@ -115,10 +115,10 @@ def load(
     """
     with open_bridge(settings) as bridge:
         try:
-            told = _loaded(bridge, add_file(bridge, file))
+            result = _loaded(bridge, add_file(bridge, file))
         except BridgeError as error:
-            told = _refused(file.name, error)
-    _print([told], as_json=as_json, one=True)
+            result = _refused(file.name, error)
+    _print([result], as_json=as_json, one=True)
 
 
 @responses.command()
@@ -143,14 +143,14 @@ def replay(
     """
     if (since is None) == (file is None):
         raise typer.BadParameter("say which: --since, or --file")
-    told = []
+    result = []
     with open_bridge(settings) as bridge:
         for one in _wanted(bridge, since, file):
             try:
-                told.append(_loaded(bridge, one))
+                result.append(_loaded(bridge, one))
             except BridgeError as error:
-                told.append({"id": one.id, **_refused(one.name, error)})
-    _print(told, as_json=as_json)
+                result.append({"id": one.id, **_refused(one.name, error)})
+    _print(result, as_json=as_json)
 
 
 def _wanted(bridge: Bridge, since: datetime | None, file: str | None) -> list[ResponseFile]:
@@ -203,21 +203,21 @@ def _refused(name: str, error: BridgeError) -> dict[str, Any]:
     return {"file": name, "error_code": error.code, "error": error.sentence}
 
 
-def _print(told: list[dict[str, Any]], *, as_json: bool, one: bool = False) -> None:
+def _print(result: list[dict[str, Any]], *, as_json: bool, one: bool = False) -> None:
     """Print the results of files, and end with the exit status."""
     if as_json:
-        typer.echo(json.dumps(told[0] if one else told, indent=2))
+        typer.echo(json.dumps(result[0] if one else result, indent=2))
     else:
-        for file in told:
+        for file in result:
             if "error" in file:
                 error_console.print(f"{file['file']}: {file['error']} [{file['error_code']}]", style="red", **_PLAIN)
                 continue
             console.print(f"{file['file']}: {_row_counts(file, prefix='rows_')}", **_PLAIN)
             for name, count in sorted(file["by_type"].items()):
                 console.print(f"  {name} {count:,}", **_PLAIN)
-        if not told:
+        if not result:
             console.print("No response file was gathered since then.", **_PLAIN)
-    raise typer.Exit(0 if told and not any("error" in file for file in told) else 1)
+    raise typer.Exit(0 if result and not any("error" in file for file in result) else 1)
 
 
 def _show_columns(reader: ResponseReader) -> None:

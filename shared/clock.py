@@ -33,7 +33,7 @@ def utc_from_outside(moment: datetime) -> datetime:
 def file_time(seconds: float) -> datetime:
     """The time of a file, in UTC, from seconds since 1970 as a file system or site reports them.
 
-    It tells whether a file has changed, and how old it is. So a time that `datetime` does not have stops nobody: the
+    It shows whether a file has changed, and how old it is. So a time that `datetime` does not have stops nobody: the
     file counts as very new or very old.
     """
     try:

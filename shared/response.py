@@ -23,7 +23,7 @@ class MessageType(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One event of one recipient, as a row of a response file tells it. All times are UTC."""
+    """One event of one recipient, as a row of a response file states it. All times are UTC."""
 
     message_type: str
     event_time: datetime
@@ -53,7 +53,7 @@ class Response:
 def event_key(response: Response) -> bytes:
     """Key of an event: 16 bytes over type, broadcast or mailing, recipient, time and URL (rule 6).
 
-    Two events with the same key are told apart by their ordinal among their equals within a file.
+    Two events with the same key are distinguished by their ordinal among their equals within a file.
     """
     parts = (
         response.message_type,

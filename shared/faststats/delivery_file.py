@@ -68,7 +68,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
         DeliveryFileHeaderBroken: the header has a quote that is not closed.
         DeliveryFileNotText: the header is not text in the encoding of the layout.
         DeliveryFileTooWide: the header has too many columns.
-        DatabaseUnavailable: there is no room on disk to tell duplicates.
+        DatabaseUnavailable: there is no room on disk to recognise duplicates.
         TerminalError: the file is packed and cannot be unpacked; see `unpacked`.
     """
 
@@ -90,7 +90,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
         self.close()
 
     def close(self) -> None:
-        """Throw away what tells duplicates; the stream stays open."""
+        """Throw away what recognises duplicates; the stream stays open."""
         self._seen.close()
 
     def rows(self) -> Iterator[Row]:
@@ -119,7 +119,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
             Which of the two is repeated, the address first; None when neither is, and the row counts as taken.
 
         Raises:
-            DatabaseUnavailable: there is no room on disk to tell duplicates.
+            DatabaseUnavailable: there is no room on disk to recognise duplicates.
         """
         return self._seen.add(values[self.email], values[self.communication_key])
 
@@ -210,7 +210,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
         return columns
 
     def _take_line(self) -> bytes:
-        """The next line with its end, or as much of it as tells that it is too long; empty at the end of the file."""
+        """The next line with its end, or as much of it as shows that it is too long; empty at the end of the file."""
         while b"\n" not in self._begun and len(self._begun) < _LONGEST_LINE and (piece := next(self._pieces, b"")):
             self._begun += piece
         line, end, self._begun = self._begun.partition(b"\n")

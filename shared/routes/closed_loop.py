@@ -71,7 +71,7 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
 
     @override
     def exclusive_resource(self, broadcast: Broadcast) -> LeaseName:
-        """The service, until the copy is known: two copies at once could not be told apart."""
+        """The service, until the copy is known: two copies at once could not be distinguished."""
         return LeaseName.for_closed_loop()
 
     @override
@@ -200,7 +200,7 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
         return self._rest.count_recipients(list_ids[0]) == _uploaded(broadcast) > 0
 
     def _keys_on(self, list_id: int) -> set[str]:
-        """The keys of broadcasts that a list holds; none if it has no field for them, or does not tell."""
+        """The keys of broadcasts that a list holds; none if it has no field for them, or its values cannot be read."""
         field = find_field(self._rest.get_recipient_list_fields(list_id), BROADCAST_KEY)
         if field is None:
             return set()

@@ -33,7 +33,7 @@ def open_delivery_file(bridge: Bridge, broadcast: Broadcast) -> AbstractContextM
 
 
 def _drop_folder(bridge: Bridge, broadcast: Broadcast) -> Location:
-    """The folder that the delivery file was dropped into. Without a GUID or a digest only its time tells a change."""
+    """The folder that the delivery file was dropped into. Without a GUID or a digest only its time shows a change."""
     request = broadcast.request
     drop = bridge.channels[request.channel].drop
     if drop is None:

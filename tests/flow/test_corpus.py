@@ -112,7 +112,7 @@ def forget(bridge: Bridge) -> None:
 
 
 def check_loaded(flow: Flow, case: Case, folder: Path) -> None:
-    """Load a file twice: its rows come once, and its rejects are told."""
+    """Load a file twice: its rows come once, and its rejects are reported."""
     bridge = flow.bridge
     file = taken_in(flow, case, folder)
     counts = load_responses(bridge, file.id)
@@ -151,7 +151,7 @@ def check_record(bridge: Bridge, file: ResponseFile, case: Case, counts: LoadCou
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_good_rows_are_loaded_once_and_the_others_told(
+def test_good_rows_are_loaded_once_and_the_others_reported(
     flow: Flow, tmp_path: Path, subtests: pytest.Subtests, room: str
 ) -> None:
     for name, case in ROOMS[room].items():
@@ -206,14 +206,14 @@ BY_HAND = {
 
 
 @pytest.mark.parametrize("name", BY_HAND)
-def test_the_command_tells_what_became_of_its_rows(command: Command, tmp_path: Path, name: str) -> None:
+def test_the_command_shows_what_became_of_its_rows(command: Command, tmp_path: Path, name: str) -> None:
     case = FILES[name]
     path, channels = tmp_path / case.name, tmp_path / "channels.toml"
     path.write_bytes(case.content)
     channels.write_text(case.channels, encoding="utf-8")
-    told = command("responses", "load", path, "--json", CHANNELS_FILE=str(channels))
-    assert told.exit_code == 0, told.output
-    counts = json.loads(told.stdout)
+    result = command("responses", "load", path, "--json", CHANNELS_FILE=str(channels))
+    assert result.exit_code == 0, result.output
+    counts = json.loads(result.stdout)
     assert counts.pop("id") > 0
     assert counts == {
         "file": case.name,
@@ -227,12 +227,12 @@ def test_the_command_tells_what_became_of_its_rows(command: Command, tmp_path: P
 
 
 @pytest.mark.parametrize("name", ["an empty file", "an Excel file", "a gzip file that is cut off", "a zip bomb"])
-def test_the_command_tells_the_code_of_a_file_that_is_refused(command: Command, tmp_path: Path, name: str) -> None:
+def test_the_command_shows_the_code_of_a_file_that_is_refused(command: Command, tmp_path: Path, name: str) -> None:
     case = FILES[name]
     (tmp_path / case.name).write_bytes(case.content)
-    told = command("responses", "load", tmp_path / case.name, "--json")
-    assert told.exit_code == 1
-    assert json.loads(told.stdout)["error_code"] == case.code
+    result = command("responses", "load", tmp_path / case.name, "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["error_code"] == case.code
 
 
 def test_the_name_of_a_column_runs_in_no_spreadsheet(flow: Flow, tmp_path: Path) -> None:

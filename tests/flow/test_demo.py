@@ -1,4 +1,4 @@
-"""The demo, as a user runs it: it balances, it can be killed and gone on with, and it tells nobody's secrets."""
+"""The demo, as a user runs it: it balances, it can be killed and gone on with, and it shows nobody's secrets."""
 
 import json
 import os
@@ -107,8 +107,8 @@ def test_no_address_no_key_and_no_secret_is_in_logs_messages_or_the_ledger(finis
     canaries |= {settings["OPTIMIZELY_API_PASSWORD"], *settings["SFTP_PRIVATE_KEY"].splitlines()[1:5]}
     assert len(canaries) > 700
 
-    told = {file.name: file.read_text() for file in (folder / "logs").glob("*.log")}
-    assert "J1-" in told["host.log"], "the log tells of the broadcast"
+    result = {file.name: file.read_text() for file in (folder / "logs").glob("*.log")}
+    assert "J1-" in result["host.log"], "the log names the broadcast"
     ledger = create_engine(f"sqlite:///{folder / 'RS_Demo.sqlite'}")
     jobs = create_engine(f"sqlite:///{folder / 'WS_Demo.sqlite'}")
     for engine, tables in (
@@ -129,9 +129,9 @@ def test_no_address_no_key_and_no_secret_is_in_logs_messages_or_the_ledger(finis
     ):
         with engine.connect() as connection:
             for table in tables:
-                told[table] = repr(connection.execute(text(f'SELECT * FROM "{table}"')).all())  # noqa: S608
+                result[table] = repr(connection.execute(text(f'SELECT * FROM "{table}"')).all())  # noqa: S608
         engine.dispose()
-    found = {where for where, what in told.items() for canary in canaries if canary in what}
+    found = {where for where, what in result.items() for canary in canaries if canary in what}
     assert found == set()
 
 

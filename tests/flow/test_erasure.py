@@ -83,7 +83,7 @@ class Somebody:
 
     @property
     def traces(self) -> set[bytes]:
-        """What tells of them, in clear and hashed."""
+        """What is theirs, in clear and hashed."""
         hashes = [hashed for value in (self.urn, self.key) if (hashed := key_hash(value))]
         return {self.address.lower().encode(), self.urn.encode(), self.key.lower().encode(), *hashes}
 
@@ -122,7 +122,7 @@ def cells(flow: Flow) -> Iterator[tuple[str, bytes]]:
 
 
 def traces(flow: Flow, somebody: Somebody) -> set[str]:
-    """Where something tells of somebody."""
+    """Where something is of somebody."""
     found = {
         name
         for name, content in blobs(flow)
@@ -155,7 +155,7 @@ def erased(flow: Flow, somebody: Somebody, by: GivenBy = GivenBy.URN) -> dict[st
 
 
 @pytest.mark.parametrize("by", GivenBy)
-def test_whatever_the_person_is_given_by_nothing_tells_of_them_any_more_but_of_the_others(
+def test_whatever_the_person_is_given_by_nothing_shows_them_any_more_but_of_the_others(
     alone: Flow, by: GivenBy
 ) -> None:
     flow = alone
@@ -169,11 +169,11 @@ def test_whatever_the_person_is_given_by_nothing_tells_of_them_any_more_but_of_t
         types = counted.count_by_type(connection)
     kept = {other.urn: responses_of(flow, other) for other in others}
 
-    told = erased(flow, one, by)
+    result = erased(flow, one, by)
 
-    assert set(told) == set(STEPS)
-    assert told["responses"] == (before, before)
-    assert all(found == done and found > 0 for found, done in told.values())
+    assert set(result) == set(STEPS)
+    assert result["responses"] == (before, before)
+    assert all(found == done and found > 0 for found, done in result.values())
     assert traces(flow, one) == set()
     assert {other.urn: responses_of(flow, other) for other in others} == kept
     with flow.bridge.rs_database.reading() as connection:
@@ -191,10 +191,10 @@ def test_a_person_who_did_nothing_yet_is_found_in_the_list(alone: Flow, route: R
     job = flow.order(recipients=80)
     assert flow.run(job).state is State.CLOSED
     somebody = recipients(flow, job)[40]
-    told = erased(flow, somebody, by)
-    assert told["lists"] == (1, 1)
-    assert told["recipients"] == (1, 1)
-    assert told["optimizely"] == (1, 1)
+    result = erased(flow, somebody, by)
+    assert result["lists"] == (1, 1)
+    assert result["recipients"] == (1, 1)
+    assert result["optimizely"] == (1, 1)
     assert traces(flow, somebody) == set()
     assert len(list(person_rows.recipients_of(flow.bridge.ledger.database, flow.broadcast(job).id))) > 60
 
@@ -208,8 +208,8 @@ def test_a_person_whose_row_was_rejected_is_removed_from_the_reject_file_alone(f
     listed = b"".join(flow.bridge.lists.chunks(f"{broadcast.key}/list"))
     rejected = [row for row in rows[1:] if len(row) == len(rows[0]) and row[2] and row[2].encode() not in listed]
     assert rejected
-    told = erased(flow, Somebody(rejected[0][2], "", ""))
-    assert told["lists"] == (1, 1)
+    result = erased(flow, Somebody(rejected[0][2], "", ""))
+    assert result["lists"] == (1, 1)
     after = b"".join(flow.bridge.rejects.chunks(blob))
     left = list(csv.reader(after.decode("utf-8-sig").splitlines(keepends=True)))
     assert left == [row for row in rows if row != rejected[0]]
@@ -222,8 +222,8 @@ def test_a_person_whose_row_was_rejected_is_removed_from_the_reject_file_alone(f
 def test_the_setting_says_what_becomes_of_responses(flow: Flow, how: str, rows: int, anonymous: int) -> None:
     flow.set(erase_responses=how)
     file = kept(flow, "Response-1.csv", "u1;k1;Open;1", "u1;k1;Click;2", "u1;k1;Open;3", "u2;k2;Open;1")
-    told = erased(flow, Somebody("u1", "", "k1"))
-    assert told["responses"] == (3, rows if how == "keep" and not rows else 0 if how == "keep" else 3)
+    result = erased(flow, Somebody("u1", "", "k1"))
+    assert result["responses"] == (3, rows if how == "keep" and not rows else 0 if how == "keep" else 3)
     assert responses_of(flow, Somebody("u1", "", "")) == rows
     with flow.bridge.rs_database.reading() as connection:
         everything = list(flow.bridge.rs_db.every_response(connection))
@@ -281,9 +281,9 @@ def test_a_kept_file_loses_their_rows_and_nothing_else_and_a_replay_brings_nobod
     assert file.counts is not None
     assert (file.counts.read, file.counts.loaded, file.counts.rejected) == (9, 6, 3)
 
-    told = erased(flow, Somebody("u1", "", ""))
+    result = erased(flow, Somebody("u1", "", ""))
 
-    assert told["response-files"] == (6, 6)
+    assert result["response-files"] == (6, 6)
     left = "".join(line for number, line in enumerate(LINES) if number not in HERS)
     ((_, now_kept),) = [one for one in blobs(flow) if one[0].endswith(blob)]
     assert now_kept == left.encode(encoding)
@@ -380,7 +380,7 @@ def test_two_do_not_erase_at_once(flow: Flow) -> None:
         erase(flow.bridge, GivenBy.URN, "u1", operator="operator test")
 
 
-def test_a_file_that_cannot_be_read_is_told_of(flow: Flow) -> None:
+def test_a_file_that_cannot_be_read_is_reported(flow: Flow) -> None:
     kept(flow, "Response-1.csv", "u1;k1;Open;1")
     path = Path(flow.folder, "Response-2.csv")
     path.write_text("no header for responses\nu1;k1\n")
@@ -390,7 +390,7 @@ def test_a_file_that_cannot_be_read_is_told_of(flow: Flow) -> None:
     assert [one.found for one in receipt.steps if one.step == UNREAD] == [1]
 
 
-def test_a_list_of_a_channel_that_is_gone_is_told_of_and_stops_nothing(flow: Flow) -> None:
+def test_a_list_of_a_channel_that_is_gone_is_reported_and_stops_nothing(flow: Flow) -> None:
     job = flow.order(recipients=40)
     broadcast = flow.run(job)
     somebody = recipients(flow, job)[20]
@@ -441,10 +441,10 @@ def test_an_erasure_that_was_interrupted_goes_on_to_its_end(
         dying.setattr(where, name, die)
         with pytest.raises(Died):
             erase(flow.bridge, by, somebody.given(by), operator="operator test")
-    told = erased(flow, somebody, by)
-    assert told["responses"] == (2, 2)
-    # Also what the one that died had erased and could not tell any more.
-    assert all(found == done for found, done in told.values())
+    result = erased(flow, somebody, by)
+    assert result["responses"] == (2, 2)
+    # Also what the one that died had erased and could not record any more.
+    assert all(found == done for found, done in result.values())
     assert traces(flow, somebody) == set()
     assert b"kx" not in b"".join(content for _, content in blobs(flow))
     assert len(erasures.receipts(flow.bridge.ledger.database)) == 1
@@ -474,7 +474,7 @@ def test_a_load_that_ends_while_the_person_is_erased_brings_nobody_back(
     assert responses_of(flow, Somebody("u2", "", "")) == 1
 
 
-def test_what_was_erased_is_told_whole_however_often_it_was_interrupted(
+def test_what_was_erased_is_reported_whole_however_often_it_was_interrupted(
     flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     header = "Urn;CommunicationKey;Email;MessageType;Points"
@@ -491,8 +491,8 @@ def test_what_was_erased_is_told_whole_however_often_it_was_interrupted(
             dying.setattr(StagedFileWriter, "commit", die)
             with pytest.raises(Died):
                 erase(flow.bridge, GivenBy.URN, "u1", operator="operator test")
-    told = erased(flow, Somebody("u1", "", ""))
-    assert (told[WIPE], told["response-files"], told["responses"]) == ((1, 1), (4, 4), (4, 4))
+    result = erased(flow, Somebody("u1", "", ""))
+    assert (result[WIPE], result["response-files"], result["responses"]) == ((1, 1), (4, 4), (4, 4))
 
 
 def test_rows_by_address_alone_go_too_when_only_its_hash_is_left(flow: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -571,13 +571,13 @@ def test_an_international_address_is_found_in_both_spellings(flow: Flow) -> None
     assert b"ann@" not in b"".join(content.lower() for _, content in blobs(flow))
 
 
-def test_many_refused_rows_are_looked_through_one_by_one(flow: Flow) -> None:
+def test_many_refused_rows_are_searched_one_by_one(flow: Flow) -> None:
     rows = [f'u{number};k{number};Open;"3/1\r\n2026"' for number in range(300)]
     rows[150] = 'u1500;k150;Open;"3/1\r\n2026 of\r\nu7"'
     kept(flow, "Response-1.csv", *rows, "u7;k7;Open;1")
     assert plan(flow.bridge, GivenBy.URN, "u7").found["response-files"] == 3
-    told = erased(flow, Somebody("u7", "", ""))
-    assert told["response-files"] == (3, 3)
+    result = erased(flow, Somebody("u7", "", ""))
+    assert result["response-files"] == (3, 3)
     ((_, left),) = list(blobs(flow))[-1:]
     assert left.decode().count("\r\n2026") == 298
 
@@ -610,7 +610,7 @@ def test_keys_that_only_the_ledger_knows_are_found_in_responses(flow: Flow) -> N
     assert erased(flow, somebody)["responses"] == (1, 1)
 
 
-def test_a_receipt_tells_nothing_of_whom(flow: Flow) -> None:
+def test_a_receipt_shows_nothing_of_whom(flow: Flow) -> None:
     kept(flow, "Response-1.csv", "u1;k1;Open;1")
     erased(flow, Somebody("u1", "", ""))
     with flow.bridge.rs_database.reading() as connection:
@@ -656,8 +656,8 @@ def test_who_can_be_read_from_standard_input(flow: Flow, command: Callable[..., 
     header = "Urn;CommunicationKey;Email;MessageType;Points"
     kept(flow, "Response-1.csv", "u1;k1;ann@example.org;Open;1", header=header)
     command("erasures")  # sets the environment
-    told = CliRunner().invoke(app, ["erase", "--address", "-", "--json"], input="Ann@example.org\n")
-    assert json.loads(told.stdout)["found"]["responses"] == 1
+    result = CliRunner().invoke(app, ["erase", "--address", "-", "--json"], input="Ann@example.org\n")
+    assert json.loads(result.stdout)["found"]["responses"] == 1
 
 
 @pytest.mark.parametrize(
@@ -671,6 +671,6 @@ def test_a_plan_that_cannot_be_carried_out_ends_with_one(flow: Flow, command: Ca
     job = flow.order(recipients=40)
     flow.poll()
     flow.stop_at(job, State.STAGED)
-    told = command("erase", "--urn", recipients(flow, job)[20].urn)
-    assert told.exit_code == 1
-    assert flow.broadcast(job).key in told.stdout
+    result = command("erase", "--urn", recipients(flow, job)[20].urn)
+    assert result.exit_code == 1
+    assert flow.broadcast(job).key in result.stdout

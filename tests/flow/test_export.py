@@ -190,7 +190,7 @@ def test_a_death_around_the_handover_hands_the_file_over_once(
 def test_a_file_whose_staged_list_was_lost_before_its_handover_is_handed_over(
     exporting: Flow, receiver: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is staged anew, so that its content has another tag: that no file has this one is no handover."""
+    """Staged anew, its content has another tag: that no file has this one does not mean it was delivered."""
     job_id = exporting.order(list_name="", message_name="")
     exporting.poll()
     exporting.stop_at(job_id, State.PREPARED)

@@ -156,7 +156,7 @@ def test_a_file_is_read_by_the_layout_that_its_name_fits(flow: Flow, gatherer: C
     assert sorted(str(dict(counts.by_type)) for counts in loaded if counts) == ["{'Click': 1}", "{'Open': 1}"]
 
 
-# What is left, and told of
+# What is left, and reported
 
 
 def alerts(bridge: Bridge, kind: AlertKind = AlertKind.RESPONSE_FILE_LEFT) -> list[Alert]:
@@ -168,7 +168,7 @@ def folder(flow: Flow) -> Path:
     return Path(flow.site["private_key_file"]).parent.parent / "site" / "responses"
 
 
-def test_a_file_that_does_not_stop_growing_is_told_of_and_gathered_when_it_does(
+def test_a_file_that_does_not_stop_growing_is_reported_and_gathered_when_it_does(
     flow: Flow, gatherer: Callable[..., Bridge]
 ) -> None:
     bridge = gatherer(None)
@@ -252,7 +252,7 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
     assert alerts(bridge) == []
 
 
-def test_files_with_unusual_names_are_told_of_without_their_names(flow: Flow, gatherer: Callable[..., Bridge]) -> None:
+def test_files_with_unusual_names_are_reported_without_their_names(flow: Flow, gatherer: Callable[..., Bridge]) -> None:
     bridge = gatherer(None)
     on_site = folder(flow) / f"{tag_of(bridge)} ann@example.org.csv"
     on_site.write_bytes(b"one")
@@ -295,7 +295,7 @@ def test_what_a_round_left_that_died_behind_its_copy_gives_way_to_what_is_there_
     path = folder(flow) / f"{tag_of(bridge)}.csv"
     about = path.stat()
     path.write_bytes(b"two")
-    os.utime(path, (about.st_mtime, about.st_mtime))  # a site tells whole seconds
+    os.utime(path, (about.st_mtime, about.st_mtime))  # a site gives whole seconds
 
     assert gathered(bridge, flow) == [("tag.csv", b"two")]
     (file,) = bridge.ledger.response_files.newest(9)
@@ -420,7 +420,7 @@ def test_a_round_that_breaks_off_while_it_puts_a_file_away_is_finished_by_the_ne
     assert bridge.ledger.response_files.to_archive(["default"], 9) == []
 
 
-def test_an_archive_folder_that_is_not_there_is_told_of_and_nothing_is_lost(
+def test_an_archive_folder_that_is_not_there_is_reported_and_nothing_is_lost(
     flow: Flow, gatherer: Callable[..., Bridge]
 ) -> None:
     bridge = gatherer("{name}.done", after_load=AfterLoad.ARCHIVE, archive_folder="/responses/nowhere")
@@ -442,7 +442,7 @@ def test_an_archive_folder_that_is_not_there_is_told_of_and_nothing_is_lost(
 # Days without a file
 
 
-def test_a_layout_of_which_no_file_comes_for_longer_than_set_is_told_of_until_one_comes(
+def test_a_layout_of_which_no_file_comes_for_longer_than_set_is_reported_until_one_comes(
     flow: Flow, gatherer: Callable[..., Bridge]
 ) -> None:
     bridge = gatherer("{name}.done", alert_after_hours=10)

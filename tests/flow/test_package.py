@@ -65,7 +65,7 @@ class Packaged:
             "upload_list": flow.queues.create_queue(settings.upload_list_queue),
             "monitor_import": flow.queues.create_queue(settings.monitor_import_queue),
         }
-        self.told = self._answer()
+        self.result = self._answer()
 
     def fire(self, function: str) -> None:
         """Fire a timer."""
@@ -129,15 +129,15 @@ def packaged(flow: Flow, tmp_path: Path) -> Iterator[Packaged]:
 
 @pytest.mark.sqlite
 def test_the_package_alone_carries_a_broadcast(packaged: Packaged, flow: Flow, tmp_path: Path) -> None:
-    told = packaged.told
+    result = packaged.result
     # Everything is that of the package and of its environment.
-    assert all(Path(path).is_relative_to(tmp_path / "wwwroot") for path in told["app"])
-    assert Path(told["prefix"]) == tmp_path / "environment"
-    assert told["importable"] == []
+    assert all(Path(path).is_relative_to(tmp_path / "wwwroot") for path in result["app"])
+    assert Path(result["prefix"]) == tmp_path / "environment"
+    assert result["importable"] == []
     # Not that of the working tree, which may differ from its commit.
-    assert told["version"] == version().removesuffix(".dirty")
+    assert result["version"] == version().removesuffix(".dirty")
     names = {"poll_jobs", "upload_list", "monitor_import", "gather_responses", "load_responses", "housekeeping"}
-    assert told["functions"].keys() == names | {"draw_suppressions", "status", "peoplestage", "health"}
+    assert result["functions"].keys() == names | {"draw_suppressions", "status", "peoplestage", "health"}
     job_id = flow.order(recipients=60)
     packaged.fire("poll_jobs")
     until(lambda: flow.broadcast(job_id).state in RESTING, "the broadcast at rest", between=packaged.deliver)

@@ -205,12 +205,12 @@ def test_upload_only_needs_no_release_and_mails_nobody(flow: Flow, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("inputs", "told"),
+    ("inputs", "result"),
     [({"ListName": "Seed list"}, "another ListName"), ({"MessageName": "Other"}, "another MessageName")],
 )
-def test_the_same_delivery_for_something_else_is_refused(script: Script, inputs: dict[str, str], told: str) -> None:
+def test_the_same_delivery_for_something_else_is_refused(script: Script, inputs: dict[str, str], result: str) -> None:
     script.staged()
-    with pytest.raises(DeliveryDiffers, match=told):
+    with pytest.raises(DeliveryDiffers, match=result):
         script.upload(**inputs)
 
 
@@ -256,7 +256,7 @@ def test_messages_and_lists_are_those_that_a_delivery_can_name(flow: Flow) -> No
     assert all(set(one) == {"id", "name"} and isinstance(one["id"], str) for one in messages + lists)
 
 
-def test_the_login_is_tested_and_a_message_can_be_looked_at(flow: Flow) -> None:
+def test_the_login_is_tested_and_a_message_can_be_checked(flow: Flow) -> None:
     assert slot(flow, "test", {})[0] == 200
     status, shown = slot(flow, "preview", {"MessageName": "Spring Newsletter"})
     assert status == 200
@@ -265,7 +265,7 @@ def test_the_login_is_tested_and_a_message_can_be_looked_at(flow: Flow) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "given", "status", "told"),
+    ("name", "given", "status", "result"),
     [
         ("nothing", {}, 404, "there is no such slot"),
         ("upload", b"{", 400, "it is not JSON"),
@@ -282,16 +282,16 @@ def test_the_login_is_tested_and_a_message_can_be_looked_at(flow: Flow) -> None:
     ],
 )
 def test_what_cannot_be_is_refused_with_its_reason(
-    flow: Flow, name: str, given: object, status: int, told: str
+    flow: Flow, name: str, given: object, status: int, result: str
 ) -> None:
     found, text = slot(flow, name, given)
     assert found == status
     assert set(text) == {"code", "error"}
-    assert told in text["error"]
+    assert result in text["error"]
 
 
 @pytest.mark.parametrize(
-    ("inputs", "told"),
+    ("inputs", "result"),
     [
         ({"Path": r"D:\Deliveries\news.txt"}, "ends with a GUID"),
         ({"TransactionType": "Append"}, "TransactionType: "),
@@ -305,15 +305,15 @@ def test_what_cannot_be_is_refused_with_its_reason(
     ],
 )
 def test_an_upload_that_cannot_be_carried_is_refused_before_anything_is_put(
-    flow: Flow, tmp_path: Path, inputs: dict[str, str], told: str
+    flow: Flow, tmp_path: Path, inputs: dict[str, str], result: str
 ) -> None:
     script = Script(flow, tmp_path)
     status, text = slot(flow, "upload", script.inputs | inputs)
     assert status in {400, 422}
-    assert told in text["error"]
+    assert result in text["error"]
 
 
-def test_what_is_no_call_is_told_before_the_bridge_is_asked_for() -> None:
+def test_what_is_no_call_is_reported_before_the_bridge_is_asked_for() -> None:
     def cannot_start() -> Bridge:
         raise SettingsInvalid(reason="SFTP_HOST: Field required")
 

@@ -60,9 +60,9 @@ def some_file(tmp_path: Path) -> Path:
 def test_a_file_is_loaded_by_hand_and_said_what_became_of_its_rows(
     command: Command, flow: Flow, some_file: Path
 ) -> None:
-    told = command("responses", "load", some_file, "--json")
-    assert told.exit_code == 0, told.output
-    counts = json.loads(told.stdout)
+    result = command("responses", "load", some_file, "--json")
+    assert result.exit_code == 0, result.output
+    counts = json.loads(result.stdout)
     file = flow.bridge.ledger.response_files.named("Response1.csv")[0]
     assert counts == {
         "id": file.id,
@@ -80,7 +80,7 @@ def test_a_file_is_loaded_by_hand_and_said_what_became_of_its_rows(
     counts = json.loads(command("responses", "load", some_file, "--json").stdout)
     assert (counts["rows_loaded"], counts["rows_known"], counts["rows_rejected"], counts["by_type"]) == (0, 4, 1, {})
     assert rows_of(flow.bridge) == before
-    # The file's own record still tells what it brought.
+    # The file's own record still shows what it brought.
     totals = flow.bridge.ledger.response_files.totals()
     assert {name: rows for name, rows in totals.items() if name.startswith("rows")} == {
         "rows_read": 5,
@@ -103,19 +103,19 @@ def test_the_same_rows_under_another_name_and_time_are_known(command: Command, s
 
 def test_what_cannot_be_loaded_says_so_with_its_code(command: Command, tmp_path: Path, flow: Flow) -> None:
     wrong = written(tmp_path, "Response1.csv", header="no;header\n")
-    told = command("responses", "load", wrong, "--json")
-    assert (told.exit_code, json.loads(told.stdout)["error_code"]) == (1, "response-file-layout")
+    result = command("responses", "load", wrong, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["error_code"]) == (1, "response-file-layout")
     assert [one.state for one in flow.bridge.ledger.response_files.named("Response1.csv")] == [FileState.FAILED]
 
-    told = command("responses", "load", written(tmp_path, "other.csv"))
-    assert told.exit_code == 1
-    assert "no layout in the channels file matches its name" in told.stderr
+    result = command("responses", "load", written(tmp_path, "other.csv"))
+    assert result.exit_code == 1
+    assert "no layout in the channels file matches its name" in result.stderr
     assert command("responses", "load", tmp_path / "nowhere.csv").exit_code == 2
     assert command("responses", "replay").exit_code == 2
     assert command("responses", "replay", "--since", "2026-01-01", "--file", "1").exit_code == 2
-    told = command("responses", "replay", "--file", "nowhere.csv")
-    assert told.exit_code == 1
-    assert "No response file has the name or number nowhere.csv." in told.stderr
+    result = command("responses", "replay", "--file", "nowhere.csv")
+    assert result.exit_code == 1
+    assert "No response file has the name or number nowhere.csv." in result.stderr
 
 
 def test_another_content_under_the_same_name_size_and_time_is_refused(
@@ -125,8 +125,8 @@ def test_another_content_under_the_same_name_size_and_time_is_refused(
     before, times = rows_of(flow.bridge), some_file.stat()
     some_file.write_text(some_file.read_text().replace("K2", "K9"))
     os.utime(some_file, ns=(times.st_atime_ns, times.st_mtime_ns))
-    told = command("responses", "load", some_file, "--json")
-    assert (told.exit_code, json.loads(told.stdout)["error_code"]) == (1, "response-file-differs")
+    result = command("responses", "load", some_file, "--json")
+    assert (result.exit_code, json.loads(result.stdout)["error_code"]) == (1, "response-file-differs")
     assert rows_of(flow.bridge) == before
 
 
@@ -138,9 +138,9 @@ def test_a_file_that_failed_is_loaded_when_its_layout_is_mended(command: Command
         '[responses.default]\nmessage_type = "Open"\n[responses.default.fields]\n'
         'Urn = ["Kennung"]\nEventTriggeredDate = ["Zeit"]\n'
     )
-    told = command("responses", "replay", "--file", "Response1.csv", "--json", CHANNELS_FILE=str(channels))
-    assert told.exit_code == 0, told.output
-    (counts,) = json.loads(told.stdout)
+    result = command("responses", "replay", "--file", "Response1.csv", "--json", CHANNELS_FILE=str(channels))
+    assert result.exit_code == 0, result.output
+    (counts,) = json.loads(result.stdout)
     assert (counts["rows_read"], counts["rows_loaded"]) == (1, 1)
     (file,) = flow.bridge.ledger.response_files.named("Response1.csv")
     assert (file.state, file.error_code, file.error) == (FileState.LOADED, None, None)
@@ -153,8 +153,8 @@ def test_rows_that_were_refused_come_with_a_replay_and_the_sums_hold(
     assert json.loads(command("responses", "load", path, "--json").stdout)["rows_rejected"] == 1
     channels = tmp_path / "channels.toml"
     channels.write_text('[responses.default]\ndate_formats = ["dd.MM.yyyy HH:mm", "yyyy-MM-dd HH:mm"]\n')
-    told = command("responses", "replay", "--file", "Response1.csv", "--json", CHANNELS_FILE=str(channels))
-    (counts,) = json.loads(told.stdout)
+    result = command("responses", "replay", "--file", "Response1.csv", "--json", CHANNELS_FILE=str(channels))
+    (counts,) = json.loads(result.stdout)
     assert (counts["rows_loaded"], counts["rows_known"], counts["rows_rejected"]) == (1, 1, 0)
     (file,) = flow.bridge.ledger.response_files.named("Response1.csv")
     assert file.counts is not None
@@ -174,15 +174,15 @@ def test_a_replay_takes_every_file_since_a_time_and_changes_nothing(
         first = tables.response_file.c.name == "Response0.csv"
         connection.execute(update(tables.response_file).where(first).values(gathered_at=early))
     since = (early + timedelta(days=1)).strftime("%Y-%m-%d")
-    told = command("responses", "replay", "--since", since, "--json")
-    assert told.exit_code == 0, told.output
-    assert [(one["file"], one["rows_known"]) for one in json.loads(told.stdout)] == [
+    result = command("responses", "replay", "--since", since, "--json")
+    assert result.exit_code == 0, result.output
+    assert [(one["file"], one["rows_known"]) for one in json.loads(result.stdout)] == [
         ("Response1.csv", 1),
         ("Response2.csv", 1),
     ]
     assert rows_of(flow.bridge) == before
-    told = command("responses", "replay", "--since", "2100-01-01")
-    assert (told.exit_code, told.stdout) == (1, "No response file was gathered since then.\n")
+    result = command("responses", "replay", "--since", "2100-01-01")
+    assert (result.exit_code, result.stdout) == (1, "No response file was gathered since then.\n")
 
 
 def test_a_file_that_was_loaded_stays_so_when_it_cannot_be_read_any_more(flow: Flow, some_file: Path) -> None:
@@ -203,7 +203,7 @@ def test_a_file_that_was_loaded_stays_so_when_it_cannot_be_read_any_more(flow: F
     assert rows_of(bridge) == before
 
 
-def test_a_file_that_was_removed_after_its_time_is_told_and_can_be_brought_back(
+def test_a_file_that_was_removed_after_its_time_is_reported_and_can_be_brought_back(
     command: Command, flow: Flow, some_file: Path
 ) -> None:
     command("responses", "load", some_file)
@@ -211,8 +211,8 @@ def test_a_file_that_was_removed_after_its_time_is_told_and_can_be_brought_back(
     flow.bridge.responses.remove(blob_names.response_file(file))
     with flow.bridge.rs_database.writing() as connection:
         connection.execute(update(tables.response_file).values(removed_at=datetime.now(UTC)))
-    told = command("responses", "replay", "--file", str(file.id), "--json")
-    assert (told.exit_code, json.loads(told.stdout)[0]["error_code"]) == (1, "response-file-not-kept")
+    result = command("responses", "replay", "--file", str(file.id), "--json")
+    assert (result.exit_code, json.loads(result.stdout)[0]["error_code"]) == (1, "response-file-not-kept")
     found = flow.bridge.ledger.response_files.get(file.id)
     assert found is not None
     assert found.state is FileState.LOADED

@@ -1,4 +1,4 @@
-"""What is loaded beside what the reports of Smart Campaigns tell."""
+"""What is loaded beside what the reports of Smart Campaigns show."""
 
 import json
 from collections.abc import Callable
@@ -66,7 +66,7 @@ def test_responses_that_find_their_broadcast_later_are_counted_then(alone: Flow)
     assert compare_reports(flow.bridge) == 1
 
 
-def test_a_gap_that_grows_day_after_day_is_told_of_until_it_does_not_any_more(
+def test_a_gap_that_grows_day_after_day_is_reported_until_it_does_not_any_more(
     alone: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow = alone
@@ -76,9 +76,9 @@ def test_a_gap_that_grows_day_after_day_is_told_of_until_it_does_not_any_more(
     report = OptimizelyRest.get_report
 
     def ahead(rest: OptimizelyRest, campaign_id: int) -> SmartCampaignReport:
-        told = report(rest, campaign_id)
+        result = report(rest, campaign_id)
         # Nobody ever gets a file of unsubscriptions here.
-        return replace(told, opens_total=(told.opens_total or 0) + missing, unsubscribes=10 * missing)
+        return replace(result, opens_total=(result.opens_total or 0) + missing, unsubscribes=10 * missing)
 
     monkeypatch.setattr(OptimizelyRest, "get_report", ahead)
     monkeypatch.setattr(response_counts, "types_ever_loaded", lambda _database: {"Open", "Send"})
@@ -105,7 +105,7 @@ def test_a_gap_that_grows_day_after_day_is_told_of_until_it_does_not_any_more(
     assert compare_reports(flow.bridge) == 0
 
 
-def test_a_gap_that_is_new_is_looked_at_on_the_next_day_though_nothing_is_loaded(
+def test_a_gap_that_is_new_is_checked_on_the_next_day_though_nothing_is_loaded(
     alone: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flow = alone
@@ -115,8 +115,8 @@ def test_a_gap_that_is_new_is_looked_at_on_the_next_day_though_nothing_is_loaded
     report = OptimizelyRest.get_report
 
     def ahead(rest: OptimizelyRest, campaign_id: int) -> SmartCampaignReport:
-        told = report(rest, campaign_id)
-        return replace(told, opens_total=(told.opens_total or 0) + missing)
+        result = report(rest, campaign_id)
+        return replace(result, opens_total=(result.opens_total or 0) + missing)
 
     monkeypatch.setattr(OptimizelyRest, "get_report", ahead)
     assert (compare_reports(flow.bridge), compare_reports(flow.bridge)) == (1, 0)

@@ -34,7 +34,7 @@ HEADER = "Urn;CommunicationKey;MessageType;EventTriggeredDate;ClickUrl;Browser\n
 
 
 class Event(NamedTuple):
-    """What tells one event from another in these files."""
+    """What distinguishes events in these files."""
 
     recipient: int
     message_type: str
@@ -53,7 +53,7 @@ EVENTS = st.builds(
 
 @st.composite
 def sets_of_files(draw: st.DrawFn) -> tuple[Counter[Event], list[list[Event]]]:
-    """Events, some of them several times, and files of which each tells of a part; together they tell of all."""
+    """Events, some of them several times, and files of which each has a part; together they have all."""
     happened = Counter(draw(st.dictionaries(EVENTS, st.integers(1, 3), min_size=1, max_size=25)))
     files: list[list[Event]] = [[] for _ in range(draw(st.integers(1, 4)))]
     for event, times in happened.items():
@@ -71,7 +71,7 @@ def content(file: list[Event], tag: str) -> str:
     return HEADER + "".join(rows)
 
 
-def told(flow: Flow, tag: str) -> Counter[Event]:
+def result(flow: Flow, tag: str) -> Counter[Event]:
     """The rows of `Response` as events."""
     response = RsDbSchema(ZONE).response
     noon = datetime(2026, 3, 1, 11, tzinfo=UTC)  # 12:00 in Berlin
@@ -96,7 +96,7 @@ def kept_with(flow: Flow, tag: str, rows: Table, response_id: ColumnElement[int]
 
 def assert_whole(flow: Flow, tag: str, happened: Counter[Event]) -> None:
     """`Response` has these events, and each row has its detail, its record as an event, and waits for its broadcast."""
-    assert told(flow, tag) == happened
+    assert result(flow, tag) == happened
     details, total = RsDbSchema(ZONE).response_details, happened.total()
     assert kept_with(flow, tag, details, details.c.id) == total
     assert kept_with(flow, tag, tables.response_event, tables.response_event.c.response_id) == total
@@ -155,7 +155,7 @@ def test_any_files_in_any_order_any_number_of_times_side_by_side_end_in_the_even
 
 @settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(events=st.lists(EVENTS, min_size=1, max_size=30), cuts=st.lists(st.integers(0, 30), max_size=4))
-def test_a_file_that_is_split_tells_the_same_as_a_whole_one(
+def test_a_file_that_is_split_shows_the_same_as_a_whole_one(
     flow: Flow, tmp_path: Path, events: list[Event], cuts: list[int]
 ) -> None:
     """Where no two equal events stand in different parts, the parts are worth the whole."""

@@ -65,7 +65,7 @@ def test_the_mark_of_the_ledger_never_goes(flow: Flow, pass_days: Callable[[floa
     assert flow.bridge.ledger.hold.in_force() == []
 
 
-def test_each_kind_goes_after_its_own_time_and_it_is_told(
+def test_each_kind_goes_after_its_own_time_and_it_is_reported(
     flow: Flow, pass_days: Callable[[float], None], caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger=log.name)
@@ -93,10 +93,10 @@ def test_each_kind_goes_after_its_own_time_and_it_is_told(
     pass_days(550)
     assert remove_expired(flow.bridge) == {"histories": 1}
     assert rows(flow, tables.history) == rows(flow, tables.effect) == 0
-    told = {one["kind"]: one["removed_ever"] for one in status(flow.bridge)["removals"]}
-    assert told == dict.fromkeys(KINDS, 1) | {"reject-files": 2}
+    result = {one["kind"]: one["removed_ever"] for one in status(flow.bridge)["removals"]}
+    assert result == dict.fromkeys(KINDS, 1) | {"reject-files": 2}
     lines = [one.__dict__ for one in caplog.records if one.__dict__.get("action") == "remove-old"]
-    assert {line["kind"]: line["removed"] for line in lines} == told
+    assert {line["kind"]: line["removed"] for line in lines} == result
 
 
 def test_a_job_whose_broadcast_is_long_over_is_never_carried_again(
@@ -162,7 +162,7 @@ def test_a_broadcast_whose_end_is_not_reported_yet_keeps_its_files(
     assert "histories" not in removed
 
 
-def test_a_removed_response_file_is_told_so_and_taken_in_again(flow: Flow, pass_days: Callable[[float], None]) -> None:
+def test_a_removed_response_file_says_so_and_taken_in_again(flow: Flow, pass_days: Callable[[float], None]) -> None:
     file = response_file(flow)
     pass_days(91)
     assert remove_expired(flow.bridge)["response-files"] == 1
@@ -190,8 +190,8 @@ def test_it_removes_some_at_a_time_until_nothing_is_left(
     rounds = [remove_expired(flow.bridge) for _ in range(4)]
     for kind in ("response-files", "reject-files"):
         assert [removed.get(kind, 0) for removed in rounds] == [2, 2, 1, 0]
-    (told,) = [one for one in removals.removals(flow.bridge.ledger.database) if one.kind == "response-files"]
-    assert told.removed_ever == 5
+    (result,) = [one for one in removals.removals(flow.bridge.ledger.database) if one.kind == "response-files"]
+    assert result.removed_ever == 5
 
 
 def test_recipients_of_great_lists_are_removed_in_several_rounds(

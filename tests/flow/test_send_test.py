@@ -1,4 +1,4 @@
-"""A test send goes to a seed list, and to nobody else; its report tells what became of it."""
+"""A test send goes to a seed list, and to nobody else; its report shows what became of it."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -62,7 +62,7 @@ def test_customers_are_not_taken_for_a_seed_list(flow: Flow) -> None:
         send_test.for_message(flow.bridge, "Spring Newsletter", channel=DEFAULT, seed_list="Prospects")
 
 
-def test_what_cannot_be_tested_is_told(flow: Flow) -> None:
+def test_what_cannot_be_tested_is_reported(flow: Flow) -> None:
     flow.use(channel(send=SendMode.VERIFY_THEN_START))
     with pytest.raises(ListUnknown):
         send_test.for_message(flow.bridge, "Spring Newsletter", channel=DEFAULT, seed_list="Nowhere")

@@ -48,14 +48,14 @@ def test_an_app_that_works_is_asked_step_by_step(deployed: str, flow: Flow) -> N
     assert "does not accept the key" in wrong_key.stderr
 
 
-def test_an_app_that_cannot_start_is_told_by_its_check_and_code(flow: Flow, tmp_path: Path) -> None:
+def test_an_app_that_cannot_start_is_reported_by_its_check_and_code(flow: Flow, tmp_path: Path) -> None:
     with app_host(flow, RS_DB=f"sqlite:///{tmp_path}/new.db", WS_DB="") as (_, url):
         result = smoke(url)
     assert result.exit_code == 1
     assert "status 503: start (schema-out-of-date)" in result.stderr
 
 
-def test_an_app_that_does_not_answer_is_told() -> None:
+def test_an_app_that_does_not_answer_is_reported() -> None:
     with socket.socket() as bound:  # nobody listens there
         bound.bind(("127.0.0.1", 0))
         result = smoke(f"http://127.0.0.1:{bound.getsockname()[1]}")

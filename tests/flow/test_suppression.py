@@ -158,20 +158,20 @@ def addresses(found: Sequence[Unsubscribe]) -> set[str]:
     return {one.recipient_id for one in found}
 
 
-def test_nothing_is_drawn_while_no_channel_takes_anybody_out(parts: Parts) -> None:
+def test_nothing_is_synced_while_no_channel_takes_anybody_out(parts: Parts) -> None:
     parts.channels = Channels()
     parts.rest.unsubscribe_breaks = _fails
     assert parts.draw() == {}
     assert not parts.suppressions.complete()
 
 
-def test_while_somebody_else_draws_nothing_is_drawn(parts: Parts) -> None:
+def test_while_somebody_else_syncs_nothing_is_synced(parts: Parts) -> None:
     with parts.ledger.leases.held(LeaseName.for_chore("suppressions"), "somebody else"):
         assert parts.draw() == {}
     assert parts.draw() != {}
 
 
-def test_a_first_draw_that_breaks_off_keeps_what_it_read_and_does_not_count_as_complete(parts: Parts) -> None:
+def test_a_first_sync_that_breaks_off_keeps_what_it_read_and_does_not_count_as_complete(parts: Parts) -> None:
     parts.rest.unsubscribed = unsubscribes(*(f"reader{number}" for number in range(12_000)))
     last = parts.rest.unsubscribed[-1]
     parts.rest.unsubscribe_breaks = lambda one: _fails(one) if one is last else None
@@ -203,7 +203,7 @@ def test_an_error_in_one_kind_stops_no_other_and_names_nobody(parts: Parts, capl
     assert "secret" not in caplog.text
 
 
-def test_a_lost_lease_ends_the_draw(parts: Parts) -> None:
+def test_a_lost_lease_ends_the_sync(parts: Parts) -> None:
     def lose(_: Unsubscribe) -> None:
         with parts.ledger.database.writing() as connection:
             connection.execute(update(tables.lease).values(owner="somebody else"))
@@ -216,7 +216,7 @@ def test_a_lost_lease_ends_the_draw(parts: Parts) -> None:
     assert parts.suppressions.source(BLOCKLISTED).drawn_at is None
 
 
-def test_a_later_draw_reads_what_is_new_and_an_hour_before_it(parts: Parts) -> None:
+def test_a_later_sync_reads_what_is_new_and_an_hour_before_it(parts: Parts) -> None:
     old, recent = unsubscribes("old", "older", minutes=-90), unsubscribes("recent")
     parts.rest.unsubscribed = old + recent
     parts.draw()
@@ -229,7 +229,7 @@ def test_a_later_draw_reads_what_is_new_and_an_hour_before_it(parts: Parts) -> N
     assert parts.suppressions.source(UNSUBSCRIBED).newest == START + timedelta(minutes=30)
 
 
-def test_a_later_draw_that_breaks_off_is_done_again_from_its_beginning(parts: Parts) -> None:
+def test_a_later_sync_that_breaks_off_is_done_again_from_its_beginning(parts: Parts) -> None:
     parts.rest.unsubscribed = unsubscribes("first")
     parts.draw()
     parts.rest.unsubscribed += unsubscribes("missed", "seen", minutes=60 * 24)
@@ -248,7 +248,7 @@ def test_a_time_in_the_future_hides_nobody(parts: Parts) -> None:
     assert parts.draw()[UNSUBSCRIBED] == 1
 
 
-def test_who_subscribes_again_or_leaves_the_blocklist_is_mailed_again_after_two_daily_draws(parts: Parts) -> None:
+def test_who_subscribes_again_or_leaves_the_blocklist_is_mailed_again_after_two_daily_syncs(parts: Parts) -> None:
     back, stays = unsubscribes("back"), unsubscribes("stays", minutes=1)
     parts.rest.unsubscribed = back + stays
     parts.rest.blocklist = [
@@ -300,7 +300,7 @@ def test_after_hard_bounces_each_recipient_is_asked_for_once(parts: Parts) -> No
     assert parts.suppressed("once@example.org")
 
 
-def test_hard_bounces_of_the_last_days_are_read_in_every_draw_and_older_ones_once_a_day(parts: Parts) -> None:
+def test_hard_bounces_of_the_last_days_are_read_in_every_sync_and_older_ones_once_a_day(parts: Parts) -> None:
     parts.sent(1)
     parts.sent(2, days_ago=10)
     parts.sent(3, days_ago=31)
@@ -338,7 +338,7 @@ def test_a_mailing_whose_bounces_are_refused_stops_no_other_and_the_sync_is_not_
     assert parts.suppressions.source(BOUNCED_OUT).error_code == "optimizely-refused"
 
 
-def test_a_draw_asks_for_so_many_recipients_and_the_next_goes_on(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sync_asks_for_so_many_recipients_and_the_next_goes_on(parts: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(step, "_QUESTION_LIMIT", 100)
     parts.sent(1)
     parts.rest.bounced[1] = [f"reader{number}@example.org" for number in range(130)]
@@ -395,6 +395,6 @@ def test_suppressed_recipients_are_taken_out_before_the_upload_and_counted_by_re
     assert first.keys() & set(KINDS) == {BLOCKLISTED}
     assert last.keys() & set(KINDS) == set(KINDS)
     assert last[BLOCKLISTED] == first[BLOCKLISTED]
-    # Nobody is left to Optimizely's own check but those of whom it tells nobody.
+    # Nobody is left to Optimizely's own check but those whom it reports to nobody.
     assert skipped[-1] == skipped[0]
     assert skipped[0].keys() == {"unsubscribed"}

@@ -1,4 +1,4 @@
-"""What is watched in Azure is really told: by a broadcast's whole way, and by the app in a real host."""
+"""What is watched in Azure is really logged: by a broadcast's whole way, and by the app in a real host."""
 
 import json
 import logging
@@ -27,29 +27,29 @@ from tests.flow.harness import Flow, app_host, until
 
 
 @pytest.fixture
-def told(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[dict[str, Any]]]:
+def logged(caplog: pytest.LogCaptureFixture) -> Callable[[str], list[dict[str, Any]]]:
     """The fields of every line with an action."""
     caplog.set_level(logging.INFO, logger=log.name)
     return lambda action: [one.__dict__ for one in caplog.records if one.__dict__.get("action") == action]
 
 
-def test_a_broadcast_and_its_responses_tell_their_figures(
-    alone: Flow, told: Callable[[str], list[dict[str, Any]]]
+def test_a_broadcast_and_its_responses_show_their_figures(
+    alone: Flow, logged: Callable[[str], list[dict[str, Any]]]
 ) -> None:
     broadcast = alone.run(alone.order(recipients=200))
     assert broadcast.rows is not None
-    end = told("end")[-1]
+    end = logged("end")[-1]
     assert (end["broadcast"], end["state"]) == (broadcast.key, State.CLOSED)
     assert (end["read"], end["uploaded"]) == (broadcast.rows.read, broadcast.rows.uploaded)
     assert (end["imported"], end["sent"]) == (broadcast.imported, broadcast.sent)
-    rejects = [one for one in told("rejects") if one["file"] == broadcast.request.delivery_file]
+    rejects = [one for one in logged("rejects") if one["file"] == broadcast.request.delivery_file]
     assert {one["reason"]: one["rows"] for one in rejects} == alone.bridge.ledger.broadcasts.rejects(broadcast)
     alone.collect_responses()
-    loads, totals = told("load"), alone.bridge.ledger.response_files.totals()
+    loads, totals = logged("load"), alone.bridge.ledger.response_files.totals()
     for name in ("read", "loaded", "known", "rejected", "unmatched"):
         assert sum(one[name] for one in loads) == totals[f"rows_{name}"]
-    assert sum(one["rows"] for one in told("responses")) == totals["rows_loaded"] > 0
-    assert all(one["minutes"] >= 0 for one in told("gather"))
+    assert sum(one["rows"] for one in logged("responses")) == totals["rows_loaded"] > 0
+    assert all(one["minutes"] >= 0 for one in logged("gather"))
     files = status(alone.bridge)["response_files"]
     assert files
     for one in files:
@@ -58,8 +58,8 @@ def test_a_broadcast_and_its_responses_tell_their_figures(
         assert datetime.fromisoformat(one["modified"]).utcoffset() == timedelta()
 
 
-def test_a_response_file_of_which_no_row_can_be_read_is_told_as_one_that_failed(
-    flow: Flow, told: Callable[[str], list[dict[str, Any]]], tmp_path: Path
+def test_a_response_file_of_which_no_row_can_be_read_is_reported_as_one_that_failed(
+    flow: Flow, logged: Callable[[str], list[dict[str, Any]]], tmp_path: Path
 ) -> None:
     for name, dates in {
         "Response_some.csv": ("01.03.2026 12:30", "2026/03/01"),
@@ -68,11 +68,11 @@ def test_a_response_file_of_which_no_row_can_be_read_is_told_as_one_that_failed(
         path = tmp_path / name
         path.write_text("Urn;MessageType;EventTriggeredDate\n" + "".join(f"1;Open;{date}\n" for date in dates))
         load_again(flow.bridge, add_file(flow.bridge, path).id)
-    (failed,) = told("fail")
+    (failed,) = logged("fail")
     assert (failed["file"], failed["code"]) == ("Response_none.csv", "response-file-rows")
 
 
-def test_housekeeping_tells_what_is_under_way(flow: Flow, told: Callable[[str], list[dict[str, Any]]]) -> None:
+def test_housekeeping_shows_what_is_under_way(flow: Flow, logged: Callable[[str], list[dict[str, Any]]]) -> None:
     job = flow.order()
     flow.poll()
     for number, queue in enumerate(queues(flow.bridge.settings).values(), start=1):
@@ -80,15 +80,15 @@ def test_housekeeping_tells_what_is_under_way(flow: Flow, told: Callable[[str], 
             flow.bridge.queues.send(f"{queue}-poison", {"broadcast": "J0-00000000"})
     flow.bridge.ledger.alerts.report(AlertKind.RESPONSE_FILE_LEFT, "Response-1.csv", "It grows.")
     housekeeping(flow.bridge)
-    standing = told("standing")[-1]
+    standing = logged("standing")[-1]
     assert (standing["claimed"], standing["claimed_oldest"]) == (1, flow.broadcast(job).key)
     assert [standing[f"poison_{name}"] for name in ("upload_list", "monitor_import", "load_responses")] == [1, 2, 3]
-    stands = told("alert-stands")[-1]
+    stands = logged("alert-stands")[-1]
     assert (stands["alert"], stands["subject"]) == (AlertKind.RESPONSE_FILE_LEFT, "Response-1.csv")
 
 
 def test_a_chore_that_fails_stops_no_other_and_is_reported_by_itself(
-    flow: Flow, told: Callable[[str], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
+    flow: Flow, logged: Callable[[str], list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = []
 
@@ -108,9 +108,9 @@ def test_a_chore_that_fails_stops_no_other_and_is_reported_by_itself(
         monkeypatch.setitem(CHORES, name, failing(name, error))
     housekeeping(flow.bridge)
     assert done == list(CHORES)
-    assert [line["chore"] for line in told("housekeep-later")] == done[::2]
-    assert [line["chore"] for line in told("unexpected")] == done[1::2]
-    assert "ann" not in "".join(str(line["args"]) for line in told("unexpected"))
+    assert [line["chore"] for line in logged("housekeep-later")] == done[::2]
+    assert [line["chore"] for line in logged("unexpected")] == done[1::2]
+    assert "ann" not in "".join(str(line["args"]) for line in logged("unexpected"))
 
 
 # Health
@@ -129,7 +129,7 @@ def test_a_bridge_that_can_work_is_healthy(flow: Flow) -> None:
     }
 
 
-def test_a_container_that_is_missing_is_told_by_a_code_alone(flow: Flow) -> None:
+def test_a_container_that_is_missing_is_reported_by_a_code_alone(flow: Flow) -> None:
     flow.bridge.lists._container.delete_container()
     status, text = Health(lambda: flow.bridge).answer()
     assert status == 503
@@ -137,7 +137,7 @@ def test_a_container_that_is_missing_is_told_by_a_code_alone(flow: Flow) -> None
     assert flow.bridge.lists.name not in text
 
 
-def test_a_bridge_that_cannot_start_is_told_by_a_code_alone() -> None:
+def test_a_bridge_that_cannot_start_is_reported_by_a_code_alone() -> None:
     def start() -> Any:
         raise SettingsInvalid(reason="SFTP_HOST: Field required")
 
@@ -152,7 +152,7 @@ def test_a_bridge_that_cannot_start_is_told_by_a_code_alone() -> None:
     }
 
 
-def test_whatever_else_goes_wrong_is_told_by_a_code_alone(caplog: pytest.LogCaptureFixture) -> None:
+def test_whatever_else_goes_wrong_is_reported_by_a_code_alone(caplog: pytest.LogCaptureFixture) -> None:
     def start() -> Any:
         raise ValueError("ann@example.com")
 
@@ -161,7 +161,7 @@ def test_whatever_else_goes_wrong_is_told_by_a_code_alone(caplog: pytest.LogCapt
     assert "ann" not in text + caplog.text
 
 
-def test_however_often_somebody_asks_the_parts_are_looked_at_every_twenty_seconds(flow: Flow) -> None:
+def test_however_often_somebody_asks_the_parts_are_checked_every_twenty_seconds(flow: Flow) -> None:
     looks, clock = [0], MovableClock(datetime(2026, 3, 1, tzinfo=UTC))
 
     def start() -> Any:
@@ -199,12 +199,12 @@ def asked(url: str) -> tuple[int, Any]:
             return error.code, json.loads(error.read())
 
 
-def test_anybody_is_told_the_health_of_the_app_and_its_lines_carry_their_fields(flow: Flow, tmp_path: Path) -> None:
+def test_anybody_is_reported_the_health_of_the_app_and_its_lines_carry_their_fields(flow: Flow, tmp_path: Path) -> None:
     listening = {"APPLICATIONINSIGHTS_CONNECTION_STRING": "InstrumentationKey=none"}
     with app_host(flow, HOUSEKEEPING_SCHEDULE="*/1 * * * * *", **listening) as (host, url):
         status, body = asked(url)
         assert (status, body["ok"]) == (200, True)
-        until(lambda: '{"action":"standing"' in host.log.read_text(), "housekeeping tells what is under way")
+        until(lambda: '{"action":"standing"' in host.log.read_text(), "housekeeping logs what is under way")
     found = re.findall(r"Under way: nothing\. (\{[^{}]*\})$", host.log.read_text(), flags=re.MULTILINE)
     assert json.loads(found[0])["needs_operator"] == 0
     with app_host(flow, RS_DB=f"sqlite:///{tmp_path}/new.db", WS_DB="") as (_, url):

@@ -64,7 +64,7 @@ class Point:
     boundary: str
     #: The function that goes through it, or the operation of the REST API.
     name: str
-    #: The functions before it, which tell passages apart.
+    #: The functions before it, which distinguish passages.
     path: str = ""
     #: The how manieth of this kind in the scenario.
     number: int = 1

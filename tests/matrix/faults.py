@@ -29,7 +29,7 @@ class Fault(StrEnum):
     TWICE = "delivered twice"  #: the same message, or timer, is worked on by another process meanwhile
     FROZEN = "frozen"  #: it stands still for longer than its lease, others play to the end, it goes on
     FROZEN_CANCELLED = "frozen, cancelled"  #: the same, and an operator cancels the broadcast meanwhile
-    LEASE_LOST = "lease lost"  #: another process takes its lease, and it is not told
+    LEASE_LOST = "lease lost"  #: another process takes its lease, and it does not know
     CANCELLED = "cancelled"  #: an operator asks to cancel the broadcast meanwhile
     OPERATORS = "two operators"  #: another operator makes the same call meanwhile
 

@@ -307,7 +307,7 @@ class World:
         return delivery
 
     def call(self, host: int, slot: str, delivery: dict[str, Any], strike: Strike = NOTHING) -> None:
-        """A call of the Upload or the Broadcast script, which writes the file where it is told to."""
+        """A call of the Upload or the Broadcast script, which writes the file where the answer says."""
         body = delivery["inputs"] if slot == "upload" else {"TransactionId": delivery["key"], "Wait": False}
 
         def call() -> object:

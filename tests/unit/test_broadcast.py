@@ -109,7 +109,7 @@ def test_the_key_of_a_job_is_the_same_every_time() -> None:
     assert job_key("Holidays", 7, NOON) == "J7-b9c1ff76"
 
 
-def test_the_key_of_a_job_does_not_depend_on_the_zone_its_time_is_told_in() -> None:
+def test_the_key_of_a_job_does_not_depend_on_the_zone_its_time_is_reported_in() -> None:
     elsewhere = NOON.astimezone(timezone(timedelta(hours=5, minutes=45)))
     assert job_key("Holidays", 7, elsewhere) == job_key("Holidays", 7, NOON)
 

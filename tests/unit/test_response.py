@@ -1,4 +1,4 @@
-"""A response and the key that tells one event from another."""
+"""A response and the key that distinguishes events."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -92,16 +92,16 @@ def test_two_events_share_a_key_exactly_when_they_share_its_parts(one: Response,
 
 
 @pytest.mark.parametrize("zone", [timezone(timedelta(hours=2)), ZoneInfo("Europe/Berlin"), ZoneInfo("UTC")], ids=str)
-def test_the_key_does_not_depend_on_the_zone_the_time_is_told_in(zone: timezone | ZoneInfo) -> None:
+def test_the_key_does_not_depend_on_the_zone_the_time_is_reported_in(zone: timezone | ZoneInfo) -> None:
     assert event_key(replace(CLICK, event_time=MOMENT.astimezone(zone))) == event_key(CLICK)
 
 
-def test_the_broadcast_is_told_by_its_key_else_by_the_mailing() -> None:
+def test_the_broadcast_is_reported_by_its_key_else_by_the_mailing() -> None:
     assert CLICK.broadcast_reference == "J1-00000000"
     assert replace(CLICK, broadcast_key="").broadcast_reference == "900"
 
 
-def test_the_recipient_is_told_by_communication_key_else_urn_else_address() -> None:
+def test_the_recipient_is_reported_by_communication_key_else_urn_else_address() -> None:
     assert CLICK.recipient_key == "5a0c-1"
     assert replace(CLICK, communication_key="").recipient_key == "4711"
     assert replace(CLICK, communication_key="", urn="").recipient_key == "ann@example.com"

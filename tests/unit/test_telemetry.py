@@ -1,4 +1,4 @@
-"""Logs: what is said of an unexpected error tells its place and nothing of a person."""
+"""Logs: what is said of an unexpected error names its place and nothing of a person."""
 
 import json
 import logging
@@ -20,7 +20,7 @@ FIELDS = re.compile(r" (\{[^{}]*\})$")
 LINES_KQL = Path(__file__).parents[2] / "infra" / "watching" / "lines.kql"
 
 
-def test_the_fields_are_looked_for_here_as_the_queries_do() -> None:
+def test_the_fields_are_searched_for_here_as_the_queries_do() -> None:
     (pattern,) = re.findall(r'extract\(@"([^"]+)", 1, message\)', LINES_KQL.read_text())
     assert pattern == FIELDS.pattern
 
@@ -38,14 +38,14 @@ def failed(depth: int) -> ValueError:
     return caught.value
 
 
-def test_the_place_of_an_error_is_told_without_its_message() -> None:
+def test_the_place_of_an_error_is_reported_without_its_message() -> None:
     place = traceback_location(failed(0))
     assert place.startswith("ValueError at test_telemetry.py:")
     assert "ann" not in place
     assert "/" not in place
 
 
-def test_the_innermost_place_comes_first_and_no_more_than_four_are_told() -> None:
+def test_the_innermost_place_comes_first_and_no_more_than_four_are_reported() -> None:
     error = failed(9)
     assert error.__traceback__ is not None
     places = traceback_location(error).removeprefix("ValueError at ").split(" < ")
@@ -80,7 +80,7 @@ def test_libraries_that_would_log_addresses_are_quiet(name: str) -> None:
 
 
 @pytest.fixture
-def told(levels: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+def logged(levels: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """What a handler with a plain formatter makes of the lines, as the worker's own does, where somebody listens."""
     del levels
     monkeypatch.setenv("APPLICATIONINSIGHTS_CONNECTION_STRING", "InstrumentationKey=none")
@@ -101,25 +101,25 @@ def fields_in(line: str) -> Any:
     return None if found is None else json.loads(found[1])
 
 
-def test_where_application_insights_listens_the_fields_follow_the_sentence(told: list[str]) -> None:
+def test_where_application_insights_listens_the_fields_follow_the_sentence(logged: list[str]) -> None:
     log.error("Broadcast %s is %s.", "J1", "failed", extra={"action": "fail", "broadcast": "J1", "rows": 3, "at": None})
-    assert told == ['Broadcast J1 is failed. {"action":"fail","broadcast":"J1","rows":3,"at":null}']
+    assert logged == ['Broadcast J1 is failed. {"action":"fail","broadcast":"J1","rows":3,"at":null}']
 
 
-def test_a_line_without_fields_stays_as_it_is(told: list[str]) -> None:
+def test_a_line_without_fields_stays_as_it_is(logged: list[str]) -> None:
     log.info("Nothing %s.", "happened")
-    assert told == ["Nothing happened."]
+    assert logged == ["Nothing happened."]
 
 
-def test_other_loggers_are_left_alone(told: list[str]) -> None:
+def test_other_loggers_are_left_alone(logged: list[str]) -> None:
     logging.getLogger("another").warning("A line.", extra={"action": "x"})
-    assert told == ["A line."]
+    assert logged == ["A line."]
 
 
-def test_configured_twice_fields_are_written_once(told: list[str]) -> None:
+def test_configured_twice_fields_are_written_once(logged: list[str]) -> None:
     configure()
     log.info("A line.", extra={"action": "x"})
-    assert told == ['A line. {"action":"x"}']
+    assert logged == ['A line. {"action":"x"}']
 
 
 def test_where_nobody_listens_a_line_is_for_people_only(levels: None, caplog: pytest.LogCaptureFixture) -> None:
@@ -129,8 +129,8 @@ def test_where_nobody_listens_a_line_is_for_people_only(levels: None, caplog: py
     assert [record.getMessage() for record in caplog.records] == ["A line."]
 
 
-def test_other_handlers_see_the_fields_as_they_were(told: list[str], caplog: pytest.LogCaptureFixture) -> None:
-    del told
+def test_other_handlers_see_the_fields_as_they_were(logged: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    del logged
     log.info("A line.", extra={"action": "x"})
     assert [record.__dict__["action"] for record in caplog.records] == ["x"]
 
@@ -145,34 +145,34 @@ def test_whatever_a_sentence_and_its_fields_say_the_fields_are_found(sentence: s
     assert "\n" not in fields_text(fields)
 
 
-def test_a_sentence_cannot_pass_for_fields(told: list[str]) -> None:
+def test_a_sentence_cannot_pass_for_fields(logged: list[str]) -> None:
     log.info("File %s is odd.", ' {"action":"alert"}', extra={"action": "x"})
-    assert fields_in(told[0]) == {"action": "x"}
+    assert fields_in(logged[0]) == {"action": "x"}
 
 
 # Errors that end an invocation
 
 
-def test_an_error_of_the_catalogue_is_told_with_its_code_and_goes_on(told: list[str]) -> None:
+def test_an_error_of_the_catalogue_is_reported_with_its_code_and_goes_on(logged: list[str]) -> None:
     @log_errors
     def poll_jobs() -> None:
         raise DatabaseUnavailable(database="RS_DB", reason="OperationalError")
 
     with pytest.raises(DatabaseUnavailable):
         poll_jobs()
-    assert fields_in(told[0]) == {"action": "failed", "function": "poll_jobs", "code": "database-unavailable"}
+    assert fields_in(logged[0]) == {"action": "failed", "function": "poll_jobs", "code": "database-unavailable"}
 
 
-def test_of_an_unexpected_error_only_type_and_place_reach_the_log_and_the_host(told: list[str]) -> None:
+def test_of_an_unexpected_error_only_type_and_place_reach_the_log_and_the_host(logged: list[str]) -> None:
     @log_errors
     def poll_jobs() -> None:
         fail(0)
 
     with pytest.raises(UnexpectedError) as caught:
         poll_jobs()
-    assert "ann" not in "".join([*told, *traceback.format_exception(caught.value)])
-    assert "ValueError at test_telemetry.py:" in told[0]
-    assert fields_in(told[0])["code"] == "unexpected-error"
+    assert "ann" not in "".join([*logged, *traceback.format_exception(caught.value)])
+    assert "ValueError at test_telemetry.py:" in logged[0]
+    assert fields_in(logged[0])["code"] == "unexpected-error"
 
 
 def test_what_a_function_returns_is_passed_on() -> None:
@@ -192,32 +192,32 @@ def give_up(error: Exception) -> None:
     raise error
 
 
-def test_a_fence_logs_an_error_of_the_catalogue_and_keeps_it(told: list[str]) -> None:
+def test_a_fence_logs_an_error_of_the_catalogue_and_keeps_it(logged: list[str]) -> None:
     with fenced("File a.csv is not delivered yet", action="put-later", file="a.csv") as fence:
         give_up(DatabaseUnavailable(database="RS_DB", reason="OperationalError"))
     assert isinstance(fence.error, DatabaseUnavailable)
-    (line,) = told
+    (line,) = logged
     assert line.startswith("File a.csv is not delivered yet: The database RS_DB")
     assert fields_in(line) == {"action": "put-later", "file": "a.csv", "code": "database-unavailable"}
 
 
-def test_a_fence_logs_type_and_traceback_of_any_other_error(told: list[str]) -> None:
+def test_a_fence_logs_type_and_traceback_of_any_other_error(logged: list[str]) -> None:
     with fenced("File a.csv is not delivered yet", action="put-later", file="a.csv") as fence:
         fail(0)
     assert isinstance(fence.error, UnexpectedError)
-    (line,) = told
+    (line,) = logged
     assert "ValueError at test_telemetry.py:" in line
     assert "ann" not in line
     assert fields_in(line) == {"action": "unexpected", "file": "a.csv", "code": "unexpected-error"}
 
 
-def test_a_fence_lets_through_what_ends_the_work_on_the_others_as_well(told: list[str]) -> None:
+def test_a_fence_lets_through_what_ends_the_work_on_the_others_as_well(logged: list[str]) -> None:
     with pytest.raises(LeaseLost), fenced("It is done later", LeaseLost, action="put-later"):
         give_up(LeaseLost(lease="suppressions"))
-    assert told == []
+    assert logged == []
 
 
-def test_a_fence_around_a_block_that_succeeds_logs_nothing(told: list[str]) -> None:
+def test_a_fence_around_a_block_that_succeeds_logs_nothing(logged: list[str]) -> None:
     with fenced("It is done later", action="put-later") as fence:
         pass
-    assert (fence.error, told) == (None, [])
+    assert (fence.error, logged) == (None, [])

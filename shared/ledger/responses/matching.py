@@ -109,7 +109,7 @@ def by_communication_key(rows: Table, scope: ColumnElement[bool]) -> Update:
 def by_urn(rows: Table, scope: ColumnElement[bool]) -> Update:
     """By the URN, among the broadcasts that went to it and had begun to be sent before the event.
 
-    Where the delivery date is told, among those whose sending covers it. A row that names the key of a broadcast which
+    Where the delivery date is known, among those whose sending covers it. A row that names the key of a broadcast which
     is not known is left alone: it is another's.
     """
     sending = _sendings()

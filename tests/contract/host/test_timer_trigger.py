@@ -49,7 +49,7 @@ def test_a_timer_with_run_on_startup_fires_at_the_start_and_is_monitored(running
     (record,) = running.records("yearly")
     following = new_year(datetime.now(UTC).year + 1)
     assert not record["past_due"]
-    assert (record["status"]["Last"], record["status"]["Next"]) == (NEVER, following), "it was told that it never ran"
+    assert (record["status"]["Last"], record["status"]["Next"]) == (NEVER, following), "it knew that it never ran"
     until(lambda: read_status(running, "yearly")["Last"] != NEVER, "the firing is noted")
     status = read_status(running, "yearly")
     assert status["Next"] == following

@@ -234,7 +234,7 @@ def test_mails_that_a_stopped_campaign_has_not_sent_are_never_sent(vendor: Simul
     assert (report(vendor, campaign_id)["total"], report(vendor, campaign_id)["skipped"]) == (MAILS, MAILS - sent)
     while not vendor.state()["idle"]:
         vendor.pass_time(hours=12)
-    assert vendor.state()["response_files"], "what was sent is told"
+    assert vendor.state()["response_files"], "what was sent is reported"
 
 
 def test_wait_nodes_are_between_the_recipients_and_the_message(vendor: Simulation) -> None:

@@ -35,7 +35,7 @@ def _rows(sqlite: sqlite3.Connection, table: str) -> list[tuple[Any, ...]]:
 
 def _row(table: str, number: int, name: str, declared: str, needed: int) -> tuple[Any, ...]:
     kind, _, length = declared.rstrip(")").partition("(")
-    told = {
+    result = {
         "table_name": table,
         "owner": "dbo",
         "column_name": name,
@@ -45,4 +45,4 @@ def _row(table: str, number: int, name: str, declared: str, needed: int) -> tupl
         "is_identity": True if kind == "INTEGER" and name in _IDENTITIES else None,
         "column_id": number,
     }
-    return tuple(told.get(one) for one in _COLUMNS)
+    return tuple(result.get(one) for one in _COLUMNS)

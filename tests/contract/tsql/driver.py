@@ -46,7 +46,7 @@ _TIME_FORMAT: Final = "%Y-%m-%d %H:%M:%S.%f"
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a call ends in a source file: that tells it from every other, also from one within it."""
+    """Where a call ends in a source file: that distinguishes it from every other, also from one within it."""
 
     file: Path
     line: int
@@ -316,7 +316,7 @@ def _for_sqlite(node: exp.Expr, texts: frozenset[int]) -> exp.Expr:
 
 
 def _without_itself(update: exp.Update) -> None:
-    """SQLite reads the table that is updated without being told: named after FROM it would be a second one."""
+    """SQLite reads the table that is updated by itself: named after FROM it would be a second one."""
     source = update.args.get("from_")
     if source is not None and source.this.name == update.this.name and (joins := source.this.args.get("joins")):
         first, *more = joins

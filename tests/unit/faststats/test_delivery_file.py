@@ -245,7 +245,7 @@ def test_two_forms_of_one_domain_are_one_address() -> None:
         (b"a\tb\t" * MIB, 1),
     ],
 )
-def test_what_is_no_utf_8_text_is_told_with_its_line(content: bytes, line: int) -> None:
+def test_what_is_no_utf_8_text_is_reported_with_its_line(content: bytes, line: int) -> None:
     with pytest.raises(DeliveryFileNotText) as caught:
         read(content)
     assert caught.value.fields() == {"file": "file.txt", "encoding": "UTF-8", "line": line}
@@ -253,7 +253,7 @@ def test_what_is_no_utf_8_text_is_told_with_its_line(content: bytes, line: int) 
 
 @pytest.mark.parametrize("bad", [b"\0", b"\xff"])
 @pytest.mark.parametrize("size", [100, 3 * MIB])
-def test_a_bad_byte_far_behind_is_told_with_its_line(bad: bytes, size: int) -> None:
+def test_a_bad_byte_far_behind_is_reported_with_its_line(bad: bytes, size: int) -> None:
     rows = [f"{number}\tx{number}@example.org\tk{number}\t{'x' * 50}" for number in range(size // 80)]
     content = lines(*rows).encode() + b"a\tb" + bad
     with pytest.raises(DeliveryFileNotText) as caught:
@@ -261,13 +261,13 @@ def test_a_bad_byte_far_behind_is_told_with_its_line(bad: bytes, size: int) -> N
     assert caught.value.line == len(rows) + 2
 
 
-def test_a_bad_byte_after_a_line_that_was_not_kept_is_told_with_its_line() -> None:
+def test_a_bad_byte_after_a_line_that_was_not_kept_is_reported_with_its_line() -> None:
     with pytest.raises(DeliveryFileNotText) as caught:
         read(lines(GOOD, "x" * 3 * MIB, GOOD, "a\0").encode())
     assert caught.value.line == 5
 
 
-def test_no_error_tells_of_a_person() -> None:
+def test_no_error_shows_a_person() -> None:
     person = "4711\tanna.secret@example.org\tk-secret\tAnna"
     for content in (person, lines(person).encode() + b"anna.secret@example.org\xff\n", "\n" + person + "\0"):
         with pytest.raises(BridgeError) as caught:
@@ -276,7 +276,7 @@ def test_no_error_tells_of_a_person() -> None:
         assert "4711" not in str(caught.value)
 
 
-def test_a_database_without_room_is_told_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_without_room_is_reported_without_a_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = SeenKeys()
     seen.close()
     with pytest.raises(DatabaseUnavailable) as caught:

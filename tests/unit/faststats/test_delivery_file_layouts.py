@@ -190,7 +190,7 @@ def test_a_converted_file_that_is_no_utf_8_is_refused() -> None:
     ids=range(9),
 )
 @pytest.mark.parametrize("size", [1, MIB])
-def test_what_is_no_text_in_the_encoding_is_told_with_its_line(
+def test_what_is_no_text_in_the_encoding_is_reported_with_its_line(
     said: str, content: bytes, called: str, line: int, size: int
 ) -> None:
     with pytest.raises(DeliveryFileNotText) as caught:
@@ -208,7 +208,7 @@ def test_a_file_of_a_bom_alone_is_empty(mark: bytes) -> None:
 # Headers that are none
 
 
-def test_any_name_that_is_there_twice_is_told_by_its_positions() -> None:
+def test_any_name_that_is_there_twice_is_reported_by_its_positions() -> None:
     with pytest.raises(DeliveryFileColumnTwice) as caught:
         read(b"Urn\tanna\tEmail\tCommunication Key\t anna \n")
     assert caught.value.fields() == {"file": "file.txt", "first": 2, "second": 5}

@@ -31,7 +31,7 @@ def read(text: str | None, channels: Channels | None = None, *, zone: str = ZONE
     return read_job_command(job(text), WsDbSchema(zone), channels or Channels())
 
 
-def test_a_command_tells_all_that_a_broadcast_needs() -> None:
+def test_a_command_shows_all_that_a_broadcast_needs() -> None:
     request = read(command())
     assert (request.key, request.job_id, request.system) == (job_key("Holidays", 7, NOW), 7, "Holidays")
     assert (request.list_name, request.message_name) == ("Newsletter", "Spring")
@@ -339,7 +339,7 @@ def test_any_text_for_a_time_ends_in_an_entry_of_the_catalogue(text: str) -> Non
         (RouteKind.SENDING_BATCH, "", "true"),
     ],
 )
-def test_a_job_that_asks_for_what_its_route_cannot_do_is_refused_and_told_what_it_can(
+def test_a_job_that_asks_for_what_its_route_cannot_do_is_refused_and_reported_what_it_can(
     route: RouteKind, job_parameters: str, upload_only: str
 ) -> None:
     channels = Channels({"default": Channel(route=route)})

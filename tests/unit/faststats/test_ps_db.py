@@ -112,7 +112,7 @@ def test_a_command_that_cannot_be_read_hides_no_other(ps_db: PsDb, add: Callable
     assert ps_db.find_delivery(GUID) == WANTED
 
 
-def test_what_a_command_does_not_tell_is_left_out(ps_db: PsDb, add: Callable[..., None]) -> None:
+def test_what_a_command_does_not_show_is_left_out(ps_db: PsDb, add: Callable[..., None]) -> None:
     add(command(StepId="", ExternalId="", Run="many", DeliveryKey="none"))
     assert ps_db.find_delivery(GUID) == DeliveryCommand(step_id=None, run=None, delivery_key=None)
 
@@ -138,7 +138,7 @@ def test_ps_db_is_only_read(ps_db: PsDb, ps_database: Database, add: Callable[..
     assert "BEGIN IMMEDIATE" not in statements
 
 
-def test_a_view_that_is_not_as_the_map_says_is_told(ps_database: Database) -> None:
+def test_a_view_that_is_not_as_the_map_says_is_reported(ps_database: Database) -> None:
     names = SchemaMap({"ps_db.delivery_commands.command": "Order"})
     with pytest.raises(SchemaMapMismatch, match="vDeliveryCommands has no column Order"):
         PsDb(ps_database, PsDbSchema(ZONE, names), clock=MovableClock(NOW)).find_delivery(GUID)

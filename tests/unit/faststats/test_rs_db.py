@@ -133,7 +133,7 @@ def test_an_upload_by_sending_batch_is_known_by_its_batch(
     assert prepared["parameters"].endswith("BatchId=77;")
 
 
-def test_a_broadcast_that_is_uploaded_anew_has_one_prepared_row_that_tells_of_its_last_upload(
+def test_a_broadcast_that_is_uploaded_anew_has_one_prepared_row_that_shows_its_last_upload(
     rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
 ) -> None:
     with rs_database.writing() as connection:
@@ -222,10 +222,10 @@ def test_the_details_of_a_response_are_rows_of_their_own(
     rs_db: RsDb, rs_database: Database, rs_schema: RsDbSchema
 ) -> None:
     with rs_database.writing() as connection:
-        plain, told = add(rs_db, connection, [OPEN, replace(OPEN, details={"Browser": "X", "Geo": "ö"})])
+        plain, result = add(rs_db, connection, [OPEN, replace(OPEN, details={"Browser": "X", "Geo": "ö"})])
     found = [(row["id"], row["name"], row["value"]) for row in rows(rs_database, rs_schema.response_details)]
-    assert found == [(told, "Browser", "X"), (told, "Geo", "ö")]
-    assert plain != told
+    assert found == [(result, "Browser", "X"), (result, "Geo", "ö")]
+    assert plain != result
 
 
 def test_times_are_those_of_the_server_of_the_database(

@@ -148,7 +148,7 @@ def test_twenty_jobs_go_to_eight_pollers_each_job_to_one_in_order(
         own: list[int] = []
         start.wait()
         while True:
-            with said:  # claiming and saying so is one thing, or the order could not be told
+            with said:  # claiming and saying so is one thing, or the order could not be known
                 one = claim_one(ws_db)
                 claimed.extend([one.id] if one else [])
             if one is None:
@@ -397,7 +397,7 @@ def test_a_job_that_lacks_what_jobs_have_stops_no_other(
     assert {one.system for one in claimed} <= {"Set", "Holidays"}
 
 
-def test_a_time_that_no_zone_can_tell_stops_nothing(ws_db: WsDb, add_job: AddJob, ws_database: Database) -> None:
+def test_a_time_that_no_zone_can_show_stops_nothing(ws_db: WsDb, add_job: AddJob, ws_database: Database) -> None:
     add_job()
     with ws_database.writing() as connection:  # what .NET writes for no time
         connection.exec_driver_sql("UPDATE JobQueue SET TimeAdded = '0001-01-01 00:00:00.000000'")
@@ -504,7 +504,7 @@ def test_a_refused_job_says_why_and_what_to_do(
     assert line["message"] == str(error)
 
 
-def test_the_end_of_a_broadcast_tells_its_list_counts_reasons_campaign_and_error(
+def test_the_end_of_a_broadcast_shows_its_list_counts_reasons_campaign_and_error(
     ws_db: WsDb, add_job: AddJob, ws_database: Database, ws_schema: WsDbSchema
 ) -> None:
     job_id = add_job()
@@ -520,8 +520,8 @@ def test_the_end_of_a_broadcast_tells_its_list_counts_reasons_campaign_and_error
     )
     ws_db.report(broadcast, {"address-invalid": 2, "duplicate": 1})
     (result,) = rows(ws_database, mapped(ws_schema, "results"))
-    told = {one.tag: one.text for one in fromstring(result["results"])}
-    assert told == {
+    reported = {one.tag: one.text for one in fromstring(result["results"])}
+    assert reported == {
         "BroadcastKey": broadcast.key,
         "State": "failed",
         "ListName": "Newsletter",

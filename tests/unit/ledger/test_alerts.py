@@ -1,4 +1,4 @@
-"""Alerts: raised once, standing until what they tell of is over."""
+"""Alerts: raised once, active until their cause is over."""
 
 import logging
 import threading
@@ -55,7 +55,7 @@ def test_an_alert_that_is_over_can_be_raised_anew(alerts: Alerts, clock: Movable
     assert [one.raised_at for one in alerts.active()] == [clock.now()]
 
 
-def test_alerts_are_told_apart_by_kind_and_subject(alerts: Alerts, clock: MovableClock) -> None:
+def test_alerts_are_distinguished_by_kind_and_subject(alerts: Alerts, clock: MovableClock) -> None:
     for kind, subject in ((GAP, "J1"), (GAP, "J2"), (AlertKind.NO_RESPONSE_FILE, "J1")):
         assert alerts.report(kind, subject, TEXT)
     clock.advance(minutes=1)

@@ -90,7 +90,7 @@ def test_files_for_ferg_are_counted_until_they_are_put(database: Database, clock
     assert ferg_files_under_way(database) == Waiting(1, clock.now())
 
 
-def test_the_fields_tell_number_age_and_key_of_every_state(clock: MovableClock) -> None:
+def test_the_fields_show_number_age_and_key_of_every_state(clock: MovableClock) -> None:
     since = clock.now()
     clock.advance(minutes=7, seconds=59)
     fields = backlog_fields(

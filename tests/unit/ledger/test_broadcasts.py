@@ -253,7 +253,7 @@ def test_a_broadcast_that_is_gone_counts_as_changed_meanwhile(ledger: Ledger, ta
 # History
 
 
-def test_the_history_tells_every_change_in_order_without_a_gap(
+def test_the_history_shows_every_change_in_order_without_a_gap(
     ledger: Ledger, take_in: TakeIn, clock: MovableClock
 ) -> None:
     other = take_in(2)

@@ -385,9 +385,9 @@ def test_a_migration_that_fails_leaves_nothing_behind_and_goes_on_once_it_is_men
     broken = next_migration("CREATE TABLE extra (id INTEGER)", "ALTER TABLE nowhere ADD a INTEGER")
     with pytest.raises(MigrationFailed) as caught:
         Schema(empty, [*known(empty), broken]).migrate()
-    told = caught.value.fields()
-    assert (told["number"], told["name"], told["statement"]) == (len(KNOWN) + 1, "next", 2)
-    assert told["reason"] == "no such table: nowhere" or "error 4902" in str(told["reason"])
+    reported = caught.value.fields()
+    assert (reported["number"], reported["name"], reported["statement"]) == (len(KNOWN) + 1, "next", 2)
+    assert reported["reason"] == "no such table: nowhere" or "error 4902" in str(reported["reason"])
     assert Schema(empty).pending() == [], "those before it are kept"
     assert "extra" not in inspect(empty.engine).get_table_names()
     mended = next_migration("CREATE TABLE extra (id INTEGER)")
@@ -523,7 +523,7 @@ def test_sql_server_runs_nothing_without_the_lock(server: TdsServer, on_server: 
     assert server.statements[-1] == "ROLLBACK"
 
 
-def test_a_statement_that_sql_server_refuses_is_told_by_its_number(server: TdsServer, on_server: Database) -> None:
+def test_a_statement_that_sql_server_refuses_is_reported_by_its_number(server: TdsServer, on_server: Database) -> None:
     server.faults = [("CREATE TABLE bridge.broadcast", 2714)]
     with pytest.raises(MigrationFailed) as caught:
         Schema(on_server).migrate()

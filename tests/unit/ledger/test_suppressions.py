@@ -110,7 +110,7 @@ def test_short_patterns_mean_exactly_what_the_shell_means_by_them() -> None:
         }, pattern
 
 
-def test_patterns_of_a_later_draw_are_read_and_those_removed_are_forgotten(
+def test_patterns_of_a_later_sync_are_read_and_those_removed_are_forgotten(
     suppressions: Suppressions, clock: MovableClock
 ) -> None:
     asked = ["a@old.example", "a@new.example"]
@@ -144,7 +144,7 @@ def test_no_address_stands_in_the_database(suppressions: Suppressions, database:
     assert b"reader" not in content
 
 
-def test_what_two_whole_draws_in_a_row_did_not_see_is_removed(suppressions: Suppressions) -> None:
+def test_what_two_whole_syncs_in_a_row_did_not_see_is_removed(suppressions: Suppressions) -> None:
     both, one = entries("stays@example.org", "leaves@example.org"), entries("stays@example.org")
     among = ["stays@example.org", "leaves@example.org"]
     assert draw_whole(suppressions, UNSUBSCRIBED, both) == 0
@@ -154,7 +154,7 @@ def test_what_two_whole_draws_in_a_row_did_not_see_is_removed(suppressions: Supp
     assert suppressions.among(LIST, among).keys() == {"stays@example.org"}
 
 
-def test_what_comes_back_before_the_second_whole_draw_stays(suppressions: Suppressions) -> None:
+def test_what_comes_back_before_the_second_whole_sync_stays(suppressions: Suppressions) -> None:
     for found in (entries("a@example.org"), [], entries("a@example.org"), []):
         assert draw_whole(suppressions, UNSUBSCRIBED, found) == 0
     assert suppressions.among(LIST, ["a@example.org"])
@@ -180,7 +180,7 @@ def test_patterns_and_addresses_are_removed_alike_and_other_kinds_stay(suppressi
     assert found == {"u@example.org": UNSUBSCRIBED, "b@example.org": BOUNCED_OUT}
 
 
-def test_a_draw_of_what_is_new_removes_nothing(suppressions: Suppressions) -> None:
+def test_a_sync_of_what_is_new_removes_nothing(suppressions: Suppressions) -> None:
     draw_whole(suppressions, UNSUBSCRIBED, entries("a@example.org"))
     for _ in range(3):
         assert suppressions.finish(suppressions.source(UNSUBSCRIBED), full=False, newest=MOMENT) == 0
@@ -188,7 +188,7 @@ def test_a_draw_of_what_is_new_removes_nothing(suppressions: Suppressions) -> No
     assert suppressions.among(LIST, ["a@example.org"])
 
 
-def test_they_are_complete_when_each_kind_was_drawn_as_a_whole(suppressions: Suppressions) -> None:
+def test_they_are_complete_when_each_kind_was_synced_as_a_whole(suppressions: Suppressions) -> None:
     for kind in KINDS:
         assert not suppressions.complete()
         suppressions.add(kind, entries("a@example.org"), sync=1)
@@ -200,9 +200,7 @@ def test_they_are_complete_when_each_kind_was_drawn_as_a_whole(suppressions: Sup
     assert suppressions.complete()
 
 
-def test_a_source_tells_of_its_last_draw_and_of_its_last_failure(
-    suppressions: Suppressions, clock: MovableClock
-) -> None:
+def test_a_source_shows_its_last_sync_and_of_its_last_failure(suppressions: Suppressions, clock: MovableClock) -> None:
     first = clock.now()
     draw_whole(suppressions, UNSUBSCRIBED, entries("a@example.org", "b@example.org"))
     later = clock.advance(hours=1)

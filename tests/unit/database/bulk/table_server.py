@@ -121,7 +121,7 @@ class TableSession(Session):
                 values = parameters[1:]
             case 13:  # sp_prepexec
                 self._statement, values = parameters[2], parameters[3:]
-            case _:  # it describes no parameters, so that the driver takes the sizes that it is told
+            case _:  # it describes no parameters, so that the driver takes the sizes that it is given
                 return struct.pack("<BHHQ", _DONE_PROCEDURE, _MORE if more else 0, 0, 0)
         statement = self._statement
         if not TABLE.statements or TABLE.statements[-1] != statement:

@@ -170,7 +170,7 @@ def test_it_is_tried_a_few_times_only_also_where_transactions_are_repeated(
     assert len(server.logins) == TRIES
 
 
-def test_a_firewall_that_lets_us_not_in_is_told_as_such(server: TdsServer, connect: OpenDatabase) -> None:
+def test_a_firewall_that_lets_us_not_in_is_reported_as_such(server: TdsServer, connect: OpenDatabase) -> None:
     server.refusals = [(40615,)]
     with pytest.raises(DatabaseAddressRefused):
         run(connect())
@@ -191,7 +191,7 @@ def test_a_server_that_does_not_answer_is_a_passing_error(driver: str, opened: C
             run(database)
 
 
-def test_a_server_of_another_kind_is_told_as_one_that_cannot_be_used(
+def test_a_server_of_another_kind_is_reported_as_one_that_cannot_be_used(
     driver: str, opened: Callable[[str, str], Database]
 ) -> None:
     del driver
@@ -300,12 +300,12 @@ def test_an_error_is_known_by_its_number_and_nothing_of_its_text_is_kept(
     server.faults = [("UPDATE one", number)]
     with pytest.raises(kind) as caught:
         run(database)
-    assert "ann@example.com" not in "".join(told(caught.value))
-    assert str(number) in "".join(told(caught.value))
+    assert "ann@example.com" not in "".join(result(caught.value))
+    assert str(number) in "".join(result(caught.value))
     assert "COMMIT" not in server.statements
 
 
-def told(error: BaseException | None) -> Iterator[str]:
+def result(error: BaseException | None) -> Iterator[str]:
     """Everything that a log could show of an error and its causes."""
     while error is not None:
         yield from (str(error), repr(error), repr(error.args), repr(vars(error)))

@@ -67,7 +67,7 @@ def test_what_may_be_shown_is_state_and_numbers() -> None:
     assert without_text(error(LATE)) == "SQLSTATE HYT00"
 
 
-def test_a_login_that_fails_for_lack_of_the_database_is_told_by_the_database() -> None:
+def test_a_login_that_fails_for_lack_of_the_database_is_reported_by_the_database() -> None:
     assert isinstance(explained(NO_DATABASE, connecting=True), DatabaseMissing)
     found = explained(with_number(18456), connecting=True)
     assert isinstance(found, DatabaseLoginRefused)
@@ -79,7 +79,7 @@ def test_babelfish_has_a_number_of_its_own_for_a_missing_database() -> None:
     assert isinstance(explained(with_number(911), connecting=True), DatabaseMissing)
 
 
-def test_a_certificate_that_is_not_trusted_is_told_as_such_only_while_connecting() -> None:
+def test_a_certificate_that_is_not_trusted_is_reported_as_such_only_while_connecting() -> None:
     assert isinstance(explained(UNTRUSTED, connecting=True), DatabaseTlsFailed)
     assert isinstance(explained(UNTRUSTED), DatabaseUnavailable)
 

@@ -268,7 +268,7 @@ def test_events_that_leave_in_files_only_are_recorded_and_written_to_no_table(le
         assert connection.execute(select(tables.unmatched_response)).all() == []
 
 
-def test_both_ways_tell_of_the_same_events(ledger: Ledger) -> None:
+def test_both_ways_show_the_same_events(ledger: Ledger) -> None:
     place = Kept()
     load(ledger.database, gathered(ledger.database, "Response1"), [OPEN, OPEN], tables_too=True)
     deliver_ferg_files(ledger, ferg(place))

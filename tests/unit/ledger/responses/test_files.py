@@ -79,7 +79,7 @@ def test_seeing_the_same_file_again_keeps_the_first_look(ledger: Ledger, clock: 
     assert see(ledger) == first
 
 
-def test_a_file_that_grew_is_looked_at_anew(ledger: Ledger) -> None:
+def test_a_file_that_grew_is_checked_anew(ledger: Ledger) -> None:
     see(ledger)
     other = see(ledger, "Response2.csv")
     grown = see(ledger, size=200)

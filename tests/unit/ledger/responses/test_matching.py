@@ -84,14 +84,14 @@ def send(ledger: Ledger, lease: HeldLease, clock: MovableClock) -> Callable[...,
 
 
 def found_by(database: Database, *events: Response) -> list[int | None]:
-    """`Response.BroadcastId` of the events, which one file tells."""
+    """`Response.BroadcastId` of the events, which one file has."""
     with database.reading() as connection:
         last = connection.scalar(select(func.max(SCHEMA.response.c.id))) or 0
     load(database, gathered(database, "Response1"), events)
-    return told(database, last)
+    return result(database, last)
 
 
-def told(database: Database, after: int = 0) -> list[int | None]:
+def result(database: Database, after: int = 0) -> list[int | None]:
     response = SCHEMA.response
     with database.reading() as connection:
         wanted = select(response.c.broadcast_id).where(response.c.id > after).order_by(response.c.id)
@@ -188,7 +188,7 @@ def test_a_urn_is_not_sent_to_before_the_time_that_was_set(database: Database, u
 
 
 @pytest.mark.parametrize("state", [State.FAILED, State.CANCELLED])
-def test_a_urn_is_not_looked_for_where_nobody_was_mailed(
+def test_a_urn_is_not_searched_for_where_nobody_was_mailed(
     database: Database, upload: Any, send: Any, state: State
 ) -> None:
     send(upload(1, (("", "7"),), state=state), MORNING)
@@ -221,7 +221,7 @@ def test_a_response_that_came_before_its_broadcast_is_matched_when_it_is_there(
     assert unmatched_rows(ledger) == 4
     broadcast = upload(1, (("K1", "7"),), mailing_id=900)
     assert match_responses(ledger, rs_db) == 3
-    assert told(database) == [broadcast.rs_broadcast_id] * 3 + [None]
+    assert result(database) == [broadcast.rs_broadcast_id] * 3 + [None]
     with database.reading() as connection:
         names = list(connection.scalars(select(SCHEMA.response.c.message_name).order_by(SCHEMA.response.c.id)))
     assert names == ["Spring"] * 3 + [""]
@@ -236,7 +236,7 @@ def test_a_response_is_matched_when_its_broadcast_gets_its_mailing(ledger: Ledge
     with ledger.database.writing() as connection:
         connection.execute(update(tables.broadcast).values(mailing_id=900, state=State.IMPORTED))
     assert match_responses(ledger, rs_db) == 1
-    assert told(ledger.database) == [broadcast.rs_broadcast_id]
+    assert result(ledger.database) == [broadcast.rs_broadcast_id]
 
 
 def test_a_response_is_matched_by_its_urn_when_the_sending_has_ended(
@@ -256,7 +256,7 @@ def test_a_response_is_matched_by_its_urn_when_the_sending_has_ended(
         )
         connection.execute(update(tables.broadcast).where(tables.broadcast.c.id == first.id).values(state=State.SENT))
     assert match_responses(ledger, rs_db) == 1
-    assert told(ledger.database) == [second.rs_broadcast_id]
+    assert result(ledger.database) == [second.rs_broadcast_id]
 
 
 def test_matching_goes_in_batches_and_forgets_none(
@@ -271,7 +271,7 @@ def test_matching_goes_in_batches_and_forgets_none(
     before = unmatched_rows(ledger)
     found = match_responses(ledger, rs_db)
     assert before - found == unmatched_rows(ledger) == 9
-    assert sorted(told(ledger.database), key=bool)[:10] == [None] * 9 + [broadcast.rs_broadcast_id]
+    assert sorted(result(ledger.database), key=bool)[:10] == [None] * 9 + [broadcast.rs_broadcast_id]
 
 
 def test_matching_that_is_interrupted_is_done_by_the_next_round(
@@ -286,7 +286,7 @@ def test_matching_that_is_interrupted_is_done_by_the_next_round(
     with monkeypatch.context() as patch:
         patch.setattr(unmatched, "settle", stop)
         assert match_responses(ledger, rs_db) == 0
-    assert told(ledger.database) == [None]
+    assert result(ledger.database) == [None]
     assert unmatched_rows(ledger) == 1
     assert match_responses(ledger, rs_db) == 1
     assert unmatched_rows(ledger) == 0
@@ -325,7 +325,7 @@ def test_responses_that_cannot_be_matched_stop_no_others(
     assert match_responses(ledger, rs_db) == 1
 
 
-#: What an event of these files tells, and the broadcast whose key it carries; that of the third never comes.
+#: What an event of these files states, and the broadcast whose key it carries; that of the third never comes.
 TOLD = st.tuples(st.sampled_from(["Open", "Click"]), st.integers(1, 3))
 
 

@@ -120,10 +120,10 @@ def test_the_rows_are_the_union_by_maximum_of_the_files_whatever_their_order_and
         assert recorded(database) == seen
     assert seen == reduce(or_, (by_key(file) for file in files))
 
-    # Row by row: the responses tell of these events, and each belongs to one. In Berlin both times are half past two.
-    told = {event_key(one): (one.message_type, MOMENT, one.click_url or None) for file in files for one in file}
+    # Row by row: the responses are of these events, and each belongs to one. In Berlin both times are half past two.
+    result = {event_key(one): (one.message_type, MOMENT, one.click_url or None) for file in files for one in file}
     assert Counter((row.message_type, row.event_triggered_date, row.click_url) for row in rows(database)) == Counter(
-        told[key] for key in seen.elements()
+        result[key] for key in seen.elements()
     )
     with database.reading() as connection:
         ids = list(connection.scalars(select(tables.response_event.c.response_id)))
@@ -157,7 +157,7 @@ def test_a_file_without_rows_is_loaded(database: Database) -> None:
 
 
 @pytest.mark.parametrize("hours", [-9, 2])
-def test_an_event_told_in_another_zone_is_known_when_it_comes_again(database: Database, hours: int) -> None:
+def test_an_event_reported_in_another_zone_is_known_when_it_comes_again(database: Database, hours: int) -> None:
     elsewhere = replace(OPEN, event_time=MOMENT.astimezone(timezone(timedelta(hours=hours))))
     assert load(database, gathered(database, "Response1"), [elsewhere]).loaded == 1
     assert load(database, gathered(database, "Response2"), [elsewhere]).loaded == 0
@@ -189,13 +189,13 @@ def test_a_large_file_is_moved_in_batches_and_every_row_keeps_its_own_details(da
     assert count(database, SCHEMA.response) == 2100 + 400 * 2 + 1700
     details = SCHEMA.response_details
     with database.reading() as connection:
-        told = connection.execute(
+        result = connection.execute(
             select(SCHEMA.response.c.urn, SCHEMA.response.c.email, details.c.value)
             .join_from(SCHEMA.response, details, details.c.id == SCHEMA.response.c.id)
             .where(details.c.name == "Browser")
         ).all()
-    assert len(told) == count(database, SCHEMA.response)
-    assert all(value == f"B{urn}" and email == f"{urn}@example.com" for urn, email, value in told)
+    assert len(result) == count(database, SCHEMA.response)
+    assert all(value == f"B{urn}" and email == f"{urn}@example.com" for urn, email, value in result)
 
 
 @pytest.mark.parametrize("gap", [1, 7, 25_000])
@@ -229,13 +229,13 @@ def test_ids_that_others_took_in_between_are_nobody_of_ours(database: Database) 
         for was, becomes in sorted(zip(ids, apart, strict=True), reverse=True):
             connection.execute(update(SCHEMA.response).where(SCHEMA.response.c.id == was).values(id=becomes))
         responses.record(connection, batch, apart, now=MOMENT)
-        told = connection.execute(
+        result = connection.execute(
             select(SCHEMA.response.c.urn, tables.response_event.c.event_key).join(
                 tables.response_event, tables.response_event.c.response_id == SCHEMA.response.c.id
             )
         ).all()
     assert len(set(apart)) == len(apart) < apart[-1]
-    assert dict(told) == {str(line): event_key(numbered(line)) for line in range(100)}
+    assert dict(result) == {str(line): event_key(numbered(line)) for line in range(100)}
 
 
 # All or nothing
@@ -407,11 +407,11 @@ def test_a_response_is_tied_to_its_broadcast_and_message(database: Database, sen
         ],
     )
     assert counts.unmatched == 3
-    told = [(row.broadcast_id, row.message_name) for row in rows(database)]
-    assert told == [(sent.rs_broadcast_id, "Spring"), (None, ""), (None, ""), (None, "")]
+    result = [(row.broadcast_id, row.message_name) for row in rows(database)]
+    assert result == [(sent.rs_broadcast_id, "Spring"), (None, ""), (None, ""), (None, "")]
 
 
-def test_a_response_is_written_with_all_that_its_file_told(database: Database, sent: Broadcast) -> None:
+def test_a_response_is_written_with_all_that_its_file_reported(database: Database, sent: Broadcast) -> None:
     click = Response(
         message_type="Click",
         event_time=datetime(2026, 7, 1, 10, 30, tzinfo=UTC),

@@ -9,7 +9,7 @@ from local.simulator.faults import Faults
 from local.simulator.identity import identity
 from local.simulator.sftp_site import serve
 
-#: More than a server tells in one answer.
+#: More than a server gives in one answer.
 FILES = 1000
 
 
