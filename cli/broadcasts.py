@@ -9,6 +9,7 @@ from rich.table import Table
 from cli.wiring import AsJson, SettingsFile, console, open_bridge, operator, say
 from shared.bridge import Bridge
 from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, State
+from shared.ledger.alerts import AlertKind
 from shared.ledger.responses.counts import Comparison, of_broadcasts
 from shared.operations import broadcasts as operations
 from shared.web.status import status as bridge_status
@@ -199,17 +200,20 @@ def stop(key: Key, settings: SettingsFile = None) -> None:
 
 
 def _possible_commands(bridge: Bridge, broadcast: Broadcast) -> list[str]:
-    """The subcommands of `bridge broadcast` that the broadcast's state allows."""
-    key, channel = broadcast.key, broadcast.request.channel
+    """The subcommands of `bridge broadcast` that the broadcast's state, its channel and its alert allow."""
+    key, channel = broadcast.key, bridge.channels.find(broadcast.request.channel)
     match broadcast.state:
         case State.FAILED:
             return [f"retry {key}" if broadcast.repeats_key is None else f"retry {key} --again"]
         case State.NEEDS_OPERATOR:
             return [f"resolve {key} --started", f"resolve {key} --not-started"]
-        case State.STAGED if channel in bridge.channels.names() and bridge.channels[channel].needs_release(broadcast):
+        case State.STAGED if channel is not None and channel.needs_release(broadcast):
             return [f"release {key}", f"cancel {key}"]
         case State.SENDING:
             return [f"pause {key}", f"resume {key}", f"stop {key}"]
+        case State.SENT | State.CLOSED:
+            alerts = {(alert.kind, alert.subject) for alert in bridge.ledger.alerts.active()}
+            return [f"acknowledge {key}"] if (AlertKind.SENT_SHORT, key) in alerts else []
     return [f"cancel {key}"] if State.CANCELLED in TRANSITIONS[broadcast.state] else []
 
 

@@ -106,10 +106,13 @@ def test_an_operator_acknowledges_the_alert_once_and_the_broadcast_keeps_its_cod
 
     monkeypatch.setattr(OptimizelyRest, "get_report", mailed_nobody)
     key = flow.run(flow.order(recipients=20)).key
+    offered = f"you can: bridge broadcast acknowledge {key}"
     assert f"bridge broadcast acknowledge {key}" in alerts(flow)[key]
+    assert offered in command("broadcast", "show", key).output
     assert command("broadcast", "acknowledge", key).exit_code == 0
     assert alerts(flow) == {}
     shown = command("broadcast", "show", key)
+    assert offered not in shown.output
     assert "sent-short" in shown.output
     assert "acknowledged by an operator" in shown.output
     with pytest.raises(IllegalTransition):
