@@ -1,6 +1,6 @@
 """The import jobs of recipient lists: whether Optimizely Campaign has them under the names that the channels expect."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 
 from shared.errors import ImportJobUnknown, ScheduledJobsHidden
 from shared.optimizely.rest.client import OptimizelyRest
@@ -18,14 +18,12 @@ def get_job_names(rest: OptimizelyRest) -> Collection[str]:
     return names
 
 
-def require_jobs(rest: OptimizelyRest, names: Iterable[str]) -> None:
-    """Make sure that scheduled jobs of these names exist.
+def require_job(rest: OptimizelyRest, name: str) -> None:
+    """Make sure that a scheduled job of this name exists.
 
     Raises:
-        ImportJobUnknown: one does not.
+        ImportJobUnknown: none does.
         ScheduledJobsHidden: see `get_job_names`.
     """
-    present = get_job_names(rest)
-    for name in names:
-        if name not in present:
-            raise ImportJobUnknown(job=name)
+    if name not in get_job_names(rest):
+        raise ImportJobUnknown(job=name)

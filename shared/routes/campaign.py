@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from http import HTTPStatus
+from functools import partial
 from types import MappingProxyType
 from typing import Final
 
 from shared.broadcast import Broadcast
-from shared.errors import OptimizelyConflict, OptimizelyRefused
-from shared.optimizely.rest.answers import SmartCampaign, SmartCampaignReport
+from shared.errors import OptimizelyConflict
+from shared.optimizely.rest.answers import SmartCampaign
 from shared.optimizely.rest.client import OptimizelyRest
+from shared.optimizely.rest.refusals import exists
 from shared.routes.route import Confirm, SendState, SendStatus
 
 #: The vendor's statuses of a Smart Campaign that sends once.
@@ -38,13 +39,7 @@ class BroadcastCampaign:
 
     def exists(self, campaign_id: int) -> bool:
         """Whether the Smart Campaign was not deleted, which is possible only before it has started."""
-        try:
-            self._rest.get_smart_campaign(campaign_id)
-        except OptimizelyRefused as refused:
-            if refused.status == HTTPStatus.NOT_FOUND:
-                return False
-            raise
-        return True
+        return exists(partial(self._rest.get_smart_campaign, campaign_id))
 
     def find_mailing_id(self, campaign_id: int) -> int | None:
         """Id of its mailing; None if it has several (a split)."""
@@ -87,10 +82,6 @@ class BroadcastCampaign:
         if starts_by_itself and status is SendStatus.WAITING:
             status = SendStatus.ARMED
         return SendState(status=status, vendor_status=vendor_status)
-
-    def get_report(self, broadcast: Broadcast) -> SmartCampaignReport:
-        """The totals of its Smart Campaign."""
-        return self._rest.get_report(campaign_id(broadcast))
 
     def deactivate(self, broadcast: Broadcast, confirm: Confirm) -> bool:
         """Take back an activation, unless it was taken back before.

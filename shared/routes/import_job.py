@@ -16,7 +16,7 @@ from typing import Final, override
 from shared.broadcast import Broadcast, SendMode
 from shared.config.channels import Channels, ImportJob
 from shared.ledger.leases import LeaseName
-from shared.optimizely.import_jobs import require_jobs
+from shared.optimizely.import_jobs import require_job
 from shared.optimizely.names import Names
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.campaign import BroadcastCampaign, campaign_id
@@ -79,7 +79,7 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
             ImportJobUnknown: REST does not know it.
             ScheduledJobsHidden: REST lists no jobs at all.
         """
-        require_jobs(self._rest, [self._job_name(broadcast)])
+        require_job(self._rest, self._job_name(broadcast))
 
     @override
     def prepared_name(self, broadcast: Broadcast) -> str | None:

@@ -175,7 +175,7 @@ def _follow_send(step: BroadcastStep) -> Broadcast | Wait:
         return _wait_for_start(step, send)
     if send.status not in {SendStatus.FINISHED, SendStatus.STOPPED}:
         raise CampaignNotStartable(campaign=broadcast.campaign_id, status=send.vendor_status)
-    report = step.bridge.campaign.get_report(broadcast)
+    report = step.bridge.rest.get_report(campaign_id(broadcast))
     if send.status is SendStatus.STOPPED:
         return _sent(step, report, SendStopped(campaign=broadcast.campaign_id, sent=report.sent))
     short = find_shortfall(step.bridge, broadcast, report)

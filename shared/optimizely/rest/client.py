@@ -6,7 +6,7 @@ and the `operation` of an error is its name there.
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from http import HTTPStatus
+from functools import partial
 from threading import BoundedSemaphore
 from typing import Final, Literal
 
@@ -37,7 +37,7 @@ from shared.optimizely.rest.answers import (
     WaitNode,
 )
 from shared.optimizely.rest.params import MAX_PAGE_SIZE, by_created, quoted, schedule
-from shared.optimizely.rest.refusals import jobs_refused
+from shared.optimizely.rest.refusals import exists, jobs_refused
 from shared.optimizely.rest.transport import Body, Params, RestTransport, parse_answer
 
 #: Elements per page. The vendor refuses 10,000 and more; detailed campaigns are slow to compute.
@@ -178,17 +178,8 @@ class OptimizelyRest:
         try:
             self._transport.send("DELETE", "deleteSmartCampaign", f"smartcampaigns/{campaign_id}")
         except OptimizelyRefused:
-            if self._exists(campaign_id):
+            if exists(partial(self.get_smart_campaign, campaign_id)):
                 raise
-
-    def _exists(self, campaign_id: int) -> bool:
-        try:
-            self.get_smart_campaign(campaign_id)
-        except OptimizelyRefused as refused:
-            if refused.status == HTTPStatus.NOT_FOUND:
-                return False
-            raise
-        return True
 
     def activate_smart_campaign(self, campaign_id: int) -> None:
         """Activate a Smart Campaign: it starts when its Wait node lets it. Not retried."""
