@@ -26,7 +26,7 @@ from shared.database.connections import Database, retry_transaction
 from shared.errors import BroadcastChangedMeanwhile, BroadcastUnknown
 from shared.ledger import tables
 from shared.ledger.effects import Kind
-from shared.ledger.leases import HeldLease, is_broadcast_leased
+from shared.ledger.leases import HeldLease, is_broadcast_leased, writing
 from shared.ledger.tables import broadcast as table
 from shared.ledger.waiting import begins, wait_columns
 
@@ -225,7 +225,7 @@ class Broadcasts:
         """
         this = table.c.id == broadcast.id, table.c.state.in_(_CANCELLABLE)
         now = self._clock.now()
-        with self._database.writing() if lease is None else lease.writing() as connection:
+        with writing(self._database, lease) as connection:
             if not connection.execute(update(table).where(*this).values(cancel_requested_at=now)).rowcount:
                 raise BroadcastChangedMeanwhile(broadcast=broadcast.key)
             _append_note(connection, broadcast.id, owner, "asked to be cancelled", now)
@@ -245,7 +245,7 @@ class Broadcasts:
             BroadcastChangedMeanwhile: another process changed it first; nothing was written.
         """
         with self._database.writing() as connection:
-            changed = _compare_and_set(connection, broadcast, columns)
+            changed = change(connection, broadcast, **columns)
             state = broadcast.state
             _append_history(connection, broadcast.id, state, state, owner, note, self._clock.now())
             return changed
@@ -258,7 +258,7 @@ class Broadcasts:
             BroadcastChangedMeanwhile: another process changed it first; nothing was written.
             LeaseLost: the lease is lost; nothing was written.
         """
-        with self._database.writing() if lease is None else lease.writing() as connection:
+        with writing(self._database, lease) as connection:
             return change(connection, broadcast, **columns)
 
     @retry_transaction
@@ -278,8 +278,8 @@ class Broadcasts:
             LeaseLost: the lease is lost; nothing was written.
         """
         now = self._clock.now()
-        with self._database.writing() if lease is None else lease.writing() as connection:
-            changed = _compare_and_set(connection, broadcast, columns | wait_columns(broadcast, waiting_for, now))
+        with writing(self._database, lease) as connection:
+            changed = change(connection, broadcast, **columns | wait_columns(broadcast, waiting_for, now))
             if begins(broadcast, waiting_for):
                 state, note = broadcast.state, f"waits for {waiting_for}"
                 _append_history(connection, broadcast.id, state, state, owner, note, now)
@@ -287,12 +287,20 @@ class Broadcasts:
 
 
 def change(connection: Connection, broadcast: Broadcast, **columns: object) -> Broadcast:
-    """Change columns, not the state, within the caller's transaction.
+    """Change columns within the caller's transaction; the state is changed by `advance`.
 
     Raises:
         BroadcastChangedMeanwhile: another process changed it first; roll back.
     """
-    return _compare_and_set(connection, broadcast, columns)
+    changed = connection.execute(
+        update(table)
+        .where(table.c.id == broadcast.id, table.c.version == broadcast.version)
+        .values(version=broadcast.version + 1, **columns)
+        .returning(*table.c)
+    ).one_or_none()
+    if changed is None:
+        raise BroadcastChangedMeanwhile(broadcast=broadcast.key)
+    return _from_row(changed)
 
 
 def advance(
@@ -307,7 +315,7 @@ def advance(
     broadcast.check_transition(to)
     waiting_for = _DECISION if to is State.NEEDS_OPERATOR else None
     reset = {"attempts": 0, **wait_columns(broadcast, waiting_for, now)}
-    changed = _compare_and_set(connection, broadcast, {"state": to, "changed_at": now, **reset, **columns})
+    changed = change(connection, broadcast, **{"state": to, "changed_at": now, **reset, **columns})
     _append_history(connection, broadcast.id, broadcast.state, to, owner, note, now)
     return changed
 
@@ -320,7 +328,7 @@ def set_compared(
     Raises:
         BroadcastChangedMeanwhile: another process changed it first; roll back.
     """
-    changed = _compare_and_set(connection, broadcast, {"compared_at": now, "attempts": 0, "due_at": due_at})
+    changed = change(connection, broadcast, compared_at=now, attempts=0, due_at=due_at)
     if note:
         _append_history(connection, broadcast.id, broadcast.state, broadcast.state, owner, note, now)
     return changed
@@ -334,18 +342,6 @@ def record_rejects(connection: Connection, broadcast: Broadcast, rows_by_reason:
             insert(tables.reject_count),
             [{"broadcast_id": broadcast.id, "reason": reason, "rows": rows} for reason, rows in rows_by_reason.items()],
         )
-
-
-def _compare_and_set(connection: Connection, broadcast: Broadcast, columns: dict[str, object]) -> Broadcast:
-    changed = connection.execute(
-        update(table)
-        .where(table.c.id == broadcast.id, table.c.version == broadcast.version)
-        .values(version=broadcast.version + 1, **columns)
-        .returning(*table.c)
-    ).one_or_none()
-    if changed is None:
-        raise BroadcastChangedMeanwhile(broadcast=broadcast.key)
-    return _from_row(changed)
 
 
 def _append_note(connection: Connection, broadcast_id: int, owner: str, note: str, now: datetime) -> None:

@@ -6,7 +6,7 @@ continues. A list is leased to a broadcast without expiry, and released when the
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Self
@@ -221,9 +221,8 @@ class Leases:
 
     @retry_transaction
     def _acquire(self, name: LeaseName, owner: str, life: timedelta | None, holder: HeldLease | None = None) -> bool:
-        transaction = self._database.writing() if holder is None else holder.writing()
         try:
-            with transaction as connection:
+            with writing(self._database, holder) as connection:
                 now = self._database.now()
                 available = or_(table.c.owner == owner, table.c.expires_at <= now)
                 acquired_at = case((table.c.owner == owner, table.c.acquired_at), else_=now)
@@ -254,6 +253,11 @@ class Leases:
                 # The next beat may get through; past its end `check` calls it lost.
                 if held.lost.is_set():
                     return
+
+
+def writing(database: Database, lease: HeldLease | None) -> AbstractContextManager[Connection]:
+    """A writing transaction; under a lease, one that is committed only while the lease is held."""
+    return database.writing() if lease is None else lease.writing()
 
 
 def is_broadcast_leased(key: ColumnElement[str], now: ColumnElement[datetime]) -> ColumnElement[bool]:

@@ -14,7 +14,7 @@ from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
 from shared.errors import BridgeError, LeaseLost, ResponseFileUnknown
 from shared.ledger import tables
-from shared.ledger.leases import HeldLease, LeaseName, is_response_file_leased
+from shared.ledger.leases import HeldLease, LeaseName, is_response_file_leased, writing
 from shared.ledger.tables import response_file as table
 from shared.ledger.tables import response_file_history as history
 from shared.ledger.tables import response_staging as staging
@@ -172,7 +172,7 @@ class ResponseFiles:
         Raises:
             LeaseLost: somebody else changed the file first, or the lease is lost; nothing was written.
         """
-        with self._database.writing() if lease is None else lease.writing() as connection:
+        with writing(self._database, lease) as connection:
             return _compare_and_set(connection, file, columns)
 
     @retry_transaction
@@ -184,7 +184,7 @@ class ResponseFiles:
         Raises:
             LeaseLost: somebody else changed the file first, or the lease is lost; nothing was written.
         """
-        with self._database.writing() if lease is None else lease.writing() as connection:
+        with writing(self._database, lease) as connection:
             changed = _compare_and_set(connection, file, columns)
             _append_history(connection, file.id, file.state, file.state, owner, note, self._clock.now())
             return changed
