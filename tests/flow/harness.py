@@ -294,7 +294,7 @@ def make_settings(folder: Path, storage: str, site: dict[str, Any], databases: D
             "SFTP_HOST_KEYS": site["host_key"],
             "SFTP_RESPONSE_FOLDER": site["response_folder"],
             "MONITOR_INTERVAL_SECONDS": "0.1",
-            "LEASE_SECONDS": "2",
+            "LEASE_SECONDS": "30",
             "RETRY_SECONDS": "0.02",
             "START_SETTLE_SECONDS": "0.5",
             "RESPONSE_FILE_SETTLE_SECONDS": "0",
