@@ -114,8 +114,13 @@ def stop(connection: sqlite3.Connection, campaign_id: int, now: int) -> None:
     connection.execute("UPDATE campaign SET status = 'canceled', modified = ? WHERE id = ?", (now, campaign_id))
 
 
-def work(store: Store, seed: int, now: int) -> bool:
+def work(store: Store, seed: int | None, now: int) -> bool:
     """Start activated campaigns that are due, send due mails, let recipients react, and finish campaigns.
+
+    Args:
+        store: the simulation.
+        seed: seed of the recipients' behaviour; None: nobody reacts.
+        now: seconds since 1970.
 
     Returns:
         Whether a Smart Campaign is running, or will start by itself at a known time.
@@ -132,7 +137,7 @@ def work(store: Store, seed: int, now: int) -> bool:
             campaign = _campaign(connection, campaign_id)
             if campaign["status"] == "running":
                 _send_due(connection, campaign, now)
-    while _react(store, seed):
+    while seed is not None and _react(store, seed):
         pass
     if running or due:
         with store.writing() as connection:

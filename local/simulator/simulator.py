@@ -35,12 +35,13 @@ class Simulator:
         folder: holds all data; a simulation in it is continued.
         seed: seed of the recipients' behaviour.
         speed: simulated seconds per real second; 0 freezes the clock.
+        reactions: whether recipients react to their mails; who does may unsubscribe, and is not mailed again.
     """
 
-    def __init__(self, folder: Path, *, seed: int = 1, speed: float = 21600) -> None:
+    def __init__(self, folder: Path, *, seed: int = 1, speed: float = 21600, reactions: bool = True) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         began = int(START.timestamp())
-        self._seed = seed
+        self._seed, self._reactions = seed, reactions
         self._store = Store(folder / "simulator.sqlite", now=began)
         with self._store.reading() as connection:
             elapsed = float(fact(connection, "elapsed") or 0)
@@ -131,7 +132,7 @@ class Simulator:
         importing = self._imports.work(now)
         batching = batches.work(self._store, now, self._faults)
         looping = self._closed_loop.work(now)
-        under_way = sending.work(self._store, self._seed, now)
+        under_way = sending.work(self._store, self._seed if self._reactions else None, now)
         pending = self._export.work(now)
         self.control.idle = not (importing or batching or looping or under_way or pending)
 

@@ -44,8 +44,11 @@ def simulators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simulators]
 
 @pytest.fixture(scope="session")
 def shared_simulator(simulators: Simulators, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """One simulator for the tests that check only their own broadcasts."""
-    with simulators.new(tmp_path_factory.mktemp("shared")) as site:
+    """One simulator for the tests that check only their own broadcasts.
+
+    Nobody reacts: whom a test makes unsubscribe, another one could not mail.
+    """
+    with simulators.new(tmp_path_factory.mktemp("shared"), reactions=False) as site:
         yield site
 
 

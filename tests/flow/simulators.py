@@ -48,18 +48,23 @@ class Simulators:
         self._process.communicate(timeout=60)
 
     @contextmanager
-    def new(self, folder: Path) -> Iterator[dict[str, Any]]:
-        """A simulator with its data in a new folder; its addresses and credentials, as in a ready file."""
-        addresses = self._request("start", folder)
+    def new(self, folder: Path, *, reactions: bool = True) -> Iterator[dict[str, Any]]:
+        """A simulator with its data in a new folder; its addresses and credentials, as in a ready file.
+
+        Args:
+            folder: the folder.
+            reactions: whether recipients react to their mails.
+        """
+        addresses = self._request("start", folder, reactions)
         try:
             yield addresses
         finally:
-            self._request("stop", folder)
+            self._request("stop", folder, reactions)
 
-    def _request(self, action: str, folder: Path) -> dict[str, Any]:
+    def _request(self, action: str, folder: Path, reactions: bool) -> dict[str, Any]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        print(json.dumps([action, str(folder)]), file=self._process.stdin, flush=True)
+        print(json.dumps([action, str(folder), reactions]), file=self._process.stdin, flush=True)
         line = self._process.stdout.readline()
         assert line, f"the simulators ended; see {self._log}"
         answer: dict[str, Any] = json.loads(line)
@@ -69,9 +74,9 @@ class Simulators:
 async def _serve() -> None:
     running: dict[str, Simulator] = {}
     while line := await asyncio.to_thread(sys.stdin.readline):
-        action, folder = json.loads(line)
+        action, folder, reactions = json.loads(line)
         if action == "start":
-            running[folder] = await Simulator(Path(folder)).start()
+            running[folder] = await Simulator(Path(folder), reactions=reactions).start()
             answer = running[folder].addresses()
         else:
             await running.pop(folder).stop()
