@@ -1,35 +1,25 @@
-"""The other side, all of it in files: what a killed process has done stays, and what it has not done is missing.
+"""The storage account, all of it in files: what a killed process has done stays, and what it has not done is missing.
 
-Blobs, queues and the SFTP site are folders, behind the library calls that `shared` makes; the simulator of Optimizely
-answers in the process that asks. Nothing listens on a port, so that a cell of the matrix takes a fraction of a second.
+Blobs and queues are folders, behind the library calls that `shared` makes; the SFTP site and Optimizely's REST are
+those of `tests/in_process`. Nothing listens on a port, so that a cell of the matrix takes a fraction of a second.
 """
 
-import asyncio
 import hashlib
 import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import requests
-from aiohttp import web
-from aiohttp.base_protocol import BaseProtocol
-from aiohttp.streams import StreamReader
-from aiohttp.test_utils import make_mocked_request
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError, ServiceRequestError
-from paramiko import SFTPAttributes, sftp
-from requests.adapters import HTTPAdapter
 
-from local.simulator.simulator import Simulator
-from local.simulator.store import CLIENT_ID
 from shared.clock import Clock
-from shared.sftp.transfer import NoSuchFile, Refusal
+from tests.in_process.passage import Passage
 
 # The storage account
 
@@ -228,132 +218,21 @@ class Queue:
 # The SFTP site
 
 
-class FolderClient:
-    """The part of an SFTP client that a session uses, over a folder."""
+class Breaks(Passage):
+    """A connection that breaks, at some operations that change something."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
-        #: At how many more requests that change something the connection breaks.
-        self.breaks = 0
+    #: At how many more.
+    left = 0
 
-    def _changes(self) -> None:
-        if self.breaks:
-            self.breaks -= 1
+    def changing(self, operation: str) -> None:
+        """Something is about to be changed."""
+        del operation
+        if self.left:
+            self.left -= 1
             raise EOFError
 
-    def _path(self, path: str) -> Path:
-        return self._root / path.lstrip("/")
 
-    def stat(self, path: str) -> SFTPAttributes:
-        """Attributes of a file."""
-        with _statuses():
-            return SFTPAttributes.from_stat(self._path(path).stat())
-
-    def entries(self, folder: str) -> Iterator[tuple[bytes, SFTPAttributes]]:
-        """The files of a folder."""
-        with _statuses():
-            listed = sorted(self._path(folder).iterdir())
-        for path in listed:
-            yield path.name.encode(), SFTPAttributes.from_stat(path.stat())
-
-    def read(self, path: str) -> Iterator[bytes]:
-        """A file."""
-        with _statuses():
-            yield self._path(path).read_bytes()
-
-    def writer(self, path: str, offset: int) -> "FolderWriter":
-        """A writer from an offset."""
-        self._changes()
-        with _statuses():
-            return FolderWriter(self._path(path), offset)
-
-    def rename(self, source: str, target: str) -> None:
-        """Rename; a file that exists is not replaced."""
-        if self._path(target).exists():
-            raise Refusal(sftp.SFTP_FAILURE)
-        self.posix_rename(source, target)
-
-    def posix_rename(self, source: str, target: str) -> None:
-        """Rename, and replace."""
-        self._changes()
-        with _statuses():
-            self._path(source).replace(self._path(target))
-
-    def remove(self, path: str) -> None:
-        """Remove a file."""
-        self._changes()
-        with _statuses():
-            self._path(path).unlink()
-
-
-class _statuses:  # noqa: N801 - a block
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, FileNotFoundError):
-            raise NoSuchFile(sftp.SFTP_NO_SUCH_FILE) from None
-
-
-class FolderWriter:
-    """Writes a file from an offset."""
-
-    def __init__(self, path: Path, offset: int) -> None:
-        path.touch()
-        self._file = path.open("r+b")
-        self._file.seek(offset)
-        self.offset = offset
-
-    def write(self, block: bytes) -> None:
-        """Write a block."""
-        self._file.write(block)
-        self.offset += len(block)
-
-    def finish(self) -> None:
-        """Close it."""
-        self._file.close()
-
-    abandon = finish
-
-
-# Optimizely
-
-
-class InProcess(HTTPAdapter):
-    """Answers the requests of a session by the simulator's handlers, in this thread."""
-
-    def __init__(self, simulator: Simulator) -> None:
-        super().__init__()
-        self._app = web.Application(client_max_size=2**26)
-        self._app.add_subapp(f"/rest/{CLIENT_ID}", simulator._rest.application())
-        self._app.freeze()
-        self._loop = asyncio.new_event_loop()
-
-    def close(self) -> None:
-        """End its event loop."""
-        self._loop.close()
-
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
-        """One exchange."""
-        answer = self._loop.run_until_complete(self._handle(request))
-        response = requests.Response()
-        response.status_code, response.request, response.url = answer.status, request, str(request.url)
-        response._content = bytes(answer.body or b"")  # type: ignore[arg-type]
-        response.headers.update(answer.headers)
-        return response
-
-    async def _handle(self, request: requests.PreparedRequest) -> web.Response:
-        body = request.body or b""
-        loop = asyncio.get_running_loop()
-        content = StreamReader(BaseProtocol(loop), 2**16, loop=loop)
-        content.feed_data(body if isinstance(body, bytes) else body.encode())
-        content.feed_eof()
-        asked = make_mocked_request(
-            request.method or "GET", request.path_url, dict(request.headers), payload=content, app=self._app
-        )
-        answer = await self._app._handle(asked)
-        assert isinstance(answer, web.Response)
-        return answer
+# Copies
 
 
 def copy_folder(source: Path, target: Path) -> None:
@@ -363,4 +242,4 @@ def copy_folder(source: Path, target: Path) -> None:
     shutil.copytree(source, target, ignore=shutil.ignore_patterns("*-shm"))
 
 
-__all__ = ["BlobAccount", "FolderClient", "InProcess", "Queue", "QueueAccount", "copy_folder"]
+__all__ = ["BlobAccount", "Breaks", "Queue", "QueueAccount", "copy_folder"]

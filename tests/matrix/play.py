@@ -119,7 +119,7 @@ class Play:
             folder=folder,
             elapsed=self.world.clock.ahead,
             faults=deepcopy(self.world.simulator._faults._active),
-            breaks=(self.world.site_client.breaks, self.world.blobs.breaks),
+            breaks=(self.world.site_breaks.left, self.world.blobs.breaks),
             acts=tuple(self.acts),
             quiet=self._quiet,
             counted=self.host.process.counted.copy(),
@@ -131,7 +131,7 @@ class Play:
         self.world.simulator.clock.advance(snapshot.elapsed)
         self.world.simulator._faults._active = deepcopy(snapshot.faults)
         self.world.simulator._faults._added = len(snapshot.faults)
-        self.world.site_client.breaks, self.world.blobs.breaks = snapshot.breaks
+        self.world.site_breaks.left, self.world.blobs.breaks = snapshot.breaks
         self.acts = list(snapshot.acts)
         self._quiet = snapshot.quiet
         self.host.process.counted = snapshot.counted.copy()

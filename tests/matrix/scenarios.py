@@ -76,13 +76,13 @@ def _break_site(requests: int = 1000) -> Callable[[World], object]:
     """The connection to Optimizely's SFTP site breaks at so many requests that change something."""
 
     def break_it(world: World) -> None:
-        world.site_client.breaks = requests
+        world.site_breaks.left = requests
 
     return break_it
 
 
 def _mend_site(world: World, _bridge: Bridge) -> None:
-    world.site_client.breaks = 0
+    world.site_breaks.left = 0
 
 
 # When it makes sense to do something

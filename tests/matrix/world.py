@@ -1,7 +1,7 @@
 """A world in a folder: Optimizely, FastStats, a storage account, and any number of processes of the bridge."""
 
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import pytest
-from pydantic import SecretStr
 
 from local.faststats.delivery_file_generator import delivery_file_name, write_delivery_file
 from local.faststats.wizard import BroadcastJob, insert_job
@@ -23,16 +22,16 @@ from shared.config.response_layouts import ResponseLayout
 from shared.config.settings import Settings
 from shared.database.connections import Database
 from shared.routes.export_file import ExportFileRoute
-from shared.sftp.session import SftpSession
-from shared.sftp.site import SftpSite
 from shared.steps.load_responses import load_responses
 from shared.steps.monitor_import import monitor_import
 from shared.steps.upload_list import upload_list
 from tests.clocks import MovableClock
 from tests.databases import ZONE, Databases, sqlite_files
 from tests.flow.harness import make_settings
+from tests.in_process.rest import InProcessRest
+from tests.in_process.sftp_folder import FolderSite
 from tests.matrix.boundaries import Died, Process, running
-from tests.matrix.parts import BlobAccount, FolderClient, InProcess, Queue, QueueAccount, copy_folder
+from tests.matrix.parts import BlobAccount, Breaks, Queue, QueueAccount, copy_folder
 
 #: How far time moves while nobody has anything to do: an import job fires every ten minutes.
 TICK: Final = timedelta(minutes=10)
@@ -118,11 +117,12 @@ class World:
         copy_folder(template, folder)
         self.folder = folder
         self.site = folder / "simulator" / "site"
-        self.site_client = FolderClient(self.site)
+        self.site_breaks = Breaks()
+        self._site = FolderSite(self.site, self.site_breaks)
         self.clock = MovableClock(START)
         self.simulator = Simulator(folder / "simulator", speed=0)
         self._setup = setup
-        self._adapter = InProcess(self.simulator)
+        self._rest = InProcessRest(self.simulator)
         self.blobs: Any = BlobAccount(folder / "blobs", self.clock)
         self._queues: Any = QueueAccount(folder / "queues", self.clock)
         self._settings = _settings(folder, self.simulator, setup.settings)
@@ -143,21 +143,15 @@ class World:
         with pytest.MonkeyPatch.context() as patched:
             patched.setattr("shared.bridge.blob_service", lambda _settings: self.blobs)
             patched.setattr("shared.bridge.queue_service", lambda _settings: self._queues)
+            patched.setattr("shared.bridge.optimizely_site", lambda _settings: self._site)
             bridge = Bridge.from_settings(self._settings, clock=self.clock)
         bridge.rs_database.clock = self.clock
         bridge.channels._channels = MappingProxyType({DEFAULT: self._channel()})
         bridge.channels.responses = MappingProxyType({DEFAULT: self._setup.responses})
-        self._attach(bridge.site, self.site_client)
         export = bridge.routes[RouteKind.EXPORT_FILE]
         assert isinstance(export, ExportFileRoute)
-        partner = SftpSite(
-            host="partner", port=22, user="bridge", host_keys=self._settings.sftp_host_keys, password="-"
-        )
-        self._attach(partner, FolderClient(self.site / "partner"))
-        export._sites = {"partner": partner}
-        transport = bridge.rest._transport
-        transport._session.mount("http://", self._adapter)
-        transport._sleep = _at_once
+        export._sites = {"partner": FolderSite(self.site / "partner")}
+        self._rest.serve(bridge.rest._transport)
         return bridge
 
     def _channel(self) -> Channel:
@@ -168,17 +162,6 @@ class World:
         return channel.model_copy(
             update={"drop": channel.drop.model_copy(update={"place": str(self.folder / "dropped")})}
         )
-
-    @staticmethod
-    def _attach(site: SftpSite, client: Any) -> None:
-        closed: Any = _Closed()
-
-        @contextmanager
-        def connect() -> Iterator[SftpSession]:
-            yield SftpSession("site", closed, client)
-
-        site.connect = connect  # type: ignore[method-assign]
-        site._pause = _at_once
 
     def copy_to(self, folder: Path) -> None:
         """A copy of all files, while nobody writes."""
@@ -193,7 +176,7 @@ class World:
     def close(self) -> None:
         """Release every file."""
         self.disconnect()
-        self._adapter.close()
+        self._rest.end()
 
     # What can be seen of it
 
@@ -258,15 +241,6 @@ class World:
             insert_job(database, BroadcastJob(**columns), zone=ZONE, now=self.clock.now())
 
 
-class _Closed:
-    def close(self) -> None:
-        """There is no connection."""
-
-
-def _at_once(_seconds: float) -> None:
-    """Do not wait."""
-
-
 def _settings(folder: Path, simulator: Simulator, more: dict[str, str]) -> Settings:
     identity = simulator.identity
     site = {
@@ -284,6 +258,4 @@ def _settings(folder: Path, simulator: Simulator, more: dict[str, str]) -> Setti
     databases = Databases(f"sqlite:///{folder / 'WS_Test.sqlite'}", f"sqlite:///{folder / 'RS_Test.sqlite'}")  # type: ignore[arg-type]
     if "FERG_FILES" in more:
         more = more | {"FERG_FILES": str(folder / "ferg")}
-    settings = make_settings(folder, "UseDevelopmentStorage=true", site, databases, **_SETTINGS | more)
-    # Nobody logs in here, and to read a private key takes longer than anything else in a cell.
-    return settings.model_copy(update={"sftp_private_key": None, "sftp_password": SecretStr("-")})
+    return make_settings(folder, "UseDevelopmentStorage=true", site, databases, **_SETTINGS | more)

@@ -1,25 +1,17 @@
-"""The edges of the bridge within this process: requests, the SFTP site, queues and blobs; and their points.
+"""The points of a schedule at the edges of the bridge, and its queues and blobs.
 
-Requests reach the simulator's own handlers without a socket, and SFTP operations its folder without a server. Of
-queues and blobs, which are Azurite elsewhere, there are small models: what `shared.storage` calls of the libraries.
+Requests and SFTP operations are those of `tests/in_process`. Of queues and blobs, which are Azurite elsewhere, there
+are small models in memory: what `shared.storage` calls of the libraries.
 """
 
-import asyncio
-import os
-import stat
 from base64 import b64decode
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 
-import requests
-from aiohttp import HttpVersion11, StreamReader, web
-from aiohttp.http_parser import RawRequestMessage
 from azure.core.exceptions import (
     ResourceExistsError,
     ResourceModifiedError,
@@ -27,20 +19,12 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 from azure.storage.blob import BlobProperties
-from multidict import CIMultiDict, CIMultiDictProxy
-from paramiko import SFTPAttributes, Transport
-from requests.models import RequestEncodingMixin
-from yarl import URL
 
-from local.simulator.simulator import Simulator
-from local.simulator.store import CLIENT_ID
 from shared.database.connections import Database
 from shared.ledger import Ledger
 from shared.ledger.leases import HeldLease
-from shared.sftp.session import SftpSession
-from shared.sftp.site import SftpSite
-from shared.sftp.transfer import NoSuchFile, PipelinedClient, Refusal
 from tests.clocks import MovableClock
+from tests.in_process.passage import Passage
 from tests.schedules.actors import Died, Fault, committed, dead, in_flight, marked, reach, within_transaction
 
 # Databases
@@ -99,182 +83,29 @@ def _note_checks(lease: HeldLease) -> None:
         lease.renew = marked("renewing")(lease.renew)  # type: ignore[method-assign]
 
 
-# REST
+# What actors pass
 
 
-class InProcessRest:
-    """In place of a `requests.Session`: requests reach the simulator's handlers."""
+class Points(Passage):
+    """Makes points of operations: before each one, and after one that changes something.
 
-    def __init__(self, simulator: Simulator, loop: asyncio.AbstractEventLoop) -> None:
-        self._app = web.Application(client_max_size=64 * 1024 * 1024)
-        self._app.add_subapp(f"/rest/{CLIENT_ID}", simulator._rest.application())
-        self._app.freeze()
-        self._loop = loop
-        self._protocol: Any = SimpleNamespace(
-            ssl_context=None,
-            peername=None,
-            sockname=None,
-            transport=None,
-            _reading_paused=False,
-            pause_reading=lambda: None,
-            resume_reading=lambda **_: None,
-            connected=True,
-            max_field_size=8190,
-            max_headers=128,
-        )
-        user = f"{simulator.identity.api_user}:{simulator.identity.api_password}"
-        self._login = requests.auth._basic_auth_str(*user.split(":", 1))
+    Args:
+        lost: what the library raises in place of an answer that is lost.
+    """
 
-    def close(self) -> None:
-        """Nothing to close."""
+    def __init__(self, lost: Callable[[], Exception]) -> None:
+        self._lost = lost
 
-    def request(
-        self, method: str, url: str, *, params: Mapping[str, object], data: Any, files: Any, headers: Any, timeout: Any
-    ) -> requests.Response:
-        """One exchange."""
-        del timeout
-        headers = dict(headers or {}) | {"Authorization": self._login, "Host": "optimizely.invalid"}
-        body = data if isinstance(data, bytes) else urlencode(data or {}).encode()
-        if files:
-            body, headers["Content-Type"] = RequestEncodingMixin._encode_files(files, data or {})  # type: ignore[attr-defined]
-        elif isinstance(data, dict):
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
-        address = urlsplit(url)
-        path = f"{address.path}?{urlencode(params)}" if params else address.path
-        point = f"{method} {address.path.split('/', 3)[3]}"
-        changes = method != "GET"
-        reach(point)
-        if changes:
-            in_flight(False)
-        answer = self._loop.run_until_complete(self._handle(method, path, headers, body))
-        if changes and reach(f"{point} answered", losable=True) is Fault.LOSE:
-            raise requests.ConnectionError
-        response = requests.Response()
-        response.status_code = answer.status
-        response.headers.update(answer.headers)
-        response._content = answer.body if isinstance(answer.body, bytes) else b""
-        return response
+    def looking(self, operation: str) -> None:
+        reach(operation)
 
-    async def _handle(self, method: str, path: str, headers: dict[str, str], body: bytes) -> web.Response:
-        raw = tuple((name.encode(), value.encode()) for name, value in headers.items())
-        message = RawRequestMessage(
-            method, path, HttpVersion11, CIMultiDictProxy(CIMultiDict(headers)), raw, False, None, False, False,
-            URL(path, encoded=True),
-        )  # fmt: skip
-        payload = StreamReader(self._protocol, 2**16, loop=self._loop)
-        payload.feed_data(body)
-        payload.feed_eof()
-        request = web.Request(message, payload, self._protocol, self._protocol, None, self._loop)  # type: ignore[arg-type]
-        answer = await self._app._handle(request)
-        assert isinstance(answer, web.Response)
-        return answer
-
-
-# SFTP
-
-
-class FolderClient:
-    """In place of paramiko's client: a folder of this machine."""
-
-    def __init__(self, root: Path, began: float, epoch: float) -> None:
-        self._root = root
-        #: Moves the times of files to those of the schedule.
-        self._moved = epoch - began
-
-    def stat(self, path: str) -> SFTPAttributes:
-        reach(f"SFTP stat {path}")
-        try:
-            return self._attributes(self._path(path).lstat())
-        except FileNotFoundError:
-            raise NoSuchFile(2) from None
-
-    def entries(self, folder: str) -> Iterator[tuple[bytes, SFTPAttributes]]:
-        reach(f"SFTP list {folder}")
-        for entry in sorted(self._path(folder).iterdir()):
-            yield os.fsencode(entry.name), self._attributes(entry.lstat())
-
-    def read(self, path: str) -> Iterator[bytes]:
-        reach(f"SFTP read {path}")
-        try:
-            yield self._path(path).read_bytes()
-        except FileNotFoundError:
-            raise NoSuchFile(2) from None
-
-    def writer(self, path: str, offset: int) -> "_FileWriter":
-        return _FileWriter(self._path(path), offset)
-
-    def rename(self, source: str, target: str) -> None:
-        if self._path(target).exists():
-            raise Refusal(4)
-        self.posix_rename(source, target)
-
-    def posix_rename(self, source: str, target: str) -> None:
-        with self._changing(f"rename {source} to {target}"):
-            self._path(source).rename(self._path(target))
-
-    def remove(self, path: str) -> None:
-        with self._changing(f"remove {path}"):
-            self._path(path).unlink()
-
-    @contextmanager
-    def _changing(self, operation: str) -> Iterator[None]:
-        reach(f"SFTP {operation}")
+    def changing(self, operation: str) -> None:
+        reach(operation)
         in_flight(False)
-        try:
-            yield
-        except FileNotFoundError:
-            raise NoSuchFile(2) from None
-        if reach(f"SFTP {operation}, done", losable=True) is Fault.LOSE:
-            raise ConnectionResetError
 
-    def _path(self, path: str) -> Path:
-        return self._root / path.lstrip("/")
-
-    def _attributes(self, status: os.stat_result) -> SFTPAttributes:
-        attributes = SFTPAttributes()
-        attributes.st_mode, attributes.st_size = status.st_mode, status.st_size
-        attributes.st_mtime = int(status.st_mtime + self._moved)
-        assert stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
-        return attributes
-
-
-class _FileWriter:
-    def __init__(self, path: Path, offset: int) -> None:
-        reach(f"SFTP write {path.name}")
-        in_flight(False)  # an upload takes long: its rename is another request
-        self._path = path
-        self.offset = offset
-        if not path.exists():
-            path.touch()
-
-    def write(self, block: bytes) -> None:
-        with self._path.open("r+b") as file:
-            file.seek(self.offset)
-            file.write(block)
-        self.offset += len(block)
-
-    def finish(self) -> None:
-        if reach(f"SFTP write {self._path.name}, done", losable=True) is Fault.LOSE:
-            raise ConnectionResetError
-
-    def abandon(self) -> None:
-        """Nothing is open."""
-
-
-class FolderSite(SftpSite):
-    """The SFTP site, as a folder."""
-
-    def __init__(self, client: FolderClient) -> None:
-        self._client = client
-        self._host = "sftp.invalid"
-        self._pause = lambda _seconds: None
-        self._transport: Any = SimpleNamespace(close=lambda: None)
-
-    def _open(self, stack: ExitStack) -> SftpSession:  # noqa: ARG002
-        transport: Transport = self._transport
-        client: Any = self._client
-        pipelined: PipelinedClient = client
-        return SftpSession(self._host, transport, pipelined)
+    def changed(self, operation: str) -> None:
+        if reach(f"{operation}, done", losable=True) is Fault.LOSE:
+            raise self._lost()
 
 
 # Queues

@@ -1,6 +1,5 @@
 """A world in one process: two hosts of the bridge, FastStats, PeopleStage, Optimizely, an operator, and one clock."""
 
-import asyncio
 import atexit
 import json
 import random
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import requests
 from sqlalchemy import event
 
 import local.simulator.simulator
@@ -45,9 +45,11 @@ from shared.web.peoplestage import answer
 from tests.clocks import MovableClock
 from tests.databases import ZONE, Databases, copied, sqlite_files
 from tests.flow.harness import make_settings
+from tests.in_process.rest import InProcessRest
+from tests.in_process.sftp_folder import FolderSite
 from tests.schedules import edges
 from tests.schedules.actors import NOTHING, Actor, Died, Strike
-from tests.schedules.edges import BlobModel, FolderClient, FolderSite, InProcessRest, Message, QueueModel
+from tests.schedules.edges import BlobModel, Message, Points, QueueModel
 
 #: Seconds: of a lease, and for which a received message stays invisible.
 LEASE, INVISIBLE = 600, 600
@@ -151,17 +153,16 @@ class World:
         store._connect = lambda: books
         self.clock = MovableClock(START)
         self.blobs, self.queues = BlobModel(self.clock), QueueModel(self.clock)
-        loop = asyncio.new_event_loop()
-        self._close.callback(loop.close)
-        self._rest = InProcessRest(self.simulator, loop)
+        self._rest = InProcessRest(self.simulator, Points(lost=requests.ConnectionError))
+        self._close.callback(self._rest.end)
         site = self.folder / "simulator" / "site"
-        self._site = FolderSite(FolderClient(site, time.time(), START.timestamp()))
+        self._site = FolderSite(site, Points(lost=ConnectionResetError), ahead=START.timestamp() - time.time())
         databases = copied(made.databases, self.folder)
         addresses = {
             "rest_url": "https://optimizely.invalid/rest",
             "client_id": CLIENT_ID,
-            "api_user": "user",
-            "api_password": "password",
+            "api_user": made.identity.api_user,
+            "api_password": made.identity.api_password,
             "sftp_host": "sftp.invalid",
             "sftp_port": 22,
             "sftp_user": "user",
@@ -212,9 +213,7 @@ class World:
             for name, stand_in in stand_ins.items():
                 stack.enter_context(patch.object(shared.bridge, name, stand_in))
             bridge = Bridge.from_settings(settings, clock=self.clock)
-        transport: Any = bridge.rest._transport
-        transport._session = self._rest
-        transport._sleep = lambda _seconds: None
+        self._rest.serve(bridge.rest._transport)
         for database in (bridge.rs_database, bridge.ws_database):
             assert database is not None
             event.listen(database.engine, "connect", _without_syncs)
