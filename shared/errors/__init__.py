@@ -80,6 +80,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── SftpHostKeyRefused
     │   │   ├── SftpLoginRefused
     │   │   ├── SftpRefused
+    │   │   ├── SftpRenameRefused
     │   │   └── TestInstallation
     │   ├── RemoteError                       the other side: Optimizely, SQL Server, storage
     │   │   ├── AlreadyStarted
@@ -104,6 +105,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── SentShort
     │   │   ├── SftpAlgorithmsRefused
     │   │   ├── TestSendOutcomeUnknown
+    │   │   ├── UploadOutcomeUnknown
     │   │   └── ResponseFileError
     │   │       ├── ResponseFileEncrypted
     │   │       ├── ResponseFileLayout
@@ -130,6 +132,8 @@ A class with a `code` is an entry; the classes above it are families. Control fl
         │   ├── DatabaseUnavailable
         │   ├── OptimizelyUnavailable
         │   ├── ResponseFileChanged
+        │   ├── ResponseFileSize
+        │   ├── SftpTextInChannel
         │   ├── SftpUnavailable
         │   ├── StartUnsettled
         │   └── StorageUnavailable

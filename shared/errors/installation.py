@@ -144,6 +144,18 @@ class SftpRefused(InstallationError, code="sftp-refused"):
     reason: str
 
 
+class SftpRenameRefused(InstallationError, code="sftp-rename-refused"):
+    """The SFTP site refused to {operation} ({reason})."""
+
+    remedy = (
+        "An uploaded file gets its name by a rename when it is complete. Ask whoever runs the site to permit renames; "
+        "where that is impossible, set `direct` for the site (docs/how-to/sftp-sites.md). Nothing of a failed "
+        "broadcast was delivered: run `bridge broadcast retry`."
+    )
+    operation: str
+    reason: str
+
+
 # Logins and permissions at a database
 
 

@@ -290,6 +290,30 @@ class SftpUnavailable(TransientRemoteError, code="sftp-unavailable"):
     reason: str
 
 
+class SftpTextInChannel(TransientRemoteError, code="sftp-text-in-channel"):
+    """The SFTP site {host} could not be used to {operation}: its server wrote text into the SFTP channel."""
+
+    remedy = (
+        "The text, such as a greeting, comes from the user's shell or login scripts. Ask whoever runs the site to let "
+        "them print nothing, or to give the user `internal-sftp`. Nothing of a failed broadcast was delivered: run "
+        "`bridge broadcast retry`."
+    )
+    host: str
+    operation: str
+
+
+class UploadOutcomeUnknown(RemoteError, code="upload-outcome-unknown"):
+    """Whether the receiver has the uploaded file {path} is unknown: {reason}."""
+
+    remedy = (
+        "It is not uploaded again before somebody decides. If the broadcast needs an operator, ask the receiver, then "
+        "run `bridge broadcast resolve --started`, or `--not-started`, which uploads it again. If it is failed, nobody "
+        "was sent the message: run `bridge broadcast retry`."
+    )
+    path: str
+    reason: str
+
+
 # Databases and storage
 
 

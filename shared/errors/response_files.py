@@ -98,7 +98,23 @@ class ResponseFileVanished(ResponseFileError, code="response-file-vanished"):
 
 
 class ResponseFileChanged(TransientRemoteError, code="response-file-changed"):
-    """The response file {file} changed while it was being read."""
+    """The response file {file} changed while it was being read: {detail}."""
 
     remedy = "The next run of gather_responses reads it again."
     file: str
+    #: What was listed and what was read.
+    detail: str
+
+
+class ResponseFileSize(TransientRemoteError, code="response-file-size"):
+    """The response file {file} is listed with {listed} bytes, but {read} could be read; it did not change meanwhile."""
+
+    remedy = (
+        "It is not gathered, because it may be incomplete; the next run of gather_responses reads it once more. If "
+        "this lasts, ask whoever runs the SFTP site why the two differ (a file that is encrypted, packed or converted "
+        "when it is read), or fetch the file by hand and load it with `bridge responses load`."
+    )
+    file: str
+    listed: int
+    #: How many bytes, in words.
+    read: str

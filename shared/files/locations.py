@@ -30,11 +30,13 @@ from shared.errors import (
     LocationUnavailable,
     SettingsInvalid,
     StagedFileMissing,
+    UploadOutcomeUnknown,
 )
 from shared.sftp.session import is_unfinished
 from shared.sftp.site import SftpSite
 from shared.storage.account import mapped_errors
 from shared.storage.staging import Staging
+from shared.telemetry import log
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
@@ -238,17 +240,18 @@ class _SftpFolder:
     def open(self, name: str) -> Iterator["SupportsRead[bytes]"]:
         path = self._path(name)
         with self._site.connect() as session:
-            file = session.stat(path)
+            file = session.find(path)
             if file is None:
                 raise DeliveryFileMissing(file=name, location=self._description)
-            with closing(session.read(path)) as blocks:
+            with closing(session.read(path, file.size)) as blocks:
                 yield _SftpReader(blocks, file.size, self._description)
 
     def list_files(self, pattern: str) -> Sequence[LocatedFile]:
         with self._site.connect() as session:
             files = session.list_files(self._folder, pattern, names=_NAME)
         return [
-            LocatedFile(name=file.name, size=file.size, modified=file.modified)
+            # A file of unknown size cannot be read either: reading it says so.
+            LocatedFile(name=file.name, size=file.size or 0, modified=file.modified)
             for file in files
             if _is_listed(file.name, pattern)
         ]
@@ -267,14 +270,18 @@ class _SftpFolder:
                 buffer.seek(offset)
                 return buffer
 
-            self._site.upload(open_at, path, size=size, tag=digest.hexdigest()[:16], replace=True)
+            try:
+                self._site.upload(open_at, path, size=size, tag=digest.hexdigest()[:16], replace=True)
+            except UploadOutcomeUnknown as unknown:
+                # Its receiver may have it: a second file would be a second copy of its rows.
+                log.warning("%s", unknown, extra={"action": "note", "file": name, "code": unknown.code})
 
     def _path(self, name: str) -> str:
         return posixpath.join(self._folder, _checked(name, self._description))
 
 
 class _SftpReader:
-    def __init__(self, blocks: Iterator[bytes], size: int, location: str) -> None:
+    def __init__(self, blocks: Iterator[bytes], size: int | None, location: str) -> None:
         self._blocks = blocks
         self._left = size
         self._location = location
@@ -285,10 +292,12 @@ class _SftpReader:
             block = next(self._blocks, b"")
             if not block:
                 break
-            self._left -= len(block)
+            if self._left is not None:
+                self._left -= len(block)
             self._buffer += block
-        if not self._buffer and self._left:
-            raise LocationUnavailable(location=self._location, operation="read a file", reason="it changed meanwhile")
+        if self._left and (not self._buffer or self._left < 0):
+            reason = "its size is not the one that the site reports; it may have changed meanwhile"
+            raise LocationUnavailable(location=self._location, operation="read a file", reason=reason)
         size = len(self._buffer) if size < 0 else size
         data, self._buffer = self._buffer[:size], self._buffer[size:]
         return data

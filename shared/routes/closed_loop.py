@@ -116,7 +116,7 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
             raise CopyAmbiguous(count=len(copies), campaigns=_ids(copies), broadcast=broadcast.key)
         if not copies:
             with self._site.connect() as session:
-                taken = session.stat(self.destination(broadcast)) is None
+                taken = session.exists(self.destination(broadcast)) is False
             waiting_for = f"proof that a Smart Campaign is its copy ({_ids(candidates)})" if candidates else ""
             return ImportStatus(begun=taken, waiting_for=waiting_for)
         copy = self._rest.get_smart_campaign(copies[0].id)
@@ -154,7 +154,7 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
         if possible:
             raise CopyPossible(broadcast=broadcast.key, campaigns=_ids(possible))
         super().check_not_started(broadcast, evidence, not_copies=not_copies)
-        return evidence is not None and evidence.renaming and not evidence.recalled
+        return evidence is not None and evidence.may_be_taken
 
     def _candidates(self, broadcast: Broadcast, before: ClosedLoopUpload) -> list[SmartCampaign]:
         """Smart Campaigns that may be the copy.

@@ -15,17 +15,19 @@ from typing import Final, override
 
 from shared.broadcast import Broadcast, SendMode
 from shared.config.channels import Channels, ImportJob
+from shared.errors import UploadOutcomeUnknown
 from shared.ledger.leases import LeaseName
 from shared.optimizely.import_jobs import require_job
 from shared.optimizely.names import Names
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.campaign import BroadcastCampaign, campaign_id
 from shared.routes.evidence import Evidence
-from shared.routes.list_file import ListFileUpload, list_file_path, remove_unfinished, upload_list_file
+from shared.routes.list_file import ListFileUpload, list_file_path, remove_unfinished, take_away, upload_list_file
 from shared.routes.route import Confirm, ImportStatus, Route, SendState, StagedList
 from shared.sftp.site import SftpSite, unfinished_path
+from shared.telemetry import log
 
-#: In place of a size: the import job has taken the list file from the SFTP site.
+#: In place of a size: the list file is complete and is not on the SFTP site, so that the import job may have it.
 _TAKEN: Final = -1
 
 
@@ -39,7 +41,7 @@ class CampaignCopy(Evidence):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportJobUpload(ListFileUpload):
-    """Evidence of the upload. All times are the server's. The size is -1 once the import job has taken the file."""
+    """Evidence of the upload. All times are the server's. The size is -1 once the import job may have the file."""
 
     #: When the list was last changed before the upload.
     list_modified: datetime | None = None
@@ -131,18 +133,24 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
     def find_transferred(
         self, broadcast: Broadcast, staged: StagedList, evidence: ImportJobUpload
     ) -> ImportJobUpload | None:
-        """The uploaded list file, or that the import job has it."""
-        if evidence.renaming is False:
+        """The uploaded list file, or that the import job may have it: then the import shows whether it has."""
+        if evidence.renaming is False and not evidence.closing:
             return None
         path = self.destination(broadcast)
         with self._site.connect() as session:
-            present = session.stat(path)
-            unfinished = session.stat(unfinished_path(path, staged.tag))
-        if present is not None:
-            return replace(evidence, size=present.size) if present.size == staged.size else None
+            size = session.wait_for_size(path, staged.size) if session.find(path) else None
+            unfinished = session.find(unfinished_path(path, staged.tag))
+        if size is not None:
+            return replace(evidence, size=size) if size == staged.size else None
         if unfinished is not None:
             return None  # it was not renamed, whatever the import job does now
-        taken = self._list_changed(broadcast, evidence, self._list_modified(broadcast)) or self._job_runs(broadcast)
+        # Of old evidence it is not known whether the file was ever complete.
+        complete = evidence.renaming or evidence.closing
+        taken = (
+            complete
+            or self._list_changed(broadcast, evidence, self._list_modified(broadcast))
+            or self._job_runs(broadcast)
+        )
         return replace(evidence, size=_TAKEN) if taken else None
 
     @override
@@ -153,9 +161,16 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
         evidence: ImportJobUpload,
         record: Callable[[ImportJobUpload], None],
     ) -> ImportJobUpload:
-        """Upload the list file; it gets its final name when it is complete."""
+        """Upload the list file; it gets its final name when it is complete.
+
+        If the complete file vanishes, it may have been taken: the import shows whether it was.
+        """
         path = self.destination(broadcast)
-        return upload_list_file(self._site, path, staged, evidence, record, replace_existing=True)
+        try:
+            return upload_list_file(self._site, path, staged, evidence, record, replace_existing=True)
+        except UploadOutcomeUnknown as unknown:
+            log.warning("%s", unknown, extra={"action": "note", **broadcast.log_context(), "code": unknown.code})
+            return replace(evidence, closing=True, renaming=True, size=_TAKEN)
 
     # Import
 
@@ -250,9 +265,9 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
             path = self.destination(broadcast)
             if transferred.renaming is not False:
                 with self._site.connect() as session:
-                    if session.stat(path) is not None:
+                    if session.exists(path) is not False:
                         confirm()
-                        session.remove(path)
+                        take_away(session, path)
             remove_unfinished(self._site, path, broadcast, confirm)
         if not started:
             return True

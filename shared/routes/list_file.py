@@ -8,15 +8,19 @@ from typing import Final, override
 
 from shared.broadcast import Broadcast
 from shared.config.channels import ListFileLayout
-from shared.errors import DatabaseUnavailable, LeaseLost
+from shared.errors import DatabaseUnavailable, LeaseLost, SftpRefused
 from shared.routes.evidence import Evidence
 from shared.routes.route import Confirm, StagedList
-from shared.sftp.site import SftpSite
+from shared.sftp.session import SftpSession
+from shared.sftp.site import SftpSite, unfinished_path
+from shared.sftp.upload import Announcements
 from shared.telemetry import fenced
 
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]")
 #: Maximum characters of a list name, and of a delivery file's name, in a file name of at most 255.
 _MAX_NAME: Final = 100
+#: In place of a tag, in the unfinished name of a file that is taken back; of old evidence, which has no tag, too.
+RECALLED: Final = "recalled"
 
 
 def list_file_path(folder: str, layout: ListFileLayout, broadcast: Broadcast) -> str:
@@ -43,6 +47,8 @@ class ListFileUpload(Evidence):
     #: The file may have its final name: its rename was tried, and not answered with a refusal. None: not known, by a
     #: version that did not record it.
     renaming: bool | None = None
+    #: The file is complete and may have been closed under its unfinished name: some sites take it away then.
+    closing: bool | None = None
     #: Size of the file under its final name, in bytes.
     size: int | None = None
 
@@ -61,15 +67,15 @@ def upload_list_file[Upload: ListFileUpload](
     *,
     replace_existing: bool = False,
 ) -> Upload:
-    """Upload the staged list; whether it may have its final name is recorded before it gets it.
+    """Upload the staged list; that it may be closed, and that it may have its final name, is recorded before.
 
     Raises as `SftpSite.upload` and `record`.
     """
     renamed_before = evidence.renaming
 
-    def before_rename() -> None:
+    def note(*, closing: bool | None, renaming: bool | None) -> None:
         nonlocal evidence
-        evidence = replace(evidence, renaming=True)
+        evidence = replace(evidence, closing=closing, renaming=renaming)
         record(evidence)
 
     size = site.upload(
@@ -78,11 +84,30 @@ def upload_list_file[Upload: ListFileUpload](
         size=staged.size,
         tag=staged.tag,
         replace=replace_existing,
-        before_write=lambda: record(evidence),
-        before_rename=before_rename,
-        rename_refused=lambda: record(replace(evidence, renaming=renamed_before)),
+        announce=Announcements(
+            before_write=lambda: note(closing=False, renaming=evidence.renaming),
+            before_close=lambda: note(closing=True, renaming=evidence.renaming),
+            before_act=lambda: note(closing=evidence.closing, renaming=True),
+            not_taken=lambda: note(closing=False, renaming=renamed_before),
+        ),
     )
     return replace(evidence, size=size)
+
+
+def take_away(session: SftpSession, path: str) -> None:
+    """Remove a list file so that its receiver cannot act on it; or, where that is refused, let its name say so.
+
+    Raises:
+        SftpRefused: the site refuses both.
+    """
+    try:
+        session.remove(path)
+    except SftpRefused:
+        try:
+            session.rename(path, unfinished_path(path, RECALLED), replace=True)
+        except SftpRefused:
+            if session.exists(path) is not False:
+                raise
 
 
 def remove_unfinished(site: SftpSite, path: str, broadcast: Broadcast, confirm: Confirm) -> None:

@@ -6,17 +6,14 @@ From the moment at which the file may have that name, nothing is repeated unless
 from abc import abstractmethod
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
-from typing import Final, override
+from typing import override
 
 from shared.broadcast import Broadcast
-from shared.errors import ListFileStillThere, SftpRefused
-from shared.routes.list_file import ListFileUpload, remove_unfinished, upload_list_file
+from shared.errors import ListFileStillThere, SftpRefused, UploadOutcomeUnknown
+from shared.routes.list_file import RECALLED, ListFileUpload, remove_unfinished, upload_list_file
 from shared.routes.route import Confirm, Route, StagedList
 from shared.sftp.session import SftpSession
 from shared.sftp.site import SftpSite, unfinished_path
-
-#: In place of a tag, in the unfinished name of a file that is taken back; of old evidence, which has no tag, too.
-_RECALLED: Final = "recalled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +28,11 @@ class SingleUpload(ListFileUpload):
     #: The file was taken back before its receiver had it.
     recalled: bool | None = None
 
+    @property
+    def may_be_taken(self) -> bool:
+        """Whether the receiver may have the file, or may take it: it was complete, and was not taken back."""
+        return bool((self.renaming or self.closing) and not self.recalled)
+
 
 class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
     """A route that uploads its list file once."""
@@ -41,18 +43,26 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
 
     @override
     def find_transferred(self, broadcast: Broadcast, staged: StagedList, evidence: Upload) -> Upload | None:
-        """The file under its final name, or that the receiver has it."""
-        if not evidence.renaming or evidence.recalled:
+        """The file under its final name, or that the receiver has it.
+
+        Raises:
+            UploadOutcomeUnknown: it was complete under its unfinished name and has vanished.
+        """
+        if not evidence.may_be_taken:
             return None
         path = self.destination(broadcast)
+        # Its own tag: the list may have been staged anew since, and then has another one.
+        part = unfinished_path(path, evidence.tag or staged.tag)
         with self.site(broadcast).connect() as session:
-            present = session.stat(path)
-            # Its own tag: the list may have been staged anew since, and then has another one.
-            unfinished = session.stat(unfinished_path(path, evidence.tag or staged.tag))
-        if present is not None:
-            return replace(evidence, size=present.size) if present.size == staged.size else None
-        # Under its temporary name, the file was not renamed. Under neither name, the receiver has it.
-        return None if unfinished is not None else replace(evidence, taken=True)
+            size = session.wait_for_size(path, staged.size) if session.find(path) else None
+            unfinished = session.find(part)
+        if size is not None:
+            return replace(evidence, size=size) if size == staged.size else None
+        if unfinished is not None:
+            return None  # it was not renamed
+        if not evidence.renaming:
+            raise UploadOutcomeUnknown(path=part, reason="it has vanished from the SFTP site after it was complete")
+        return replace(evidence, taken=True)  # under neither name, the receiver has it
 
     @override
     def transfer(
@@ -61,7 +71,7 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
         """Upload the file; that it gets its final name is recorded before it does."""
         evidence = replace(evidence, tag=staged.tag)
         if evidence.recalled:
-            evidence = replace(evidence, renaming=False, recalled=False)
+            evidence = replace(evidence, renaming=False, closing=False, recalled=False)
         return upload_list_file(self.site(broadcast), self.destination(broadcast), staged, evidence, record)
 
     @override
@@ -69,7 +79,7 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
         """Make sure that the file is not under its final name, where its receiver may take it."""
         path = self.destination(broadcast)
         with self.site(broadcast).connect() as session:
-            if session.stat(path) is not None:
+            if session.find(path) is not None:
                 raise ListFileStillThere(broadcast=broadcast.key, path=path)
         return False
 
@@ -92,13 +102,13 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
         if transferred is None:
             return True
         path = self.destination(broadcast)
-        if transferred.renaming and not transferred.recalled:
-            unfinished = unfinished_path(path, transferred.tag or _RECALLED)
-            taken_back = unfinished_path(path, _RECALLED)
+        if transferred.may_be_taken:
+            unfinished = unfinished_path(path, transferred.tag or RECALLED)
+            taken_back = unfinished_path(path, RECALLED)
             with self.site(broadcast).connect() as session:
                 # It may have that name from a process that died before it recorded it.
-                if session.stat(taken_back) is None:
-                    whole, part = session.stat(path), session.stat(unfinished)
+                if session.find(taken_back) is None:
+                    whole, part = session.find(path), session.find(unfinished)
                     if whole is None and (transferred.size is not None or part is None):
                         return False
                     confirm()
@@ -118,7 +128,7 @@ def _take_back(session: SftpSession, path: str, taken_back: str) -> bool:
     try:
         session.rename(path, taken_back, replace=False)
     except SftpRefused:
-        if session.stat(path) is not None:
+        if session.find(path) is not None:
             raise
         return False
     return True

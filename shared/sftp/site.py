@@ -4,21 +4,25 @@ The host key is agreed with Optimizely support and checked before the login, by 
 public keys only (docs/why/sources.md, Optimizely 3.1), other sites passwords too.
 """
 
+import posixpath
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from paramiko import Transport
 
-from shared.errors import SftpRefused, SftpUnavailable
+from shared.errors import SftpUnavailable
+from shared.sftp.capabilities import Capabilities
 from shared.sftp.host_keys import HostKeyCheck, PinnedHostKeys
 from shared.sftp.login import Credentials, log_in
 from shared.sftp.private_key import load_private_key
 from shared.sftp.session import SftpSession, is_safe_name
 from shared.sftp.transfer import PipelinedClient, mapped_errors
+from shared.sftp.upload import Announcements, DirectUpload, MarkedUpload, Order, RenamedUpload, Upload
 
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
@@ -39,6 +43,14 @@ def unfinished_path(path: str, tag: str) -> str:
     return f"{path}.{tag}.part"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Direct:
+    """How files are uploaded to a site that refuses renames: under their own names."""
+
+    #: Name of an empty file that is written when a file is complete, `{name}` is the file's; empty: none.
+    marker: str = ""
+
+
 class SftpSite:
     """An SFTP site: its address, the login and its host keys.
 
@@ -51,6 +63,7 @@ class SftpSite:
         private_key: private key, as `load_private_key` reads it; None: log in by password.
         passphrase: passphrase of the private key, if it has one.
         password: password; tried after the private key if there are both.
+        direct: for a site that refuses renames, files are uploaded under their own names; None: they are renamed.
         timeout: seconds for each of the connection, the site's banner, the key exchange and the login, and
             then for each answer.
         pause: waits a number of seconds.
@@ -69,6 +82,7 @@ class SftpSite:
         private_key: str | None = None,
         passphrase: str | None = None,
         password: str | None = None,
+        direct: Direct | None = None,
         timeout: float = 30,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -80,6 +94,9 @@ class SftpSite:
         self._host_key_check = HostKeyCheck(host, PinnedHostKeys(host_keys))
         self._timeout = timeout
         self._pause = pause
+        self.direct = direct
+        #: What the site was found not to do.
+        self.capabilities = Capabilities(host)
 
     @contextmanager
     def connect(self) -> Iterator[SftpSession]:
@@ -104,15 +121,16 @@ class SftpSite:
         size: int,
         tag: str,
         replace: bool = False,
-        before_write: Callable[[], None] = lambda: None,
-        before_rename: Callable[[], None] = lambda: None,
-        rename_refused: Callable[[], None] = lambda: None,
+        announce: Announcements = Announcements(),  # noqa: B008 - frozen
     ) -> int:
         """Upload a file and resume after breaks of the connection. It gets its name when it is complete.
 
         Until then it is `<path>.<tag>.part`. An upload resumes what an earlier attempt, of this call or of another
         process, left under this name: the tag shows that it is part of the same content, and all of it but the
-        last `WRITE_WINDOW` bytes is known to be written.
+        last `WRITE_WINDOW` bytes is known to be written. A `direct` site gets the file under its own name, with a
+        marker when it is complete, or without.
+
+        Some sites take a file away as soon as it is closed. So a complete file that has vanished is not uploaded again.
 
         After SftpUnavailable the file may exist nevertheless: check before repeating.
 
@@ -122,43 +140,28 @@ class SftpSite:
             size: of the content, in bytes.
             tag: unique to this content among those for this path, such as its SHA-256: letters, digits, `.`, `_`, `-`.
             replace: whether an existing file is replaced; otherwise it is an error.
-            before_write: called before the unfinished file is opened, again after each break.
-            before_rename: called when the file is complete, right before it gets its name.
-            rename_refused: called when it certainly has not got its name: the site refused it, has no file of that
-                name, and answered every earlier rename of this call.
+            announce: what is called before something changes.
 
         Returns:
             The number of bytes.
 
         Raises:
-            SftpHostKeyRefused, SftpLoginRefused, SftpAlgorithmsRefused: see `connect`.
+            SftpHostKeyRefused, SftpLoginRefused, SftpAlgorithmsRefused, SftpTextInChannel: see `connect`.
+            SftpRenameRefused: the file is complete under its unfinished name, and the site refused to rename it.
             SftpRefused: the site refused the upload; a retry does not help.
             SftpUnavailable: the connection failed or broke several times.
+            UploadOutcomeUnknown: its receiver may have the file: it is complete and has vanished, or it had its name
+                before it was complete.
         """
         if not is_safe_name(tag):
             raise ValueError("a tag is part of a file name")
-        part = unfinished_path(path, tag)
-        renaming = unanswered = False
+        host = self._host
+        order = Order(host=host, open_at=open_at, size=size, path=path, replace=replace, announce=announce)
+        upload = self._upload(order, tag)
         for pause in (*_PAUSES, None):
             try:
                 with self.connect() as session:
-                    # A rename without an answer took effect if the unfinished file is gone.
-                    if not renaming or session.stat(part) is not None:
-                        renaming = False
-                        if not replace and session.stat(path) is not None:
-                            raise SftpRefused(operation=f"upload {path}", reason="a file with this name already exists")
-                        before_write()
-                        session.resume_file(open_at, part, size)
-                        before_rename()
-                        renaming, certain = True, not unanswered
-                        unanswered = True
-                        try:
-                            session.rename(part, path, replace=replace)
-                        except SftpRefused:
-                            # Some sites copy, then remove: without the right to remove, there is a file nevertheless.
-                            if certain and session.stat(path) is None:
-                                rename_refused()
-                            raise
+                    upload.attempt(session)
             except SftpUnavailable:
                 if pause is None:
                     raise
@@ -166,6 +169,19 @@ class SftpSite:
             else:
                 break
         return size
+
+    def _upload(self, order: Order, tag: str) -> Upload:
+        if self.direct is None:
+            return RenamedUpload(order, unfinished_path(order.path, tag))
+        marker = self.marker_path(order.path)
+        return DirectUpload(order) if marker is None else MarkedUpload(order, marker)
+
+    def marker_path(self, path: str) -> str | None:
+        """Path of the marker that shows that a file is complete; None if the site has none."""
+        if self.direct is None or not self.direct.marker:
+            return None
+        folder, name = posixpath.split(path)
+        return posixpath.join(folder, self.direct.marker.format(name=name))
 
     def _open(self, stack: ExitStack) -> SftpSession:
         transport = self._host_key_check.connect(lambda: self._transport(stack), timeout=self._timeout)
@@ -180,7 +196,8 @@ class SftpSite:
             channel.invoke_subsystem("sftp")
         finally:
             watch.cancel()
-        return SftpSession(self._host, transport, PipelinedClient(channel))
+        client = PipelinedClient(channel)
+        return SftpSession(self._host, transport, client, self.capabilities, pause=self._pause)
 
     def _transport(self, stack: ExitStack) -> Transport:
         connection = socket.create_connection((self._host, self._port), timeout=self._timeout)

@@ -1,6 +1,7 @@
 """SFTP requests that paramiko lacks or sends one at a time, and the mapping of its errors."""
 
 import re
+import sys
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from paramiko import Message, SFTPAttributes, SFTPClient, SFTPError, SFTPFile, SSHException, sftp
 from paramiko.ssh_exception import IncompatiblePeer
 
-from shared.errors import SftpAlgorithmsRefused, SftpRefused, SftpUnavailable
+from shared.errors import SftpAlgorithmsRefused, SftpRefused, SftpTextInChannel, SftpUnavailable
 
 #: Maximum bytes of one request: servers need not accept more (paramiko's own limit).
 BLOCK: Final = SFTPFile.MAX_REQUEST_SIZE
@@ -18,6 +19,8 @@ _IN_FLIGHT: Final = 64
 #: Maximum bytes that are sent past the first one that is not confirmed as written.
 #: Unfinished files on a site were written with it: never reduce it without another name for unfinished files.
 WRITE_WINDOW: Final = _IN_FLIGHT * BLOCK
+#: Version of the protocol, as of every client that is in use.
+_VERSION: Final = 3
 
 #: What paramiko raises when the connection breaks, or the other side violates the protocol.
 CONNECTION_ERRORS: Final = (OSError, EOFError, SSHException, SFTPError)
@@ -48,6 +51,10 @@ class NoSuchFile(Refusal):
     """There is no such file or folder."""
 
 
+class TextInChannel(SFTPError):
+    """The server wrote something else than the protocol's packets into the channel."""
+
+
 @contextmanager
 def mapped_errors(host: str, operation: str) -> Iterator[None]:
     """Map paramiko's errors to those of the catalogue, without their text: the server writes it.
@@ -55,12 +62,15 @@ def mapped_errors(host: str, operation: str) -> Iterator[None]:
     Raises:
         SftpRefused: the site answered with an error status.
         SftpAlgorithmsRefused: the site supports only algorithms that are weak or unknown.
+        SftpTextInChannel: the server wrote text into the channel.
         SftpUnavailable: the connection broke, or the site violates the protocol.
     """
     try:
         yield
     except Refusal as refusal:
         raise SftpRefused(operation=operation, reason=refusal.reason) from None
+    except TextInChannel:
+        raise SftpTextInChannel(host=host, operation=operation) from None
     except IncompatiblePeer as error:
         raise SftpAlgorithmsRefused(host=host, what=_unmatched_algorithm(error)) from None
     except CONNECTION_ERRORS as error:
@@ -80,14 +90,21 @@ class PipelinedClient(SFTPClient):
     EOFError, SSHException, SFTPError.
     """
 
+    #: Names of the protocol's extensions that the site announces.
+    extensions: frozenset[str] = frozenset()
+
     if TYPE_CHECKING:  # missing from paramiko's types
 
+        def _send_packet(self, kind: int, packet: Message) -> None: ...
         def _async_request(self, receiver: object, kind: int, /, *args: object) -> int: ...
         def _read_response(self, waitfor: int | None = None) -> tuple[int, Message]: ...
         def _request(self, kind: int, /, *args: object) -> tuple[int, Message]: ...
 
     def entries(self, folder: str) -> Iterator[tuple[bytes, SFTPAttributes]]:
-        """The entries of a folder: names as the site sends them, in any encoding, and attributes."""
+        """The entries of a folder: names as the site sends them, in any encoding, and attributes.
+
+        The attributes' `longname` is the site's line of text for display.
+        """
         handle = self._handle(sftp.CMD_OPENDIR, folder)
         try:
             while True:
@@ -96,36 +113,82 @@ class PipelinedClient(SFTPClient):
                 except EOFError:
                     return
                 _expect(sftp.CMD_NAME, kind)
-                for _ in range(message.get_int()):
-                    name = message.get_string()
-                    message.get_string()  # a line of text for display
-                    yield name, _attributes(message)
+                count = message.get_int()
+                if not count:
+                    return  # not the protocol's way to say that there are no more
+                for _ in range(count):
+                    name, line = message.get_string(), message.get_string()
+                    attributes = _attributes(message)
+                    attributes.longname = line.decode("latin-1")
+                    yield name, attributes
         finally:
             self.close_handle(handle)
 
-    def read(self, path: str) -> Iterator[bytes]:
-        """The blocks of a file in order, up to its size at the beginning or to an earlier end.
+    def read(self, path: str, size: int | None = None) -> Iterator[bytes]:
+        """The blocks of a file in order, up to its size or to an earlier end.
 
         paramiko's own prefetch is not used: it keeps the rest of the file in memory if a server returns less than
         was requested, or answers faster than its thread sends requests.
+
+        Args:
+            path: the file.
+            size: its expected size in bytes; of a longer file, one byte more is read. None: the size that the site
+                reports when the file is opened, or else its end.
         """
-        handle = self._handle(sftp.CMD_OPEN, path, sftp.SFTP_FLAG_READ, SFTPAttributes())
+        handle = self.open_handle(path)
         try:
-            kind, message = self._request(sftp.CMD_FSTAT, handle)
-            _expect(sftp.CMD_ATTRS, kind)
-            yield from self._read_ahead(handle, _attributes(message).st_size or 0)
+            yield from self._read_ahead(handle, self._size_of(handle) if size is None else size)
+            if size is not None:
+                yield from filter(None, [self._block_at(handle, size, 1)])
         finally:
             self.close_handle(handle)
 
-    def _read_ahead(self, handle: bytes, size: int) -> Iterator[bytes]:
+    def measure(self, path: str) -> int:
+        """The size of a file in bytes, by reads at offsets: for a site that reports it in no other way."""
+        handle = self.open_handle(path)
+        try:
+            if not self._block_at(handle, 0, 1):
+                return 0
+            last, beyond = 0, 1
+            while self._block_at(handle, beyond, 1):
+                last, beyond = beyond, 2 * beyond
+            while beyond - last > 1:
+                middle = (last + beyond) // 2
+                last, beyond = (middle, beyond) if self._block_at(handle, middle, 1) else (last, middle)
+            return beyond
+        finally:
+            self.close_handle(handle)
+
+    def _size_of(self, handle: bytes) -> int | None:
+        """Size of an open file; None if the site does not report it."""
+        try:
+            kind, message = self._request(sftp.CMD_FSTAT, handle)
+        except Refusal:
+            return None
+        _expect(sftp.CMD_ATTRS, kind)
+        return _attributes(message).st_size
+
+    def _block_at(self, handle: bytes, offset: int, length: int) -> bytes:
+        """A block of an open file; nothing at its end or beyond."""
+        try:
+            kind, message = self._request(sftp.CMD_READ, handle, sftp.int64(offset), length)
+        except EOFError:
+            return b""
+        _expect(sftp.CMD_DATA, kind)
+        return message.get_string()
+
+    def _read_ahead(self, handle: bytes, size: int | None) -> Iterator[bytes]:
         answers = _Answers(self)
         pending: deque[tuple[int, int, int]] = deque()  # request number, offset, length
-        end = 0
+        # Without a size, few requests are sent past the end of a small file.
+        end, most = 0, 1 if size is None else _IN_FLIGHT
+        size = sys.maxsize if size is None else size
         while pending or end < size:
-            while end < size and len(pending) < _IN_FLIGHT:
+            while end < size and len(pending) < most:
                 length = min(BLOCK, size - end)
                 pending.append((answers.request(sftp.CMD_READ, handle, sftp.int64(end), length), end, length))
                 end += length
+            most = min(most + 1, _IN_FLIGHT)
             number, offset, length = pending.popleft()
             kind, message = answers.wait(number)
             if kind != sftp.CMD_DATA:
@@ -141,9 +204,15 @@ class PipelinedClient(SFTPClient):
             yield block
 
     def writer(self, path: str, offset: int) -> "PipelinedWriter":
-        """A writer from an offset of a file; the file is created if it does not exist, and never truncated."""
-        handle = self._handle(sftp.CMD_OPEN, path, sftp.SFTP_FLAG_WRITE | sftp.SFTP_FLAG_CREATE, SFTPAttributes())
-        return PipelinedWriter(self, handle, offset)
+        """A writer from an offset of a file; the file is created if it does not exist. At offset 0 it begins anew."""
+        # As every client asks for a new file: some sites know no other way.
+        anew = 0 if offset else sftp.SFTP_FLAG_TRUNC
+        flags = sftp.SFTP_FLAG_WRITE | sftp.SFTP_FLAG_CREATE | anew
+        return PipelinedWriter(self, self._handle(sftp.CMD_OPEN, path, flags, SFTPAttributes()), offset)
+
+    def open_handle(self, path: str) -> bytes:
+        """Open a file for reading: its handle."""
+        return self._handle(sftp.CMD_OPEN, path, sftp.SFTP_FLAG_READ, SFTPAttributes())
 
     def _handle(self, kind: int, path: str, *args: object) -> bytes:
         answer, message = self._request(kind, path, *args)
@@ -154,6 +223,29 @@ class PipelinedClient(SFTPClient):
         """Close a file or folder without an error: nothing can be lost any more, and it would hide the first one."""
         with suppress(Refusal, *CONNECTION_ERRORS):
             self._request(sftp.CMD_CLOSE, handle)
+
+    def _send_version(self) -> int:
+        """Replaces paramiko's own, which forgets the extensions."""
+        hello = Message()
+        hello.add_int(_VERSION)
+        self._send_packet(sftp.CMD_INIT, hello)
+        kind, data = self._read_packet()
+        _expect(sftp.CMD_VERSION, kind)
+        answer, names = Message(data), set[str]()
+        version = answer.get_int()
+        while answer.get_remainder():
+            names.add(answer.get_string().decode("latin-1"))
+            answer.get_string()
+        self.extensions = frozenset(names)
+        return version
+
+    def _read_packet(self) -> tuple[int, bytes]:
+        try:
+            packet: tuple[int, bytes] = super()._read_packet()  # type: ignore[misc] # missing from paramiko's types
+        except SFTPError:
+            # paramiko raises it for a packet that would be longer than 16 MiB: letters, read as a length.
+            raise TextInChannel from None
+        return packet
 
     def _convert_status(self, message: Message) -> None:
         """Replaces paramiko's own, which decodes the site's text as UTF-8, keeps it, and drops most codes."""
@@ -182,10 +274,13 @@ class PipelinedWriter:
         self._pending.append(self._answers.request(sftp.CMD_WRITE, self._handle, sftp.int64(self.offset), block))
         self.offset += len(block)
 
-    def finish(self) -> None:
-        """Wait until the site has confirmed every block, and close the file."""
+    def confirm(self) -> None:
+        """Wait until the site has confirmed every block."""
         while self._pending:
             self._confirm()
+
+    def close(self) -> None:
+        """Close the file, every block of which is confirmed."""
         # A site may report only now that it cannot keep what was written.
         self._client._request(sftp.CMD_CLOSE, self._handle)  # noqa: SLF001 - our own client
 

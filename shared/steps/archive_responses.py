@@ -15,7 +15,8 @@ from shared.errors import SftpRefused, SftpUnavailable
 from shared.ledger.alerts import AlertKind
 from shared.ledger.leases import LeaseName
 from shared.response_file import ResponseFile
-from shared.sftp.session import RemoteFile, SftpSession
+from shared.sftp.remote_file import RemoteFile
+from shared.sftp.session import SftpSession
 from shared.telemetry import fenced, log
 
 #: Maximum number of files of one run.
@@ -82,9 +83,9 @@ def _archive(bridge: Bridge, session: SftpSession, file: ResponseFile, layout: R
     aside = _aside(path, file)
     marker = bridge.settings.response_file_marker
     marker_path = None if marker is None else posixpath.join(posixpath.dirname(path), marker.format(name=file.name))
-    held = session.stat(path)
+    held = session.find(path)
     # A run that was interrupted may have left it there.
-    if session.stat(aside) is None and (held is None or held.size != file.size):
+    if session.find(aside) is None and (held is None or held.size != file.size):
         return
     # The marker first: a new file has its own.
     if marker_path is not None:
@@ -112,12 +113,12 @@ def _aside(path: str, file: ResponseFile) -> str:
 
 def _archive_path(session: SftpSession, file: ResponseFile, folder: str) -> str:
     path = posixpath.join(folder, file.name)
-    return path if session.stat(path) is None else posixpath.join(folder, f"{file.id}-{file.name}")
+    return path if session.find(path) is None else posixpath.join(folder, f"{file.id}-{file.name}")
 
 
 def _move(session: SftpSession, source: str, target: str) -> bool:
     """Move a file, unless it is missing or the target exists; whether it was moved."""
-    if session.stat(source) is None or session.stat(target) is not None:
+    if session.find(source) is None or session.find(target) is not None:
         return False
     session.rename(source, target, replace=False)
     return True
@@ -125,12 +126,12 @@ def _move(session: SftpSession, source: str, target: str) -> bool:
 
 def _is_loaded(session: SftpSession, path: str, file: ResponseFile) -> bool:
     """Whether the file here is the one that was loaded; some sites change the time of a file that is renamed."""
-    held: RemoteFile | None = session.stat(path)
+    held: RemoteFile | None = session.find(path)
     if held is None or held.size != file.size:
         return False
     if held.modified == file.modified:
         return True
     digest = hashlib.sha256()
-    for piece in session.read(path):
+    for piece in session.read(path, held.size):
         digest.update(piece)
     return digest.hexdigest() == file.sha256

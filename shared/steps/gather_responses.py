@@ -19,6 +19,7 @@ from shared.errors import (
     LeaseLost,
     ResponseFileChanged,
     ResponseFileName,
+    ResponseFileSize,
     ResponseFileVanished,
     SftpRefused,
 )
@@ -26,7 +27,8 @@ from shared.ledger.alerts import AlertKind
 from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.waiting import begins
 from shared.response_file import FileState, ResponseFile
-from shared.sftp.session import RemoteFile, SftpSession, is_safe_name
+from shared.sftp.remote_file import UNKNOWN_TIME, RemoteFile
+from shared.sftp.session import SftpSession, is_safe_name
 from shared.steps.archive_responses import archive_responses
 from shared.storage import blob_names
 from shared.telemetry import fenced, log
@@ -35,7 +37,7 @@ _EVERY_NAME: Final = re.compile(".*", re.DOTALL)
 #: What an alert calls files whose names are not repeated: they may hold anything.
 _UNNAMED: Final = "files with unusual names"
 #: Errors of one file after which the session can be used for the others.
-_SESSION_GOES_ON: Final = (SftpRefused, ResponseFileChanged, LeaseLost)
+_SESSION_GOES_ON: Final = (SftpRefused, ResponseFileChanged, ResponseFileSize, LeaseLost)
 
 
 def gather_responses(bridge: Bridge) -> int:
@@ -93,6 +95,7 @@ def _fail(bridge: Bridge, file: ResponseFile) -> None:
 def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str] | None) -> list[ResponseFile]:
     """The listed files that are complete and not gathered yet; those that are not complete are noted."""
     pattern = bridge.settings.response_file_marker
+    alerts = bridge.ledger.alerts
     complete, unusual = [], 0
     for remote in listed:
         layout = layout_of(remote.name, bridge.channels.responses)
@@ -103,13 +106,15 @@ def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str]
             continue
         if not is_safe_name(remote.name):
             unusual += 1
+        elif remote.size is None:
+            refused = SftpRefused(operation=f"read {remote.name}", reason="it reports no size of it either")
+            alerts.report(AlertKind.RESPONSE_FILE_LEFT, remote.name, str(refused))
         else:
             marker = None if pattern is None else pattern.format(name=remote.name)
             with fenced(
                 f"Response file {remote.name} is left for the next round", DatabaseUnavailable, action="gather-later"
             ):
-                complete += _seen(bridge, remote, layout[0], marker, markers or ())
-    alerts = bridge.ledger.alerts
+                complete += _seen(bridge, remote, remote.size, layout[0], marker, markers or ())
     if unusual:
         alerts.report(AlertKind.RESPONSE_FILE_LEFT, _UNNAMED, str(ResponseFileName(files=unusual)))
     else:
@@ -118,18 +123,19 @@ def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str]
 
 
 def _seen(
-    bridge: Bridge, remote: RemoteFile, layout: str, marker: str | None, markers: Collection[str]
+    bridge: Bridge, remote: RemoteFile, size: int, layout: str, marker: str | None, markers: Collection[str]
 ) -> list[ResponseFile]:
     """The file if it is to be gathered now: its marker is there, or without one it is unchanged for long enough."""
     files = bridge.ledger.response_files
-    seen = files.find(remote.name, remote.size, remote.modified)
+    seen = files.find(remote.name, size, remote.modified)
     if seen is None:
-        note = f"seen on the SFTP site: {remote.size} bytes"
-        rounds = files.add(remote.name, remote.size, remote.modified, layout=layout, owner=new_owner(), note=note)
+        note = f"seen on the SFTP site: {size} bytes"
+        rounds = files.add(remote.name, size, remote.modified, layout=layout, owner=new_owner(), note=note)
         # Without its marker it is still being written.
         if rounds and (marker is None or marker in markers):
-            _alert_when_left_often(bridge, remote.name, rounds, ResponseFileChanged(file=remote.name))
-        seen = files.find(remote.name, remote.size, remote.modified)
+            detail = f"each run finds another size or time of it, now {size} bytes"
+            _alert_when_left_often(bridge, remote.name, rounds, ResponseFileChanged(file=remote.name, detail=detail))
+        seen = files.find(remote.name, size, remote.modified)
     elif seen.has_vanished:
         reset = {"seen_at": bridge.clock.now(), "error_code": None, "error": None, "left_rounds": 0}
         seen = files.advance(seen, FileState.SEEN, owner=new_owner(), note="on the SFTP site again", **reset)
@@ -196,7 +202,8 @@ def _gather(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
         note, now, due_at = "copied from the SFTP site", bridge.clock.now(), bridge.overdue_after()
         columns = {"sha256": sha256, "gathered_at": now, "due_at": due_at, "left_rounds": 0, "left_code": None}
         ledger.response_files.advance(current, FileState.GATHERED, owner=lease.owner, note=note, **columns)
-    minutes = round((bridge.clock.now() - file.modified).total_seconds() / 60)
+    changed_at = file.seen_at if file.modified == UNKNOWN_TIME else file.modified
+    minutes = round((bridge.clock.now() - changed_at).total_seconds() / 60)
     extra = {"action": "gather", "file": file.name, "minutes": minutes}
     log.info("Response file %s is gathered, %d minutes after its last change.", file.name, minutes, extra=extra)
     ledger.alerts.clear(AlertKind.RESPONSE_FILE_LEFT, file.name)
@@ -205,17 +212,28 @@ def _gather(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
 
 
 def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile, lease: HeldLease) -> str:
-    """Stream the file into its container; its SHA-256."""
+    """Stream the file into its container; its SHA-256.
+
+    Raises:
+        ResponseFileChanged: the site reports it differently before and after.
+        ResponseFileSize: it has another size than its listing has.
+    """
     path = posixpath.join(bridge.settings.sftp_response_folder, file.name)
     digest, size = hashlib.sha256(), 0
     with bridge.responses.writer(blob_names.response_file(file)) as kept:
-        for piece in session.read(path):
+        before = session.stat(path)
+        for piece in session.read(path, file.size):
             digest.update(piece)
             size += len(piece)
             kept.write(piece)
         after = session.stat(path)
-        if size != file.size or after is None or (after.size, after.modified) != (file.size, file.modified):
-            raise ResponseFileChanged(file=file.name)
+        # What agrees with its listing is kept, even if the site has removed the file meanwhile, or does not report it.
+        if None not in (before, after) and before != after:
+            detail = f"{file.size} bytes were listed, {size} were read"
+            raise ResponseFileChanged(file=file.name, detail=detail)
+        if size != file.size:
+            read = "more" if size > file.size else str(size)
+            raise ResponseFileSize(file=file.name, listed=file.size, read=read)
         # An earlier round may have stopped between the copy and the ledger, and the file may have changed since: what
         # it left gives way. Nobody loads it yet, and nobody else gathers it.
         lease.renew()

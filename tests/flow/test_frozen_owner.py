@@ -169,8 +169,13 @@ def test_a_resume_that_wakes_does_not_undo_a_pause(slow_flow: Flow, monkeypatch:
 
 @pytest.mark.parametrize(
     ("where", "name", "call"),
-    [(Effects, "trying", 2), (SftpSession, "resume_file", 1), (Effects, "add_evidence", 2)],
-    ids=["before its upload", "during its upload", "before it gets its name"],
+    [
+        (Effects, "trying", 2),
+        (SftpSession, "resume_file", 1),
+        (Effects, "add_evidence", 2),
+        (Effects, "add_evidence", 3),
+    ],
+    ids=["before its upload", "during its upload", "before it is closed", "before it gets its name"],
 )
 @pytest.mark.parametrize("route", [RouteKind.IMPORT_JOB, RouteKind.CLOSED_LOOP], ids=str)
 def test_a_list_file_is_not_put_again_after_its_broadcast_closed(
@@ -195,7 +200,7 @@ def test_a_list_file_is_not_put_again_after_its_broadcast_closed(
     assert sum(one["mails_sent"] for one in flow.simulator()["campaigns"]) == closed.imported
     destination = flow.bridge.routes[route].destination(closed)
     with flow.bridge.site.connect() as session:
-        assert session.stat(destination) is None
+        assert session.find(destination) is None
         # Frozen after it confirmed its lease and before it opened the file, it leaves an unfinished one.
         assert session.remove_unfinished(destination) == (1 if where is SftpSession else 0)
 
@@ -282,7 +287,7 @@ def test_a_file_that_was_put_again_is_not_taken_back(frozen: Flow, monkeypatch: 
     until(lambda: freeze.struck, "frozen", between=flow.deliver)
     broadcast = flow.broadcast(job_id)
     with flow.bridge.site.connect() as session:
-        assert session.stat(flow.bridge.routes[RouteKind.IMPORT_JOB].destination(broadcast)) is not None
+        assert session.find(flow.bridge.routes[RouteKind.IMPORT_JOB].destination(broadcast)) is not None
     flow.set_clock(speed=21600)
     closed = flow.run(job_id)
     assert (closed.state, mails_sent(flow, closed)) == (State.CLOSED, closed.imported)

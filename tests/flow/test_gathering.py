@@ -232,12 +232,12 @@ def test_a_file_that_cannot_be_read_does_not_stop_the_others(
         put(bridge, f"{name}.done")
     read = SftpSession.read
 
-    def broken(session: SftpSession, path: str) -> Generator[bytes]:
+    def broken(session: SftpSession, path: str, size: int) -> Generator[bytes]:
         if path.endswith("-2.csv"):
             if isinstance(error, SftpUnavailable):
                 session._transport.close()
             raise error
-        yield from read(session, path)
+        yield from read(session, path, size)
 
     with monkeypatch.context() as patch:
         patch.setattr(SftpSession, "read", broken)

@@ -54,6 +54,8 @@ class NoRename(NoDelete):
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
         raise DENIED
 
+    posix_rename = rename
+
 
 class Full(NoDelete):
     """Has no room left, and lets nobody remove a file."""
@@ -142,7 +144,7 @@ def retried_on(flow: Flow, failed: Broadcast, site: Server) -> None:
 
 @pytest.mark.parametrize(
     ("files", "code"),
-    [(ReadOnly, "sftp-refused"), (NoRename, "sftp-refused"), (Full, "sftp-refused")],
+    [(ReadOnly, "sftp-refused"), (NoRename, "sftp-rename-refused"), (Full, "sftp-refused")],
 )
 def test_a_site_that_refuses_the_file_fails_the_broadcast(
     exporting: Exporting, start: Start, files: type[asyncssh.SFTPServer], code: str

@@ -10,6 +10,7 @@ from typing import Any
 
 from paramiko import SFTPAttributes, sftp
 
+from shared.sftp.capabilities import Capabilities
 from shared.sftp.session import SftpSession
 from shared.sftp.site import SftpSite
 from shared.sftp.transfer import NoSuchFile, Refusal
@@ -28,15 +29,19 @@ class FolderSite(SftpSite):
     def __init__(self, root: Path, passage: Passage | None = None, *, ahead: float = 0) -> None:
         self._host = "sftp.invalid"
         self._pause = lambda _seconds: None
+        self.direct = None
+        self.capabilities = Capabilities(self._host)
         self._transport: Any = SimpleNamespace(close=lambda: None)
         self._client: Any = _FolderClient(root, passage or Passage(), ahead)
 
     def _open(self, stack: ExitStack) -> SftpSession:  # noqa: ARG002
-        return SftpSession(self._host, self._transport, self._client)
+        return SftpSession(self._host, self._transport, self._client, self.capabilities, pause=self._pause)
 
 
 class _FolderClient:
     """In place of paramiko's client."""
+
+    extensions = frozenset({"posix-rename@openssh.com"})
 
     def __init__(self, root: Path, passage: Passage, ahead: float) -> None:
         self._root = root
@@ -55,7 +60,7 @@ class _FolderClient:
         for path in listed:
             yield os.fsencode(path.name), self._attributes(path.lstat())
 
-    def read(self, path: str) -> Iterator[bytes]:
+    def read(self, path: str, _size: int | None = None) -> Iterator[bytes]:
         self._passage.looking(f"SFTP read {path}")
         with _statuses():
             content = self._path(path).read_bytes()
@@ -108,7 +113,10 @@ class _FileWriter:
             file.write(block)
         self.offset += len(block)
 
-    def finish(self) -> None:
+    def confirm(self) -> None:
+        """Nothing is under way."""
+
+    def close(self) -> None:
         self._passage.changed(f"SFTP write {self._path.name}")
 
     def abandon(self) -> None:

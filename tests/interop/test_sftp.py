@@ -81,7 +81,7 @@ class TestLogin:
         key = private(USER_KEYS[kind], form, passphrase)
 
         with server.site(private_key=key, passphrase=passphrase).connect() as session:
-            assert session.stat(f"{server.folder}/none") is None
+            assert session.find(f"{server.folder}/none") is None
 
     def test_another_key_is_refused(self, server: Server) -> None:
         with pytest.raises(SftpLoginRefused), server.site(private_key=private(OTHER_KEY)).connect():
@@ -95,9 +95,9 @@ class TestLogin:
     def test_by_password(self, run: Callable[..., AbstractContextManager[Server]], tmp_path: Path) -> None:
         with run(tmp_path, methods="password") as server:
             with server.site(private_key=None, password=PASSWORD).connect() as session:
-                assert session.stat(f"{server.folder}/none") is None
+                assert session.find(f"{server.folder}/none") is None
             with server.site(password=PASSWORD).connect() as session:  # the key is refused, the password taken
-                assert session.stat(f"{server.folder}/none") is None
+                assert session.find(f"{server.folder}/none") is None
             with pytest.raises(SftpLoginRefused), server.site(private_key=None, password="another").connect():
                 pytest.fail("connected")
 
@@ -112,7 +112,7 @@ class TestLogin:
     def test_by_both(self, run: Any, methods: str, tmp_path: Path) -> None:
         with run(tmp_path, methods=methods) as server:
             with server.site(password=PASSWORD).connect() as session:
-                assert session.stat(f"{server.folder}/none") is None
+                assert session.find(f"{server.folder}/none") is None
             for half in ({}, {"private_key": None, "password": PASSWORD}, {"password": "another"}):
                 with pytest.raises(SftpLoginRefused), server.site(**half).connect():
                     pytest.fail("connected")
@@ -135,7 +135,7 @@ class TestHostKey:
 
         for _ in range(2):
             with site.connect() as session:
-                assert session.stat(f"{server.folder}/none") is None
+                assert session.find(f"{server.folder}/none") is None
 
     @pytest.mark.parametrize(
         "pins", [OTHER_KEY.get_fingerprint(), known_hosts(OTHER_KEY)], ids=["fingerprint", "known_hosts line"]
@@ -251,7 +251,7 @@ class TestFiles:
         files = session.list_files(str(folder), "Response*")
 
         assert [(file.name, file.size) for file in files] == [("Response1.csv", 13), ("Response2.csv.gz", 16)]
-        assert files[0] == session.stat(f"{folder}/Response1.csv")
+        assert files[0] == session.find(f"{folder}/Response1.csv")
 
     def test_many_files_are_all_listed(self, session: SftpSession, folder: Path) -> None:
         for number in range(500):
@@ -275,7 +275,7 @@ class TestFiles:
         assert not (folder / "file").exists()
 
     def test_missing_files_and_folders(self, server: Server, session: SftpSession, folder: Path) -> None:
-        assert session.stat(f"{folder}/none") is None
+        assert session.find(f"{folder}/none") is None
         with pytest.raises(SftpRefused, match="no such file or folder"):
             list(session.read(f"{folder}/none"))
         with pytest.raises(SftpRefused, match="no such file or folder"):

@@ -85,8 +85,11 @@ class FakeSite:
     def connect(self) -> Iterator["FakeSite"]:
         yield self
 
-    def stat(self, _path: str) -> object:
+    def find(self, _path: str) -> object:
         return object() if self.present else None
+
+    def exists(self, _path: str) -> bool:
+        return self.present
 
 
 class FakeBroadcasts:

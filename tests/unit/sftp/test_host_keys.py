@@ -26,7 +26,7 @@ ECDSA_HOST_KEY = asyncssh.generate_private_key("ecdsa-sha2-nistp384")
 )
 def test_a_pinned_key_is_accepted(start: Start, pins: str) -> None:
     with start().client(host_keys=pins).connect() as session:
-        assert session.stat("/nothing") is None
+        assert session.find("/nothing") is None
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_of_several_keys_the_pinned_one_is_found(
     server = start(server_host_keys=[HOST_KEY, ECDSA_HOST_KEY, RSA_HOST_KEY])
 
     with server.client(host_keys=pin(key)).connect() as session:
-        assert session.stat("/nothing") is None
+        assert session.find("/nothing") is None
 
     assert server.tried == ["r_customer"]
 
@@ -62,7 +62,7 @@ def test_a_pinned_key_is_found_beside_a_changed_one(start: Start) -> None:
     server = start(server_host_keys=[HOST_KEY, RSA_HOST_KEY])
 
     with server.client(host_keys=f"{known_hosts(OTHER_KEY)};{known_hosts(RSA_HOST_KEY)}").connect() as session:
-        assert session.stat("/nothing") is None
+        assert session.find("/nothing") is None
 
 
 def test_the_next_connection_offers_the_pinned_type_first(start: Start) -> None:
@@ -73,7 +73,7 @@ def test_the_next_connection_offers_the_pinned_type_first(start: Start) -> None:
     for _ in range(2):
         before = server.connections()
         with site.connect() as session:
-            assert session.stat("/nothing") is None
+            assert session.find("/nothing") is None
         counts.append(server.connections() - before)
 
     assert counts == [2, 1]

@@ -84,7 +84,7 @@ class TestKey:
 class TestPassword:
     def test_it_logs_in(self, start: Start) -> None:
         with start(login=PasswordLogin).client(private_key=None, password=PASSWORD).connect() as session:
-            assert session.stat("/nothing") is None
+            assert session.find("/nothing") is None
 
     def test_another_is_refused(self, start: Start) -> None:
         site = start(login=PasswordLogin).client(private_key=None, password="another")
@@ -102,7 +102,7 @@ class TestPassword:
         site = start(login=EitherLogin).client(private_key=pem(OTHER_KEY, "openssh"), password=PASSWORD)
 
         with site.connect() as session:
-            assert session.stat("/nothing") is None
+            assert session.find("/nothing") is None
 
     def test_it_is_not_sent_where_the_key_is_accepted(self, start: Start) -> None:
         sent: list[str] = []
@@ -116,7 +116,7 @@ class TestPassword:
                 return super().validate_password(username, password)
 
         with start(login=EitherLogin).client(password=PASSWORD).connect() as session:
-            assert session.stat("/nothing") is None
+            assert session.find("/nothing") is None
         assert sent == []
 
     def test_an_expired_one_is_refused(self, start: Start) -> None:

@@ -17,7 +17,7 @@ def test_rsa_keys_log_in(start: Start, form: str, passphrase: str | None) -> Non
     server = start()
 
     with server.client(private_key=pem(USER_KEY, form, passphrase), passphrase=passphrase).connect() as session:
-        assert session.stat("/nothing") is None
+        assert session.find("/nothing") is None
 
     assert server.tried == ["r_customer"]
 
@@ -42,26 +42,26 @@ def test_other_key_types_log_in(start: Start, kind: str, form: str, passphrase: 
     site = start(login=OtherLogin).client(private_key=pem(key, form, passphrase), passphrase=passphrase)
 
     with site.connect() as session:
-        assert session.stat("/nothing") is None
+        assert session.find("/nothing") is None
 
 
 @pytest.mark.parametrize("form", ["pkcs1-pem", "openssh"])
 def test_a_passphrase_that_is_not_needed_is_ignored(start: Start, form: str) -> None:
     with start().client(private_key=pem(USER_KEY, form), passphrase=PASSPHRASE).connect() as session:
-        assert session.stat("/nothing") is None
+        assert session.find("/nothing") is None
 
 
 @pytest.mark.parametrize("form", ["pkcs1-pem", "openssh"])
 def test_windows_line_breaks_are_accepted(start: Start, form: str) -> None:
     with start().client(private_key=pem(USER_KEY, form).replace("\n", "\r\n")).connect() as session:
-        assert session.stat("/nothing") is None
+        assert session.find("/nothing") is None
 
 
 def test_escaped_line_breaks_are_accepted(start: Start) -> None:
     escaped = pem(USER_KEY, "openssh").replace("\n", "\\n")
 
     with start().client(private_key=f"  {escaped} ").connect() as session:
-        assert session.stat("/nothing") is None
+        assert session.find("/nothing") is None
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,8 @@ from shared.errors import (
     TerminalError,
     TransientError,
 )
-from shared.sftp.session import RemoteFile, SftpSession
+from shared.sftp.remote_file import RemoteFile
+from shared.sftp.session import SftpSession
 from tests.unit.sftp.sftp_server import SERVER_TEXT, USER_KEY, Server, Start, pem
 
 BLOCK = 32768
@@ -124,34 +125,30 @@ class TestStat:
         os.utime(path, (0, 1_700_000_000))
 
         with server.client().connect() as session:
-            file = session.stat("/import/list.csv")
+            file = session.find("/import/list.csv")
 
         assert file == RemoteFile(name="list.csv", size=5, modified=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC))
 
     def test_nothing_there(self, session: SftpSession) -> None:
-        assert session.stat("/import/none.csv") is None
-        assert session.stat("/none/none.csv") is None
+        assert session.find("/import/none.csv") is None
+        assert session.find("/none/none.csv") is None
 
     def test_a_folder_is_not_a_file(self, session: SftpSession) -> None:
         with pytest.raises(SftpRefused, match="not a file"):
-            session.stat("/import")
-
-    def test_a_site_that_reports_no_time(self, start: Start) -> None:
-        class Timeless(asyncssh.SFTPServer):
-            def stat(self, path: bytes) -> Any:
-                del path
-                return asyncssh.SFTPAttrs(size=1)
-
-        with start(Timeless).client().connect() as session, pytest.raises(SftpRefused, match="neither size nor time"):
-            session.stat("/import/x")
+            session.find("/import")
 
     def test_the_text_of_a_refusal_is_not_kept(self, start: Start) -> None:
         class Rude(asyncssh.SFTPServer):
             def stat(self, path: bytes) -> Any:
                 raise asyncssh.SFTPFailure(f"{SERVER_TEXT} {path!r}")
 
+            scandir = stat
+
+            def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> object:
+                raise asyncssh.SFTPFailure(f"{SERVER_TEXT} {path!r} {pflags} {attrs}")
+
         with start(Rude).client().connect() as session, pytest.raises(SftpRefused, match="failure") as caught:
-            session.stat("/import/x")
+            session.find("/import/x")
 
         assert SERVER_TEXT not in f"{caught.value} {caught.value!r} {caught.value.fields()}"
 
@@ -163,7 +160,7 @@ class TestStat:
 
         with start(Silent).client(timeout=1).connect() as session:
             with pytest.raises(SftpUnavailable, match="TimeoutError"):
-                session.stat("/import/x")
+                session.find("/import/x")
             # A late answer cannot be taken for the answer to another request.
             with pytest.raises(SftpUnavailable):
                 session.list_files("/import", "*")
@@ -182,7 +179,8 @@ class TestList:
         for name in names:
             (folder / name).write_bytes(name.encode())
         (folder / "Response_folder").mkdir()
-        (folder / "Response_link").symlink_to(folder / "other.csv")
+        (folder / "Response_link").symlink_to("other.csv")
+        (folder / "Response_nowhere").symlink_to("none.csv")
 
         with server.client().connect() as session:
             files = session.list_files("/responses", "*esponse*")
@@ -190,10 +188,11 @@ class TestList:
                 "Response-2.csv.gz",
                 "Response3",
                 "Response_1.csv",
+                "Response_link",
                 "response12.csv",
             ]
             assert files[1].size == len("Response3")
-            assert files[1].modified == session.stat("/responses/Response3").modified  # type: ignore[union-attr]
+            assert files[1].modified == session.find("/responses/Response3").modified  # type: ignore[union-attr]
             assert [file.name for file in session.list_files("/responses", "Response_?.csv")] == ["Response_1.csv"]
 
     def test_a_path_instead_of_a_name_is_excluded(self, start: Start) -> None:
@@ -333,7 +332,7 @@ class TestRead:
             first = next(pieces)
             os.truncate(path, 3 * MIB)
             assert len(first) + sum(map(len, pieces)) < 8 * MIB
-            assert session.stat("/file").size == 3 * MIB  # type: ignore[union-attr]
+            assert session.find("/file").size == 3 * MIB  # type: ignore[union-attr]
 
     def test_a_file_that_grows_is_read_to_its_first_size(self, start: Start) -> None:
         server = start()
@@ -387,7 +386,7 @@ class TestRead:
         with server.client().connect() as session:
             with pytest.raises(SftpRefused, match="read /file"):
                 list(session.read("/file"))
-            assert session.stat("/none") is None
+            assert session.find("/none") is None
 
     def test_a_missing_file(self, session: SftpSession) -> None:
         with pytest.raises(SftpRefused, match="no such file or folder"):

@@ -22,11 +22,13 @@ from shared.errors import (
     SftpHostKeyRefused,
     SftpLoginRefused,
     SftpRefused,
+    SftpRenameRefused,
     SftpUnavailable,
     StorageUnavailable,
     TerminalError,
 )
 from shared.sftp.transfer import BLOCK, WRITE_WINDOW
+from shared.sftp.upload import Announcements
 from tests.unit.sftp.sftp_server import OTHER_KEY, SERVER_TEXT, Server, Start, pem
 
 MIB = 1024 * 1024
@@ -218,7 +220,7 @@ class TestFailures:
         with server.client().connect() as session:
             with pytest.raises(StorageUnavailable):
                 session.resume_file(lambda _: Failing(bytes(10_000)), "/import/list.csv.part", 10_000)
-            assert session.stat(PATH) is None
+            assert session.find(PATH) is None
 
         assert names(server.root) == ["list.csv.part"]
 
@@ -595,16 +597,20 @@ class TestName:
                     Path(os.fsdecode(self.map_path(newpath))).write_bytes(b"a copy")
                 raise asyncssh.SFTPPermissionDenied(SERVER_TEXT)
 
+            def posix_rename(self, oldpath: bytes, newpath: bytes) -> Any:
+                raise asyncssh.SFTPPermissionDenied(f"{SERVER_TEXT} {oldpath!r} {newpath!r}")
+
         content, calls = Content(10), list[str]()
 
-        with pytest.raises(SftpRefused, match="permission denied"):
+        with pytest.raises(SftpRenameRefused if refused else SftpRefused, match="permission denied"):
             start(Refusing).client().upload(
                 content.open_at,
                 PATH,
                 size=10,
                 tag="t1",
-                before_rename=lambda: calls.append("before"),
-                rename_refused=lambda: calls.append("refused"),
+                announce=Announcements(
+                    before_act=lambda: calls.append("before"), not_taken=lambda: calls.append("refused")
+                ),
             )
 
         assert calls == ["before"] * (1 if answers else 2) + ["refused"] * refused
