@@ -22,6 +22,7 @@ class RejectReason(StrEnum):
     CONTROL_CHARACTER = "control-character"  #: a control character, such as ESC or a lone carriage return
     VALUE_TOO_LONG = "value-too-long"  #: a value or row that is too long
     BROKEN_QUOTE = "broken-quote"  #: a quote that is not closed, or is within a value
+    LINE_UNFINISHED = "line-unfinished"  #: the last line, which has no end
 
     # Of delivery files
     URN_MISSING = "urn-missing"  #: no URN

@@ -64,6 +64,8 @@ class DeliveryFileLayout(_Part):
     quote: Literal['"', ""] = ""
     #: A BOM in the file takes precedence. `utf-16` without one is little-endian, as Windows writes it.
     encoding: Literal["utf-8", "utf-16", "windows-1252"] = "utf-8"
+    #: Whether a last line without a line end is a row; otherwise it may still be being written, and is rejected.
+    last_line: Literal["must-end", "may-end-without"] = "must-end"
 
 
 class ListFileLayout(_Part):

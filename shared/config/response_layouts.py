@@ -126,6 +126,8 @@ class ResponseLayout(BaseModel):
         "dd.MM.yyyy HH:mm",
         "dd.MM.yyyy HH:mm:ss",
     )
+    #: Whether a last line without a line end is a row; otherwise it may still be being written, and is rejected.
+    last_line: Literal["must-end", "may-end-without"] = "must-end"
     #: Time zone of times that name none.
     time_zone: TimeZoneName = "Europe/Berlin"
     #: Hours added to local times before they are read as times of the zone.

@@ -282,6 +282,13 @@ class Settings(_Environment):
     retry_seconds: Duration = 10
     """Pause after the first failed attempt; it doubles with each."""
 
+    # Files of others
+
+    unfinished_names: str = ""
+    """Patterns of names (`*` and `?`), with commas between, of delivery files and response files that are still being
+    written, such as `*.busy`. The usual ones are known: names that begin with a dot or end in `.part`, `.partial`,
+    `.filepart`, `.crdownload`, `.tmp` and others (docs/reference/delivery-files.md)."""
+
     # Response files
 
     response_file_marker: Annotated[str, AfterValidator(_marker)] | None = None

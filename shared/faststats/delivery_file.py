@@ -6,6 +6,7 @@ channel's File Settings say so. What else the File Settings can say is the chann
 with a BOM and its lines end in LF or CRLF is our tolerance.
 """
 
+import codecs
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -75,9 +76,12 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
     def __init__(self, stream: "SupportsRead[bytes]", request: BroadcastRequest, layout: DeliveryFileLayout) -> None:
         self._name = request.delivery_file
         self._delimiter, self._quote = layout.delimiter, layout.quote
+        self._may_end_without = layout.last_line == "may-end-without"
         self._encoding, self._pieces = utf8_text(stream, layout, name=self._name)
         #: What was read with the header and stands behind it.
         self._begun = b""
+        #: The last line, if it has no end.
+        self._unfinished = ""
         self._line = 1
         self.columns: tuple[str, ...] = self._read_header()
         self.urn = self._position(request.urn_column)
@@ -99,7 +103,8 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
         Values are without the spaces around them. A good row has as many as there are columns, and an address in an
         international domain has it in its ASCII form. A bad row has more or fewer if their number is wrong, one, which
         is the row as it stands in the file, if its quotes are broken, and none if it was too long to keep. Whether a
-        good row repeats an earlier one is asked by `repetition`.
+        good row repeats an earlier one is asked by `repetition`. A last line without its end is not believed (rule 11),
+        unless the layout says that it may end without.
 
         Raises:
             DeliveryFileNotText: a line holds a NUL or is not text; rows before it may have been given out.
@@ -125,7 +130,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
 
     def _rows_without_quotes(self) -> Iterator[Row]:
         delimiter, blank = self._delimiter, 0
-        for first, lines, suspicious in self._batches():
+        for first, lines, suspicious, ended in self._batches():
             for number, line in enumerate(lines, first):
                 if line == "":
                     blank += 1
@@ -139,7 +144,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
                     yield number, (), RejectReason.VALUE_TOO_LONG
                 else:
                     values = tuple(value.strip(" ") for value in line.split(delimiter))
-                    fault = self._fault(line, values, suspicious=suspicious)
+                    fault = self._fault(line, values, suspicious=suspicious) if ended else RejectReason.LINE_UNFINISHED
                     yield number, values if fault else self._in_ascii(values), fault
 
     def _rows_with_quotes(self) -> Iterator[Row]:
@@ -151,7 +156,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
                 steered = _CONTROL.search(rows.refused)  # such as a lone carriage return, which breaks a quote
                 yield number, (rows.refused,), RejectReason.CONTROL_CHARACTER if steered else cells
             elif isinstance(cells, RejectReason):
-                yield number, (), cells
+                yield number, (self._unfinished,) if cells is RejectReason.LINE_UNFINISHED else (), cells
             else:
                 values = tuple(value.strip(" ") for value in cells) or ("",)
                 fault = self._fault(self._delimiter.join(cells), values, suspicious=True)
@@ -231,23 +236,29 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
 
     def _lines(self) -> Iterator[tuple[int, str | RejectReason]]:
         """Every line after the header with its number; or why it is not kept."""
-        for first, lines, _ in self._batches():
+        for first, lines, _, ended in self._batches():
+            if not ended:
+                self._unfinished = lines[0] or ""
+                yield first, RejectReason.LINE_UNFINISHED
+                continue
             for number, line in enumerate(lines, first):
                 yield number, RejectReason.VALUE_TOO_LONG if line is None else line
 
-    def _batches(self) -> Iterator[tuple[int, Sequence[str | None], bool]]:
+    def _batches(self) -> Iterator[tuple[int, Sequence[str | None], bool, bool]]:
         """Lines after the header, in batches: number of the first, the lines, whether one has a control character.
 
-        A line that is too long to keep comes alone, as None.
+        A line that is too long to keep comes alone, as None. So does a last line without its end; then the last value
+        is False.
         """
-        for first, block in line_blocks(self._text_pieces(), b"\n", first=self._line, longest=_LONGEST_LINE):
+        for first, block, ended in line_blocks(self._text_pieces(), b"\n", first=self._line, longest=_LONGEST_LINE):
             if block is None:
-                yield first, (None,), False
+                yield first, (None,), False, True
                 continue
-            text = self._decode(block, first)
+            believed = ended or self._may_end_without or block.endswith(b"\r")
+            text = self._decode(block, first) if believed else self._decode_unfinished(block, first)
             if "\r" in text:
                 text = text.replace("\r\n", "\n").removesuffix("\r")
-            yield first, text.split("\n"), _CONTROL.search(text) is not None
+            yield first, text.split("\n"), _CONTROL.search(text) is not None, believed
 
     def _text_pieces(self) -> Iterator[bytes]:
         """The rest of the file; a NUL in it shows that it is not text."""
@@ -264,6 +275,13 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
         except UnicodeDecodeError as error:
             raise self._not_text(first + data.count(b"\n", 0, error.start)) from None
         return text
+
+    def _decode_unfinished(self, data: bytes, line: int) -> str:
+        """A last line without its end, which may end within a character."""
+        try:
+            return codecs.getincrementaldecoder("utf-8")().decode(data)
+        except UnicodeDecodeError:
+            raise self._not_text(line) from None
 
     def _not_text(self, line: int) -> DeliveryFileNotText:
         return DeliveryFileNotText(file=self._name, encoding=self._encoding, line=line)

@@ -37,6 +37,8 @@ _NAMES: Final = {"utf-8": "UTF-8", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 #: Extensions that may follow `.converted`.
 _PACKED: Final = frozenset({".zip", ".gz"})
 _NOT_TEXT: Final = b"\xff"
+#: The first half of a character, for text that ends within one.
+_HALF: Final = b"\xc3"
 _ARCHIVES: Final = ArchiveRules(
     damaged=DeliveryFilePackedBroken,
     unsupported=DeliveryFilePackedOtherwise,
@@ -76,7 +78,8 @@ def _as_utf8(first: bytes, pieces: Iterator[bytes], codec: str) -> Iterator[byte
         for text in codecs.iterdecode(chain((first,), pieces), codec):
             yield text.encode()
     except UnicodeDecodeError as error:
-        yield error.object[: error.start].decode(codec).encode() + _NOT_TEXT
+        cut_off = error.reason in {"truncated data", "unexpected end of data"}
+        yield error.object[: error.start].decode(codec).encode() + (_HALF if cut_off else _NOT_TEXT)
 
 
 def _is_converted(name: str) -> bool:

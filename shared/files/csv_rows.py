@@ -82,8 +82,9 @@ class QuotedRows:
         cells = self._parse(line)
         if cells is None:
             self.refused = line
-            cells = self._continue(line) if self._leaves_open(line) else None
-        return RejectReason.BROKEN_QUOTE if cells is None else cells
+            continued = self._continue(line) if self._leaves_open(line) else None
+            return RejectReason.BROKEN_QUOTE if continued is None else continued
+        return cells
 
     def _parse(self, row: str) -> list[str] | None:
         """The cells of a row with quotes; None if the quotes are broken."""
@@ -98,17 +99,19 @@ class QuotedRows:
         except csv.Error:
             return None
 
-    def _continue(self, line: str) -> list[str] | None:
+    def _continue(self, line: str) -> Cells | None:
         """The cells of a row whose quoted value continues in the next lines; None if it does not.
 
         An unclosed quote must not consume the rows after it: unless the lines form a complete row, only the first one
-        is refused, and the others are read again.
+        is refused, and the others are read again. A row whose last line has no end is refused as one.
         """
         row, read, ambiguous = line, [], False
         while len(row) <= self._max_row and (numbered := self._next_line()) is not None:
             read.append(numbered)
             text = numbered[1]
             if isinstance(text, RejectReason):
+                if text is RejectReason.LINE_UNFINISHED and not ambiguous:
+                    return text
                 break
             if text.count(self._delimiter) == self.width - 1:
                 ambiguous = True

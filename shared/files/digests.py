@@ -3,6 +3,8 @@
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
+from shared.files.line_end import FileEnds
+
 if TYPE_CHECKING:
     from _typeshed import SupportsRead
 
@@ -15,17 +17,20 @@ class DigestingReader:
 
     Attributes:
         size: bytes read so far.
+        ends: what shows whether its last line has an end.
     """
 
     def __init__(self, stream: "SupportsRead[bytes]") -> None:
         self._stream = stream
         self._digest = sha256()
         self.size = 0
+        self.ends = FileEnds()
 
     def read(self, size: int = -1, /) -> bytes:
         """At most this many bytes; all that are left if it is negative."""
         data = self._stream.read(size)
         self._digest.update(data)
+        self.ends.add(data)
         self.size += len(data)
         return data
 

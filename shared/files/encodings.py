@@ -54,10 +54,11 @@ def byte_lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 def line_blocks[Text: (str, bytes)](
     pieces: Iterable[Text], line_feed: Text, *, first: int = 1, longest: int
-) -> Iterator[tuple[int, Text | None]]:
-    """A text in blocks of whole lines, each with the number of its first line, and without its last line feed.
+) -> Iterator[tuple[int, Text | None, bool]]:
+    """A text in blocks of lines, without their last line feed, each with the number of its first line.
 
-    A line of more than `longest` characters or bytes comes alone, as None, and is not kept in memory.
+    A line of more than `longest` characters or bytes comes alone, as None, and is not kept in memory. A last line
+    without a line feed comes alone too, with False as the third value; all others come with True.
     """
     nothing = line_feed[:0]
     number, kept, dropping = first, nothing, False
@@ -68,12 +69,12 @@ def line_blocks[Text: (str, bytes)](
             kept, dropping = nothing, not end
             if dropping:
                 continue
-            yield number, None
+            yield number, None, True
             number, text = number + 1, tail
         lines, end, rest = text.rpartition(line_feed)
         if end:
-            yield number, kept + lines
+            yield number, kept + lines, True
             number, kept = number + lines.count(line_feed) + 1, nothing
         kept += rest
     if kept or dropping:
-        yield number, None if dropping else kept
+        yield number, None if dropping else kept, False

@@ -24,6 +24,7 @@ from azure.storage.blob import BlobProperties, BlobServiceClient
 
 from shared.clock import file_time
 from shared.config.location_text import LocationKind, parse_location
+from shared.config.unfinished_names import is_unfinished
 from shared.errors import (
     DeliveryFileMissing,
     FileNameRefused,
@@ -32,7 +33,6 @@ from shared.errors import (
     StagedFileMissing,
     UploadOutcomeUnknown,
 )
-from shared.sftp.session import is_unfinished
 from shared.sftp.site import SftpSite
 from shared.storage.account import mapped_errors
 from shared.storage.staging import Staging
@@ -81,7 +81,7 @@ class Location(Protocol):
     def list_files(self, pattern: str) -> Sequence[LocatedFile]:
         """The files in the folder, sorted by name, without those of its subfolders.
 
-        Excluded are files that `open` refuses, and files that are still being written (`.part`, `.tmp`).
+        Excluded are files that `open` refuses, and files that are still being written, by their names.
 
         Args:
             pattern: the names to list, with `*` and `?`.

@@ -14,6 +14,8 @@ class SettledFiles:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._first_seen: dict[tuple[str, str], tuple[LocatedFile, float]] = {}
+        #: Files that settle for the second time.
+        self._again: dict[tuple[str, str], LocatedFile] = {}
 
     def is_settled(self, channel: str, file: LocatedFile, *, settle_seconds: float) -> bool:
         """Whether the file has been unchanged for this time."""
@@ -24,4 +26,12 @@ class SettledFiles:
         if self._clock.monotonic() - since < settle_seconds:
             return False
         del self._first_seen[channel, file.name]
+        return True
+
+    def settles_again(self, channel: str, file: LocatedFile) -> bool:
+        """Let a settled file settle once more, from now; False if it has done so in its present state."""
+        if self._again.pop((channel, file.name), None) == file:
+            return False
+        self._again[channel, file.name] = file
+        self._first_seen[channel, file.name] = file, self._clock.monotonic()
         return True

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from paramiko import SFTPAttributes, Transport
 
+from shared.config.unfinished_names import is_unfinished
 from shared.errors import SftpRefused
 from shared.sftp.capabilities import Capabilities, Gap
 from shared.sftp.remote_file import UNKNOWN_TIME, RemoteFile, as_reported, complete, file_type
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
 #: Names accepted from a listing. They become names of blobs and parts of paths, so nothing else is allowed.
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-#: Suffixes of files that are still being written.
-_UNFINISHED: Final = (".part", ".tmp")
 
 #: Pauses in seconds for a site that reports another size right after a file was written. Half a minute in all.
 _SIZE_PAUSES: Final = (0.5, 1, 2, 4, 8, 15)
@@ -46,11 +45,6 @@ _POSIX_RENAME: Final = "posix-rename@openssh.com"
 def is_safe_name(name: str) -> bool:
     """Whether a name of the site is used as it is: it has only letters, digits, `.`, `_` and `-`."""
     return _SAFE_NAME.fullmatch(name) is not None
-
-
-def is_unfinished(name: str) -> bool:
-    """Whether the name says that the file is still being written (`.part`, `.tmp`)."""
-    return name.lower().endswith(_UNFINISHED)
 
 
 class SftpSession:
@@ -177,7 +171,7 @@ class SftpSession:
     def list_files(self, folder: str, pattern: str, *, names: re.Pattern[str] = _SAFE_NAME) -> list[RemoteFile]:
         """The files in a folder, sorted by name, symbolic links to files included.
 
-        Excluded are files with other names than `names` and files that are still being written (`.part`, `.tmp`).
+        Excluded are files with other names than `names` and files that are still being written, by their names.
 
         Args:
             folder: the folder.

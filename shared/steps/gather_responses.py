@@ -13,6 +13,7 @@ from typing import Final
 
 from shared.bridge import Bridge, new_owner
 from shared.config.response_layouts import layout_of
+from shared.config.unfinished_names import is_unfinished
 from shared.errors import (
     BridgeError,
     DatabaseUnavailable,
@@ -23,6 +24,7 @@ from shared.errors import (
     ResponseFileVanished,
     SftpRefused,
 )
+from shared.files.line_end import FileEnds
 from shared.ledger.alerts import AlertKind
 from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.waiting import begins
@@ -44,7 +46,8 @@ def gather_responses(bridge: Bridge) -> int:
     """Gather every response file that is complete, and archive those that are loaded.
 
     With RESPONSE_FILE_MARKER a file is complete when its marker is beside it, otherwise when two rounds
-    RESPONSE_FILE_SETTLE_SECONDS apart found it unchanged: gatherers side by side can list within a second.
+    RESPONSE_FILE_SETTLE_SECONDS apart found it unchanged: gatherers side by side can list within a second. It
+    waits twice as long for the end of its last line (rule 11).
     A file that grows, vanishes or cannot be read is left for the next round and does not stop the others; when that
     happens RESPONSE_FILE_ROUNDS times in a row, an alert is raised. Returns how many files were gathered.
 
@@ -99,7 +102,7 @@ def _complete(bridge: Bridge, listed: list[RemoteFile], markers: Collection[str]
     complete, unusual = [], 0
     for remote in listed:
         layout = layout_of(remote.name, bridge.channels.responses)
-        if layout is None:
+        if layout is None or is_unfinished(remote.name, bridge.settings.unfinished_names):
             continue
         # A marker's name may look like that of a response file.
         if pattern is not None and fnmatchcase(remote.name, pattern.format(name="*")):
@@ -147,10 +150,30 @@ def _seen(
         _wait(bridge, seen, f"its marker, {marker}")
         return []
     settle_seconds = bridge.settings.response_file_settle_seconds
+    if seen.waiting_for == _last_line(bridge):
+        return [seen] if _settled_twice(bridge, seen) else []
     if bridge.clock.now() - seen.seen_at >= timedelta(seconds=settle_seconds) and seen.waiting_for is not None:
         return [seen]
     _wait(bridge, seen, f"being unchanged, for {settle_seconds:g} s and two rounds")
     return []
+
+
+def _last_line(bridge: Bridge) -> str:
+    """What a file waits for whose last line has no end."""
+    return f"the end of its last line, for {2 * bridge.settings.response_file_settle_seconds:g} s"
+
+
+def _settled_twice(bridge: Bridge, file: ResponseFile) -> bool:
+    settle = timedelta(seconds=bridge.settings.response_file_settle_seconds)
+    return bridge.clock.now() - file.seen_at >= 2 * settle
+
+
+def _may_be_half(bridge: Bridge, file: ResponseFile, ends: FileEnds) -> bool:
+    """Whether a file waits longer for the end of its last line: neither its layout nor a marker says it is complete."""
+    found = layout_of(file.name, bridge.channels.responses)
+    if ends.last_line_ends or bridge.settings.response_file_marker is not None or found is None:
+        return False
+    return found[1].last_line != "may-end-without" and not _settled_twice(bridge, file)
 
 
 def _wait(bridge: Bridge, file: ResponseFile, waiting_for: str) -> None:
@@ -198,6 +221,9 @@ def _gather(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
         if current is None or current.state is not FileState.SEEN:
             return False  # another gatherer was faster
         sha256 = _copy(bridge, session, current, lease)
+        if sha256 is None:
+            _wait(bridge, current, _last_line(bridge))
+            return False
         lease.check()
         note, now, due_at = "copied from the SFTP site", bridge.clock.now(), bridge.overdue_after()
         columns = {"sha256": sha256, "gathered_at": now, "due_at": due_at, "left_rounds": 0, "left_code": None}
@@ -211,19 +237,20 @@ def _gather(bridge: Bridge, session: SftpSession, file: ResponseFile) -> bool:
     return True
 
 
-def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile, lease: HeldLease) -> str:
-    """Stream the file into its container; its SHA-256.
+def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile, lease: HeldLease) -> str | None:
+    """Stream the file into its container; its SHA-256, or None if it is left because its last line has no end yet.
 
     Raises:
         ResponseFileChanged: the site reports it differently before and after.
         ResponseFileSize: it has another size than its listing has.
     """
     path = posixpath.join(bridge.settings.sftp_response_folder, file.name)
-    digest, size = hashlib.sha256(), 0
+    digest, size, ends = hashlib.sha256(), 0, FileEnds()
     with bridge.responses.writer(blob_names.response_file(file)) as kept:
         before = session.stat(path)
         for piece in session.read(path, file.size):
             digest.update(piece)
+            ends.add(piece)
             size += len(piece)
             kept.write(piece)
         after = session.stat(path)
@@ -234,6 +261,8 @@ def _copy(bridge: Bridge, session: SftpSession, file: ResponseFile, lease: HeldL
         if size != file.size:
             read = "more" if size > file.size else str(size)
             raise ResponseFileSize(file=file.name, listed=file.size, read=read)
+        if _may_be_half(bridge, file, ends):
+            return None
         # An earlier round may have stopped between the copy and the ledger, and the file may have changed since: what
         # it left gives way. Nobody loads it yet, and nobody else gathers it.
         lease.renew()

@@ -12,6 +12,7 @@ from typing import Final
 from shared.bridge import Bridge, new_owner
 from shared.broadcast import BroadcastRequest, Intake, SendMode, delivery_key, file_key, guid_in
 from shared.config.channels import Channel, Drop
+from shared.config.unfinished_names import is_unfinished
 from shared.files.digests import DigestingReader
 from shared.files.locations import LocatedFile, Location
 from shared.steps.delivery_source import with_step_and_run
@@ -32,7 +33,8 @@ def take_dropped_files(bridge: Bridge) -> int:
             continue
         with fenced(f"Dropped files of channel {name} cannot be claimed", action="drop-failed"):
             folder = bridge.locations.get(channel.drop.place)
-            files = folder.list_files(channel.drop.pattern)
+            more = bridge.settings.unfinished_names
+            files = [file for file in folder.list_files(channel.drop.pattern) if not is_unfinished(file.name, more)]
             oldest = bridge.clock.now() - timedelta(hours=channel.drop.newest_hours)
             for page in batched((file for file in files if file.modified >= oldest), _PAGE, strict=False):
                 for file in _new_files(bridge, name, channel.drop, page):
@@ -55,12 +57,19 @@ def _new_files(bridge: Bridge, name: str, drop: Drop, files: Sequence[LocatedFil
 
 
 def _take_in(bridge: Bridge, name: str, channel: Channel, drop: Drop, folder: Location, file: LocatedFile) -> bool:
-    digest = _digest(folder, file)
-    if digest is None:
+    reader = _read(folder, file)
+    if reader is None:
         return False
+    digest = reader.digest()
     known = bridge.ledger.dropped_files.find(name, digest)
     if known is not None:
         _record_again(bridge, known, name, file)
+        return False
+    may_end_without = reader.ends.last_line_ends or channel.delivery_file.last_line == "may-end-without"
+    if not may_end_without and bridge.settled_files.settles_again(name, file):
+        extra = {"action": "waits", "channel": name}
+        text = "Dropped file %s of channel %s waits for the end of its last line, for another %g s."
+        log.info(text, file.name, name, drop.settle_seconds, extra=extra)
         return False
     request = BroadcastRequest(
         key=_key(name, file),
@@ -107,17 +116,17 @@ def _read_known_files(bridge: Bridge, name: str, folder: Location, files: Sequen
     for unread in islice(present, _UNREAD):
         file = by_key[unread.key]
         with fenced(f"Dropped file {file.name} is not read again yet", action="drop-failed", channel=name):
-            digest = _digest(folder, file)
-            if digest is not None:
-                bridge.ledger.dropped_files.set_digest(unread, digest)
+            reader = _read(folder, file)
+            if reader is not None:
+                bridge.ledger.dropped_files.set_digest(unread, reader.digest())
 
 
-def _digest(folder: Location, file: LocatedFile) -> bytes | None:
-    """SHA-256 of a file; None if it is no longer as it was listed."""
+def _read(folder: Location, file: LocatedFile) -> DigestingReader | None:
+    """A file, read to its end; None if it is no longer as it was listed."""
     with folder.open(file.name) as stream:
         reader = DigestingReader(stream)
-        digest = reader.digest()
-    return digest if reader.size == file.size else None
+        reader.digest()
+    return reader if reader.size == file.size else None
 
 
 def _key(channel: str, file: LocatedFile) -> str:

@@ -82,7 +82,7 @@ ENCODINGS: dict[str, Case] = {
         content=written(ANNA) + "2;K2;Click;01.03.2026 12:31;Jö".encode()[:-1],
         rows_read=2,
         rows_good=1,
-        rejects=((3, "not-text", ""),),
+        rejects=((3, "line-unfinished", ""),),
     ),
     "half a character of UTF-16": Case(
         content=HALF_FILE.encode("utf-16-le").replace("§".encode("utf-16-le"), b"\x3d\xd8"),
@@ -97,14 +97,21 @@ ENCODINGS: dict[str, Case] = {
         layout='encoding = "utf-16"',
         rows_read=2,
         rows_good=1,
-        rejects=((3, "not-text", ""),),
+        rejects=((3, "line-unfinished", ""),),
     ),
     "an odd number of bytes in UTF-16: one too many after the last row": Case(
         content=EURO_FILE.encode("utf-16-le") + b"\n",
         layout='encoding = "utf-16"',
         rows_read=2,
         rows_good=1,
-        rejects=((3, "not-text", ""),),
+        rejects=((3, "line-unfinished", ""),),
+    ),
+    "UTF-16 whose last line is cut off": Case(
+        content=f"{EURO_HEADER}\n{EURO}\n{EURO}".encode("utf-16-le"),
+        layout='encoding = "utf-16"',
+        rows_read=2,
+        rows_good=1,
+        rejects=((3, "line-unfinished", ""),),
     ),
     "two concatenated files with BOM and header": Case(
         content=codecs.BOM_UTF8 + written(ANNA) + codecs.BOM_UTF8 + written(BERT),
@@ -127,7 +134,7 @@ ENCODINGS: dict[str, Case] = {
         content=written(ANNA) + f"{BERT}\n".encode("utf-16-le"),
         rows_read=3,
         rows_good=1,
-        rejects=((3, "control-character", ""), (4, "control-character", "")),
+        rejects=((3, "control-character", ""), (4, "line-unfinished", "")),
     ),
     "text from right to left, with marks of direction": euro(
         f"{EURO_HEADER}\n1;Open;01.03.2026 12:30;\u202eאבג\u202c שלום\n".encode(), "", "\u202eאבג\u202c שלום"

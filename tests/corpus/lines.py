@@ -31,18 +31,68 @@ LINES: dict[str, Case] = {
         content=written(ANNA, BERT) + b"3;K3;Bounce;02.03.20",
         rows_read=3,
         rows_good=2,
-        rejects=((4, "wrong-field-count", ""),),
+        rejects=((4, "line-unfinished", ""),),
     ),
     "the last line is cut off within its date, the last field": Case(
         content=written("1;Open;01.03.2026 12:30", header=SHORT_HEADER) + b"2;Click;01.03.2026 12:",
         rows_read=2,
         rows_good=1,
+        rejects=((3, "line-unfinished", ""),),
+    ),
+    "the last line has no end": Case(
+        content=written(ANNA, BERT, CLEO)[:-1],
+        rows_read=3,
+        rows_good=2,
+        rejects=((4, "line-unfinished", ""),),
+        values=({"urn": "1"}, {"urn": "2"}),
+    ),
+    "the last line has no end, and need not have one": loaded(
+        written(ANNA, BERT, CLEO)[:-1], 3, layout='last_line = "may-end-without"'
+    ),
+    "the last line is cut off within its date, and need not have an end": Case(
+        content=written("1;Open;01.03.2026 12:30", header=SHORT_HEADER) + b"2;Click;01.03.2026 12:",
+        layout='last_line = "may-end-without"',
+        rows_read=2,
+        rows_good=1,
         rejects=((3, "date-invalid", "EventTriggeredDate"),),
     ),
-    "the last line has no end": loaded(written(ANNA, BERT, CLEO)[:-1], 3),
+    "the last line is cut off within a number, so that it looks like another one": Case(
+        content=(
+            b"CommunicationKey;MessageType;EventTriggeredDate;ClickUrl;Urn\n"
+            b"K1;Click;01.03.2026 12:30;https://example.org/spring;100001\n"
+            b"K2;Click;01.03.2026 12:31;https://example.org/spring;100002\n"
+            b"K3;Click;01.03.2026 12:32;https://example.org/spring;1000"
+        ),
+        rows_read=3,
+        rows_good=2,
+        rejects=((4, "line-unfinished", ""),),
+        values=({"urn": "100001"}, {"urn": "100002"}),
+    ),
+    "the last line is cut off within a quoted value of two lines": Case(
+        content=written(ANNA) + b'2;K2;Click;01.03.2026 12:31;"Chrome\nand mo',
+        rows_read=2,
+        rows_good=1,
+        rejects=((3, "line-unfinished", ""),),
+    ),
+    "the last line is cut off after a quote that may be doubled": Case(
+        content=written(ANNA) + b'2;K2;Click;01.03.2026 12:31;"Chrome"',
+        rows_read=2,
+        rows_good=1,
+        rejects=((3, "line-unfinished", ""),),
+    ),
+    "the only line of a file without a header has no end": Case(
+        content=b"1;Open;01.03.2026 12:30",
+        layout='columns = ["Urn", "MessageType", "EventTriggeredDate"]',
+        rows_read=1,
+        rows_good=0,
+        rejects=((1, "line-unfinished", ""),),
+    ),
+    "a last line of spaces without an end": Case(
+        content=written(ANNA) + b"  ", rows_read=2, rows_good=1, rejects=((3, "line-unfinished", ""),)
+    ),
     "line ends of Windows": loaded(written(ANNA, BERT, CLEO, end="\r\n"), 3),
     "the last line ends in a carriage return only": loaded(written(ANNA, BERT, CLEO)[:-1] + b"\r", 3),
-    "line ends of Windows and of Unix mixed": loaded(f"{HEADER}\r\n{ANNA}\n{BERT}\r\n{CLEO}".encode(), 3),
+    "line ends of Windows and of Unix mixed": loaded(f"{HEADER}\r\n{ANNA}\n{BERT}\r\n{CLEO}\n".encode(), 3),
     "line ends of old Macintoshes": refused(LAYOUT_CODE, written(ANNA, BERT, end="\r")),
     "one line ends in a bare carriage return": Case(
         content=f"{HEADER}\n{ANNA}\r{BERT}\n{CLEO}\n".encode(),
@@ -69,7 +119,7 @@ LINES: dict[str, Case] = {
         content=written(ANNA, BERT) + bytes(4096),
         rows_read=3,
         rows_good=2,
-        rejects=((4, "control-character", ""),),
+        rejects=((4, "line-unfinished", ""),),
     ),
     "escapes, form feeds and a delete in values": Case(
         content=written(ANNA + "\x1b[2J", BERT + "\x0c", ANNA + "\x7f", CLEO + "\x1a"),

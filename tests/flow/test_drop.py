@@ -1,5 +1,6 @@
 """Delivery files that are dropped into the folder of a channel: each becomes one broadcast once it is complete."""
 
+import csv
 import os
 import uuid
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from shared.files.settled_files import SettledFiles
 from shared.operations.broadcasts import retry
 from shared.steps.housekeeping import housekeeping
 from shared.steps.take_dropped_files import take_dropped_files
+from shared.storage import blob_names
 from tests.clocks import MovableClock
 from tests.flow.harness import Flow, until
 from tests.flow.test_upgrade import migrate_from_version_5
@@ -128,6 +130,45 @@ def test_a_file_of_the_same_name_is_another_broadcast_when_it_is_another_file(fl
     write_delivery_file(path, 40, 2)
     until(lambda: take_dropped_files(flow.bridge) > 0, "the second file taken in")
     assert len({broadcast.key for broadcast in flow.bridge.ledger.broadcasts.newest(10)}) == 2
+
+
+def test_a_dropped_file_whose_last_line_has_no_end_settles_twice_and_loses_that_row(flow: Flow, folder: Path) -> None:
+    watch(flow, place=str(folder), settle_seconds=60)
+    flow.clock.stop()
+    write_delivery_file(folder / "news.txt", 30, 1)
+    complete = (folder / "news.txt").read_bytes()
+    (folder / "news.txt").write_bytes(complete.rstrip(b"\r\n"))
+    claimed = []
+    for seconds in (0, 59, 1, 59, 1):
+        flow.clock.advance(seconds=seconds)
+        claimed.append(take_dropped_files(flow.bridge))
+    assert claimed == [0, 0, 0, 0, 1]
+    closed = flow.run(None)
+    assert closed.rows is not None
+    assert (closed.state, closed.rows.read, closed.rows.rejected) == (State.CLOSED, 30, 1)
+    rejects = b"".join(flow.bridge.rejects.chunks(blob_names.reject_file(closed.key))).decode("utf-8-sig")
+    assert [row["Reason"] for row in csv.DictReader(rejects.splitlines())] == ["line-unfinished"]
+
+
+def test_a_dropped_file_may_end_without_a_line_end_where_its_channel_says_so(flow: Flow, folder: Path) -> None:
+    channel = flow.bridge.channels[DEFAULT]
+    layout = channel.delivery_file.model_copy(update={"last_line": "may-end-without"})
+    watching = channel.model_copy(update={"delivery_file": layout})
+    flow.bridge.channels._channels = MappingProxyType({DEFAULT: watching})
+    write_delivery_file(folder / "news.txt", 30, 1)
+    (folder / "news.txt").write_bytes((folder / "news.txt").read_bytes().rstrip(b"\r\n"))
+    taken(flow)
+    closed = flow.run(None)
+    assert closed.rows is not None
+    assert (closed.state, closed.rows.read, closed.rows.rejected) == (State.CLOSED, 30, 0)
+
+
+def test_the_names_of_unfinished_uploads_are_not_claimed(flow: Flow, folder: Path) -> None:
+    settings = flow.bridge.settings.model_copy(update={"unfinished_names": "*.busy"})
+    flow.bridge = replace(flow.bridge, settings=settings)
+    for name in ("a.txt.filepart", "a.txt.crdownload", ".a.txt.x7Gh", "a.txt.BUSY"):
+        write_delivery_file(folder / name, 30, 1)
+    assert take_repeatedly(flow) == 0
 
 
 def dropped(flow: Flow, folder: Path, name: str = "news.txt") -> Broadcast:

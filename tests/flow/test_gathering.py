@@ -1,6 +1,7 @@
 """Which response files are taken from the SFTP site, and when."""
 
 import dataclasses
+import gzip
 import hashlib
 import io
 import os
@@ -95,12 +96,84 @@ def test_looks_that_follow_one_another_at_once_are_no_proof_that_a_file_is_whole
     put(bridge, "tag.csv", b"one")
     assert (gathered(bridge, flow), gathered(bridge, flow)) == ([], [])  # two gatherers, side by side
     flow.clock.advance(seconds=30)
-    put(bridge, "tag.csv", b"one and two")
+    put(bridge, "tag.csv", b"one and two\n")
     assert gathered(bridge, flow) == []
     flow.clock.advance(seconds=59)
     assert gathered(bridge, flow) == []
     flow.clock.advance(seconds=1)
-    assert gathered(bridge, flow) == [("tag.csv", b"one and two")]
+    assert gathered(bridge, flow) == [("tag.csv", b"one and two\n")]
+
+
+@pytest.mark.parametrize("content", [b"one\ntw", "one\ntw".encode("utf-16"), b"one"])
+def test_a_file_whose_last_line_has_no_end_waits_twice_the_time(
+    flow: Flow, gatherer: Callable[..., Bridge], content: bytes
+) -> None:
+    bridge = settling(flow, gatherer(None))
+    put(bridge, "tag.csv", content)
+    waits = []
+    for seconds in (0, 60, 59):
+        flow.clock.advance(seconds=seconds)
+        assert gathered(bridge, flow) == []
+        (file,) = bridge.ledger.response_files.seen()
+        waits.append(file.waiting_for)
+    assert waits == [
+        "being unchanged, for 60 s and two rounds",
+        "the end of its last line, for 120 s",
+        "the end of its last line, for 120 s",
+    ]
+    flow.clock.advance(seconds=1)
+    assert gathered(bridge, flow) == [("tag.csv", content)]
+
+
+def test_a_file_that_is_written_further_after_it_settled_is_gathered_complete(
+    flow: Flow, gatherer: Callable[..., Bridge]
+) -> None:
+    bridge = settling(flow, gatherer(None))
+    put(bridge, "tag.csv", b"one\ntw")
+    for seconds in (0, 60):
+        flow.clock.advance(seconds=seconds)
+        assert gathered(bridge, flow) == []
+    put(bridge, "tag.csv", b"one\ntwo\n")
+    for seconds in (59, 59):
+        flow.clock.advance(seconds=seconds)
+        assert gathered(bridge, flow) == []
+    flow.clock.advance(seconds=1)
+    assert gathered(bridge, flow) == [("tag.csv", b"one\ntwo\n")]
+
+
+@pytest.mark.parametrize(
+    ("content", "layout"),
+    [(b"one\ntwo", {"last_line": "may-end-without"}), (gzip.compress(b"one\ntwo", mtime=0), {}), (b"one\r\ntwo\r", {})],
+)
+def test_a_last_line_that_is_complete_does_not_wait(
+    flow: Flow, gatherer: Callable[..., Bridge], content: bytes, layout: dict[str, Any]
+) -> None:
+    bridge = settling(flow, gatherer(None, **layout))
+    put(bridge, "tag.csv", content)
+    assert gathered(bridge, flow) == []
+    flow.clock.advance(seconds=60)
+    assert gathered(bridge, flow) == [("tag.csv", content)]
+
+
+@pytest.mark.parametrize(
+    "name", ["tag.csv.filepart", "tag.csv.crdownload", "tag.csv.PARTIAL", "tag.csv.busy", "tag.BUSY"]
+)
+def test_the_names_of_unfinished_uploads_are_not_gathered(
+    flow: Flow, gatherer: Callable[..., Bridge], name: str
+) -> None:
+    bridge = gatherer(None)
+    settings = bridge.settings.model_copy(update={"unfinished_names": "*.busy"})
+    bridge = dataclasses.replace(bridge, settings=settings)
+    put(bridge, name, b"one\n")
+    put(bridge, "tag.csv", b"one\n")
+    assert gathered(bridge, flow) == []
+    assert gathered(bridge, flow) == [("tag.csv", b"one\n")]
+
+
+def settling(flow: Flow, bridge: Bridge) -> Bridge:
+    """The bridge, with files that settle within a minute of a stopped clock."""
+    flow.clock.stop()
+    return dataclasses.replace(bridge, settings=bridge.settings.model_copy(update={"response_file_settle_seconds": 60}))
 
 
 # A marker may look like a response file or not.

@@ -33,7 +33,7 @@ MAX_CONTENT: Final = 15 * 1000**3
 #: Bytes of content up to which any compression ratio is accepted.
 _ANY_RATIO: Final = 16 * 1024 * 1024
 #: Bytes that determine the format of a file: the signature of a zip file, or a byte order mark.
-_SIGNATURE_BYTES: Final = 4
+SIGNATURE_BYTES: Final = 4
 
 _GZIP_MAGIC: Final = b"\x1f\x8b\x08"
 #: `wbits` of `zlib` for gzip and for a raw deflate stream.
@@ -69,6 +69,11 @@ class ArchiveRules:
     max_ratio: int
 
 
+def is_packed(first: bytes) -> bool:
+    """Whether a file that begins with these bytes, `SIGNATURE_BYTES` if it has as many, is a zip or gzip file."""
+    return first.startswith((_LOCAL, _END, _GZIP_MAGIC))
+
+
 def unpack(pieces: Iterable[bytes], rules: ArchiveRules, *, name: str) -> tuple[str, Iterator[bytes]]:
     """The content of a file in pieces of any size; a file that is not packed is its own content.
 
@@ -94,7 +99,7 @@ def _with_long_first(pieces: Iterable[bytes]) -> Iterator[bytes]:
     """The same bytes without empty pieces, the first piece long enough to determine the format."""
     rest = filter(None, pieces)
     first = b""
-    while len(first) < _SIGNATURE_BYTES and (piece := next(rest, b"")):
+    while len(first) < SIGNATURE_BYTES and (piece := next(rest, b"")):
         first += piece
     if first:
         yield first

@@ -78,16 +78,26 @@ class ResponseRows(QuotedRows):
         first = next(pieces, b"")
         mark, self.encoding = detect_encoding(first, layout.encoding)
         self.has_mark = bool(mark)
+        self._has_header = not layout.columns
+        self._may_end_without = layout.last_line == "may-end-without"
         lines = self._read_lines(self._decoded(chain((first.removeprefix(mark),), pieces)))
         super().__init__(lines, delimiter=layout.delimiter, quote=layout.quote, max_row=_MAX_ROW)
 
     def _read_lines(self, pieces: Iterable[str]) -> Iterator[tuple[int, str | RejectReason]]:
         """Every line with its number, without its end; or the reason why it is refused."""
-        for number, block in line_blocks(pieces, "\n", longest=_MAX_BUFFERED):
+        for number, block, ended in line_blocks(pieces, "\n", longest=_MAX_BUFFERED):
             if block is None:
                 yield number, RejectReason.VALUE_TOO_LONG
+            elif not ended and self._is_unfinished(number, block):
+                yield number, RejectReason.LINE_UNFINISHED
             else:
                 yield from enumerate(_checked(block), number)
+
+    def _is_unfinished(self, number: int, line: str) -> bool:
+        """Whether a last line without its line feed is refused (rule 11). A header has no values."""
+        if self._may_end_without or (number == 1 and self._has_header):
+            return False
+        return not line.endswith("\r") and line.strip(_MARK) != ""
 
     def _decoded(self, chunks: Iterable[bytes]) -> Iterator[str]:
         pieces = (chunk[start : start + _PIECE] for chunk in chunks for start in range(0, len(chunk), _PIECE))

@@ -124,13 +124,45 @@ def test_blank_lines_before_the_header_are_counted_as_lines() -> None:
 @pytest.mark.parametrize("bom", ["", "\ufeff"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("last", ["", "end", "blank"])
-def test_bom_line_ends_and_a_missing_last_end_make_no_difference(bom: str, end: str, last: str) -> None:
+def test_bom_line_ends_and_blank_lines_at_the_end_make_no_difference(bom: str, end: str, last: str) -> None:
     other = '2\tbob@example.org\tk2\tBob "the; cat" 髙橋'
     content = bom + lines(GOOD, other, end=end)
     content = {"": content.removesuffix(end), "end": content, "blank": content + end * 3}[last]
-    assert read(content) == [
+    layout = DeliveryFileLayout(last_line="must-end" if last else "may-end-without")
+    assert read(content, layout) == [
         (2, ("1", "anna@example.org", "k1", "Anna"), None),
         (3, ("2", "bob@example.org", "k2", 'Bob "the; cat" 髙橋'), None),
+    ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize(
+    "last", ["2\tbob@example.co", "2\tbob@example.org\tk2\tBo", "2\tbob@example.org\tk2\tBob", "2", "  ", "\x1b"]
+)
+def test_a_last_line_without_its_end_is_not_believed(last: str, end: str) -> None:
+    rows = read(lines(GOOD, end=end) + last)
+    assert rows == [
+        (2, ("1", "anna@example.org", "k1", "Anna"), None),
+        (3, tuple(value.strip(" ") for value in last.split("\t")), RejectReason.LINE_UNFINISHED),
+    ]
+
+
+def test_a_last_line_may_end_within_a_character() -> None:
+    ((_, _, reason), (line, values, unfinished)) = read(
+        lines(GOOD).encode() + "2\tbob@example.org\tk2\tJö".encode()[:-1]
+    )
+    assert (reason, line, values, unfinished) == (
+        None,
+        3,
+        ("2", "bob@example.org", "k2", "J"),
+        RejectReason.LINE_UNFINISHED,
+    )
+
+
+def test_a_last_line_that_ends_in_a_carriage_return_has_an_end() -> None:
+    assert [reason for _, _, reason in read(lines(GOOD, "2\tbob@example.org\tk2\tBob", end="\r\n")[:-1])] == [
+        None,
+        None,
     ]
 
 
@@ -240,7 +272,7 @@ def test_two_forms_of_one_domain_are_one_address() -> None:
         (lines(GOOD).encode("utf-16-be"), 1),
         (lines("1\tanna@example.org\tk1\tJörg").encode("cp1252"), 2),
         (lines(GOOD, "2\tbob@example.org\tk2\tB\0b").encode(), 3),
-        (lines(GOOD, "", "2\tbob@example.org\tk2\t").encode() + b"\xc3", 5),
+        (lines(GOOD, "", "2\tbob@example.org\tk2\t").encode() + b"\xc3\n", 5),
         (HEADER.encode() + b"\x1b\n", 1),
         (b"a\tb\t" * MIB, 1),
     ],

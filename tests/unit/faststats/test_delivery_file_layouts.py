@@ -179,12 +179,12 @@ def test_a_converted_file_that_is_no_utf_8_is_refused() -> None:
     [
         ("utf-8", file_of(ROW).encode("cp1252"), "UTF-8", 2),
         ("utf-8", file_of(ROW).encode("utf-16-le"), "UTF-8", 1),
-        ("windows-1252", file_of(ROW).encode("cp1252") + b"1;b\x81", "windows-1252", 3),
+        ("windows-1252", file_of(ROW).encode("cp1252") + b"1;b\x81\n", "windows-1252", 3),
         ("windows-1252", file_of(ROW).encode("utf-16-le"), "windows-1252", 1),
         ("utf-16", file_of(ROW).encode("utf-16-le") + b"\x00\xd8\x00\x00", "UTF-16", 3),
-        ("utf-16", file_of(ROW).encode("utf-16-le") + b"x", "UTF-16", 3),
+        ("utf-16", file_of(ROW).encode("utf-16-le") + b"\x00\xd8x\x00", "UTF-16", 3),
         ("utf-16", file_of(ROW).encode("utf-16-le") + "\0".encode("utf-16-le"), "UTF-16", 3),
-        ("utf-8", codecs.BOM_UTF16_BE + file_of(ROW).encode("utf-16-be") + b"x", "UTF-16", 3),
+        ("utf-8", codecs.BOM_UTF16_BE + file_of(ROW).encode("utf-16-be") + b"\xd8\x00\x00x", "UTF-16", 3),
         ("utf-8", codecs.BOM_UTF32_LE + file_of(ROW).encode("utf-32-le"), "UTF-16", 1),
     ],
     ids=range(9),
@@ -197,6 +197,20 @@ def test_what_is_no_text_in_the_encoding_is_reported_with_its_line(
         read(content, encoding=said, delimiter=";", size=size)
     facts = caught.value.fields()
     assert (facts["encoding"], facts["line"]) == (called, line)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+@pytest.mark.parametrize("cut", [3, 4, 5, 8])
+@pytest.mark.parametrize("size", [1, MIB])
+def test_only_the_last_line_of_a_truncated_file_is_rejected(encoding: str, cut: int, size: int) -> None:
+    content = file_of(ROW, ROW).encode("utf-8" if encoding == "utf-8" else "utf-16-le")[:-cut]
+    reasons = [reason for _, _, reason in read(content, encoding=encoding, delimiter=";", size=size)]
+    assert reasons == [None, RejectReason.LINE_UNFINISHED]
+
+
+def test_a_quoted_value_that_is_truncated_in_its_second_line_is_one_row() -> None:
+    rows = read((file_of(ROW) + '2;b@example.org;k2;"B\nob').encode(), delimiter=";", quote='"')
+    assert [(line, values, reason) for line, values, reason in rows][1:] == [(3, ("ob",), RejectReason.LINE_UNFINISHED)]
 
 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE])

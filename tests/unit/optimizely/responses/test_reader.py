@@ -126,13 +126,12 @@ def test_known_types_are_normalized_and_others_are_kept(written: str, kept: str)
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("last", ["", "end", "blank"])
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1252", "iso-8859-15", "utf-16"])
-def test_line_ends_encodings_and_a_missing_last_end_make_no_difference(end: str, last: str, encoding: str) -> None:
+def test_line_ends_encodings_and_blank_lines_at_the_end_make_no_difference(end: str, last: str, encoding: str) -> None:
     content = lines(OPEN, OPEN.replace("Open", "Öffnung"), end=end)
     content = {"": content.removesuffix(end), "end": content, "blank": content + end * 3}[last]
-    assert [row.message_type for _, row in read(content, encoding=encoding) if isinstance(row, Response)] == [
-        "Open",
-        "Öffnung",
-    ]
+    last_line = "must-end" if last else "may-end-without"
+    rows = read(content, encoding=encoding, last_line=last_line)
+    assert [row.message_type for _, row in rows if isinstance(row, Response)] == ["Open", "Öffnung"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "windows-1252", "utf-16"])
@@ -256,7 +255,7 @@ def test_half_a_character_of_utf_16_refuses_its_row_only(encoding: str) -> None:
         lines(OPEN, OPEN + "§", OPEN).encode(codec).replace("§".encode(codec), "\ud83d".encode(codec, "surrogatepass"))
     )
     outcomes = [row if isinstance(row, RejectReason) else None for _, row in read(lone + b"x", encoding=encoding)]
-    assert outcomes == [None, RejectReason.NOT_TEXT, None, RejectReason.NOT_TEXT]
+    assert outcomes == [None, RejectReason.NOT_TEXT, None, RejectReason.LINE_UNFINISHED]
 
 
 def test_an_error_contains_nothing_of_the_file() -> None:
