@@ -66,7 +66,8 @@ class Intake:
         number = self.asked.total()
         list_name = self._chance.choice(LISTS)
         file = self._installation.deliveries / delivery_file_name(list_name, number)
-        write_delivery_file(file, self._chance.randint(_FEWEST, _MOST), number)
+        # People of its own: who unsubscribes is not mailed again, so that ever more broadcasts would be short.
+        write_delivery_file(file, self._chance.randint(_FEWEST, _MOST), number, first=number * (_MOST + 1))
         match kind:
             case "drop":
                 self._drop(file)

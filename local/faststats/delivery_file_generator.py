@@ -104,18 +104,19 @@ def delivery_file_name(list_name: str, seed: int) -> str:
     return f"Optimizely_{allowed}_{uuid.UUID(int=Random(f'file {seed}').getrandbits(128), version=4)}.txt"
 
 
-def write_delivery_file(path: Path, recipients: int, seed: int) -> GeneratedFile:
+def write_delivery_file(path: Path, recipients: int, seed: int, *, first: int = 1) -> GeneratedFile:
     """Write a delivery file: tab-delimited, UTF-8, with a header.
 
     Args:
         path: path of the file; an existing one is replaced.
         recipients: number of data rows.
         seed: the same seed gives the same file.
+        first: number of the first recipient: other files have other people from other numbers on.
     """
     kinds: Counter[RejectReason | str] = Counter()
     with path.open("w", encoding="utf-8", newline="") as file:
         file.write("\t".join(HEADER) + "\r\n")
-        for kind, line in _rows(recipients, Random(seed)):
+        for kind, line in _rows(range(first, first + recipients), Random(seed)):
             kinds[kind] += 1
             file.write(line)
     reasons = {kind: rows for kind, rows in kinds.items() if isinstance(kind, RejectReason)}
@@ -129,10 +130,10 @@ def write_delivery_file(path: Path, recipients: int, seed: int) -> GeneratedFile
     )
 
 
-def _rows(recipients: int, chance: Random) -> Iterator[tuple[RejectReason | str, str]]:
+def _rows(recipients: range, chance: Random) -> Iterator[tuple[RejectReason | str, str]]:
     """All rows with their kind: the reason why a row will not be uploaded, or its fate at Optimizely."""
     earlier_rows: list[list[str]] = []
-    for number in range(1, recipients + 1):
+    for number in recipients:
         row = _good_row(number, chance)
         kind: RejectReason | str = "good"
         earlier = chance.choice(earlier_rows) if earlier_rows else None
