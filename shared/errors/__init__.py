@@ -96,7 +96,6 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── ListFieldMissing
     │   │   ├── ListFileStillThere
     │   │   ├── ListFileTaken
-    │   │   ├── OptimizelyAnswerInvalid
     │   │   ├── OptimizelyConflict
     │   │   ├── OptimizelyRefused
     │   │   ├── SendNotSeen
@@ -130,13 +129,15 @@ A class with a `code` is an entry; the classes above it are families. Control fl
         │   ├── BulkLoadIncomplete
         │   ├── DatabaseFull
         │   ├── DatabaseUnavailable
-        │   ├── OptimizelyUnavailable
         │   ├── ResponseFileChanged
         │   ├── ResponseFileSize
         │   ├── SftpTextInChannel
         │   ├── SftpUnavailable
         │   ├── StartUnsettled
-        │   └── StorageUnavailable
+        │   ├── StorageUnavailable
+        │   └── OptimizelyNotAnswered
+        │       ├── OptimizelyAnswerInvalid
+        │       └── OptimizelyUnavailable
         └── TransientInternalError            this code, if it lasts
             ├── BroadcastChangedMeanwhile
             ├── ErasureBusy

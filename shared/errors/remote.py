@@ -247,25 +247,35 @@ class OptimizelyConflict(RemoteError, code="optimizely-conflict"):
     state: str
 
 
-class OptimizelyAnswerInvalid(RemoteError, code="optimizely-answer-invalid"):
-    """Optimizely Campaign answered {operation} in a form that the bridge does not understand: {reason}."""
-
-    remedy = "Report the operation: the vendor's interface may have changed."
-    operation: str
-    reason: str
-
-
-class OptimizelyUnavailable(TransientRemoteError, code="optimizely-unavailable"):
-    """Optimizely Campaign did not answer {operation} ({reason}).
+class OptimizelyNotAnswered(TransientRemoteError):
+    """Optimizely Campaign gave no answer, or none that can be relied on.
 
     Whether the request took effect is not known: what must not happen twice is looked up before it is repeated.
     """
 
-    remedy = "The bridge retries automatically."
     operation: str
     reason: str
     #: Seconds that the server asks to wait.
     retry_after: float | None = None
+
+
+class OptimizelyAnswerInvalid(OptimizelyNotAnswered, code="optimizely-answer-invalid"):
+    """The answer to {operation} is not what the REST API of Optimizely Campaign answers: {reason}."""
+
+    remedy = (
+        "Something between the bridge and Optimizely may answer in its place: a proxy, a firewall, a page during "
+        "maintenance. The bridge retries automatically, and looks up what may have taken effect. If it lasts, check "
+        "the way to Optimizely with `bridge doctor`, and for status 403 the addresses that Optimizely allows; if the "
+        "answers are JSON, report the operation, for the vendor's interface may have changed. A broadcast that failed "
+        "mailed nobody: run `bridge broadcast retry`. Of one that is parked, report what Optimizely shows with `bridge "
+        "broadcast resolve`."
+    )
+
+
+class OptimizelyUnavailable(OptimizelyNotAnswered, code="optimizely-unavailable"):
+    """Optimizely Campaign did not answer {operation} ({reason})."""
+
+    remedy = "The bridge retries automatically."
 
 
 class SftpAlgorithmsRefused(RemoteError, code="sftp-algorithms-refused"):

@@ -96,7 +96,7 @@ def pause(bridge: Bridge, key: str, *, owner: str) -> Broadcast:
         BroadcastUnknown: the ledger has no such broadcast.
         IllegalTransition: it is not sending.
         OptimizelyConflict: its Smart Campaign is not sending.
-        OptimizelyUnavailable: it may or may not be paused; repeating the command is harmless.
+        OptimizelyNotAnswered: it may or may not be paused; repeating the command is harmless.
         BroadcastChangedMeanwhile: a step or another operator changed it first; nothing was done, repeat the command.
     """
     return _control(bridge, bridge.ledger.broadcasts.get(key), bridge.rest.pause_smart_campaign, "paused", owner)
@@ -231,7 +231,7 @@ def resolve(
         CopyPossible: a Smart Campaign may be its copy.
         ListFileStillThere: its list file can still be taken.
         ListFileTaken: its list file was taken, and may still be sent.
-        OptimizelyUnavailable: nothing is decided, because Optimizely could not be asked.
+        OptimizelyNotAnswered: nothing is decided, because Optimizely could not be asked.
         SftpUnavailable: nothing is decided, because the SFTP site could not be asked.
     """
     broadcast = bridge.ledger.broadcasts.get(key)

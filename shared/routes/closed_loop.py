@@ -25,7 +25,6 @@ from shared.errors import (
     CopyNotSeen,
     CopyPossible,
     CopyUnproven,
-    OptimizelyAnswerInvalid,
     OptimizelyLoginRefused,
     OptimizelyRefused,
     TerminalError,
@@ -200,13 +199,13 @@ class ClosedLoopRoute(SingleUploadRoute[ClosedLoopUpload]):
         return self._rest.count_recipients(list_ids[0]) == _uploaded(broadcast) > 0
 
     def _keys_on(self, list_id: int) -> set[str]:
-        """The keys of broadcasts that a list holds; none if it has no field for them, or its values cannot be read."""
+        """The keys of broadcasts that a list holds; none if it has no field for them, or no values are given."""
         field = find_field(self._rest.get_recipient_list_fields(list_id), BROADCAST_KEY)
         if field is None:
             return set()
         try:
             return set(self._rest.retrieve_distinct_values(list_id, field.internal_name)) - {""}
-        except (OptimizelyRefused, OptimizelyLoginRefused, OptimizelyAnswerInvalid):
+        except (OptimizelyRefused, OptimizelyLoginRefused):
             return set()
 
     def _copy_name(self, broadcast: Broadcast) -> str:

@@ -192,7 +192,7 @@ class Route[Transferred: Evidence, Prepared: Evidence = Evidence](ABC):
         """Start the send, or schedule it. `send_status` shows whether this took effect.
 
         Raises:
-            OptimizelyUnavailable: the start may have taken effect.
+            OptimizelyNotAnswered: the start may have taken effect.
             OptimizelyConflict: the send cannot be started.
         """
 

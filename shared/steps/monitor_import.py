@@ -13,7 +13,7 @@ from shared.errors import (
     ImportCountWrong,
     ListChangedMeanwhile,
     OptimizelyConflict,
-    OptimizelyUnavailable,
+    OptimizelyNotAnswered,
     RemoteError,
     SendNotSeen,
     SendOutcomeUnknown,
@@ -138,7 +138,7 @@ def _start(step: BroadcastStep, effect: Effect, send: SendState) -> Broadcast | 
     effect = step.trying(effect)
     try:
         step.route.start(broadcast)
-    except (OptimizelyUnavailable, OptimizelyConflict):
+    except (OptimizelyNotAnswered, OptimizelyConflict):
         return step.wait(_START_OUTCOME)  # it shows in the status
     bridge.ledger.effects.done(effect, step.lease, evidence=StartEvidence(status="started").to_json())
     if broadcast.request.send_mode is SendMode.AT_TIME:

@@ -1,6 +1,7 @@
 """Optimizely within this process: requests reach the simulator's handlers without a socket."""
 
 import asyncio
+import io
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
@@ -74,7 +75,7 @@ class InProcessRest(HTTPAdapter):
         response = requests.Response()
         response.status_code, response.request, response.url = answer.status, request, str(request.url)
         response.headers.update(answer.headers)
-        response._content = answer.body if isinstance(answer.body, bytes) else b""
+        response.raw = io.BytesIO(answer.body if isinstance(answer.body, bytes) else b"")
         return response
 
     async def _handle(self, request: requests.PreparedRequest, host: str) -> web.Response:

@@ -34,7 +34,7 @@ from shared.errors import (
 from shared.files.locations import _Folder
 from shared.ledger import tables
 from shared.ledger.effects import Effect, Effects, Kind
-from shared.optimizely.rest.transport import RestTransport
+from shared.optimizely.rest.transport import Received, RestTransport
 from shared.sftp.session import SftpSession
 from shared.storage.queues import Queues
 from shared.storage.staging import StagedFileWriter, Staging
@@ -55,6 +55,13 @@ PLUMBING: Final = (
 
 class Died(BaseException):
     """The end of a process: no `except Exception` sees it, and no boundary lets a dead process through."""
+
+
+class Paged(BaseException):
+    """A proxy answers a request with a page of its own."""
+
+
+_PAGE: Final = Received(status=200, media_type="text/html", body=b"<html>Please log in.</html>")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -183,7 +190,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Database, "writing", _at_commits(Database.writing))
     for boundary, owner, method in _CALLS:
         monkeypatch.setattr(owner, method, _at_calls(boundary, getattr(owner, method)))
-    monkeypatch.setattr(RestTransport, "send", _at_requests(RestTransport.send))
+    monkeypatch.setattr(RestTransport, "_request", _at_requests(RestTransport._request))
     monkeypatch.setattr(Effects, "trying", _noting_effects(Effects.trying))
     # What every cell would make anew: engines, which keep their compiled statements, and the simulator's keys.
     monkeypatch.setattr(connections, "_sqlite_engine", cache(connections._sqlite_engine))
@@ -225,17 +232,20 @@ def _at_calls(boundary: str, original: Callable[..., Any]) -> Callable[..., Any]
     return passing
 
 
-def _at_requests(original: Callable[..., bytes]) -> Callable[..., bytes]:
-    def send(transport: RestTransport, method: str, operation: str, *arguments: Any, **named: Any) -> bytes:
+def _at_requests(original: Callable[..., Any]) -> Callable[..., Any]:
+    def request(transport: RestTransport, method: str, operation: str, *arguments: Any) -> Any:
         process = current.process
         if process is None or method == "GET":
-            return original(transport, method, operation, *arguments, **named)
-        plan = process.enter("rest", operation, "")
-        answer = original(transport, method, operation, *arguments, **named)
-        plan.after(process)
+            return original(transport, method, operation, *arguments)
+        try:
+            plan = process.enter("rest", operation, "")
+            answer = original(transport, method, operation, *arguments)
+            plan.after(process)
+        except Paged:
+            return _PAGE, None
         return answer
 
-    return send
+    return request
 
 
 def _noting_effects(original: Callable[..., Effect]) -> Callable[..., Effect]:

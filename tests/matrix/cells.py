@@ -200,7 +200,7 @@ def _shuffled(text: str) -> str:
 
 
 def _why_impossible(cell: Cell) -> str | None:
-    return why_impossible(cell.passage.event, cell.fault, inside=cell.passage.inside)
+    return why_impossible(cell.passage.event, cell.passage.point.boundary, cell.fault, inside=cell.passage.inside)
 
 
 def _commits(world: World) -> Iterator[tuple[str, str, str]]:

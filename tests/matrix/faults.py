@@ -15,7 +15,7 @@ from shared.broadcast import TRANSITIONS, State
 from shared.errors import BridgeError
 from shared.ledger import tables
 from shared.operations import broadcasts as operator
-from tests.matrix.boundaries import Died, Plan, Point, Process, lost_answer
+from tests.matrix.boundaries import Died, Paged, Plan, Point, Process, lost_answer
 from tests.matrix.play import End, Play, Wrong, check
 from tests.matrix.world import LEASE
 
@@ -26,6 +26,8 @@ class Fault(StrEnum):
     DEATH_BEFORE = "death before"  #: the process dies before it crosses the boundary
     DEATH_AFTER = "death after"  #: the process dies once it is through
     ANSWER_LOST = "answer lost"  #: what it asks for happens, and it is not answered
+    PAGE_BEFORE = "page before"  #: a proxy answers a request with a page, and nothing happens
+    PAGE_AFTER = "page after"  #: what a request asks for happens, and a proxy answers it with a page
     TWICE = "delivered twice"  #: the same message, or timer, is worked on by another process meanwhile
     FROZEN = "frozen"  #: it stands still for longer than its lease, others play to the end, it goes on
     FROZEN_CANCELLED = "frozen, cancelled"  #: the same, and an operator cancels the broadcast meanwhile
@@ -78,13 +80,15 @@ def strike_dead(play: Play, point: Point, fault: Fault) -> End:
     return check(play)
 
 
-def why_impossible(event: str, fault: Fault, *, inside: bool) -> str | None:
+def why_impossible(event: str, boundary: str, fault: Fault, *, inside: bool) -> str | None:
     """Why something cannot happen at a point, as far as the trace of the scenario shows; None if it can."""
     kind = event.partition(" ")[0]
     if fault is Fault.OPERATORS and kind != "operator":
         return "no operator's call"
     if fault is Fault.TWICE and kind == "operator":
         return "an operator's call: see two operators"
+    if fault in {Fault.PAGE_BEFORE, Fault.PAGE_AFTER} and boundary != "rest":
+        return "no request to the REST API"
     if fault in _MEANWHILE and inside:
         return "inside a transaction, which locks out everybody else"
     return None
@@ -117,6 +121,18 @@ def _answer_lost(_play: Play, point: Point) -> Plan:
         raise lost_answer(point.boundary)
 
     return Plan(point, after=lose)
+
+
+def _page(_process: Process) -> None:
+    raise Paged
+
+
+def _page_before(_play: Play, point: Point) -> Plan:
+    return Plan(point, before=_page)
+
+
+def _page_after(_play: Play, point: Point) -> Plan:
+    return Plan(point, after=_page)
 
 
 def _by_another(play: Play, point: Point) -> Plan:
@@ -167,6 +183,8 @@ _STRIKES: Final[dict[Fault, Callable[[Play, Point], Plan]]] = {
     Fault.DEATH_BEFORE: _death_before,
     Fault.DEATH_AFTER: _death_after,
     Fault.ANSWER_LOST: _answer_lost,
+    Fault.PAGE_BEFORE: _page_before,
+    Fault.PAGE_AFTER: _page_after,
     Fault.TWICE: _by_another,
     Fault.FROZEN: _frozen,
     Fault.FROZEN_CANCELLED: _frozen_cancelled,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from shared.clock import YEARS, file_time, utc_from_outside
 from shared.optimizely.rest.answers import ConfiguredJob, SmartCampaign
-from shared.optimizely.rest.transport import parse_answer
+from shared.optimizely.rest.transport import Received, parse_answer
 
 _DAY = timedelta(days=1) - timedelta(minutes=1)
 
@@ -44,7 +44,10 @@ def test_the_time_of_a_file_is_kept_where_there_is_one() -> None:
 )
 def test_a_time_of_an_answer_that_is_out_of_range_counts_as_missing(text: str) -> None:
     """An odd time of one object must not make a whole collection unreadable (rule 12)."""
-    body = f'{{"id": 3, "status": "paused", "created": "{text}"}}'.encode()
-    assert parse_answer("getSmartCampaign", SmartCampaign, body).created is None
-    job = parse_answer("get", ConfiguredJob, f'{{"triggers": [{{"lastFiredTime": "{text}"}}]}}'.encode())
+
+    def read[Shape](shape: type[Shape], body: str) -> Shape:
+        return parse_answer("get", shape, Received(status=200, media_type="application/json", body=body.encode()))
+
+    assert read(SmartCampaign, f'{{"id": 3, "status": "paused", "created": "{text}"}}').created is None
+    job = read(ConfiguredJob, f'{{"triggers": [{{"lastFiredTime": "{text}"}}]}}')
     assert job.triggers[0].last_fired_time is None

@@ -199,7 +199,7 @@ class RecipientId(Answer):
 class RecipientListsNode(Answer):
     """The node of a Smart Campaign that holds its recipient lists: the start of its graph."""
 
-    node_id: _Text = ""
+    node_id: str
     successor_node_id: _Text = ""
     recipient_list_ids: Annotated[tuple[_Id, ...], _null_is([])] = ()
 
@@ -208,7 +208,7 @@ class RecipientListsNode(Answer):
 class WaitNode(Answer):
     """A Wait node of a Smart Campaign."""
 
-    node_id: _Text = ""
+    node_id: str
     successor_node_id: _Text = ""
     scheduled_at: _Time = None
     scheduled_after_recipient_import: Annotated[bool, _null_is(default=False)] = False

@@ -7,10 +7,11 @@ and the `operation` of an error is its name there.
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from http import HTTPStatus
 from threading import BoundedSemaphore
 from typing import Final, Literal
 
-from shared.errors import OptimizelyConflict, OptimizelyRefused
+from shared.errors import OptimizelyAnswerInvalid, OptimizelyConflict, OptimizelyRefused
 from shared.optimizely.rest.answers import (
     AuthenticatedUser,
     BlacklistEntry,
@@ -38,7 +39,7 @@ from shared.optimizely.rest.answers import (
 )
 from shared.optimizely.rest.params import MAX_PAGE_SIZE, by_created, quoted, schedule
 from shared.optimizely.rest.refusals import exists, jobs_refused
-from shared.optimizely.rest.transport import Body, Params, RestTransport, parse_answer
+from shared.optimizely.rest.transport import Body, Params, RestTransport
 
 #: Elements per page. The vendor refuses 10,000 and more; detailed campaigns are slow to compute.
 _PAGE_SIZE: Final = 1000
@@ -57,12 +58,14 @@ class OptimizelyRest:
 
     Every method raises the same errors, and none of them carries a body, a header or an address:
 
-    * OptimizelyUnavailable: no answer, a broken one, 408, 429 or 5xx. Other requests than GET may have taken effect.
+    * OptimizelyNotAnswered, after which another request than a GET may have taken effect:
+        * OptimizelyUnavailable: no answer, a broken one, 408, 429 or 5xx.
+        * OptimizelyAnswerInvalid: an answer in another shape than the vendor describes. Methods that change the state
+          of an object read it again first, as after a conflict.
     * OptimizelyLoginRefused: 401 or 403.
     * OptimizelyConflict: 409, a wrong state or the object of another client. Methods that change the state of
       an object read it again first: if it is already in the requested state, they return as if they had changed it.
     * OptimizelyRefused: another 4xx, or 501 or 505; its `status` has the number.
-    * OptimizelyAnswerInvalid: an answer in another shape than the vendor describes.
     """
 
     def __init__(self, transport: RestTransport) -> None:
@@ -119,7 +122,8 @@ class OptimizelyRest:
     def wipe_recipient_history(self, recipient_id: str, *, reason: str) -> None:
         """Wipe the action history of a recipient. Not retried; a repetition is harmless."""
         params: Params = {"recipientKey": recipient_id, "reason": reason}
-        self._transport.send("DELETE", "wipeRecipientHistory", "recipients", params=params)
+        operation = "wipeRecipientHistory"
+        self._transport.command("DELETE", operation, "recipients", HTTPStatus.ACCEPTED, params=params)
 
     # Smart Campaigns
 
@@ -159,25 +163,25 @@ class OptimizelyRest:
     ) -> SmartCampaign:
         """Copy a Smart Campaign under another name, for these recipient lists. Not retried.
 
-        After OptimizelyUnavailable or OptimizelyAnswerInvalid the copy may exist: search for its name.
+        After OptimizelyNotAnswered the copy may exist: search for its name.
         """
-        operation = "createOrCopySmartCampaign"
         form: Params = {
             "name": name,
             "sourceCampaignId": source_campaign_id,
             "recipientListIds": ",".join(map(str, recipient_list_ids)),
         }
-        answer = self._transport.send("POST", operation, "smartcampaigns", body=Body(form=form))
-        return parse_answer(operation, SmartCampaign, answer)
+        operation, body = "createOrCopySmartCampaign", Body(form=form)
+        return self._transport.send("POST", operation, "smartcampaigns", SmartCampaign, body=body)
 
     def delete_smart_campaign(self, campaign_id: int) -> None:
         """Delete a Smart Campaign that has not started. Not retried; a repetition is harmless.
 
         OptimizelyRefused: one of its messages has started.
         """
+        operation, path = "deleteSmartCampaign", f"smartcampaigns/{campaign_id}"
         try:
-            self._transport.send("DELETE", "deleteSmartCampaign", f"smartcampaigns/{campaign_id}")
-        except OptimizelyRefused:
+            self._transport.command("DELETE", operation, path, HTTPStatus.NO_CONTENT)
+        except (OptimizelyRefused, OptimizelyAnswerInvalid):
             if exists(partial(self.get_smart_campaign, campaign_id)):
                 raise
 
@@ -202,17 +206,16 @@ class OptimizelyRest:
         self._change_status(campaign_id, "stopSmartCampaign", "stop", {"canceled"})
 
     def _change_status(self, campaign_id: int, operation: str, verb: str, reached: set[str]) -> None:
-        """Change the status of a Smart Campaign; after a conflict, accept one of the statuses `reached`.
-
-        The body of the answer is not read: an unexpected description must not make a change that took effect
-        look like a failure.
-        """
+        """Change the status of a Smart Campaign; after a conflict or an odd answer, accept one of those `reached`."""
         try:
-            self._transport.send("POST", operation, f"smartcampaigns/{campaign_id}/{verb}")
-        except OptimizelyConflict:
+            self._transport.send("POST", operation, f"smartcampaigns/{campaign_id}/{verb}", SmartCampaign)
+        except (OptimizelyConflict, OptimizelyAnswerInvalid) as error:
             status = self.get_smart_campaign(campaign_id).status
-            if status not in reached:
-                raise OptimizelyConflict(operation=operation, state=status) from None
+            if status in reached:
+                return
+            if isinstance(error, OptimizelyAnswerInvalid):
+                raise
+            raise OptimizelyConflict(operation=operation, state=status) from None
 
     def get_report(self, campaign_id: int) -> SmartCampaignReport:
         """The totals of a Smart Campaign (operation getReport_1)."""
@@ -242,8 +245,7 @@ class OptimizelyRest:
             "successorNodeId": successor_node_id,
         }
         path = f"smartcampaigns/{campaign_id}/schedules"
-        answer = self._transport.send("POST", "createWaitNode", path, body=Body(form=form))
-        return parse_answer("createWaitNode", WaitNode, answer)
+        return self._transport.send("POST", "createWaitNode", path, WaitNode, body=Body(form=form))
 
     def update_wait_node(
         self,
@@ -256,7 +258,7 @@ class OptimizelyRest:
         """Change what a Wait node waits for. Not retried; a repetition is harmless."""
         form = schedule(scheduled_at, after_recipient_import=after_recipient_import)
         path = f"smartcampaigns/{campaign_id}/schedules/{quoted(node_id)}"
-        self._transport.send("POST", "updateWaitNode", path, body=Body(form=form))
+        self._transport.send("POST", "updateWaitNode", path, WaitNode, body=Body(form=form))
 
     # Messages
 
@@ -275,8 +277,7 @@ class OptimizelyRest:
         """Send a message to some recipients of a list, as a test (startTestMailing_2). Not retried."""
         form: Params = {"recipientListId": recipient_list_id, "recipientIds": ",".join(recipient_ids)}
         path = f"smartcampaigns/{campaign_id}/messages/{mailing_id}/test"
-        answer = self._transport.send("POST", "startTestMailing_2", path, body=Body(form=form))
-        return parse_answer("startTestMailing_2", TestMailingStarted, answer)
+        return self._transport.send("POST", "startTestMailing_2", path, TestMailingStarted, body=Body(form=form))
 
     def get_test_mailing_report(self, campaign_id: int, mailing_id: int, test_mailing_id: int) -> TestMailingReport:
         """Progress of a test mailing (getTestMailingReport_2)."""
@@ -310,12 +311,12 @@ class OptimizelyRest:
     def prepare_new_batch(self, campaign_id: int, *, tag: str) -> SendingBatch:
         """Prepare a sending batch for a copy of a Smart Campaign. Not retried.
 
-        After OptimizelyUnavailable or OptimizelyAnswerInvalid the batch may exist: search for its tag.
+        After OptimizelyNotAnswered the batch may exist: search for its tag.
         OptimizelyConflict: no list of the pool is free.
         """
         parts = {"campaign": str(campaign_id), "campaignAction": "copy", "tag": tag}
-        answer = self._transport.send("POST", "prepareNewBatch", "sending/batches", body=Body(multipart=parts))
-        return parse_answer("prepareNewBatch", SendingBatch, answer)
+        body = Body(multipart=parts)
+        return self._transport.send("POST", "prepareNewBatch", "sending/batches", SendingBatch, body=body)
 
     def select_sending_batches(self) -> Iterator[SendingBatch]:
         """Every sending batch; requested page by page."""
@@ -341,21 +342,23 @@ class OptimizelyRest:
         body = b'{"chunk":"%b","recipients":[%b]}' % (chunk.encode(), b",".join(recipients))
         path = f"sending/batches/{batch_id}"
         try:
-            answer = self._transport.send("PUT", "addRecipients_1", path, body=Body(json=body))
+            return self._transport.send("PUT", "addRecipients_1", path, Count, body=Body(json=body)).count
         except OptimizelyConflict:
             state = self.get_sending_batch(batch_id).state
             raise OptimizelyConflict(operation="addRecipients_1", state=state) from None
-        return parse_answer("addRecipients_1", Count, answer).count
 
     def send_batch(self, batch_id: int) -> None:
         """Send a batch: starts its import, then its Smart Campaign (importRecipientsAndSendBatch). Not retried."""
-        operation = "importRecipientsAndSendBatch"
+        operation, path = "importRecipientsAndSendBatch", f"sending/batches/{batch_id}"
         try:
-            self._transport.send("POST", operation, f"sending/batches/{batch_id}", body=Body(json=b"{}"))
-        except OptimizelyConflict:
+            self._transport.command("POST", operation, path, HTTPStatus.ACCEPTED, body=Body(json=b"{}"))
+        except (OptimizelyConflict, OptimizelyAnswerInvalid) as error:
             state = self.get_sending_batch(batch_id).state
-            if state != "sent":
-                raise OptimizelyConflict(operation=operation, state=state) from None
+            if state == "sent":
+                return
+            if isinstance(error, OptimizelyAnswerInvalid):
+                raise
+            raise OptimizelyConflict(operation=operation, state=state) from None
 
     # Responses, unsubscribes, blocklist
 

@@ -2,10 +2,15 @@
 
 This is the border: beyond it there are only errors of the catalogue, and none of them carries a
 body, a header, a path or an address.
+
+Whatever stands between the bridge and Optimizely can answer in its place: a proxy, a firewall, a page during
+maintenance. An answer that the API would not give is therefore no refusal and no success.
 """
 
+import json
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -18,19 +23,20 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import requests
 from pydantic import TypeAdapter
 from pydantic import ValidationError as ShapeError
-from requests.adapters import HTTPAdapter
 from requests.auth import HTTPBasicAuth
-from urllib3.exceptions import InvalidHeader
+from urllib3.exceptions import HTTPError, InvalidHeader
 from urllib3.util import Retry
 
 from shared.errors import (
     OptimizelyAnswerInvalid,
     OptimizelyConflict,
     OptimizelyLoginRefused,
+    OptimizelyNotAnswered,
     OptimizelyRefused,
     OptimizelyUnavailable,
 )
 from shared.optimizely.rest.answers import Link, Page
+from shared.optimizely.rest.deadline import DeadlineAdapter
 from shared.telemetry import log
 
 #: Attempts of a GET, and seconds before the second one; the pause doubles with each further attempt.
@@ -40,12 +46,21 @@ _FIRST_PAUSE: Final = 0.5
 _MAX_PAUSE: Final = 30.0
 #: Seconds to establish a connection.
 _CONNECT_TIMEOUT: Final = 10.0
+#: Most bytes of an answer, unpacked. The largest that is asked for, 9,999 entries on a page, has about a sixth of that.
+_MAX_BYTES: Final = 32 * 1024 * 1024
+_BLOCK: Final = 64 * 1024
 
 #: Temporary statuses: a time-out, too many requests, and errors of the server.
 _TEMPORARY: Final = frozenset({408, 429, *range(500, 600)}) - {
     HTTPStatus.NOT_IMPLEMENTED,
     HTTPStatus.HTTP_VERSION_NOT_SUPPORTED,
 }
+
+_MEDIA_TYPE: Final = re.compile(
+    r"(?:application|audio|font|image|message|model|multipart|text|video)/[a-z0-9][a-z0-9.+-]{0,60}"
+)
+_CHARSET: Final = re.compile(r"charset\s*=\s*[\"']?(iso-8859-\d{1,2}|windows-125\d)\b", re.IGNORECASE)
+_MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<")
 
 # urllib3 warns of malformed headers with the full URL of the request, and some URLs contain a recipient's id.
 logging.getLogger("urllib3.connection").addFilter(lambda record: record.levelno > logging.WARNING)
@@ -61,6 +76,42 @@ class Body:
     #: Already encoded.
     json: bytes | None = None
     multipart: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """An answer as it was received: any status, any body."""
+
+    status: int
+    #: In lower case, without parameters; `no media type`, or `another media type` for what is no such name.
+    media_type: str
+    #: The encoding of one byte a character that it names, if any.
+    charset: str | None = None
+    body: bytes
+
+    def text(self) -> str:
+        """The text of the body, without byte-order marks: in UTF-8, UTF-16 or UTF-32, or else as `charset` says.
+
+        Raises:
+            ValueError: it is no text in these encodings.
+        """
+        try:
+            text = self.body.decode(json.detect_encoding(self.body))
+        except UnicodeDecodeError:
+            text = self.body.decode(self.charset or "utf-8")
+        return text.lstrip("\ufeff")
+
+    def is_page(self) -> bool:
+        """Whether it is a page for people, which the API never sends."""
+        return self.media_type in {"text/html", "application/xhtml+xml"} or _MARKUP.match(self.body) is not None
+
+    def __str__(self) -> str:
+        """What is said of it: nothing of its text."""
+        return f"status {self.status}, {self.media_type}, {len(self.body):,} bytes"
+
+    def odd(self, operation: str, reason: str) -> OptimizelyAnswerInvalid:
+        """The error that it is not what the API answers."""
+        return OptimizelyAnswerInvalid(operation=operation, reason=f"{reason} ({self})")
 
 
 class _Session(requests.Session):
@@ -80,6 +131,7 @@ class RestTransport:
         password: its password.
         connections: connections kept open; a further request waits for one. The vendor allows a client 40.
         read_timeout: seconds without a byte of the answer.
+        total_timeout: seconds from the request until the answer is complete.
         sleep: waits a number of seconds between the attempts of a GET.
     """
 
@@ -92,13 +144,14 @@ class RestTransport:
         password: str,
         connections: int = 8,
         read_timeout: float = 60,
+        total_timeout: float = 120,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._url = f"{base_url.rstrip('/')}/{client_id}/"
         self._timeouts = (_CONNECT_TIMEOUT, read_timeout)
         self._sleep = sleep
         self._session = _Session()
-        adapter = HTTPAdapter(pool_connections=1, pool_maxsize=connections, pool_block=True, max_retries=0)
+        adapter = DeadlineAdapter(total_timeout, connections=connections)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
         # As bytes: requests encodes text as Latin-1, and its error for other characters contains the text.
@@ -171,8 +224,8 @@ class RestTransport:
             attempts_left -= 1
             try:
                 with slots or nullcontext():
-                    return parse_answer(operation, shape, self.send("GET", operation, path, params=params))
-            except OptimizelyUnavailable as error:
+                    return self.send("GET", operation, path, shape, params=params)
+            except OptimizelyNotAnswered as error:
                 if not attempts_left:
                     raise
                 pause = _pause(_ATTEMPTS - attempts_left, error.retry_after)
@@ -185,15 +238,23 @@ class RestTransport:
                 )
                 self._sleep(pause)
 
-    def send(
-        self, method: str, operation: str, path: str, *, params: Params | None = None, body: Body | None = None
-    ) -> bytes:
+    def send[Shape](
+        self,
+        method: str,
+        operation: str,
+        path: str,
+        shape: type[Shape],
+        *,
+        params: Params | None = None,
+        body: Body | None = None,
+    ) -> Shape:
         """One exchange, without a retry.
 
         Args:
             method: GET, POST, PUT or DELETE.
             operation: its name in the vendor's description.
             path: path below the client ID, quoted.
+            shape: the type of the body of the answer.
             params: query parameters.
             body: the body of the request.
 
@@ -202,14 +263,65 @@ class RestTransport:
 
         Raises:
             OptimizelyUnavailable: no answer, 408, 429, or 5xx but 501 and 505. It may have taken effect.
+            OptimizelyAnswerInvalid: an answer of another shape, a redirection, which is not followed, or a page, which
+                the API never sends, whatever its status. It may have taken effect.
             OptimizelyLoginRefused: 401 or 403.
             OptimizelyConflict: 409.
             OptimizelyRefused: another 4xx, 501 or 505.
-            OptimizelyAnswerInvalid: a redirection, which is not followed.
         """
-        body = body or Body()
+        return parse_answer(operation, shape, self._exchange(method, operation, path, params, body))
+
+    def command(
+        self,
+        method: str,
+        operation: str,
+        path: str,
+        expected: HTTPStatus,
+        *,
+        params: Params | None = None,
+        body: Body | None = None,
+    ) -> None:
+        """One exchange, without a retry, whose answer is a status without a body. Raises as `send`.
+
+        Args:
+            method: POST or DELETE.
+            operation: its name in the vendor's description.
+            path: path below the client ID, quoted.
+            expected: the status that the description has for it: any other 2xx is somebody else's answer.
+            params: query parameters.
+            body: the body of the request.
+        """
+        received = self._exchange(method, operation, path, params, body)
+        if received.status != expected or received.is_page():
+            raise received.odd(operation, f"not the status {expected.value} alone")
+
+    def _exchange(self, method: str, operation: str, path: str, params: Params | None, body: Body | None) -> Received:
+        """The answer, if it is one with status 2xx."""
+        received, retry_after = self._request(method, operation, path, params, body or Body())
+        status = received.status
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            return received
+        if status == HTTPStatus.UNAUTHORIZED:
+            raise OptimizelyLoginRefused(operation=operation, status=status)
+        if status in _TEMPORARY:
+            reason = str(received) if received.is_page() else f"status {status}"
+            raise OptimizelyUnavailable(operation=operation, reason=reason, retry_after=retry_after)
+        if status < HTTPStatus.BAD_REQUEST:
+            raise received.odd(operation, "a redirection")
+        if status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED or received.is_page():
+            raise received.odd(operation, "a refusal, but not by the API")
+        if status == HTTPStatus.FORBIDDEN:
+            raise OptimizelyLoginRefused(operation=operation, status=status)
+        if status == HTTPStatus.CONFLICT:
+            raise OptimizelyConflict(operation=operation, state="unknown")
+        raise OptimizelyRefused(operation=operation, status=status)
+
+    def _request(
+        self, method: str, operation: str, path: str, params: Params | None, body: Body
+    ) -> tuple[Received, float | None]:
+        """Whatever is answered, and the seconds that the server asks to wait; bounded in size and in time."""
         try:
-            response = self._session.request(
+            with self._session.request(
                 method,
                 self._url + path,
                 params=dict(params or {}),
@@ -217,24 +329,22 @@ class RestTransport:
                 files={name: (None, value) for name, value in body.multipart.items()} if body.multipart else None,
                 headers={"Content-Type": "application/json"} if body.json is not None else None,
                 timeout=self._timeouts,
-            )
-        except requests.RequestException as error:
+                stream=True,
+            ) as response:
+                content = bytearray()
+                for block in response.iter_content(_BLOCK):
+                    content += block
+                    if len(content) > _MAX_BYTES:
+                        break  # leaving the block closes the connection
+                message = response.headers
+        except (requests.RequestException, HTTPError) as error:
             # `from None`: the text of the library's error can contain what a server sent.
             raise OptimizelyUnavailable(operation=operation, reason=type(error).__name__) from None
-        status = response.status_code
-        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-            return response.content
-        if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
-            raise OptimizelyLoginRefused(operation=operation, status=status)
-        if status in _TEMPORARY:
-            raise OptimizelyUnavailable(
-                operation=operation, reason=f"status {status}", retry_after=_retry_after(response)
-            )
-        if status == HTTPStatus.CONFLICT:
-            raise OptimizelyConflict(operation=operation, state="unknown")
-        if status >= HTTPStatus.BAD_REQUEST:
-            raise OptimizelyRefused(operation=operation, status=status)
-        raise OptimizelyAnswerInvalid(operation=operation, reason=f"status {status}")
+        media_type, charset = _content_type(message.get("Content-Type", ""))
+        received = Received(status=response.status_code, media_type=media_type, charset=charset, body=bytes(content))
+        if len(content) > _MAX_BYTES:
+            raise received.odd(operation, "more than an answer can have")
+        return received, _retry_after(response)
 
 
 class _Adapters(dict[type[Any], TypeAdapter[Any]]):
@@ -247,19 +357,31 @@ class _Adapters(dict[type[Any], TypeAdapter[Any]]):
 _adapters: Final = _Adapters()
 
 
-def parse_answer[Shape](operation: str, shape: type[Shape], body: bytes) -> Shape:
+def parse_answer[Shape](operation: str, shape: type[Shape], received: Received) -> Shape:
     """Parse the body of an answer.
 
     Raises:
         OptimizelyAnswerInvalid: it has another shape; the error names the field, never its content.
     """
     try:
-        answer: Shape = _adapters[shape].validate_json(body)
+        answer: Shape = _adapters[shape].validate_json(received.text())
     except ShapeError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         field = ".".join(map(str, first["loc"])) or "the whole answer"
-        raise OptimizelyAnswerInvalid(operation=operation, reason=f"{field}: {first['type']}") from None
+        raise received.odd(operation, f"{field}: {first['type']}") from None
+    except ValueError:
+        raise received.odd(operation, "the whole answer: no text") from None
     return answer
+
+
+def _content_type(header: str) -> tuple[str, str | None]:
+    """The media type, if it has the form of one, and an encoding that is no Unicode."""
+    name, _, parameters = header.partition(";")
+    media_type = name.strip().lower()
+    if not _MEDIA_TYPE.fullmatch(media_type):
+        media_type = "another media type" if media_type else "no media type"
+    charset = _CHARSET.search(parameters)
+    return media_type, charset[1] if charset else None
 
 
 def _retry_after(response: requests.Response) -> float | None:

@@ -12,7 +12,7 @@ import requests
 from local.simulator.store import FIRST_CAMPAIGN_ID, FIRST_LIST_ID
 from shared.optimizely.rest import client
 from shared.optimizely.rest.client import OptimizelyRest
-from shared.optimizely.rest.transport import RestTransport
+from shared.optimizely.rest.transport import Received, RestTransport
 from tests.contract.simulator.conftest import Simulation
 from tests.contract.simulator.description import Description, Operation, needed
 
@@ -35,7 +35,7 @@ class Exchanges:
         #: Operations in the order of the requests.
         self.seen: list[str] = []
         self._asked: Operation | None = None
-        monkeypatch.setattr(rest._transport, "send", self._naming(rest._transport.send))
+        monkeypatch.setattr(rest._transport, "_exchange", self._naming(rest._transport._exchange))
         rest._transport._session.hooks["response"].append(self._hold)
 
     def _hold(self, answer: requests.Response, **_: object) -> None:
@@ -43,14 +43,14 @@ class Exchanges:
         self.description.check_answer(self._asked, answer, listed=True)
         self.seen.append(self._asked.id)
 
-    def _naming(self, send: Callable[..., bytes]) -> Callable[..., bytes]:
+    def _naming(self, exchange: Callable[..., Received]) -> Callable[..., Received]:
         """The client names operations as the description does, for its errors."""
 
-        def naming(method: str, operation: str, path: str, **more: Any) -> bytes:
-            body = send(method, operation, path, **more)
+        def naming(method: str, operation: str, *more: Any) -> Received:
+            received = exchange(method, operation, *more)
             assert self._asked is not None
             assert (method, operation) == (self._asked.method, self._asked.id)
-            return body
+            return received
 
         return naming
 

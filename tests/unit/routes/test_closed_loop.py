@@ -154,7 +154,6 @@ def test_without_any_key_exactly_the_uploaded_count_is_proof_and_nothing_else(wo
     [
         OptimizelyRefused(operation="retrieveDistinctValues", status=400),
         OptimizelyLoginRefused(operation="retrieveDistinctValues", status=403),
-        OptimizelyAnswerInvalid(operation="retrieveDistinctValues", reason="a form"),
     ],
 )
 def test_a_list_whose_keys_cannot_be_read_proves_by_its_count_only(world: World, refusal: BridgeError) -> None:
@@ -163,6 +162,15 @@ def test_a_list_whose_keys_cannot_be_read_proves_by_its_count_only(world: World,
     assert world.adopted() is None
     world.rest.counts[OURS] = UPLOADED
     assert world.adopted() == 20
+
+
+def test_keys_that_were_not_answered_are_asked_for_again(world: World) -> None:
+    """An odd answer of a proxy must not turn the count into a proof."""
+    world.rest.refusal = OptimizelyAnswerInvalid(operation="retrieveDistinctValues", reason="a page")
+    world.rest.add(20, "Spring, wave 5", OURS)
+    world.rest.counts[OURS] = UPLOADED
+    with pytest.raises(OptimizelyAnswerInvalid):
+        world.adopted()
 
 
 def test_a_list_with_the_keys_of_others_proves_nothing_whatever_its_count(world: World) -> None:

@@ -253,6 +253,7 @@ OPERATIONS: dict[str, Operation] = {
             call=methodcaller(f"{verb}_smart_campaign", 3),
             method="POST",
             path=f"smartcampaigns/3/{verb}",
+            answer=CAMPAIGN,
         )
         for verb in ("activate", "deactivate", "start", "pause", "stop")
     },
@@ -291,8 +292,8 @@ OPERATIONS: dict[str, Operation] = {
     "find_wait_nodes": Operation(
         call=lambda rest: rest.find_wait_nodes(3),
         path="smartcampaigns/3/schedules",
-        answer=[WAIT_NODE, {"nodeId": "w2", "scheduledAt": None, "scheduledAfterRecipientImport": True}, {}],
-        result=(PARSED_WAIT_NODE, WaitNode(node_id="w2", scheduled_after_recipient_import=True), WaitNode()),
+        answer=[WAIT_NODE, {"nodeId": "w2", "scheduledAt": None, "scheduledAfterRecipientImport": True}],
+        result=(PARSED_WAIT_NODE, WaitNode(node_id="w2", scheduled_after_recipient_import=True)),
     ),
     "create_wait_node": Operation(
         call=lambda rest: rest.create_wait_node(
@@ -318,6 +319,7 @@ OPERATIONS: dict[str, Operation] = {
         method="POST",
         path="smartcampaigns/3/schedules/w%2F1",
         form={"scheduledAfterRecipientImport": "true"},
+        answer=WAIT_NODE,
     ),
     # Messages
     "get_messages": Operation(

@@ -22,6 +22,7 @@ from shared.errors import (
     OptimizelyUnavailable,
     ScheduledJobsHidden,
     TerminalError,
+    TransientError,
 )
 from shared.optimizely.rest.client import OptimizelyRest
 from tests.unit.optimizely.rest.operations import OPERATIONS, WAIT_NODE, Operation
@@ -156,12 +157,15 @@ class TestShapes:
     def test_an_answer_of_another_kind(
         self, campaign: Campaign, rest: OptimizelyRest, operation: Operation, body: bytes
     ) -> None:
-        campaign.says(operation.path, Answer(operation.status, body))
+        for path in {operation.path, "smartcampaigns/3"}:  # read again after a change
+            campaign.says(path, Answer(operation.status, body))
 
-        with pytest.raises(OptimizelyAnswerInvalid):
+        with pytest.raises(OptimizelyAnswerInvalid) as caught:
             operation.call(rest)
 
-        assert len(campaign.requests) == 1
+        assert isinstance(caught.value, TransientError)
+        methods = [request.method for request in campaign.requests]
+        assert methods.count(operation.method) == (4 if operation.method == "GET" else 1)
 
     @pytest.mark.parametrize(
         ("name", "body", "reason"),
@@ -222,7 +226,8 @@ class TestShapes:
         with pytest.raises(OptimizelyAnswerInvalid) as caught:
             OPERATIONS[name].call(rest)
 
-        assert caught.value.reason == reason
+        described = f"(status {OPERATIONS[name].status}, no media type, {len(json.dumps(body))} bytes)"
+        assert caught.value.reason == f"{reason} {described}"
 
 
 def paths(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:

@@ -402,14 +402,17 @@ class TestNetwork:
     def test_redirections_are_neither_followed_nor_read(
         self, campaign: Campaign, rest: OptimizelyRest, status: int, location: str
     ) -> None:
-        for path in ("recipientlists/5", "smartcampaigns/3/start"):
+        for path in ("recipientlists/5", "smartcampaigns/3/schedules/w%2F1"):
             campaign.says(path, Answer(status, {}, {"Location": location}))
 
-        for act in (lambda: rest.get_recipient_list(5), lambda: rest.start_smart_campaign(3)):
-            with pytest.raises(OptimizelyAnswerInvalid, match=f"status {status}"):
+        for act in (lambda: rest.get_recipient_list(5), lambda: rest.update_wait_node(3, "w/1")):
+            with pytest.raises(
+                OptimizelyAnswerInvalid, match=rf"a redirection \(status {status}, no media type, 2 byt"
+            ):
                 act()
 
-        assert [request.path for request in campaign.requests] == ["recipientlists/5", "smartcampaigns/3/start"]
+        paths = [request.path for request in campaign.requests]
+        assert paths == ["recipientlists/5"] * 4 + ["smartcampaigns/3/schedules/w%2F1"]
 
     def test_no_password_is_sent_to_a_server_with_an_untrusted_certificate(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
