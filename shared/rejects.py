@@ -3,6 +3,7 @@
 The values are stored in the ledger and written to reject files: they never change.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
@@ -45,6 +46,26 @@ class RejectReason(StrEnum):
     RECIPIENT_MISSING = "recipient-missing"  #: a response without a recipient
     DATE_INVALID = "date-invalid"  #: a date that does not match the format, or an event without a date
     NOT_TEXT = "not-text"  #: bytes that are not text in the encoding of the file
+
+
+#: What helps with a reason, for those who see only the counts.
+_HINTS: Final = {
+    RejectReason.LINE_UNFINISHED: (
+        'the last line has no end; if its writer never ends it, set last_line = "may-end-without"'
+    ),
+}
+
+
+def in_words[Reason: str](rows_by_reason: Mapping[Reason, int]) -> str:
+    """Rows by reason, the most frequent first, with what helps: `date-invalid 2, line-unfinished 1 (…)`."""
+    by_rows = sorted(rows_by_reason.items(), key=lambda item: -item[1])
+    return ", ".join(f"{reason} {rows}{hint(reason, ' ({})')}" for reason, rows in by_rows)
+
+
+def hint(reason: str, form: str = "{}") -> str:
+    """What helps with a reason, in this form; empty where its name says enough."""
+    found = next((text for known, text in _HINTS.items() if known == reason), "")
+    return found and form.format(found)
 
 
 #: Reasons for rows that repeat an earlier row; counted apart from rejects.

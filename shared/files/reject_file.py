@@ -74,6 +74,14 @@ def remove_rows(chunks: Iterable[bytes], remove: Callable[[Sequence[str], Sequen
             yield _quoted_line(row)
 
 
+def remove_reason(chunks: Iterable[bytes], reason: RejectReason) -> Iterator[bytes]:
+    """Copy a reject file without the rows that have this reason."""
+    yield codecs.BOM_UTF8
+    for row in csv.reader(text_lines(chunks, "utf-8-sig")):
+        if row[1:2] != [reason]:
+            yield _quoted_line(row)
+
+
 def _quoted_line(cells: Iterable[str]) -> bytes:
     """A line of cells that were read from a reject file."""
     return (",".join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\r\n").encode()

@@ -6,9 +6,12 @@ refused are in docs/reference/response-files.md.
 """
 
 import uuid
-from collections.abc import Iterable, Iterator
-from datetime import timedelta
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection
 
 from shared.bridge import Bridge
 from shared.config.response_layouts import layout_of
@@ -17,13 +20,15 @@ from shared.files.reject_file import RejectFile
 from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import record_load
+from shared.ledger.responses.files import record_load, withdraw_reject
 from shared.ledger.responses.move import move
 from shared.optimizely.responses.reader import ResponseReader
+from shared.rejects import RejectReason, in_words
 from shared.response import Response
 from shared.response_file import FileState, LoadCounts, ResponseFile
 from shared.steps.row_counts import log_rejects, log_responses
 from shared.steps.runner import Runner, Wait
+from shared.steps.unfinished_lines import completed_by, is_completed, remove_from_reject_file
 from shared.storage import blob_names
 from shared.telemetry import log
 
@@ -103,6 +108,7 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[Response
     columns: dict[str, None] = {}
     rows = _write_rejects(bridge, file, reader)
     responses.stage(bridge.bulk, file, load_id, _noting_details(rows, columns), zone)
+    completed = [(other, bridge.ledger.response_files.rejects(other)) for other in completed_by(bridge, file)]
     with bridge.rs_database.writing() as connection:
         rs_db = bridge.rs_db if bridge.settings.responses_to != "files" else None
         new = move(connection, load_id, rs_db, now=bridge.clock.now())
@@ -119,14 +125,19 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[Response
         if counts.read != accounted:
             raise RowsUnaccounted(what=file.name, read=counts.read, accounted=accounted)
         to_file = bridge.settings.responses_to != "tables" and counts.loaded > 0
-        refused = _refused(file, reader) if counts.rejected else None
         rejects, now = dict(reader.rejects), bridge.clock.now()
+        refused = _refused(file, counts, rejects)
         if to_file:
             ferg_files.make(connection, file, load_id, columns=list(columns), rows=counts.loaded, now=now)
         loaded = record_load(
             connection, file, counts, rejects, owner=lease.owner, now=now, refused=refused, keep_new=to_file
         )
+        withdrawn = [
+            _withdraw(connection, other, of_other, by=file, owner=lease.owner, now=now) for other, of_other in completed
+        ]
         lease.confirm(connection)
+    for other in withdrawn:
+        remove_from_reject_file(bridge, other, file)
     outcome = f"{counts.read} rows read, {counts.loaded} loaded, {counts.known} known, {counts.rejected} rejected"
     extra = {"action": "load", **file.log_context(), **counts.log_context()}
     log.info("Response file %s: %s.", file.name, outcome, extra=extra)
@@ -138,16 +149,38 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[Response
     return loaded, counts
 
 
-def _refused(file: ResponseFile, reader: ResponseReader) -> ResponseFileRows:
+def _refused(file: ResponseFile, counts: LoadCounts, rejects: Mapping[RejectReason, int]) -> ResponseFileRows | None:
     """What a file is marked with, rows of which were refused."""
+    if not rejects:
+        return None
     return ResponseFileRows(
         file=file.name,
-        read=reader.rows_read,
-        rejected=reader.rejects.total(),
-        good=reader.rows_good,
-        reasons=", ".join(f"{reason} {rows}" for reason, rows in reader.rejects.most_common()),
+        read=counts.read,
+        rejected=counts.rejected,
+        good=counts.loaded + counts.known,
+        reasons=in_words(rejects),
         reject_file=blob_names.response_reject_file(file.id),
     )
+
+
+def _withdraw(
+    connection: Connection,
+    file: ResponseFile,
+    rejects: Mapping[RejectReason, int],
+    *,
+    by: ResponseFile,
+    owner: str,
+    now: datetime,
+) -> ResponseFile:
+    """Withdraw the reject of a last line without end: the file that is being loaded has the complete line."""
+    counts = file.counts
+    if counts is None:
+        raise ResponseFileUnknown(file=file.id)
+    reason = RejectReason.LINE_UNFINISHED
+    left = replace(counts, read=counts.read - 1, rejected=counts.rejected - 1)
+    note = f"its last line, which had no end, is complete in response file {by.id}: the reject is withdrawn"
+    refused = _refused(file, left, {kept: rows for kept, rows in rejects.items() if kept is not reason})
+    return withdraw_reject(connection, file, reason, note=note, owner=owner, now=now, refused=refused)
 
 
 def _write_rejects(bridge: Bridge, file: ResponseFile, reader: ResponseReader) -> Iterator[tuple[int, Response]]:
@@ -162,6 +195,8 @@ def _write_rejects(bridge: Bridge, file: ResponseFile, reader: ResponseReader) -
         for line, row in reader.rows():
             if isinstance(row, Response):
                 yield line, row
+            elif row is RejectReason.LINE_UNFINISHED and is_completed(bridge, file):
+                reader.withdraw(row)
             else:
                 reject_file.write(layout.row(line, row, (reader.refused_field,)))
         rejected = reader.rejects.total()

@@ -14,6 +14,7 @@ from shared.broadcast import BroadcastRequest, Intake, SendMode, delivery_key, f
 from shared.config.channels import Channel, Drop
 from shared.config.unfinished_names import is_unfinished
 from shared.files.digests import DigestingReader
+from shared.files.line_end import FileEnds
 from shared.files.locations import LocatedFile, Location
 from shared.steps.delivery_source import with_step_and_run
 from shared.telemetry import fenced, log
@@ -57,15 +58,15 @@ def _new_files(bridge: Bridge, name: str, drop: Drop, files: Sequence[LocatedFil
 
 
 def _take_in(bridge: Bridge, name: str, channel: Channel, drop: Drop, folder: Location, file: LocatedFile) -> bool:
-    reader = _read(folder, file)
-    if reader is None:
+    content = _read(folder, file)
+    if content is None:
         return False
-    digest = reader.digest()
+    digest, ends = content
     known = bridge.ledger.dropped_files.find(name, digest)
     if known is not None:
         _record_again(bridge, known, name, file)
         return False
-    may_end_without = reader.ends.last_line_ends or channel.delivery_file.last_line == "may-end-without"
+    may_end_without = ends.last_line_ends or channel.delivery_file.last_line == "may-end-without"
     if not may_end_without and bridge.settled_files.settles_again(name, file):
         extra = {"action": "waits", "channel": name}
         text = "Dropped file %s of channel %s waits for the end of its last line, for another %g s."
@@ -116,17 +117,17 @@ def _read_known_files(bridge: Bridge, name: str, folder: Location, files: Sequen
     for unread in islice(present, _UNREAD):
         file = by_key[unread.key]
         with fenced(f"Dropped file {file.name} is not read again yet", action="drop-failed", channel=name):
-            reader = _read(folder, file)
-            if reader is not None:
-                bridge.ledger.dropped_files.set_digest(unread, reader.digest())
+            content = _read(folder, file)
+            if content is not None:
+                bridge.ledger.dropped_files.set_digest(unread, content[0])
 
 
-def _read(folder: Location, file: LocatedFile) -> DigestingReader | None:
-    """A file, read to its end; None if it is no longer as it was listed."""
+def _read(folder: Location, file: LocatedFile) -> tuple[bytes, FileEnds] | None:
+    """SHA-256 and ends of a file; None if it is no longer as it was listed."""
     with folder.open(file.name) as stream:
         reader = DigestingReader(stream)
-        reader.digest()
-    return reader if reader.size == file.size else None
+        digest = reader.digest()
+    return (digest, reader.ends) if reader.size == file.size else None
 
 
 def _key(channel: str, file: LocatedFile) -> str:

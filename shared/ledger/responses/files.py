@@ -84,6 +84,18 @@ class ResponseFiles:
         """The files of this name, in the order in which they were first seen."""
         return self._select(table.c.name == name)
 
+    def with_reject(self, name: str, reason: RejectReason) -> list[ResponseFile]:
+        """The files of this name with rows that are rejected for this reason, in the order in which they were seen."""
+        rejected = select(tables.reject_count.c.response_file_id).where(tables.reject_count.c.reason == reason)
+        return self._select(table.c.name == name, table.c.id.in_(rejected))
+
+    def rejects(self, file: ResponseFile) -> dict[RejectReason, int]:
+        """Its rejected rows, by reason."""
+        counted = tables.reject_count.c
+        query = select(counted.reason, counted.rows).where(counted.response_file_id == file.id)
+        with self._database.reading() as connection:
+            return {RejectReason(row.reason): row.rows for row in connection.execute(query)}
+
     def forgotten(self, limit: int) -> list[ResponseFile]:
         """Gathered files whose load is overdue and not in progress (rule 3)."""
         overdue = table.c.due_at < self._clock.now()
@@ -319,6 +331,44 @@ def record_load(
         error_code=refused.code if refused else None,
         error=refused.sentence[:2000] if refused else None,
     )
+
+
+def withdraw_reject(
+    connection: Connection,
+    file: ResponseFile,
+    reason: RejectReason,
+    *,
+    note: str,
+    owner: str,
+    now: datetime,
+    refused: BridgeError | None,
+) -> ResponseFile:
+    """Withdraw the reject of one row of a loaded file: the row is that of another file.
+
+    Args:
+        connection: the transaction that loads the other file.
+        file: the loaded file.
+        reason: why the row was rejected; no other row of the file was rejected for it.
+        note: what its history says.
+        owner: who withdraws it.
+        now: the time.
+        refused: the error that the file is still marked with, if it has other rejected rows.
+
+    Raises:
+        LeaseLost: somebody else changed the file; roll back.
+    """
+    counted = tables.reject_count.c
+    withdrawn = delete(tables.reject_count).where(counted.response_file_id == file.id, counted.reason == reason)
+    connection.execute(withdrawn)
+    columns = {
+        "rows_read": table.c.rows_read - 1,
+        "rows_rejected": table.c.rows_rejected - 1,
+        "error_code": refused.code if refused else None,
+        "error": refused.sentence[:2000] if refused else None,
+    }
+    changed = _compare_and_set(connection, file, columns)
+    _append_history(connection, file.id, file.state, file.state, owner, note, now)
+    return changed
 
 
 def no_longer_unmatched(connection: Connection, file_id: int, rows: int) -> None:

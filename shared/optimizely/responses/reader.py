@@ -112,6 +112,11 @@ class ResponseReader:
                 self.rows_good += 1
             yield line, row
 
+    def withdraw(self, reason: RejectReason) -> None:
+        """Do not count the row that was just refused for this reason: it is a row of another file."""
+        self.rows_read -= 1
+        self.rejects -= Counter((reason,))
+
     # The header. Errors never contain its names: without a header they are personal data.
 
     def _header(self) -> list[str]:
