@@ -46,6 +46,7 @@ class RejectReason(StrEnum):
     RECIPIENT_MISSING = "recipient-missing"  #: a response without a recipient
     DATE_INVALID = "date-invalid"  #: a date that does not match the format, or an event without a date
     NOT_TEXT = "not-text"  #: bytes that are not text in the encoding of the file
+    DATABASE_RULE = "database-rule"  #: a rule of a table of RS_DB refuses the response
 
 
 #: What helps with a reason, for those who see only the counts.

@@ -24,7 +24,7 @@ from shared.clock import Clock
 from shared.config.connection_string import EntraLogin, SqliteFile, SqlServer, parse_connection
 from shared.database.entra_token import ACCESS_TOKEN_ATTRIBUTE, EntraTokens
 from shared.database.mssql_dialect import DIALECT
-from shared.database.mssql_errors import map_error, passes_soon, sqlstate, without_text
+from shared.database.mssql_errors import keep_rule, map_error, passes_soon, sqlstate, without_text
 from shared.database.odbc_driver import find_driver, load_pyodbc
 from shared.database.server_time import ServerTime
 from shared.database.types import UtcDateTime
@@ -194,6 +194,7 @@ def _sql_server_engine(server: SqlServer, name: str, tokens: EntraTokens) -> Eng
         # For an execute or a fetch the statement is known; COMMIT and ROLLBACK are sent by the driver.
         committing = not connecting and context.statement is None and context.execution_context is None
         explained = map_error(error, database=name, connecting=connecting, committing=committing)
+        keep_rule(error)
         # The driver's text can quote values of a row, and logging an exception logs its causes as well.
         error.args = (sqlstate(error), without_text(error))
         if explained is not None or not isinstance(context.sqlalchemy_exception, exc.DBAPIError):

@@ -7,6 +7,7 @@ kept. Several numbers can map to one entry: Babelfish has others than SQL Server
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from shared.errors import (
@@ -60,6 +61,48 @@ _BY_NUMBERS: Final[Mapping[type[_Numbered], frozenset[int]]] = {
     DatabasePermissionDenied: frozenset({229, 230, 262, 297, 300, 15247}),
     DatabaseObjectMissing: frozenset({207, 208, 2812}),
 }
+#: Errors with which a rule of a table refuses a row: what the rule is, and where the server's text has its name, before
+#: any value. A text in another language has the name of 547 and 515 only, which quote no value.
+_ROW_RULES: Final[Mapping[int, tuple[str, re.Pattern[str] | None]]] = {
+    547: ("constraint", re.compile(r"""\[SQL Server\][^"'(]*["']([^"']+)["']""")),
+    515: ("NOT NULL column", re.compile(r"""\[SQL Server\][^'(]*'([^']+)'""")),
+    2601: (
+        "unique index",
+        re.compile(r"\[SQL Server\]Cannot insert .* in object '[^']*' with unique index '([^']+)'\."),
+    ),
+    2627: ("constraint", re.compile(r"\[SQL Server\]Violation of [A-Z ]+ constraint '([^']+)'\.")),
+    513: ("rule of the column", None),
+    550: ("CHECK OPTION of the view", None),
+    33504: ("security policy", None),
+    220: ("size of a column", None),
+    241: ("type of a column (date)", None),
+    242: ("type of a column (date)", None),
+    245: ("type of a column", None),
+    295: ("type of a column (date)", None),
+    296: ("type of a column (date)", None),
+    8114: ("type of a column", None),
+    8134: ("division in a computed column", None),
+    # The text of a trigger is the customer's own, and can say anything.
+    3609: ("trigger", None),
+    3616: ("trigger", None),
+    6522: ("trigger", None),
+}
+#: From here on the numbers are those of RAISERROR and THROW.
+_RAISED: Final = 50_000
+#: Errors with which a table refuses every row.
+_TABLE_RULES: Final = {
+    271: "computed column",
+    273: "timestamp column",
+    334: "trigger",
+    544: "identity column",
+    1934: "index or computed column that needs other SET options",
+    4405: "view over several tables",
+    4406: "derived column of a view",
+}
+#: A text that was cut, with table and column before the value.
+_CUT: Final = re.compile(
+    r"\[SQL Server\]String or binary data would be truncated in table '([^']*)', column '([^']*)'\."
+)
 #: A value that its column does not hold.
 _TOO_LONG: Final = frozenset({2628, 4815, 4863, 8115, 8152})
 #: SQLSTATEs of the driver itself, which has no number for them: no connection, or no answer in time.
@@ -91,6 +134,51 @@ def without_text(error: Exception) -> str:
     return ", ".join([f"SQLSTATE {sqlstate(error)}", *(f"error {number}" for number in numbers(error))])
 
 
+@dataclass(frozen=True, slots=True)
+class BrokenRule:
+    """A rule of a table that refused what was written."""
+
+    #: What it is and how it is called: never a value.
+    name: str
+    #: Whether it refuses a row for its values; otherwise the table takes no row at all.
+    of_row: bool = True
+    #: The column, of a NOT NULL.
+    column: str = ""
+    #: The columns of a unique index whose name is not known.
+    unique: tuple[str, ...] = ()
+
+
+def keep_rule(error: Exception) -> None:
+    """Keep the broken rule of an error of pyodbc with it, for `rule_of`, before its text is removed."""
+    error.broken_rule = _broken_rule(error)  # type: ignore[attr-defined]  # ours
+
+
+def rule_of(error: BaseException | None) -> BrokenRule | None:
+    """The rule of a table that an error of pyodbc says was broken, if it says so."""
+    rule = getattr(error, "broken_rule", None)
+    return rule if isinstance(rule, BrokenRule) else None
+
+
+def _broken_rule(error: Exception) -> BrokenRule | None:
+    text = str(error.args[1]) if len(error.args) > 1 else ""
+    for number in numbers(error):
+        if number in _TABLE_RULES:
+            return BrokenRule(_TABLE_RULES[number], of_row=False)
+        if number in _ROW_RULES:
+            kind, pattern = _ROW_RULES[number]
+            # A value can look like the end of a message, not like its beginning: only the first has the name.
+            first = _NUMBER.search(text)
+            match = pattern.search(text[: first.start()]) if pattern and first and int(first[1]) == number else None
+            name = match[1] if match else ""
+            return BrokenRule(
+                f"{kind} {name}" if name else f"{kind} (error {number})" if pattern else kind,
+                column=name if number == 515 else "",  # noqa: PLR2004 - as in the table above
+            )
+        if number >= _RAISED:
+            return BrokenRule("trigger")
+    return None
+
+
 def map_error(error: Exception, *, database: str, connecting: bool, committing: bool) -> BridgeError | None:
     """The entry of the catalogue for an error of pyodbc, if there is one.
 
@@ -103,6 +191,8 @@ def map_error(error: Exception, *, database: str, connecting: bool, committing: 
     if sqlstate(error) == _CONSTRAINT:
         return None
     native = numbers(error)
+    if cut := _CUT.search(str(error.args[1]) if len(error.args) > 1 else ""):
+        return DatabaseValueTooLong(database=database, reason=f"error 2628, column {cut[2]} of {cut[1]}")
     if explained := map_numbers(native, database=database):
         return explained
     passing = next((number for number in native if number in PASSING), None)

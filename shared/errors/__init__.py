@@ -57,6 +57,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │   ├── DatabaseMissing
     │   │   ├── DatabaseObjectMissing
     │   │   ├── DatabasePermissionDenied
+    │   │   ├── DatabaseRuleBroken
     │   │   ├── DatabaseTextNotAscii
     │   │   ├── DatabaseValueTooLong
     │   │   ├── DropMissing
@@ -111,6 +112,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │       ├── ResponseFileName
     │   │       ├── ResponseFilePackedBroken
     │   │       ├── ResponseFilePackedOtherwise
+    │   │       ├── ResponseFileRefused
     │   │       ├── ResponseFileRows
     │   │       ├── ResponseFileSeveral
     │   │       ├── ResponseFileTooLarge

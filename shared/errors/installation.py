@@ -268,6 +268,25 @@ class DatabaseValueTooLong(InstallationError, code="database-value-too-long"):
     reason: str
 
 
+class DatabaseRuleBroken(InstallationError, code="database-rule-broken"):
+    """{table} in {database} refuses what the bridge writes ({rule}); nothing was written.
+
+    The rule is one of the customer's: a constraint, a unique index, a NOT NULL column, a trigger.
+    """
+
+    remedy = (
+        "Let whoever owns the table change the rule, or what it refuses (docs/how-to/databases.md#rules-of-your-own). "
+        "Then run `bridge broadcast retry` for a broadcast, or `bridge responses replay --file NAME` for a response "
+        "file; the bridge claims jobs of WS_DB again automatically."
+    )
+    table: str
+    database: str
+    #: What it is and its name, never a value.
+    rule: str
+    #: Whether it refuses a row for its values; otherwise no row is taken.
+    of_row: bool = True
+
+
 class DatabaseTextNotAscii(InstallationError, code="database-text-not-ascii"):
     """A text with characters beyond ASCII does not fit {column} of {database}; nothing was written."""
 

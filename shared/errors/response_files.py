@@ -22,8 +22,9 @@ class ResponseFileRows(ResponseFileError, code="response-file-rows"):
     """{rejected} of {read} rows of the response file {file} were rejected ({reasons}); the other {good} are loaded."""
 
     remedy = (
-        "Its reject file, {reject_file}, has the lines and reasons. Correct the file's layout in the channels file, "
-        "then load them with `bridge responses replay`."
+        "Its reject file, {reject_file}, has the lines and reasons. Correct the file's layout in the channels file, or "
+        "the rule of the table where `database-rule` names one, then load them with `bridge responses replay --file "
+        "{file}`."
     )
     file: str
     read: int
@@ -31,6 +32,17 @@ class ResponseFileRows(ResponseFileError, code="response-file-rows"):
     good: int
     reasons: str
     reject_file: str
+
+
+class ResponseFileRefused(ResponseFileError, code="response-file-refused"):
+    """RS_DB refuses the rows of the response file {file} ({rule}); nothing of it is loaded."""
+
+    remedy = (
+        "The rule is one of the table's owner, who must change it or what it refuses "
+        "(docs/how-to/databases.md#rules-of-your-own). Then run `bridge responses replay --file {file}`."
+    )
+    file: str
+    rule: str
 
 
 class ResponseFilePackedBroken(ResponseFileError, code="response-file-packed-broken"):

@@ -10,13 +10,16 @@ in between. Nothing of a row but its id leaves the database.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import batched
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, delete, func, insert, literal, select, update
 
 from shared.broadcast import Broadcast, Intake
-from shared.errors import RowsUnaccounted
+from shared.database.objects import triggers
+from shared.database.rules import rules_of
+from shared.errors import DatabaseRuleBroken
 from shared.faststats.schema_map.names import RsDbSchema, present
 from shared.ledger.responses.staging import Batch, details_of
 from shared.ledger.tables import broadcast as ledger_broadcast
@@ -34,6 +37,8 @@ class RsDb:
 
     def __init__(self, schema: RsDbSchema) -> None:
         self._schema = schema
+        #: Table `Response`.
+        self.response = schema.response
 
     # Broadcasts
 
@@ -73,9 +78,12 @@ class RsDb:
             "run": request.run,
             "parameters": request.parameters,
         }
-        broadcast_id = connection.execute(insert(table).values(present(table, row)).returning(table.c.id)).scalar_one()
-        self._add_detail(connection, broadcast_id, self._schema.prepared, _prepared(broadcast))
-        return int(broadcast_id)
+        with self._rules(connection, table):
+            added = insert(table).values(present(table, row)).returning(table.c.id)
+            ids = [id_ for id_ in connection.scalars(added).all() if id_]
+        self._check_kept(connection, table, ids, 1)
+        self._add_detail(connection, ids[0], self._schema.prepared, _prepared(broadcast))
+        return int(ids[0])
 
     def record_delivered(self, connection: Connection, broadcast: Broadcast) -> None:
         """Record that the message was sent: the `Delivered` row, with the mailing id that responses carry.
@@ -95,17 +103,16 @@ class RsDb:
     ) -> None:
         detail = self._schema.broadcasts_detail
         row = {"broadcast_id": broadcast_id, "action_type": action, "status": self._schema.completed, **values}
-        connection.execute(insert(detail).values(present(detail, row)))
+        with self._rules(connection, detail):
+            connection.execute(insert(detail).values(present(detail, row)))
 
     def _update_detail(
         self, connection: Connection, broadcast_id: int, action: str | int, values: Mapping[str, object]
     ) -> None:
         detail = self._schema.broadcasts_detail
-        connection.execute(
-            update(detail)
-            .where(detail.c.broadcast_id == broadcast_id, detail.c.action_type == action)
-            .values(present(detail, values))
-        )
+        row = (detail.c.broadcast_id == broadcast_id, detail.c.action_type == action)
+        with self._rules(connection, detail):
+            connection.execute(update(detail).where(*row).values(present(detail, values)))
 
     # Responses
 
@@ -116,7 +123,7 @@ class RsDb:
             `Response.Id` of each, by increasing line; so they increase too.
 
         Raises:
-            RowsUnaccounted: the database did not return an id for every row.
+            DatabaseRuleBroken: a rule of the tables refuses a row, or a trigger does not keep it.
         """
         response = self._schema.response
         columns: dict[str, ColumnElement[Any]] = {
@@ -141,17 +148,37 @@ class RsDb:
             .limit(batch.size)
         )
         inserted = insert(response).from_select(list(values), ordered).returning(response.c.id)
-        ids = sorted(connection.scalars(inserted).all())
-        if len(ids) != batch.size:
-            raise RowsUnaccounted(what="Response", read=batch.size, accounted=len(ids))
+        with self._rules(connection, response, values):
+            ids = sorted(id_ for id_ in connection.scalars(inserted).all() if id_)
+        self._check_kept(connection, response, ids, batch.size)
         details = [
-            {"id": ids[place - batch.first_place], "name": name, "value": value}
-            for place, details_by_name in details_of(connection, batch)
+            {"id": ids[position], "name": name, "value": value}
+            for position, details_by_name in details_of(connection, batch)
             for name, value in details_by_name.items()
         ]
         if details:
-            connection.execute(insert(self._schema.response_details), details)
+            with self._rules(connection, self._schema.response_details, details[0]):
+                connection.execute(insert(self._schema.response_details), details)
         return ids
+
+    def _rules(self, connection: Connection, table: Table, written: Iterable[str] = ()) -> AbstractContextManager[None]:
+        """Reports what a rule of a table refuses; `written` are the keys of the columns that get a value."""
+        return rules_of(connection, table, "RS_DB", written={table.c[key].name for key in written})
+
+    def _check_kept(self, connection: Connection, table: Table, ids: Sequence[int], rows: int) -> None:
+        """Make sure that so many rows are there: neither an id that was returned nor a count proves it.
+
+        A trigger can write other rows instead, or remove what was written.
+        """
+        kept = 0
+        if len(set(ids)) == rows:
+            for first, last in _ranges(ids):
+                count = select(func.count()).select_from(table).where(table.c.id.between(first, last))
+                kept += connection.scalar(count) or 0
+        if kept != rows:
+            names = " or ".join(triggers(connection, table))
+            rule = f"trigger {names}".rstrip() + " keeps no row that is written"
+            raise DatabaseRuleBroken(database="RS_DB", table=table.name, rule=rule)
 
     def attribute(self, connection: Connection, scope: ColumnElement[bool]) -> None:
         """Write their broadcast to responses that were loaded without one.
@@ -166,7 +193,8 @@ class RsDb:
             "message_name": ledger_broadcast.c.message_name,
         }
         matched = (unmatched.c.response_id == response.c.id, ledger_broadcast.c.id == unmatched.c.broadcast_id)
-        connection.execute(update(response).where(scope, *matched).values(present(response, attribution)))
+        with self._rules(connection, response):
+            connection.execute(update(response).where(scope, *matched).values(present(response, attribution)))
 
     def count_matched(self, connection: Connection, scope: ColumnElement[bool]) -> list[tuple[int, str, int]]:
         """How many responses that were loaded without a broadcast have one now: broadcast id, message type, rows.
@@ -232,15 +260,19 @@ class RsDb:
         response, details = self._schema.response, self._schema.response_details
         blank = {"email": "", "urn": "", "communication_key": "", "click_url": None}
         for chunk in batched(response_ids, _VALUES, strict=False):
-            connection.execute(delete(details).where(details.c.id.in_(chunk)))
-            connection.execute(update(response).where(response.c.id.in_(chunk)).values(present(response, blank)))
+            with self._rules(connection, details):
+                connection.execute(delete(details).where(details.c.id.in_(chunk)))
+            with self._rules(connection, response):
+                connection.execute(update(response).where(response.c.id.in_(chunk)).values(present(response, blank)))
 
     def remove_responses(self, connection: Connection, response_ids: Iterable[int]) -> None:
         """Remove responses and their details."""
         response, details = self._schema.response, self._schema.response_details
         for chunk in batched(response_ids, _VALUES, strict=False):
-            connection.execute(delete(details).where(details.c.id.in_(chunk)))
-            connection.execute(delete(response).where(response.c.id.in_(chunk)))
+            with self._rules(connection, details):
+                connection.execute(delete(details).where(details.c.id.in_(chunk)))
+            with self._rules(connection, response):
+                connection.execute(delete(response).where(response.c.id.in_(chunk)))
 
     def count_by_type(self, connection: Connection) -> dict[str, int]:
         """Rows of `Response` by message type."""
@@ -252,6 +284,15 @@ class RsDb:
 def transaction_id(broadcast: Broadcast) -> str:
     """The id that responses of a broadcast carry: its mailing, or its Smart Campaign if that has several mailings."""
     return str(broadcast.mailing_id or broadcast.campaign_id)
+
+
+def _ranges(ids: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Increasing ids without gaps: the first and the last of each range."""
+    for start, following in enumerate([*ids[1:], None]):
+        if start == 0 or ids[start] != ids[start - 1] + 1:
+            first = ids[start]
+        if following != ids[start] + 1:
+            yield first, ids[start]
 
 
 def _without_nulls(rows: Iterable[Row[int, str | None, str | None, str | None]]) -> Iterator[tuple[int, str, str, str]]:

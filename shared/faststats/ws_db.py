@@ -7,7 +7,8 @@ FastStats may release a job by itself (state `unassigned`). The job keeps its Jo
 again as the same broadcast: `poll_jobs` decides what becomes of it.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ from sqlalchemy.sql.dml import ReturningUpdate
 from shared.broadcast import Broadcast, State
 from shared.clock import Clock
 from shared.database.connections import Database, retry_transaction
+from shared.database.rules import rules_of
 from shared.errors import BridgeError
 from shared.faststats.command_xml import MAX_COMMAND
 from shared.faststats.job_command import Job
@@ -64,7 +66,8 @@ def longest_written(server: str) -> dict[str, int]:
 class WsDb:
     """The job queue of WS_DB. Before the first use the schema map is compared with the catalogue.
 
-    Every method raises SchemaMapMismatch while WS_DB is not as the schema map says, and DatabaseUnavailable.
+    Every method raises SchemaMapMismatch while WS_DB is not as the schema map says, and DatabaseUnavailable; one that
+    writes raises DatabaseRuleBroken where a constraint or a trigger of the customer's refuses it.
 
     Args:
         database: WS_DB.
@@ -116,9 +119,15 @@ class WsDb:
                     break
         return []
 
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        """A writing transaction; raises DatabaseRuleBroken where a rule of the customer's refuses what is written."""
+        with self._database.writing() as connection, rules_of(connection, self.schema.job_queue, "WS_DB"):
+            yield connection
+
     @retry_transaction
     def _claim_once(self, most: int) -> Sequence[int]:
-        with self._database.writing() as connection:
+        with self._writing() as connection:
             return connection.scalars(self._claim(most)).all()
 
     def _claim(self, most: int) -> ReturningUpdate[int]:
@@ -164,7 +173,7 @@ class WsDb:
         self.check.require()
         queue = self.schema.job_queue
         if job_ids:
-            with self._database.writing() as connection:
+            with self._writing() as connection:
                 connection.execute(
                     update(queue)
                     .where(queue.c.job_id.in_(job_ids), queue.c.server == self._claiming)
@@ -197,7 +206,7 @@ class WsDb:
             )
             .returning(queue.c.job_id)
         )
-        with self._database.writing() as connection:
+        with self._writing() as connection:
             ids = connection.scalars(cancelled).all()
             for job_id in ids:
                 line = "It was cancelled before it was claimed."
@@ -266,7 +275,7 @@ class WsDb:
         """Write a line to the delivery job summary of a job of this bridge, which the client shows."""
         self.check.require()
         if self.schema.delivery_job_summary is not None:
-            with self._database.writing() as connection:
+            with self._writing() as connection:
                 self._add_line(connection, job_id, message)
 
     def report_progress(self, job_id: int, broadcast: Broadcast) -> None:
@@ -313,20 +322,20 @@ class WsDb:
         self.check.require()
         queue, states = self.schema.job_queue, self.schema.states
         ended = {State.CANCELLED: states["cancelled"], State.FAILED: states["failed"]}.get(state, states["done"])
-        with self._database.writing() as connection:
-            marked = connection.execute(
-                update(queue)
-                .where(queue.c.job_id == job_id, self._is_ours())
-                .values(present(queue, {"state": ended, "server": self._server, "time_finished": self._clock.now()}))
-            )
-            if marked.rowcount:
+        values = present(queue, {"state": ended, "server": self._server, "time_finished": self._clock.now()})
+        is_its = queue.c.job_id == job_id
+        with self._writing() as connection:
+            # Asked for the row, not for a count: a trigger on the queue adds counts of its own.
+            marked = update(queue).where(is_its, self._is_ours()).values(values).returning(queue.c.job_id)
+            if connection.scalars(marked).all():
                 self._write_results(connection, job_id, results, line)
 
     def _write_results(self, connection: Connection, job_id: int, results: Mapping[str, object], line: str) -> None:
         table = self.schema.results
         if table is not None:
-            connection.execute(delete(table).where(table.c.job_id == job_id))
-            connection.execute(insert(table).values(job_id=job_id, results=results_xml(results)))
+            with rules_of(connection, table, "WS_DB"):
+                connection.execute(delete(table).where(table.c.job_id == job_id))
+                connection.execute(insert(table).values(job_id=job_id, results=results_xml(results)))
         if line:
             self._add_line(connection, job_id, line)
 
@@ -340,7 +349,8 @@ class WsDb:
         columns["message"] = literal(line if len(line) <= _MAX_LINE else line[: _MAX_LINE - 1] + "…")
         # FastStats deletes old jobs: no line is written for a job that is gone.
         row = select(*columns.values()).where(queue.c.job_id == job_id, self._is_ours())
-        connection.execute(insert(summary).from_select(list(columns), row))
+        with rules_of(connection, summary, "WS_DB"):
+            connection.execute(insert(summary).from_select(list(columns), row))
 
     def _is_ours(self) -> ColumnElement[bool]:
         return self.schema.job_queue.c.server.in_((self._server, self._claiming))

@@ -6,22 +6,33 @@ refused are in docs/reference/response-files.md.
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection
 
 from shared.bridge import Bridge
 from shared.config.response_layouts import layout_of
-from shared.errors import BridgeError, ResponseFileLayout, ResponseFileRows, ResponseFileUnknown, RowsUnaccounted
+from shared.database.rules import TransactionLostError, rules_at_commit
+from shared.errors import (
+    BridgeError,
+    DatabaseRuleBroken,
+    ResponseFileLayout,
+    ResponseFileRefused,
+    ResponseFileRows,
+    ResponseFileUnknown,
+    RowsUnaccounted,
+)
 from shared.files.reject_file import RejectFile
 from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
 from shared.ledger.responses.files import record_load, withdraw_reject
-from shared.ledger.responses.move import move
+from shared.ledger.responses.move import SetAside, move, sift
 from shared.optimizely.responses.reader import ResponseReader
 from shared.rejects import RejectReason, in_words
 from shared.response import Response
@@ -31,6 +42,9 @@ from shared.steps.runner import Runner, Wait
 from shared.steps.unfinished_lines import completed_by, is_completed, remove_from_reject_file
 from shared.storage import blob_names
 from shared.telemetry import log
+
+#: Rules that a message names.
+_MOST_RULES: Final = 3
 
 
 def load_responses(bridge: Bridge, file_id: int) -> LoadCounts | None:
@@ -108,33 +122,65 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[Response
     columns: dict[str, None] = {}
     rows = _write_rejects(bridge, file, reader)
     responses.stage(bridge.bulk, file, load_id, _noting_details(rows, columns), zone)
+    refused: SetAside = {}
+    try:
+        try:
+            return _move(bridge, file, lease, load_id, reader, columns, refused)
+        except TransactionLostError:
+            sift(bridge.rs_database, load_id, bridge.rs_db, refused)
+            return _move(bridge, file, lease, load_id, reader, columns, refused)
+    except TransactionLostError as lost:
+        # Each row alone is accepted, and together they are not: which of them it is, only the trigger knows.
+        error = lost.error
+    except DatabaseRuleBroken as broken:
+        error = broken
+    raise ResponseFileRefused(file=file.name, rule=f"{error.rule} of {error.table}")
+
+
+def _move(
+    bridge: Bridge,
+    file: ResponseFile,
+    lease: HeldLease,
+    load_id: str,
+    reader: ResponseReader,
+    columns: Mapping[str, None],
+    refused: SetAside,
+) -> tuple[ResponseFile, LoadCounts]:
+    """Move the staged rows in one transaction, but for those that a rule refuses, which are added to `refused`."""
     completed = [(other, bridge.ledger.response_files.rejects(other)) for other in completed_by(bridge, file)]
-    with bridge.rs_database.writing() as connection:
+    with (
+        rules_at_commit(bridge.rs_database.engine, bridge.rs_db.response, "RS_DB"),
+        bridge.rs_database.writing() as connection,
+    ):
         rs_db = bridge.rs_db if bridge.settings.responses_to != "files" else None
-        new = move(connection, load_id, rs_db, now=bridge.clock.now())
+        new = move(connection, load_id, rs_db, now=bridge.clock.now(), set_aside=refused)
         new_rows = sum(of_type.rows for of_type in new)
+        rejects = reader.rejects + Counter({RejectReason.DATABASE_RULE: len(refused)})
         counts = LoadCounts(
             read=reader.rows_read,
             loaded=new_rows,
-            known=reader.rows_good - new_rows,
-            rejected=reader.rejects.total(),
+            known=reader.rows_good - len(refused) - new_rows,
+            rejected=rejects.total(),
             unmatched=sum(of_type.unmatched for of_type in new),
             by_type={of_type.message_type: of_type.rows for of_type in new},
         )
+        if refused and counts.loaded + counts.known == 0:
+            raise ResponseFileRefused(file=file.name, rule=_rules(refused))
         accounted = counts.loaded + counts.known + counts.rejected
         if counts.read != accounted:
             raise RowsUnaccounted(what=file.name, read=counts.read, accounted=accounted)
         to_file = bridge.settings.responses_to != "tables" and counts.loaded > 0
-        rejects, now = dict(reader.rejects), bridge.clock.now()
-        refused = _refused(file, counts, rejects)
+        error, now = _error(file, counts, rejects, refused), bridge.clock.now()
         if to_file:
             ferg_files.make(connection, file, load_id, columns=list(columns), rows=counts.loaded, now=now)
         loaded = record_load(
-            connection, file, counts, rejects, owner=lease.owner, now=now, refused=refused, keep_new=to_file
+            connection, file, counts, rejects, owner=lease.owner, now=now, refused=error, keep_new=to_file
         )
         withdrawn = [
             _withdraw(connection, other, of_other, by=file, owner=lease.owner, now=now) for other, of_other in completed
         ]
+        if refused:
+            _add_rejects(bridge, file, refused)
         lease.confirm(connection)
     for other in withdrawn:
         remove_from_reject_file(bridge, other, file)
@@ -142,14 +188,16 @@ def load(bridge: Bridge, file: ResponseFile, lease: HeldLease) -> tuple[Response
     extra = {"action": "load", **file.log_context(), **counts.log_context()}
     log.info("Response file %s: %s.", file.name, outcome, extra=extra)
     log_responses(counts.by_type, file=file.name)
-    log_rejects(reader.rejects, file=file.name)
-    if refused is not None and reader.rows_good == 0:
+    log_rejects(rejects, file=file.name)
+    if error is not None and counts.loaded + counts.known == 0:
         # To whoever waits for its rows it has failed: a column or a date is written otherwise than its layout says.
-        log.error("%s", refused, extra={"action": "fail", **file.log_context(), **refused.log_context()})
+        log.error("%s", error, extra={"action": "fail", **file.log_context(), **error.log_context()})
     return loaded, counts
 
 
-def _refused(file: ResponseFile, counts: LoadCounts, rejects: Mapping[RejectReason, int]) -> ResponseFileRows | None:
+def _error(
+    file: ResponseFile, counts: LoadCounts, rejects: Mapping[RejectReason, int], refused: SetAside
+) -> ResponseFileRows | None:
     """What a file is marked with, rows of which were refused."""
     if not rejects:
         return None
@@ -158,7 +206,7 @@ def _refused(file: ResponseFile, counts: LoadCounts, rejects: Mapping[RejectReas
         read=counts.read,
         rejected=counts.rejected,
         good=counts.loaded + counts.known,
-        reasons=in_words(rejects),
+        reasons=f"{in_words(rejects)}: {_rules(refused)}" if refused else in_words(rejects),
         reject_file=blob_names.response_reject_file(file.id),
     )
 
@@ -179,8 +227,36 @@ def _withdraw(
     reason = RejectReason.LINE_UNFINISHED
     left = replace(counts, read=counts.read - 1, rejected=counts.rejected - 1)
     note = f"its last line, which had no end, is complete in response file {by.id}: the reject is withdrawn"
-    refused = _refused(file, left, {kept: rows for kept, rows in rejects.items() if kept is not reason})
-    return withdraw_reject(connection, file, reason, note=note, owner=owner, now=now, refused=refused)
+    error = _error(file, left, {kept: rows for kept, rows in rejects.items() if kept is not reason}, {})
+    return withdraw_reject(connection, file, reason, note=note, owner=owner, now=now, refused=error)
+
+
+def _rules(refused: SetAside) -> str:
+    """The rules that refused rows, the most frequent first."""
+    rules = [rule for rule, _ in Counter(refused.values()).most_common()]
+    return "; ".join(rules[:_MOST_RULES]) + (" and others" if len(rules) > _MOST_RULES else "")
+
+
+def _add_rejects(bridge: Bridge, file: ResponseFile, refused: SetAside) -> None:
+    """Append to the reject file the rows that a rule of RS_DB refuses; the rule is where others have a column.
+
+    This is done before the transaction ends that leaves them out: each rejected row is in the file.
+    """
+    blob, layout = blob_names.response_reject_file(file.id), RejectFile(("Column",))
+    before = bridge.rejects.find(blob)
+    rows = len(refused) + (0 if before is None else int(before.metadata["rows"]))
+    with bridge.rejects.writer(blob) as reject_file:
+        for piece in [layout.header()] if before is None else bridge.rejects.chunks(blob):
+            reject_file.write(piece)
+        for line, rule in sorted(refused.items()):
+            reject_file.write(layout.row(line, RejectReason.DATABASE_RULE, (rule,)))
+        reject_file.commit({"rows": str(rows)}, replace=True)
+    path, extra = f"{bridge.rejects.name}/{blob}", {"action": "reject", **file.log_context()}
+    log.warning(
+        "Response file %s: RS_DB refuses %d rows (%s); lines and rules are in %s.",
+        *(file.name, len(refused), _rules(refused), path),
+        extra=extra,
+    )
 
 
 def _write_rejects(bridge: Bridge, file: ResponseFile, reader: ResponseReader) -> Iterator[tuple[int, Response]]:

@@ -102,6 +102,7 @@ def test_every_reason_to_reject_a_row_is_explained() -> None:
         RejectReason.RECIPIENT_MISSING,
         RejectReason.DATE_INVALID,
         RejectReason.NOT_TEXT,
+        RejectReason.DATABASE_RULE,
     }
     of_delivery_files = first_column("reference/delivery-files.md", "Reason")
     assert set(of_delivery_files) == set(RejectReason) - of_response_files

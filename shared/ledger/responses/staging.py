@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from itertools import batched
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -29,6 +30,7 @@ from sqlalchemy import (
 from shared.database.bulk.load import BulkLoad
 from shared.database.connections import Database
 from shared.database.types import UtcDateTime
+from shared.errors import RowsUnaccounted
 from shared.ledger.recipients import key_hash
 from shared.ledger.responses.matching import MATCHERS, match
 from shared.ledger.tables import broadcast, response_event, unmatched_response
@@ -38,6 +40,8 @@ from shared.response_file import ResponseFile
 
 #: Lines of a response file that are moved by one statement.
 _LINES: Final = 10_000
+#: Values in one statement (SQL Server takes 2,100 parameters).
+_VALUES: Final = 1000
 _NO_DETAILS: Final = "{}"
 #: What a row is staged with; ordinal, place and broadcast come when the file is whole.
 _STAGED: Final = (
@@ -158,30 +162,79 @@ def count_new(connection: Connection, load_id: str) -> list[NewOfType]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
-    """Some thousand new staged rows, by increasing line, without gaps."""
+    """Some thousand new staged rows, by increasing line; where they have places, without gaps."""
 
-    #: Condition for its rows of `response_staging`.
+    #: Condition for the rows of `response_staging` that are new in its load, and for those of the batch.
+    new: ColumnElement[bool]
     rows: ColumnElement[bool]
-    #: Number of rows, and the place of the first.
+    #: The lines that it spans: the first is that of a row.
+    lines: range
+    #: Number of rows, and the place of the first; None where no places are given.
     size: int
-    first_place: int
+    first_place: int | None
 
 
 def batches(connection: Connection, load_id: str) -> Iterator[Batch]:
     """The new rows of a load, by increasing line."""
-    last = connection.scalar(select(func.max(staging.c.line)).where(_new(load_id))) or 0
+    return _batches(connection, _new(load_id))
+
+
+def _batches(connection: Connection, new: ColumnElement[bool]) -> Iterator[Batch]:
+    last = connection.scalar(select(func.max(staging.c.line)).where(new)) or 0
     for start in range(0, last + 1, _LINES):
-        rows = and_(_new(load_id), staging.c.line >= start, staging.c.line < start + _LINES)
-        size, first_place = connection.execute(select(func.count(), func.min(staging.c.place)).where(rows)).one()
-        if size:
-            yield Batch(rows=rows, size=size, first_place=first_place)
+        yield from _batch(connection, new, range(start, start + _LINES))
+
+
+def _batch(connection: Connection, new: ColumnElement[bool], lines: range) -> Iterator[Batch]:
+    rows = and_(new, staging.c.line >= lines.start, staging.c.line < lines.stop)
+    query = select(func.count(), func.min(staging.c.place), func.min(staging.c.line)).where(rows)
+    size, place, line = connection.execute(query).one()
+    if size:
+        yield Batch(new=new, rows=rows, lines=range(line, lines.stop), size=size, first_place=place)
+
+
+def halves(connection: Connection, batch: Batch) -> list[Batch]:
+    """The same rows as two batches, or one where they are close together; none of a batch of one row."""
+    middle = (batch.lines.start + batch.lines.stop) // 2
+    parts = (range(batch.lines.start, middle), range(middle, batch.lines.stop))
+    return [half for lines in parts for half in _batch(connection, batch.new, lines)]
+
+
+def mark_new(connection: Connection, load_id: str) -> None:
+    """Mark the new rows of a load for `marked_batches`, in a transaction of its own that is committed.
+
+    They have no place, so that `clear` removes them if the load ends here; moving them numbers them again.
+    """
+    number_new(connection, load_id)
+    connection.execute(update(staging).where(staging.c.load_id == load_id).values(place=None))
+
+
+def marked_batches(connection: Connection, load_id: str) -> Iterator[Batch]:
+    """The rows of a load that were new when they were marked, by increasing line."""
+    return _batches(connection, and_(staging.c.load_id == load_id, staging.c.ordinal.is_not(None)))
+
+
+def set_aside(connection: Connection, load_id: str, lines: Iterable[int]) -> None:
+    """Remove rows that are not to be written, after the new rows are numbered: so the others keep their ordinals."""
+    for chunk in batched(lines, _VALUES, strict=False):
+        connection.execute(delete(staging).where(staging.c.load_id == load_id, staging.c.line.in_(chunk)))
+
+
+def close_gaps(connection: Connection, load_id: str) -> None:
+    """Give the new rows of a load, some of which are removed, places without a gap."""
+    place = func.row_number().over(order_by=staging.c.line).label("place")
+    left = select(staging.c.line, place).where(_new(load_id)).subquery("remaining")
+    its_row = (staging.c.load_id == load_id, staging.c.line == left.c.line)
+    connection.execute(update(staging).where(*its_row).values(place=left.c.place))
 
 
 def details_of(connection: Connection, batch: Batch) -> Iterator[tuple[int, Mapping[str, str]]]:
-    """Place and details of the rows that have some."""
-    query = select(staging.c.place, staging.c.details).where(batch.rows, staging.c.details != _NO_DETAILS)
-    for place, details in connection.execute(query.order_by(staging.c.place)).all():
-        yield place, json.loads(details)
+    """Position in the batch, from 0, and details of the rows that have some."""
+    position = func.row_number().over(order_by=staging.c.line).label("position")
+    rows = select(position, staging.c.details).where(batch.rows).subquery("batch")
+    query = select(rows.c.position, rows.c.details).where(rows.c.details != _NO_DETAILS).order_by(rows.c.position)
+    for number, details in connection.execute(query).all():
+        yield number - 1, json.loads(details)
 
 
 def record(connection: Connection, batch: Batch, response_ids: Sequence[int], *, now: datetime) -> None:
@@ -192,11 +245,15 @@ def record(connection: Connection, batch: Batch, response_ids: Sequence[int], *,
         batch: the rows.
         response_ids: `Response.Id` of each, by increasing line; so they increase too.
         now: the time.
+
+    Raises:
+        RowsUnaccounted: not every row of the batch was recorded.
     """
-    for first_id, place, count in _runs(response_ids, batch.first_place):
+    recorded = 0
+    for first_id, place, count in _runs(response_ids, batch.first_place or 0):
         run = and_(batch.rows, staging.c.place >= place, staging.c.place < place + count)
         response_id = staging.c.place + (first_id - place)
-        _record_events(connection, run, response_id)
+        recorded += _record_events(connection, run, response_id)
         kept: dict[str, ColumnElement[Any]] = {
             "response_id": response_id,
             "response_file_id": staging.c.response_file_id,
@@ -213,6 +270,8 @@ def record(connection: Connection, batch: Batch, response_ids: Sequence[int], *,
                 list(kept), select(*kept.values()).where(run, staging.c.broadcast_id.is_(None))
             )
         )
+    if recorded != batch.size:
+        raise RowsUnaccounted(what="a batch of responses", read=batch.size, accounted=recorded)
 
 
 def record_without_response(connection: Connection, batch: Batch) -> None:
@@ -220,13 +279,12 @@ def record_without_response(connection: Connection, batch: Batch) -> None:
     _record_events(connection, batch.rows, literal_column("0"))
 
 
-def _record_events(connection: Connection, rows: ColumnElement[bool], response_id: ColumnElement[Any]) -> None:
-    connection.execute(
-        insert(response_event).from_select(
-            ["event_key", "ordinal", "response_id"],
-            select(staging.c.event_key, staging.c.ordinal, response_id).where(rows),
-        )
+def _record_events(connection: Connection, rows: ColumnElement[bool], response_id: ColumnElement[Any]) -> int:
+    events = insert(response_event).from_select(
+        ["event_key", "ordinal", "response_id"],
+        select(staging.c.event_key, staging.c.ordinal, response_id).where(rows),
     )
+    return connection.execute(events).rowcount
 
 
 def _runs(response_ids: Sequence[int], first_place: int) -> Iterator[tuple[int, int, int]]:

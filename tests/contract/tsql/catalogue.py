@@ -19,6 +19,10 @@ def reflect(
     sqlite: sqlite3.Connection, statement: str, parameters: Sequence[Any]
 ) -> tuple[Sequence[str], list[tuple[Any, ...]]] | None:
     """Names of columns and rows; None for a statement that asks something else."""
+    if "FROM sys.triggers" in statement:
+        table = str(parameters[0]).strip("[]")
+        found = sqlite.execute("SELECT name FROM sqlite_master WHERE type = 'trigger' AND tbl_name = ?", (table,))
+        return ("name",), found.fetchall()
     if "FROM sys.objects" not in statement and "FROM sys.columns" not in statement:
         return None
     named = {value for value in parameters if isinstance(value, str)}

@@ -37,6 +37,10 @@ _FACTS: Final[Mapping[str, object]] = {
 }
 #: What the code itself asks, and SQLite cannot answer: a lock is had, a table is there.
 _ANSWERS: Final[Mapping[str, object]] = {"sp_getapplock": 0, "object_id": 1}
+#: What begins each message of the server.
+_SERVER: Final = "[Microsoft][ODBC Driver 18 for SQL Server][SQL Server]"
+#: What SQL Server reports as a conflict with a constraint; the rest is a duplicate key.
+_CONFLICTS: Final = frozenset({"SQLITE_CONSTRAINT_FOREIGNKEY", "SQLITE_CONSTRAINT_CHECK"})
 #: What is noted but not run: settings of a session, which SQLite does not have.
 _NOT_RUN: Final = (exp.Set,)
 #: How a time of a column of SQLite looks; as SQLAlchemy writes it there.
@@ -77,12 +81,25 @@ class IntegrityError(DatabaseError):
     pass
 
 
+class ProgrammingError(DatabaseError):
+    pass
+
+
+#: A statement whose result goes through a table variable: SQLite returns it by itself.
+_THROUGH_VARIABLE: Final = re.compile(
+    r"DECLARE @bridge_output TABLE \(.*?\); (.*); SELECT [\w, ]+ FROM @bridge_output", re.DOTALL
+)
+_SAVEPOINT: Final = re.compile(r"(SAVE|ROLLBACK) TRANSACTION (\w+)")
+
+
 class Connection:
     """A connection whose transaction begins with the first write: until then each statement sees what is committed."""
 
     def __init__(self, driver: "Driver", file: Path) -> None:
         self.driver = driver
         self.autocommit = False
+        #: Whether an error ends the whole transaction, not only its statement.
+        self.xact_abort = False
         self.sqlite = sqlite3.connect(file, timeout=60, isolation_level=None, check_same_thread=False)
         self.sqlite.execute("PRAGMA foreign_keys = ON")
         self.sqlite.create_function("SYSUTCDATETIME", 0, lambda: _to_sqlite(datetime.now(UTC)))
@@ -133,6 +150,9 @@ class Cursor:
         if reflected is not None:
             columns, rows = reflected
             self._show([([_described(name)[0] for name in columns], rows)])
+            return self
+        if statement == "IF @@TRANCOUNT = 0 BEGIN TRANSACTION":
+            self._show([])
             return self
         answer = next((answer for part, answer in _ANSWERS.items() if part in statement), None)
         self._show(list(self._run(statement, row)) if answer is None else [(_described("answer"), [(answer,)])])
@@ -195,6 +215,13 @@ class Cursor:
         self._connection.driver.sent.append(Sent(statement, len(row), _place()))
 
     def _run(self, statement: str, row: tuple[Any, ...]) -> Iterator[tuple[Any, list[tuple[Any, ...]]]]:
+        if statement.startswith("SET XACT_ABORT"):
+            self._connection.xact_abort = statement.endswith("ON")
+        if point := _SAVEPOINT.fullmatch(statement):
+            self._set_savepoint(*point.groups())
+            return
+        if through := _THROUGH_VARIABLE.fullmatch(statement):
+            statement = through[1].replace(" INTO @bridge_output", "")
         texts = frozenset(number for number, value in enumerate(row) if isinstance(value, str))
         values = {f"p{number}": _to_sqlite(value) for number, value in enumerate(row)}
         sqlite = self._connection.sqlite
@@ -206,11 +233,30 @@ class Cursor:
                 cursor = sqlite.execute(translated.text, used)
                 rows = [tuple(map(_from_sqlite, found)) for found in cursor]
             except sqlite3.IntegrityError as error:
-                self._connection.rollback()  # XACT_ABORT
-                number = 547 if "FOREIGN KEY" in str(error) else 2627
-                raise IntegrityError("23000", f"[23000] {error} ({number}) (SQLExecDirectW)") from None
+                if error.sqlite_errorname == "SQLITE_CONSTRAINT_TRIGGER":
+                    self._connection.rollback()  # what a trigger raises always does
+                    records = f"[42000] {_SERVER}{error} (50000) (SQLExecDirectW); [42000] {_SERVER}Ended. (3609)"
+                    raise ProgrammingError("42000", records) from None
+                if self._connection.xact_abort:
+                    self._connection.rollback()
+                number = 547 if error.sqlite_errorname in _CONFLICTS else 2627
+                raise IntegrityError("23000", f"[23000] {_SERVER}{error} ({number}) (SQLExecDirectW)") from None
             self.rowcount = cursor.rowcount
-            yield [_described(name)[0] for name, *_ in cursor.description] if cursor.description else None, rows
+            if through:
+                yield None, []  # the count of the statement comes first
+                yield [("bridge_output_0", *[None] * 6)], rows
+            else:
+                yield [_described(name)[0] for name, *_ in cursor.description] if cursor.description else None, rows
+
+    def _set_savepoint(self, action: str, name: str) -> None:
+        sqlite = self._connection.sqlite
+        if action == "SAVE":
+            self._connection.begin_write()
+            sqlite.execute(f"SAVEPOINT {name}")
+        elif sqlite.in_transaction:
+            sqlite.execute(f"ROLLBACK TO {name}")
+        else:
+            raise ProgrammingError("25000", f"[25000] {_SERVER}No transaction of that name. (6401) (SQLExecDirectW)")
 
 
 class Driver(ModuleType):
@@ -225,8 +271,9 @@ class Driver(ModuleType):
     Binary = bytes
     BinaryNull = None
     Warning = Error = InterfaceError = Error
-    DatabaseError = OperationalError = ProgrammingError = DataError = InternalError = NotSupportedError = DatabaseError
+    DatabaseError = OperationalError = DataError = InternalError = NotSupportedError = DatabaseError
     IntegrityError = IntegrityError
+    ProgrammingError = ProgrammingError
     Cursor = Cursor
 
     def __init__(self, files: Mapping[str, Path]) -> None:

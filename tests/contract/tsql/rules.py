@@ -3,7 +3,8 @@
 docs/why/sources.md, SQL 1 lists what each of them takes.
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import sqlglot
@@ -31,12 +32,18 @@ _CREATE_OR_ALTER: Final = ("CREATE", "OR", "ALTER")
 _QUOTED: Final = frozenset({TokenType.STRING, TokenType.NATIONAL_STRING, TokenType.IDENTIFIER})
 
 
+#: What SQLAlchemy sends for a savepoint, which all three take.
+_SAVEPOINT: Final = re.compile(r"(?:SAVE|ROLLBACK) TRANSACTION \w+|IF @@TRANCOUNT = 0 BEGIN TRANSACTION")
+
+
 def faults(statement: str, parameters: int = 0) -> list[str]:
     """What is wrong with a statement; nothing, if every server takes it."""
     return list(_faults(statement, parameters))
 
 
 def _faults(statement: str, parameters: int) -> Iterator[str]:
+    if _SAVEPOINT.fullmatch(statement):
+        return
     if parameters > MOST_PARAMETERS:
         yield f"{parameters} parameters: SQL Server takes 2,100"
     tokens = list(TSQL().tokenize(statement))
@@ -49,11 +56,20 @@ def _faults(statement: str, parameters: int) -> Iterator[str]:
     except sqlglot.ParseError as error:
         yield f"sqlglot cannot read it: {error.errors[0]['description']}"
         return
+    if "OUTPUT" in words and "INTO" not in words[words.index("OUTPUT") :] and "bridge" not in _schemas(trees):
+        yield "OUTPUT without INTO on a table that may have triggers (error 334)"
     for tree in trees:
         if tree is None:
             yield "it is empty"
         else:
             yield from _faults_of(tree)
+
+
+def _schemas(trees: Iterable[exp.Expr | None]) -> set[str]:
+    """The schemas of the tables that statements change."""
+    changes = (exp.Insert, exp.Update, exp.Delete)
+    targets = (one.this.find(exp.Table) for tree in trees if tree is not None for one in tree.find_all(*changes))
+    return {target.db for target in targets if target is not None}
 
 
 def _faults_of(tree: exp.Expr) -> Iterator[str]:

@@ -22,6 +22,7 @@ _NOT_SENT: Final = frozenset(
         ("database/connections.py", "_prepare_sqlite"),
         ("database/connections.py", "_write_ahead"),
         ("database/connections.py", "_begin_sqlite"),
+        ("database/sqlite_objects.py", None),
         ("faststats/duplicates.py", None),
         ("ledger/schema.py", "_sql_server_plan"),
         ("database/mssql_dialect.py", None),

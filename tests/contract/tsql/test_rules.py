@@ -6,7 +6,7 @@ from tests.contract.tsql.rules import MOST_PARAMETERS, faults
 
 INSERT = "INSERT INTO t (a) VALUES {}"
 CLAIM = (
-    "UPDATE q WITH (READPAST, UPDLOCK, ROWLOCK) SET s = ? OUTPUT inserted.id "
+    "UPDATE q WITH (READPAST, UPDLOCK, ROWLOCK) SET s = ? OUTPUT inserted.id INTO @o "
     "WHERE q.id IN (SELECT TOP 5 q.id FROM q WHERE q.s = ? ORDER BY q.p, q.id) AND q.s = ?"
 )
 REFUSED = {
@@ -29,12 +29,16 @@ REFUSED = {
     "SELECT a FROM t WHERE a IN (SELECT a FROM t ORDER BY a)": "needs TOP",
     "CREATE TABLE t (a DATETIMEOFFSET)": "DATETIMEOFFSET",
     INSERT.format(", ".join(["(1)"] * 1001)): "1001 rows",
+    "INSERT INTO t (a) OUTPUT inserted.id VALUES (1)": "error 334",
+    "UPDATE dbo.t SET a = 1 OUTPUT inserted.id WHERE b = 1": "error 334",
     "SELECT FROM WHERE": "cannot read it",
     "CREATE ROLE r": "knows nothing",
 }
 TAKEN = [
     CLAIM,
-    "INSERT INTO t (a) OUTPUT inserted.id SELECT p0 FROM (VALUES (?, 0), (?, 1)) AS s(p0, n) ORDER BY n",
+    "DECLARE @o TABLE (i BIGINT); INSERT INTO t (a) OUTPUT inserted.id INTO @o VALUES (1); SELECT i FROM @o",
+    "SAVE TRANSACTION sa_savepoint_1",
+    "INSERT INTO bridge.t (a) OUTPUT inserted.id SELECT p0 FROM (VALUES (?, 0), (?, 1)) AS s(p0, n) ORDER BY n",
     "INSERT INTO t (a) SELECT a FROM s WHERE NOT EXISTS (SELECT 1 FROM t WHERE t.a = s.a)",
     "SELECT CASE WHEN EXISTS (SELECT 1 FROM t) THEN 1 ELSE 0 END AS b",
     "SELECT [limit], 'MERGE || TRUE' AS b FROM t ORDER BY a",

@@ -3,6 +3,8 @@
 What a flow reaches is reached by a flow; the rest is called one by one.
 """
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
@@ -72,6 +74,7 @@ def tour(flow: Flow) -> None:
     _suppress_many(flow)
     _alert(flow)
     _load_again(flow)
+    _be_refused(flow)
     _archive(flow)
     _compare(flow, broadcast)
     _erase(flow)
@@ -361,6 +364,29 @@ def _load_again(flow: Flow) -> None:
     assert load_again(flow.bridge, file.id).known == 1
     assert [one.id for one in files.named(path.name)] == [file.id]
     assert file.id in {one.id for one in files.gathered_since(flow.clock.now() - timedelta(hours=1))}
+
+
+def _be_refused(flow: Flow) -> None:
+    """Load rows that rules of the customer refuse: a unique index, a trigger, then both of them changed."""
+    with closing(sqlite3.connect(flow.folder / "RS_Test.sqlite")) as server:
+        server.execute("CREATE UNIQUE INDEX ux_tour ON Response (CommunicationKey) WHERE CommunicationKey LIKE 'tour%'")
+        server.execute(
+            "CREATE TRIGGER trg_tour BEFORE INSERT ON Response WHEN NEW.Urn = 'tour 3' "
+            "BEGIN SELECT RAISE(ABORT, 'no'); END"
+        )
+        rows = [f"tour {number};tour-{number // 2};Open;01.03.2026 12:30;x\n" for number in (1, 3, 5, 8, 9)]
+        path = flow.folder / "Response-refused.csv"
+        path.write_text("".join(["Urn;CommunicationKey;MessageType;EventTriggeredDate;Browser\n", *rows]))
+        file = operations.add_file(flow.bridge, path)
+        counts = load_again(flow.bridge, file.id)
+        assert (counts.loaded, counts.rejected) == (3, 2)
+        error = str(flow.bridge.ledger.response_files.get(file.id).error)
+        assert "trigger trg_tour of Response" in error
+        assert "constraint" in error
+        server.execute("DROP INDEX ux_tour")
+        server.execute("DROP TRIGGER trg_tour")
+    counts = load_again(flow.bridge, file.id)
+    assert (counts.loaded, counts.known, counts.rejected) == (2, 3, 0)
 
 
 def _migrate(flow: Flow) -> None:

@@ -2,13 +2,24 @@
 
 import pytest
 
-from shared.database.mssql_errors import PASSING, map_error, numbers, passes_soon, sqlstate, without_text
+from shared.database.mssql_errors import (
+    PASSING,
+    BrokenRule,
+    keep_rule,
+    map_error,
+    numbers,
+    passes_soon,
+    rule_of,
+    sqlstate,
+    without_text,
+)
 from shared.errors import (
     BridgeError,
     DatabaseLoginRefused,
     DatabaseMissing,
     DatabaseTlsFailed,
     DatabaseUnavailable,
+    DatabaseValueTooLong,
     OdbcDriverMissing,
 )
 
@@ -141,3 +152,112 @@ def test_a_connection_that_was_not_had_undid_nothing() -> None:
     found = explained(LATE, connecting=True)
     assert isinstance(found, DatabaseUnavailable)
     assert not found.undone
+
+
+# Rules of the customer
+
+
+def rule(text: str, number: int, sqlstate: str = "23000", more: str = "") -> BrokenRule | None:
+    """What is kept of an error with this text of the server."""
+    found = error((sqlstate, f"[{sqlstate}] {DRIVER}[SQL Server]{text} ({number}) (SQLExecDirectW){more}"))
+    keep_rule(found)
+    return rule_of(found)
+
+
+ENDED = f"; [23000] {DRIVER}[SQL Server]The statement has been terminated. (3621)"
+CONFLICT = (
+    'The {} statement conflicted with the {} constraint "{}". The conflict occurred in database "RS_Test", table '
+    "\"dbo.Response\", column 'Urn'."
+)
+KEY = "The duplicate key value is (ann@example.com)."
+NAMED = {
+    "a check": (CONFLICT.format("INSERT", "CHECK", "CK_Urn"), 547, "constraint CK_Urn"),
+    "a foreign key": (CONFLICT.format("UPDATE", "FOREIGN KEY", "FK_People"), 547, "constraint FK_People"),
+    "a reference from elsewhere": (CONFLICT.format("DELETE", "REFERENCE", "FK_Notes"), 547, "constraint FK_Notes"),
+    "a check, in German": (
+        (
+            'Die INSERT-Anweisung steht in Konflikt mit der CHECK-Einschränkung "CK_Urn". Der Konflikt trat in der '
+            '"RS_Test"-Datenbank, Tabelle "dbo.Response", column \'Urn\' auf.'
+        ),
+        547,
+        "constraint CK_Urn",
+    ),
+    "a column that holds no null": (
+        "Cannot insert the value NULL into column 'Tenant', table 'RS_Test.dbo.Response'; column does not allow …",
+        515,
+        "NOT NULL column Tenant",
+    ),
+    "a unique index": (
+        f"Cannot insert duplicate key row in object 'dbo.Response' with unique index 'UX_Urn'. {KEY}",
+        2601,
+        "unique index UX_Urn",
+    ),
+    "a unique key": (
+        f"Violation of UNIQUE KEY constraint 'UQ_Urn'. Cannot insert duplicate key in object 'dbo.Response'. {KEY}",
+        2627,
+        "constraint UQ_Urn",
+    ),
+    "a unique key, in German, where a value comes first": (
+        "Der doppelte Schlüsselwert ist ('ann@example.com').",
+        2627,
+        "constraint (error 2627)",
+    ),
+    "a conversion": (
+        "Conversion failed when converting the nvarchar value 'ann@example.com' to data type int.",
+        245,
+        "type of a column",
+    ),
+    "a conversion of another kind": ("Error converting data type nvarchar to bigint.", 8114, "type of a column"),
+    "a trigger that rolls back": ("The transaction ended in the trigger. The batch has been aborted.", 3609, "trigger"),
+    "a trigger that raises": ("Urn 'ann@example.com' is not ours", 50000, "trigger"),
+    "a trigger that throws": ("Urn 'ann@example.com' is not ours", 51234, "trigger"),
+    "a view with a check": ("The attempted insert or update failed because the target view …", 550, "CHECK OPTION"),
+}
+
+
+@pytest.mark.parametrize("case", NAMED)
+def test_a_broken_rule_is_named_and_no_value_is(case: str) -> None:
+    text, number, name = NAMED[case]
+    found = rule(text, number, more=ENDED)
+    assert found is not None
+    assert found.of_row
+    assert found.name.startswith(name)
+    assert "ann" not in found.name
+
+
+def test_a_value_that_looks_like_a_message_names_no_rule() -> None:
+    value = f"x (2601) (SQLExecDirectW); [23000] {DRIVER}[SQL Server]unique index 'secret'"
+    found = rule(
+        "Violation of UNIQUE KEY constraint 'UQ'. Cannot insert duplicate key in object 'dbo.Response'. "
+        f"The duplicate key value is ({value}).",
+        2627,
+    )
+    assert found is not None
+    assert "secret" not in found.name
+
+
+@pytest.mark.parametrize("number", [271, 273, 334, 544, 1934, 4406])
+def test_what_a_table_refuses_whatever_the_row_is_no_rule_of_a_row(number: int) -> None:
+    found = rule("Text.", number, "42000")
+    assert found is not None
+    assert not found.of_row
+
+
+@pytest.mark.parametrize("number", [102, 208, 229, 1205, 18456])
+def test_other_errors_are_no_rules(number: int) -> None:
+    assert rule("Text.", number, "42000") is None
+
+
+def test_a_text_that_was_cut_is_named_by_its_column_and_not_by_its_value() -> None:
+    text = (
+        "String or binary data would be truncated in table 'RS_Test.dbo.Audit', column 'Urn'. "
+        "Truncated value: 'ann@example.com'."
+    )
+    found = explained(("22001", f"[22001] {DRIVER}[SQL Server]{text} (2628) (SQLExecDirectW)"))
+    assert isinstance(found, DatabaseValueTooLong)
+    assert found.reason == "error 2628, column Urn of RS_Test.dbo.Audit"
+
+
+@pytest.mark.parametrize("number", [8115, 8152])
+def test_a_value_that_is_too_large_is_so_without_a_name_too(number: int) -> None:
+    assert isinstance(explained(with_number(number)), DatabaseValueTooLong)
