@@ -159,6 +159,7 @@ from collections.abc import Iterator
 # Each module is a room of the catalogue: an entry is declared there, and nowhere listed again but in the tree above.
 from shared.errors.base import *  # noqa: F403
 from shared.errors.base import BridgeError, TerminalError, TransientError
+from shared.errors.databases import *  # noqa: F403
 from shared.errors.delivery_files import *  # noqa: F403
 from shared.errors.input import *  # noqa: F403
 from shared.errors.installation import *  # noqa: F403
