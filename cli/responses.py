@@ -20,7 +20,7 @@ from shared.config.response_layouts import layout_of
 from shared.errors import BridgeError, ResponseFileUnknown
 from shared.operations.responses import add_file, load_again
 from shared.optimizely.responses.reader import ResponseReader
-from shared.rejects import RejectReason
+from shared.rejects import RejectReason, hint
 from shared.response import Response
 from shared.response_file import FileState, ResponseFile
 from shared.web.status import response_file_status
@@ -250,7 +250,7 @@ def _show_rows(reader: ResponseReader, most: int) -> None:
     if first and last:
         console.print(f"Events from {first:%Y-%m-%d %H:%M} to {last:%Y-%m-%d %H:%M} UTC.", highlight=False)
     for reason, rows in reader.rejects.items():
-        console.print(f"  refused, {reason}: {rows:,}", highlight=False)
+        console.print(f"  refused, {reason}: {rows:,}{hint(reason, ' ({})')}", **_PLAIN)
 
 
 def _in_words(reason: RejectReason, field: str) -> str:

@@ -23,6 +23,7 @@ class RejectReason(StrEnum):
     CONTROL_CHARACTER = "control-character"  #: a control character, such as ESC or a lone carriage return
     VALUE_TOO_LONG = "value-too-long"  #: a value or row that is too long
     BROKEN_QUOTE = "broken-quote"  #: a quote that is not closed, or is within a value
+    INVISIBLE_CHARACTER = "invisible-character"  #: a character that nobody sees, within a key or an address
     LINE_UNFINISHED = "line-unfinished"  #: the last line, which has no end
 
     # Of delivery files

@@ -1,5 +1,7 @@
 """Names of columns and fields as they are compared: in settings and in the headers of files. Pure: no I/O."""
 
+from shared.config.invisible import visible
+
 
 def loose_name(name: str) -> str:
     """A name without case, white space, `_` and `-`: `First Name` is `first_name`."""
@@ -8,4 +10,4 @@ def loose_name(name: str) -> str:
 
 def key_column_name(name: str) -> str:
     """The name of a key column of a delivery file without case, white space and `_`; there, `-` counts."""
-    return "".join(name.replace("_", " ").split()).casefold()
+    return "".join(visible(name).replace("_", " ").split()).casefold()

@@ -176,9 +176,10 @@ class ResponseLayout(BaseModel):
             raise ValueError("delimiter and quote must differ")
         if (self.after_load is AfterLoad.ARCHIVE) != bool(self.archive_folder):
             raise ValueError("archive_folder and after_load = 'archive' require each other")
-        loose_names = {loose_name(name) for name in self.columns}
-        if len(loose_names) < len(self.columns):
-            raise ValueError("columns: a name occurs twice")
+        loose_names = [loose_name(name) for name in self.columns]
+        for field in ResponseField:
+            if any(loose_names.count(loose_name(alias)) > 1 for alias in self.aliases(field)):
+                raise ValueError(f"columns: the column {field.value} occurs twice")
         patterns = dict(_ISO_PATTERNS) if ISO_8601 in self.date_formats else {}
         for date_format in self.date_formats:
             pattern = DATE_PART.sub(lambda part: "0" * len(part[0]), date_format)

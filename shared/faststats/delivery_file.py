@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from shared.broadcast import BroadcastRequest
 from shared.config.channels import DeliveryFileLayout
 from shared.config.header_names import key_column_name
+from shared.config.invisible import has_invisible, trimmed, visible, without_marks
 from shared.errors import (
     ColumnMissing,
     DeliveryFileColumnTwice,
@@ -56,7 +57,8 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
         layout: how it is written.
 
     Attributes:
-        columns: names in the header, in the order of the file, without the spaces around them.
+        columns: names in the header, in the order of the file, without the spaces around them and without invisible
+            characters.
         urn: position of the URN in a row's values.
         email: position of the address.
         communication_key: position of the Communication Key.
@@ -87,6 +89,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
         self.urn = self._position(request.urn_column)
         self.email = self._position(request.email_column)
         self.communication_key = self._position(request.communication_key_column)
+        self._keys = (self.urn, self.email, self.communication_key)
         self.rows_read = 0
         self._seen = SeenKeys()
 
@@ -100,11 +103,12 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
     def rows(self) -> Iterator[Row]:
         """The rows, once, in the order of the file. Blank lines at its very end are none.
 
-        Values are without the spaces around them. A good row has as many as there are columns, and an address in an
-        international domain has it in its ASCII form. A bad row has more or fewer if their number is wrong, one, which
-        is the row as it stands in the file, if its quotes are broken, and none if it was too long to keep. Whether a
-        good row repeats an earlier one is asked by `repetition`. A last line without its end is not believed (rule 11),
-        unless the layout says that it may end without.
+        Values are without the spaces around them, and keys and address without invisible characters around them. A good
+        row has as many as there are columns, and an address in an international domain has it in its ASCII form. A bad
+        row has more or fewer if their number is wrong, one, which is the row as it stands in the file, if its quotes
+        are broken, and none if it was too long to keep. Whether a good row repeats an earlier one is asked by
+        `repetition`. A last line without its end is not believed (rule 11), unless the layout says that it may end
+        without.
 
         Raises:
             DeliveryFileNotText: a line holds a NUL or is not text; rows before it may have been given out.
@@ -143,7 +147,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
                 if line is None:
                     yield number, (), RejectReason.VALUE_TOO_LONG
                 else:
-                    values = tuple(value.strip(" ") for value in line.split(delimiter))
+                    values = self._trimmed(line.split(delimiter))
                     fault = self._fault(line, values, suspicious=suspicious) if ended else RejectReason.LINE_UNFINISHED
                     yield number, values if fault else self._in_ascii(values), fault
 
@@ -158,13 +162,21 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
             elif isinstance(cells, RejectReason):
                 yield number, (self._unfinished,) if cells is RejectReason.LINE_UNFINISHED else (), cells
             else:
-                values = tuple(value.strip(" ") for value in cells) or ("",)
+                values = self._trimmed(cells) or ("",)
                 fault = self._fault(self._delimiter.join(cells), values, suspicious=True)
                 yield number, values if fault else self._in_ascii(values), fault
 
     def _quoted_rows(self, lines: Iterator[tuple[int, str | RejectReason]]) -> QuotedRows:
         # A doubtful row is refused: what may be the address of one person must not become the name of another.
         return QuotedRows(lines, delimiter=self._delimiter, quote=self._quote, refuse_ambiguous=True)
+
+    def _trimmed(self, cells: Sequence[str]) -> tuple[str, ...]:
+        """The values without the spaces around them; keys and address without other blanks and invisible characters."""
+        values = [value.strip(" ") for value in cells]
+        if len(values) == len(self.columns):
+            for position in self._keys:
+                values[position] = trimmed(values[position])
+        return tuple(values)
 
     def _fault(self, line: str, values: Sequence[str], *, suspicious: bool) -> RejectReason | None:
         if len(values) != len(self.columns):
@@ -176,14 +188,16 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
         return self._fault_of_keys(values[self.urn], values[self.communication_key], values[self.email])
 
     def _fault_of_keys(self, urn: str, communication_key: str, email: str) -> RejectReason | None:
-        if not urn.strip():
+        if not urn:
             return RejectReason.URN_MISSING
-        if not communication_key.strip():
+        if not communication_key:
             return RejectReason.COMMUNICATION_KEY_MISSING
-        if not email.strip():
+        if not email:
             return RejectReason.EMAIL_MISSING
         if len(urn) > LONGEST_URN or len(communication_key) > LONGEST_COMMUNICATION_KEY:
             return RejectReason.VALUE_TOO_LONG
+        if has_invisible(urn) or has_invisible(communication_key) or has_invisible(email):
+            return RejectReason.INVISIBLE_CHARACTER
         return None if deliverable(email) else RejectReason.EMAIL_INVALID
 
     def _in_ascii(self, values: tuple[str, ...]) -> tuple[str, ...]:
@@ -194,12 +208,12 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
 
     def _read_header(self) -> tuple[str, ...]:
         line = self._take_line()
-        while line and not line.strip():
+        while line and not line.replace(codecs.BOM_UTF8, b"").strip():
             self._line += 1
             line = self._take_line()
         if not line:
             raise DeliveryFileEmpty(file=self._name)
-        header = self._decode(line, self._line).rstrip("\r\n")
+        header = without_marks(self._decode(line, self._line).rstrip("\r\n"))
         if len(line) >= _LONGEST_LINE or _CONTROL.search(header):
             raise self._not_text(self._line)
         _, cells = next(iter(self._quoted_rows(iter(((self._line, header),)))))
@@ -208,7 +222,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
         if len(cells) > _MOST_COLUMNS:
             raise DeliveryFileTooWide(file=self._name, columns=len(cells), most=_MOST_COLUMNS)
         self._line += 1
-        columns = tuple(name.strip() for name in cells)
+        columns = tuple(map(visible, cells))
         for position, name in enumerate(columns):
             if name and name in columns[:position]:
                 raise self._twice(columns.index(name), position)
@@ -222,7 +236,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
         return line + end
 
     def _position(self, wanted: str) -> int:
-        for form in (str.strip, key_column_name):
+        for form in (visible, key_column_name):
             positions = [position for position, name in enumerate(self.columns) if form(name) == form(wanted)]
             if len(positions) > 1:  # an address is never guessed
                 raise self._twice(*positions[:2])
@@ -237,8 +251,8 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
     def _lines(self) -> Iterator[tuple[int, str | RejectReason]]:
         """Every line after the header with its number; or why it is not kept."""
         for first, lines, _, ended in self._batches():
-            if not ended:
-                self._unfinished = lines[0] or ""
+            if not ended and lines[0]:
+                self._unfinished = lines[0]
                 yield first, RejectReason.LINE_UNFINISHED
                 continue
             for number, line in enumerate(lines, first):
@@ -255,7 +269,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
                 yield first, (None,), False, True
                 continue
             believed = ended or self._may_end_without or block.endswith(b"\r")
-            text = self._decode(block, first) if believed else self._decode_unfinished(block, first)
+            text = without_marks(self._decode(block, first) if believed else self._decode_unfinished(block, first))
             if "\r" in text:
                 text = text.replace("\r\n", "\n").removesuffix("\r")
             yield first, text.split("\n"), _CONTROL.search(text) is not None, believed

@@ -6,6 +6,8 @@ from typing import Final
 
 import idna
 
+from shared.config.invisible import has_invisible, trimmed
+
 _MAX_LENGTH: Final = 254
 _MAX_LOCAL_PART: Final = 64
 _ATOM: Final = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
@@ -19,9 +21,12 @@ def deliverable(address: str) -> str | None:
 
     A pragmatic check: dots and atoms before one `@`, ASCII, at most 64 characters; at least two labels after it,
     the last of them not a number; at most 254 characters. Quoted local parts and IP addresses are refused. An
-    international domain is IDNA-encoded (IDNA 2008, which keeps `ß`); white space around the address is removed.
+    international domain is IDNA-encoded (IDNA 2008, which keeps `ß`). White space and invisible characters around the
+    address are removed; within it they are refused, for IDNA would ignore some.
     """
-    address = address.strip()
+    address = trimmed(address)
+    if has_invisible(address):
+        return None
     if not address.isascii():
         local, _, domain = address.rpartition("@")
         encoded = _ascii_domain(domain)

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
+from shared.config.invisible import escaped, without_escapes
 from shared.files.encodings import text_lines
 from shared.rejects import LONGEST_VALUE, RejectReason
 
@@ -37,6 +38,16 @@ _PICTURES: Final = (
     | dict.fromkeys(range(0x80, 0xA0), 0xFFFD)
 )
 
+#: Reasons that an invisible character may explain: there it is shown as `\u200b`.
+_ABOUT_VALUES: Final = frozenset(
+    {
+        RejectReason.INVISIBLE_CHARACTER,
+        RejectReason.EMAIL_INVALID,
+        RejectReason.FIELD_TYPE,
+        RejectReason.NOT_ENCODABLE,
+    }
+)
+
 
 class RejectFile:
     """Writes the parts of a reject file, with the columns of the delivery file."""
@@ -46,7 +57,7 @@ class RejectFile:
 
     def header(self) -> bytes:
         """The byte order mark and the header: `Line,Reason,<columns…>`."""
-        return codecs.BOM_UTF8 + _line(("Line", "Reason", *self._columns))
+        return codecs.BOM_UTF8 + _quoted_line(("Line", "Reason", *map(_harmless, self._columns)))
 
     def row(self, line: int, reason: RejectReason, values: Sequence[str]) -> bytes:
         """One rejected row.
@@ -56,7 +67,8 @@ class RejectFile:
             reason: why it was rejected.
             values: its original values; their number differs from that of the columns if that is the reason.
         """
-        return _line((str(line), reason, *values))
+        shown = map(escaped, map(_harmless, values)) if reason in _ABOUT_VALUES else map(_harmless, values)
+        return _quoted_line((str(line), reason, *shown))
 
 
 def remove_rows(chunks: Iterable[bytes], remove: Callable[[Sequence[str], Sequence[str]], bool]) -> Iterator[bytes]:
@@ -70,7 +82,7 @@ def remove_rows(chunks: Iterable[bytes], remove: Callable[[Sequence[str], Sequen
     header = next(rows, [])
     yield codecs.BOM_UTF8 + _quoted_line(header)
     for row in rows:
-        if not remove(header[2:], [value.removeprefix("'") for value in row[2:]]):
+        if not remove(header[2:], [without_escapes(value.removeprefix("'")) for value in row[2:]]):
             yield _quoted_line(row)
 
 
@@ -83,14 +95,10 @@ def remove_reason(chunks: Iterable[bytes], reason: RejectReason) -> Iterator[byt
 
 
 def _quoted_line(cells: Iterable[str]) -> bytes:
-    """A line of cells that were read from a reject file."""
+    """A line of cells in which nothing runs."""
     return (",".join('"' + cell.replace('"', '""') + '"' for cell in cells) + "\r\n").encode()
 
 
-def _line(cells: Iterable[str]) -> bytes:
-    return (",".join(map(_cell, cells)) + "\r\n").encode()
-
-
-def _cell(value: str) -> str:
+def _harmless(value: str) -> str:
     text = value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
-    return '"' + _MAY_RUN.sub("'", text).translate(_PICTURES).replace('"', '""') + '"'
+    return _MAY_RUN.sub("'", text).translate(_PICTURES)

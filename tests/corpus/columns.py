@@ -33,6 +33,31 @@ COLUMNS: dict[str, Case] = {
         LAYOUT_CODE, written("Open;01.03.2026 12:30", header="MessageType;EventTriggeredDate")
     ),
     "a header with a column twice": refused(LAYOUT_CODE, written(f"{ROW};2", header=f"{SHORT_HEADER};urn")),
+    "a header with the columns of two details whose names differ by a blank": Case(
+        content=written(f"{ROW};9;x", header=f"{SHORT_HEADER};Link Id;LinkId"),
+        rows_read=1,
+        rows_good=1,
+        values=({"details": {"Link Id": "9", "LinkId": "x"}},),
+    ),
+    "a header with the same detail four times": Case(
+        content=written(f"{ROW};1;2;3;4", header=f"{SHORT_HEADER};Link;LINK;link\u200b;Link (2)"),
+        rows_read=1,
+        rows_good=1,
+        values=({"details": {"Link": "1", "LINK (2)": "2", "link (3)": "3", "Link (2) (2)": "4"}},),
+    ),
+    "a detail that is named as a column without a name": Case(
+        content=written(f"{ROW};x;y", header=f"{SHORT_HEADER};Column 5;"),
+        rows_read=1,
+        rows_good=1,
+        values=({"details": {"Column 5": "x", "Column 5 (2)": "y"}},),
+    ),
+    "two columns without a header whose names differ by a blank": Case(
+        content=f"{ROW};9;x\n".encode(),
+        layout='columns = ["Urn", "MessageType", "EventTriggeredDate", "Link Id", "Link_Id"]',
+        rows_read=1,
+        rows_good=1,
+        values=({"details": {"Link Id": "9", "Link_Id": "x"}},),
+    ),
     "a header with a name of 256 characters": refused(
         LAYOUT_CODE, written(f"{ROW};x", header=f"{SHORT_HEADER};{'x' * 256}")
     ),

@@ -7,6 +7,7 @@ from tests.corpus.columns import COLUMNS
 from tests.corpus.dates import DATES
 from tests.corpus.encodings import ENCODINGS
 from tests.corpus.foreign import FOREIGN
+from tests.corpus.invisible import INVISIBLE
 from tests.corpus.lines import LINES
 from tests.corpus.packed import PACKED
 from tests.corpus.quotes import QUOTES
@@ -16,6 +17,7 @@ from tests.corpus.values import VALUES
 ROOMS: Final[dict[str, dict[str, Case]]] = {
     "lines": LINES,
     "encodings": ENCODINGS,
+    "invisible": INVISIBLE,
     "columns": COLUMNS,
     "quotes": QUOTES,
     "values": VALUES,

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Final
 
 from shared.config.header_names import loose_name
+from shared.config.invisible import has_invisible, trimmed, visible
 from shared.config.response_layouts import ResponseField, ResponseLayout
 from shared.errors import ResponseFileLayout
 from shared.optimizely.responses.dates import moment_reader
@@ -31,6 +32,16 @@ _MAX_LENGTHS: Final[Mapping[ResponseField, int]] = {
     ResponseField.MESSAGE_TYPE: 50,
     ResponseField.CLICK_URL: 2000,
 }
+#: What must be what it looks like.
+_KEYS: Final = frozenset(
+    {
+        ResponseField.EMAIL,
+        ResponseField.URN,
+        ResponseField.COMMUNICATION_KEY,
+        ResponseField.BROADCAST_KEY,
+        ResponseField.MAILING_ID,
+    }
+)
 _RECIPIENT: Final = (ResponseField.COMMUNICATION_KEY, ResponseField.URN, ResponseField.EMAIL)
 #: Values with more characters than this are counted exactly: each character may be two units in UTF-16.
 _HALVES: Final = tuple(length // 2 for length in _MAX_LENGTHS.values())
@@ -125,12 +136,14 @@ class ResponseReader:
             raise self._wrong_layout(f"its first line is not a header ({cells})")
         if line != 1 or not cells:
             raise self._wrong_layout("it is empty, or begins with a blank line")
-        return [name.strip() or f"Column {number}" for number, name in enumerate(cells, 1)]
+        return [visible(name) or f"Column {number}" for number, name in enumerate(cells, 1)]
 
     def _find_columns(self, names: list[str], layout: ResponseLayout) -> None:
         by_name: dict[str, int] = {}
+        twice = set[int]()
         for position, name in enumerate(names):
-            by_name.setdefault(loose_name(name), position)
+            if (first := by_name.setdefault(loose_name(name), position)) != position:
+                twice.add(first)
         positions = {
             field: next((by_name[key] for key in map(loose_name, layout.aliases(field)) if key in by_name), None)
             for field in ResponseField
@@ -141,8 +154,8 @@ class ResponseReader:
         if all(positions[field] is None for field in _RECIPIENT):
             aliases = ", ".join(name for field in _RECIPIENT for name in layout.aliases(field))
             raise self._wrong_layout(f"its header has none of the columns {aliases}")
-        if len(by_name) < len(names):
-            raise self._wrong_layout("its header has a column twice")
+        for repeated in (field for field, position in positions.items() if position in twice):
+            raise self._wrong_layout(f"its header has the column {repeated.value} twice")
         if any(len(name) > _MAX_NAME for name in names):
             raise self._wrong_layout(f"its header has a name of more than {_MAX_NAME} characters")
         if self._message_type:
@@ -152,11 +165,11 @@ class ResponseReader:
             *(len(names) if position is None else position for position in positions.values())
         )
         used = set(positions.values())
-        self._details = [
+        self._details = _numbered(
             (position, name if loose_name(name) != loose_name(TYPE_IN_FILE) else f"Column {position + 1}")
             for position, name in enumerate(names)
             if position not in used
-        ]
+        )
         self.fields = MappingProxyType(
             {field: names[position] for field, position in positions.items() if position is not None}
         )
@@ -181,14 +194,18 @@ class ResponseReader:
         details = {name: value for position, name in self._details if (value := cells[position].strip())}
         cells.append("")
         # In the order of `ResponseField`.
-        values = tuple(map(str.strip, self._pick(cells)))
+        picked = self._pick(cells)
+        is_ascii = "".join(picked).isascii()
+        values = tuple(map(str.strip if is_ascii else trimmed, picked))
         email, urn, communication_key, broadcast_key, mailing_id, word, click_url, *times = values
-        word = word or self._message_type
+        word = visible(word) or self._message_type
         if not word:
             raise self._refusal(RejectReason.TYPE_MISSING, ResponseField.MESSAGE_TYPE)
         if not (communication_key or urn or email):
             raise _Refusal(RejectReason.RECIPIENT_MISSING)
         event_time, delivery_date, click_date = self._moments(*times)
+        if not is_ascii:
+            self._check_keys(values)
         self._check_lengths(values, details)
         message_type = self._types.get(word.casefold(), word)
         if message_type.casefold() != word.casefold():
@@ -218,6 +235,11 @@ class ResponseReader:
             raise self._refusal(RejectReason.DATE_INVALID, ResponseField.CLICK_DATE)
         return event_time, delivery_date, click_date
 
+    def _check_keys(self, values: Sequence[str]) -> None:
+        for field, value in zip(ResponseField, values, strict=False):
+            if field in _KEYS and has_invisible(value):
+                raise self._refusal(RejectReason.INVISIBLE_CHARACTER, field)
+
     def _check_lengths(self, values: Sequence[str], details: Mapping[str, str]) -> None:
         if True in map(operator.gt, map(len, values), _HALVES):
             for (field, length), value in zip(_MAX_LENGTHS.items(), values, strict=False):
@@ -238,6 +260,20 @@ class _Refusal(Exception):
         self.reason = reason
         self.column = column
         super().__init__(reason)
+
+
+def _numbered(details: Iterable[tuple[int, str]]) -> list[tuple[int, str]]:
+    """The details; a name that comes again gets a number: `Link Id`, `Link Id (2)`."""
+    known = set[str]()
+    numbered = []
+    for position, name in details:
+        unique, number = name, 1
+        while unique.casefold() in known:
+            number += 1
+            unique = f"{name[: _MAX_NAME - 7]} ({number})"
+        known.add(unique.casefold())
+        numbered.append((position, unique))
+    return numbered
 
 
 def _is_longer(text: str, length: int) -> bool:

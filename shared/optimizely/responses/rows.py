@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Final
 
+from shared.config.invisible import without_marks
 from shared.config.response_layouts import ResponseLayout
 from shared.errors import (
     ResponseFileEncrypted,
@@ -35,7 +36,6 @@ _MAX_BUFFERED: Final = _MAX_ROW + 2
 _UNDECODED: Final = re.compile(r"[\ud800-\udfff]")
 #: C0, DEL and C1 except tab and line feed, and surrogates.
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-_MARK: Final = "\ufeff"
 _ARCHIVES: Final = ArchiveRules(
     damaged=ResponseFilePackedBroken,
     unsupported=ResponseFilePackedOtherwise,
@@ -97,7 +97,7 @@ class ResponseRows(QuotedRows):
         """Whether a last line without its line feed is refused (rule 11). A header has no values."""
         if self._may_end_without or (number == 1 and self._has_header):
             return False
-        return not line.endswith("\r") and line.strip(_MARK) != ""
+        return not line.endswith("\r") and without_marks(line) != ""
 
     def _decoded(self, chunks: Iterable[bytes]) -> Iterator[str]:
         pieces = (chunk[start : start + _PIECE] for chunk in chunks for start in range(0, len(chunk), _PIECE))
@@ -107,12 +107,11 @@ class ResponseRows(QuotedRows):
 def _checked(block: str) -> Iterator[str | RejectReason]:
     """The lines of a block, or the reason why one is refused: too long, or characters that no text has.
 
-    Where files were concatenated, a line begins with a byte order mark, which is not part of its first value.
+    Where files were concatenated, a line begins with byte order marks, which are not part of its first value.
     """
     if "\r" in block:
         block = block.replace("\r\n", "\n").removesuffix("\r")
-    if _MARK in block:
-        block = block.replace(f"\n{_MARK}", "\n").removeprefix(_MARK)
+    block = without_marks(block)
     lines = block.split("\n")
     valid = _CONTROL.search(block) is None and max(map(len, lines)) <= _MAX_ROW
     return iter(lines) if valid else map(_checked_line, lines)

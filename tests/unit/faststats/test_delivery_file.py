@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from local.faststats.delivery_file_generator import write_delivery_file
 from shared.config.channels import DeliveryFileLayout
+from shared.config.invisible import trimmed
 from shared.errors import (
     BridgeError,
     ColumnMissing,
@@ -208,7 +209,7 @@ def test_a_bad_row_has_its_reason_and_takes_no_key(row: str, reason: RejectReaso
     good = "1\tanna@example.org\tk\tAnna"
     read_rows = read(lines(row, good, end="\r\n"))
     assert [(line, found) for line, _, found in read_rows] == [(2, reason), (3, None)]
-    assert list(read_rows[0][1]) == [value.strip(" ") for value in row.split("\t")]
+    assert list(read_rows[0][1]) == [value.strip(" \u00a0") for value in row.split("\t")]
 
 
 def test_values_may_be_as_long_as_is_said() -> None:
@@ -352,7 +353,7 @@ def test_a_line_that_is_not_kept_needs_no_memory() -> None:
     assert peak < 8 * MIB
 
 
-TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=8)
+TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\ufeff"), max_size=8)
 
 
 @given(table=st.lists(st.lists(TEXT, min_size=1, max_size=6), max_size=12), size=st.integers(1, 50), end=st.booleans())
@@ -367,7 +368,12 @@ def test_rows_come_as_they_were_written_however_the_bytes_come(
         found = list(file.rows())
     assert [line for line, _, _ in found] == list(range(2, len(rows) + 2))
     for row, (_, values, _) in zip(rows, found, strict=True):
-        assert list(values) == [value.strip(" ") for value in row.split("\t")]
+        cells = [value.strip(" ") for value in row.split("\t")]
+        is_row = len(cells) == len(HEADER.split("\t"))
+        # URN, address and Communication Key come first.
+        assert list(values) == [
+            trimmed(cell) if is_row and position < 3 else cell for position, cell in enumerate(cells)
+        ]
 
 
 def test_memory_does_not_grow_with_rows(tmp_path: Path) -> None:
@@ -384,3 +390,65 @@ def test_memory_does_not_grow_with_rows(tmp_path: Path) -> None:
             tracemalloc.stop()
         assert taken == written.good + written.rejected.get(RejectReason.FIELD_TYPE, 0)
     assert peaks[1] <= 1.2 * peaks[0]
+
+
+# Characters that nobody sees
+
+
+KEYS_HEADER = "Urn\tEmail\tCommunication Key\tName\n"
+
+
+def read_keys(content: str) -> list[Row]:
+    request = make_request(urn_column="Urn", email_column="Email", communication_key_column="Communication Key")
+    with DeliveryFile(io.BytesIO(content.encode()), request, USUAL) as file:
+        return list(file.rows())
+
+
+def test_invisible_characters_around_an_address_are_removed_and_within_it_refused() -> None:
+    addresses = [
+        *("\u200ba1@example.org", "a2@example.org\u00a0", "\u00a0a3@example.org", "\ufeffa4@example.org"),
+        *("a5@exam\u200bple.org", "a\u00ad6@example.org", "a7@example.org\u200b", "a8\u00a0@example.org"),
+        "a9@example.org\u200f",
+    ]
+    text = "".join(f"{n}\t{address}\tCK{n:05}\tN{n}\n" for n, address in enumerate(addresses, 1))
+    rows = read_keys(KEYS_HEADER + text)
+    good = [values[1] for _, values, reason in rows if reason is None]
+    assert good == [f"a{number}@example.org" for number in (1, 2, 3, 4, 7, 9)]
+    refused = [(line, reason) for line, _, reason in rows if reason is not None]
+    assert refused == [(line, RejectReason.INVISIBLE_CHARACTER) for line in (6, 7, 9)]
+
+
+@pytest.mark.parametrize("character", "\u200b\u00a0\u00ad\ufeff\u200f\u2060\u2009\u3164\U000e0061")
+def test_they_are_removed_around_keys_and_refused_within(character: str) -> None:
+    rows = read_keys(
+        KEYS_HEADER
+        + f"{character}1{character}\ta@example.org\t{character}K1{character}\t{character}N{character}\n"
+        + f"1{character}2\tb@example.org\tK2\tN\n"
+        + f"3\tc@example.org\tK{character}3\tN\n"
+        + f"{character}\td@example.org\tK4\tN\n"
+        + f"5\te@exämple{character}.org\tK5\tN\n"
+    )
+    assert next(values for _, values, _ in rows)[:3] == ("1", "a@example.org", "K1")
+    assert [reason for _, _, reason in rows] == [
+        None,
+        RejectReason.INVISIBLE_CHARACTER,
+        RejectReason.INVISIBLE_CHARACTER,
+        RejectReason.URN_MISSING,
+        RejectReason.INVISIBLE_CHARACTER,
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_byte_order_marks_are_removed_at_the_beginning_and_at_every_line(encoding: str) -> None:
+    header = "Kunden ID\tEmail\tCommunication Key\tFirst Name"
+    rows = [f"{n}\tp{n}@example.org\tk{n}\tN{n}" for n in range(1, 5)]
+    text = f"\ufeff\ufeff{header}\n{rows[0]}\n{rows[1]}\n\ufeff\ufeff{rows[2]}\n{rows[3]}\n\ufeff"
+    assert [(values[0], reason) for _, values, reason in read(text.encode(encoding))] == [
+        (str(number), None) for number in range(1, 5)
+    ]
+
+
+def test_invisible_characters_do_not_hide_a_column() -> None:
+    header = "\u200bKunden\u00a0ID\tE\u00admail\tCommunication\u2009Key\u200b\tFirst Name"
+    ((_, values, reason),) = read(header + "\n1\tanna@example.org\tk1\tAnna\n")
+    assert (values, reason) == (("1", "anna@example.org", "k1", "Anna"), None)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.files.reject_file import RejectFile
+from shared.files.reject_file import RejectFile, remove_rows
 from shared.rejects import RejectReason
 
 
@@ -76,6 +76,19 @@ def test_a_long_value_is_cut() -> None:
 @given(st.lists(st.text(st.characters(exclude_categories=["Cs", "Cc"]), max_size=20), max_size=8))
 def test_every_row_is_read_back(values: list[str]) -> None:
     file = RejectFile(values)
-    header, row = read_back(file.header() + file.row(2, RejectReason.EMAIL_INVALID, values))
+    header, row = read_back(file.header() + file.row(2, RejectReason.DUPLICATE_EMAIL, values))
     assert [cell.replace("'", "") for cell in row[2:]] == [value.replace("'", "") for value in values]
     assert row[2:] == header[2:]
+
+
+@pytest.mark.parametrize("reason", [RejectReason.INVISIBLE_CHARACTER, RejectReason.EMAIL_INVALID])
+def test_what_nobody_sees_is_shown_where_it_is_the_reason(reason: RejectReason) -> None:
+    content = RejectFile(["Email"]).header() + RejectFile(["Email"]).row(6, reason, ["a5@exam\u200bple.org"])
+    assert read_back(content)[1] == ["6", reason, r"a5@exam\u200bple.org"]
+    # Whoever is searched is found by the visible address.
+    assert b"a5" not in b"".join(remove_rows([content], lambda _, values: list(values) == ["a5@example.org"]))
+
+
+def test_a_joined_emoji_is_no_reason() -> None:
+    row = RejectFile(["Name"]).row(6, RejectReason.DUPLICATE_EMAIL, ["👩\u200d👧"])
+    assert read_back(row) == [["6", "duplicate-email", "👩\u200d👧"]]
