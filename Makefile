@@ -4,7 +4,7 @@
 PYTHON := .venv/bin/python
 SETUP := .venv/.set-up
 
-.PHONY: help setup hooks demo test test-fast nightly mutation chaos check infra bench docs package package-whole format requirements clean
+.PHONY: help setup hooks demo test test-fast nightly fuzz mutation chaos check infra bench docs package package-whole format requirements clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
@@ -25,6 +25,10 @@ test-fast: $(SETUP) ## Run only the unit and policy tests, in two to three minut
 
 nightly: $(SETUP) ## Run the nightly tests, which take too long for `make test`
 	@$(PYTHON) -m pytest --nightly
+
+fuzz: $(SETUP) ## Fuzz what reads bytes of others, guided by coverage; FUZZ_SECONDS=600 for more of each target
+	@sh tools/atheris.sh
+	@$(PYTHON) -m pytest --nightly tests/fuzz
 
 mutation: $(SETUP) ## Measure the strength of the tests by mutants of the ledger's code; SAMPLE=300 runs so many
 	@$(PYTHON) -m tools.mutation $(if $(SAMPLE),--sample $(SAMPLE))

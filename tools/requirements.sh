@@ -11,3 +11,4 @@ compile() {
 compile requirements.txt pyproject.toml
 compile requirements-dev.txt pyproject.toml --extra cli --extra local --group dev
 compile requirements-node.txt --group node
+compile requirements-fuzz.txt --group fuzz

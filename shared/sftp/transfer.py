@@ -21,6 +21,9 @@ _IN_FLIGHT: Final = 64
 WRITE_WINDOW: Final = _IN_FLIGHT * BLOCK
 #: Version of the protocol, as of every client that is in use.
 _VERSION: Final = 3
+#: Entries of a folder at most: a site whose listing never ends must not fill the memory.
+_MOST_ENTRIES: Final = 500_000
+_LARGEST_FILE: Final = 2**50
 
 #: What paramiko raises when the connection breaks, or the other side violates the protocol.
 CONNECTION_ERRORS: Final = (OSError, EOFError, SSHException, SFTPError)
@@ -53,6 +56,14 @@ class NoSuchFile(Refusal):
 
 class TextInChannel(SFTPError):
     """The server wrote something else than the protocol's packets into the channel."""
+
+
+class PacketCut(SFTPError):
+    """The server sent less than it says in the packet itself."""
+
+
+class NoEnd(SFTPError):
+    """The server has more entries than a folder can have, or a byte at every offset of a file."""
 
 
 @contextmanager
@@ -97,7 +108,6 @@ class PipelinedClient(SFTPClient):
 
         def _send_packet(self, kind: int, packet: Message) -> None: ...
         def _async_request(self, receiver: object, kind: int, /, *args: object) -> int: ...
-        def _read_response(self, waitfor: int | None = None) -> tuple[int, Message]: ...
         def _request(self, kind: int, /, *args: object) -> tuple[int, Message]: ...
 
     def entries(self, folder: str) -> Iterator[tuple[bytes, SFTPAttributes]]:
@@ -105,7 +115,7 @@ class PipelinedClient(SFTPClient):
 
         The attributes' `longname` is the site's line of text for display.
         """
-        handle = self._handle(sftp.CMD_OPENDIR, folder)
+        handle, read = self._handle(sftp.CMD_OPENDIR, folder), 0
         try:
             while True:
                 try:
@@ -116,6 +126,9 @@ class PipelinedClient(SFTPClient):
                 count = message.get_int()
                 if not count:
                     return  # not the protocol's way to say that there are no more
+                read += count
+                if read > _MOST_ENTRIES:
+                    raise NoEnd
                 for _ in range(count):
                     name, line = message.get_string(), message.get_string()
                     attributes = _attributes(message)
@@ -152,6 +165,8 @@ class PipelinedClient(SFTPClient):
             last, beyond = 0, 1
             while self._block_at(handle, beyond, 1):
                 last, beyond = beyond, 2 * beyond
+                if beyond > _LARGEST_FILE:
+                    raise NoEnd
             while beyond - last > 1:
                 middle = (last + beyond) // 2
                 last, beyond = (middle, beyond) if self._block_at(handle, middle, 1) else (last, middle)
@@ -223,6 +238,10 @@ class PipelinedClient(SFTPClient):
         """Close a file or folder without an error: nothing can be lost any more, and it would hide the first one."""
         with suppress(Refusal, *CONNECTION_ERRORS):
             self._request(sftp.CMD_CLOSE, handle)
+
+    def _read_response(self, waitfor: int | None = None) -> tuple[int, Message]:
+        kind, message = super()._read_response(waitfor)  # type: ignore[misc] # missing from paramiko's types
+        return kind, message and _ExactMessage(message.get_remainder())
 
     def _send_version(self) -> int:
         """Replaces paramiko's own, which forgets the extensions."""
@@ -320,6 +339,16 @@ class _Answers:
 def _expect(expected: int, kind: int) -> None:
     if kind != expected:
         raise SFTPError("an answer of another kind")
+
+
+class _ExactMessage(Message):
+    """A message that ends: paramiko's own has zeros for ever, so that a wrong count never stops."""
+
+    def get_bytes(self, n: int) -> bytes:
+        data = self.packet.read(n)
+        if len(data) < n:
+            raise PacketCut
+        return data
 
 
 def _attributes(message: Message) -> SFTPAttributes:
