@@ -20,7 +20,7 @@ from shared.broadcast import SEND_MODES, Broadcast, RouteKind, SendMode
 from shared.config.location_text import LocationText
 from shared.config.response_layouts import ResponseLayout
 from shared.config.send_window import SendBetween
-from shared.config.validation import LONGEST_DAYS, TimeZoneName, read_toml
+from shared.config.validation import LONGEST_DAYS, MarkerName, TimeZoneName, read_toml
 from shared.errors import ChannelUnknown
 
 #: Name of the channel for jobs that name none.
@@ -165,6 +165,16 @@ class SftpSiteLogin(_Part):
     private_key: str | None = None
     passphrase: str | None = None
     password: str | None = None
+    #: Whether files are uploaded under their own names, to a site that refuses every rename.
+    direct: bool = False
+    #: With `direct`: name of the empty file that is written when a file is complete, such as `{name}.done`.
+    direct_marker: MarkerName | None = None
+
+    @model_validator(mode="after")
+    def _marks_direct_files(self) -> Self:
+        if self.direct_marker is not None and not self.direct:
+            raise ValueError("direct_marker requires direct = true")
+        return self
 
     @model_validator(mode="after")
     def _login_is_possible(self) -> Self:

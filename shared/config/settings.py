@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.config.connection_string import parse_connection
 from shared.config.location_text import CONTAINER_NAME, LocationText
-from shared.config.validation import LONGEST_DAYS, LONGEST_SECONDS, TimeZoneName, problems
+from shared.config.validation import LONGEST_DAYS, LONGEST_SECONDS, MarkerName, TimeZoneName, problems
 from shared.errors import SettingsInvalid
 
 #: Printed in public help pages and scripts of the product: everybody knows it.
@@ -43,13 +43,6 @@ def _encrypted_or_loopback(url: str) -> str:
     if not (encrypted or loopback):
         raise ValueError("only https is allowed, except on this machine")
     return url.rstrip("/")
-
-
-def _marker(template: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._-]*\{name\}[A-Za-z0-9._-]*", template) or template == "{name}":
-        msg = "a marker has one placeholder for the file's name; the rest is letters, digits, '.', '_' and '-'"
-        raise ValueError(msg)
-    return template
 
 
 def _only_mail(text: str) -> str:
@@ -261,6 +254,11 @@ class Settings(_Environment):
     sftp_host_keys: str
     """Pinned host keys: known_hosts lines or SHA256 fingerprints, one a line or separated by `;`. Two of them while the
     vendor rotates its key."""
+    sftp_direct: bool = False
+    """Whether list files are uploaded under their own names, to a site that refuses every rename
+    (docs/how-to/sftp-sites.md)."""
+    sftp_direct_marker: MarkerName | None = None
+    """With SFTP_DIRECT: name of the empty file that is written when a list file is complete, such as `{name}.done`."""
     sftp_response_folder: str = "/responses"
     """Folder in which response files appear."""
 
@@ -291,7 +289,7 @@ class Settings(_Environment):
 
     # Response files
 
-    response_file_marker: Annotated[str, AfterValidator(_marker)] | None = None
+    response_file_marker: MarkerName | None = None
     """Name of the file that marks a response file as complete, such as `{name}.done`. Without it a file is complete
     when it has not changed for RESPONSE_FILE_SETTLE_SECONDS."""
     response_file_settle_seconds: Annotated[float, Field(ge=0, le=LONGEST_SECONDS)] = 60
@@ -343,6 +341,9 @@ class Settings(_Environment):
             ),
             "BULK_INSERT_DATA_SOURCE: it is required for BULK_LOAD = bulk insert": (
                 self.bulk_load is BulkMethod.BULK_INSERT and source is None
+            ),
+            "SFTP_DIRECT_MARKER: it requires SFTP_DIRECT = true": (
+                self.sftp_direct_marker is not None and not self.sftp_direct
             ),
             "SFTP_PASSWORD: set SFTP_PRIVATE_KEY or SFTP_PASSWORD": login is None,
             "KEEP_HISTORY_DAYS: it must not be less than KEEP_RECIPIENT_KEYS_DAYS, because the history shows who was "

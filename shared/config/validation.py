@@ -1,5 +1,6 @@
 """What the validation of settings, channels and calls shares: TOML files, time zones, and errors without values."""
 
+import re
 import tomllib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -60,3 +61,14 @@ def _time_zone(name: str) -> str:
 
 
 TimeZoneName = Annotated[str, AfterValidator(_time_zone)]
+
+
+def _marker(template: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]*\{name\}[A-Za-z0-9._-]*", template) or template == "{name}":
+        msg = "a marker has one placeholder for the file's name; the rest is letters, digits, '.', '_' and '-'"
+        raise ValueError(msg)
+    return template
+
+
+#: Name of the file that marks another one as complete, with `{name}` for the other one's name.
+MarkerName = Annotated[str, AfterValidator(_marker)]

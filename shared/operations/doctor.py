@@ -3,8 +3,8 @@
 A check that needs another one to pass, such as the tables of a database that is not reachable, is left out.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -26,6 +26,7 @@ from shared.files.only_mail import OnlyMail
 from shared.ledger.holds import Holds
 from shared.ledger.schema import Schema
 from shared.optimizely.import_jobs import get_job_names
+from shared.sftp.examination import examine_site
 from shared.sftp.site import SftpSite
 from shared.sftp.sites import export_sites, optimizely_site
 from shared.storage.account import blob_service
@@ -90,11 +91,12 @@ def examine() -> Iterator[Finding]:
 def _channels(settings: Settings) -> Iterator[Check]:
     yield Check("channels", lambda: ", ".join(_load_channels(settings)[0].names()))
     try:
-        _, sites = _load_channels(settings)
+        channels, sites = _load_channels(settings)
     except BridgeError:
         return  # reported by the check before
     for name, site in sites.items():
-        yield Check(f"SFTP site {name}", partial(_log_in_by_sftp, site))
+        written = {channel.export_file.folder for channel in _every(channels) if channel.export_file.site == name}
+        yield Check(f"SFTP site {name}", partial(_examine_site, site, [], written))
 
 
 def _load_channels(settings: Settings) -> tuple[Channels, Mapping[str, SftpSite]]:
@@ -205,7 +207,7 @@ def _list_files(settings: Settings, location: str) -> str:
 
 
 def _optimizely(settings: Settings) -> Iterator[Check]:
-    yield Check("SFTP site", lambda: _log_in_by_sftp(optimizely_site(settings)))
+    yield Check("SFTP site", partial(_examine_optimizely_site, settings))
     yield Check("REST login", partial(_log_in_by_rest, settings))
     try:
         channels = _import_job_channels(settings)
@@ -215,9 +217,28 @@ def _optimizely(settings: Settings) -> Iterator[Check]:
         yield Check("import jobs", partial(_find_import_jobs, settings, channels), requires=("REST login",))
 
 
-def _log_in_by_sftp(site: SftpSite) -> str:
-    with site.connect():
-        return "the host key is the pinned one and the login is accepted"
+def _examine_optimizely_site(settings: Settings) -> str:
+    written = set[str]()
+    with suppress(BridgeError):  # reported with the channels
+        for channel in _every(_load_channels(settings)[0]):
+            folders = {
+                RouteKind.IMPORT_JOB: channel.import_job.folder,
+                RouteKind.CLOSED_LOOP: channel.closed_loop.folder,
+            }
+            written |= {folders[channel.route]} if channel.route in folders else set()
+    return _examine_site(optimizely_site(settings), [settings.sftp_response_folder], written)
+
+
+def _examine_site(site: SftpSite, read: Collection[str], written: Collection[str]) -> str:
+    """What the site does not do is no failure: the next best safe way is taken."""
+    gaps = examine_site(site, read=read, written=sorted(written))
+    direct = [] if site.direct is None else ["files are uploaded under their own names (direct)"]
+    known = ["the host key is the pinned one and the login is accepted", *(f"it {gap}" for gap in gaps), *direct]
+    return "; ".join(known)
+
+
+def _every(channels: Channels) -> list[Channel]:
+    return [channels[name] for name in channels.names()]
 
 
 def _log_in_by_rest(settings: Settings) -> str:

@@ -22,7 +22,15 @@ from shared.optimizely.names import Names
 from shared.optimizely.rest.client import OptimizelyRest
 from shared.routes.campaign import BroadcastCampaign, campaign_id
 from shared.routes.evidence import Evidence
-from shared.routes.list_file import ListFileUpload, list_file_path, remove_unfinished, take_away, upload_list_file
+from shared.routes.list_file import (
+    ListFileUpload,
+    find_direct,
+    list_file_path,
+    remove_unfinished,
+    take_away,
+    take_away_direct,
+    upload_list_file,
+)
 from shared.routes.route import Confirm, ImportStatus, Route, SendState, StagedList
 from shared.sftp.site import SftpSite, unfinished_path
 from shared.telemetry import log
@@ -137,6 +145,11 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
         if evidence.renaming is False and not evidence.closing:
             return None
         path = self.destination(broadcast)
+        if evidence.direct:
+            try:
+                return find_direct(self._site, path, staged, evidence)
+            except UploadOutcomeUnknown:
+                return replace(evidence, size=_TAKEN)
         with self._site.connect() as session:
             size = session.wait_for_size(path, staged.size) if session.find(path) else None
             unfinished = session.find(unfinished_path(path, staged.tag))
@@ -263,7 +276,9 @@ class ImportJobRoute(Route[ImportJobUpload, CampaignCopy]):
         """
         if transferred is not None:
             path = self.destination(broadcast)
-            if transferred.renaming is not False:
+            if transferred.direct:
+                take_away_direct(self._site, path, confirm)
+            elif transferred.renaming is not False:
                 with self._site.connect() as session:
                     if session.exists(path) is not False:
                         confirm()

@@ -8,7 +8,7 @@ from typing import Final, override
 
 from shared.broadcast import Broadcast
 from shared.config.channels import ListFileLayout
-from shared.errors import DatabaseUnavailable, LeaseLost, SftpRefused
+from shared.errors import DatabaseUnavailable, LeaseLost, SftpRefused, UploadOutcomeUnknown
 from shared.routes.evidence import Evidence
 from shared.routes.route import Confirm, StagedList
 from shared.sftp.session import SftpSession
@@ -49,6 +49,9 @@ class ListFileUpload(Evidence):
     renaming: bool | None = None
     #: The file is complete and may have been closed under its unfinished name: some sites take it away then.
     closing: bool | None = None
+    #: The file is uploaded under its final name: `renaming` says that its receiver may act on it, for its marker or its
+    #: first byte may be written; `closing` says that it is complete, without its marker.
+    direct: bool | None = None
     #: Size of the file under its final name, in bytes.
     size: int | None = None
 
@@ -75,7 +78,7 @@ def upload_list_file[Upload: ListFileUpload](
 
     def note(*, closing: bool | None, renaming: bool | None) -> None:
         nonlocal evidence
-        evidence = replace(evidence, closing=closing, renaming=renaming)
+        evidence = replace(evidence, closing=closing, renaming=renaming, direct=site.direct is not None)
         record(evidence)
 
     size = site.upload(
@@ -92,6 +95,37 @@ def upload_list_file[Upload: ListFileUpload](
         ),
     )
     return replace(evidence, size=size)
+
+
+def find_direct[Upload: ListFileUpload](
+    site: SftpSite, path: str, staged: StagedList, evidence: Upload
+) -> Upload | None:
+    """Evidence that a file that was uploaded under its final name has its marker; None if it has to be uploaded again.
+
+    Raises:
+        UploadOutcomeUnknown: its receiver may have the file, or a part of it.
+    """
+    if not evidence.renaming and not evidence.closing:
+        return None
+    marker = site.marker_path(path)
+    with site.connect() as session:
+        if not evidence.renaming and session.find(path) is not None:
+            return None
+        if evidence.renaming and marker is not None and session.find(marker) is not None:
+            return replace(evidence, size=staged.size)
+    raise UploadOutcomeUnknown(path=path, reason="its upload under its own name was interrupted")
+
+
+def take_away_direct(site: SftpSite, path: str, confirm: Confirm) -> bool:
+    """Remove a list file that was uploaded under its final name, and its marker before it; whether it was there."""
+    present: bool | None = False
+    with site.connect() as session:
+        for name in filter(None, (site.marker_path(path), path)):
+            present = session.exists(name)
+            if present is not False:
+                confirm()
+                take_away(session, name)
+    return bool(present)
 
 
 def take_away(session: SftpSession, path: str) -> None:

@@ -10,7 +10,14 @@ from typing import override
 
 from shared.broadcast import Broadcast
 from shared.errors import ListFileStillThere, SftpRefused, UploadOutcomeUnknown
-from shared.routes.list_file import RECALLED, ListFileUpload, remove_unfinished, upload_list_file
+from shared.routes.list_file import (
+    RECALLED,
+    ListFileUpload,
+    find_direct,
+    remove_unfinished,
+    take_away_direct,
+    upload_list_file,
+)
 from shared.routes.route import Confirm, Route, StagedList
 from shared.sftp.session import SftpSession
 from shared.sftp.site import SftpSite, unfinished_path
@@ -51,6 +58,8 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
         if not evidence.may_be_taken:
             return None
         path = self.destination(broadcast)
+        if evidence.direct:
+            return find_direct(self.site(broadcast), path, staged, evidence)
         # Its own tag: the list may have been staged anew since, and then has another one.
         part = unfinished_path(path, evidence.tag or staged.tag)
         with self.site(broadcast).connect() as session:
@@ -97,11 +106,16 @@ class SingleUploadRoute[Upload: SingleUpload](Route[Upload]):
 
         Nothing is asked of the site if the ledger knows that the receiver does not have the file: the site may be why
         it does not have it. Otherwise it gets an unfinished name of its own, and is removed once the ledger knows that
-        it was taken back: from then on, a file that has neither name was not taken by its receiver.
+        it was taken back: from then on, a file that has neither name was not taken by its receiver. Whether the
+        receiver of a file that was uploaded under its final name has read it, nobody knows.
         """
         if transferred is None:
             return True
         path = self.destination(broadcast)
+        if transferred.direct:
+            present = take_away_direct(self.site(broadcast), path, confirm)
+            # Without its marker, the receiver has not acted on it, unless it has vanished.
+            return not transferred.renaming and (present or not transferred.closing)
         if transferred.may_be_taken:
             unfinished = unfinished_path(path, transferred.tag or RECALLED)
             taken_back = unfinished_path(path, RECALLED)

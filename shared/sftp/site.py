@@ -47,8 +47,8 @@ def unfinished_path(path: str, tag: str) -> str:
 class Direct:
     """How files are uploaded to a site that refuses renames: under their own names."""
 
-    #: Name of an empty file that is written when a file is complete, `{name}` is the file's; empty: none.
-    marker: str = ""
+    #: Name of an empty file that is written when a file is complete, `{name}` is the file's; None: there is none.
+    marker: str | None = None
 
 
 class SftpSite:
@@ -178,7 +178,7 @@ class SftpSite:
 
     def marker_path(self, path: str) -> str | None:
         """Path of the marker that shows that a file is complete; None if the site has none."""
-        if self.direct is None or not self.direct.marker:
+        if self.direct is None or self.direct.marker is None:
             return None
         folder, name = posixpath.split(path)
         return posixpath.join(folder, self.direct.marker.format(name=name))

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from shared.config.channels import Channels
 from shared.config.settings import REFERENCE_NOT_RESOLVED, Settings, is_reference
 from shared.errors import SettingsInvalid
-from shared.sftp.site import SftpSite
+from shared.sftp.site import Direct, SftpSite
 
 
 def optimizely_site(settings: Settings) -> SftpSite:
@@ -24,6 +24,7 @@ def optimizely_site(settings: Settings) -> SftpSite:
         passphrase=_value(settings.sftp_private_key_passphrase),
         password=_value(settings.sftp_password),
         host_keys=settings.sftp_host_keys,
+        direct=_direct(settings.sftp_direct, settings.sftp_direct_marker),
     )
 
 
@@ -42,6 +43,7 @@ def export_sites(channels: Channels) -> dict[str, SftpSite]:
             passphrase=_app_setting(name, login.passphrase),
             password=_app_setting(name, login.password),
             host_keys="\n".join(login.host_keys),
+            direct=_direct(login.direct, login.direct_marker),
         )
         for name, login in channels.sftp_sites.items()
     }
@@ -57,6 +59,10 @@ def _app_setting(site: str, setting: str | None) -> str | None:
     if is_reference(value):
         raise SettingsInvalid(reason=f"{setting}: {REFERENCE_NOT_RESOLVED}")
     return value
+
+
+def _direct(direct: bool, marker: str | None) -> Direct | None:  # noqa: FBT001 - the setting
+    return Direct(marker=marker) if direct else None
 
 
 def _value(secret: SecretStr | None) -> str | None:

@@ -57,13 +57,14 @@ class Server:
 
 
 @contextmanager
-def openssh(folder: Path, *, methods: str = "publickey") -> Iterator[Server]:
+def openssh(folder: Path, *, methods: str = "publickey", options: str = "") -> Iterator[Server]:
     """Run OpenSSH's sshd.
 
     Args:
         folder: its own.
         methods: ways to log in, as AuthenticationMethods has them. With a password it needs root, and its
             own view of the accounts.
+        options: of the SFTP server, such as `-P stat`.
     """
     sshd = _program("sshd")
     if os.getuid() == 0:
@@ -87,7 +88,7 @@ def openssh(folder: Path, *, methods: str = "publickey") -> Iterator[Server]:
             UsePAM no
             PermitRootLogin yes
             AuthenticationMethods {methods}
-            Subsystem sftp internal-sftp
+            Subsystem sftp internal-sftp {options}
             """.rstrip(" ")
         )
 
@@ -96,13 +97,16 @@ def openssh(folder: Path, *, methods: str = "publickey") -> Iterator[Server]:
 
 
 @contextmanager
-def proftpd(folder: Path, *, methods: str = "publickey", overwrite: bool = True) -> Iterator[Server]:
+def proftpd(
+    folder: Path, *, methods: str = "publickey", overwrite: bool = True, more: Sequence[str] = ()
+) -> Iterator[Server]:
     """Run ProFTPD with mod_sftp.
 
     Args:
         folder: its own.
         methods: ways to log in, as SFTPAuthMethods has them.
         overwrite: whether files that are there may be written.
+        more: lines of its configuration.
     """
     program, modules = _program("proftpd"), Path("/usr/lib/proftpd")
     if not (modules / "mod_sftp.so").exists():
@@ -144,6 +148,7 @@ def proftpd(folder: Path, *, methods: str = "publickey", overwrite: bool = True)
             SFTPAuthorizedUserKeys file:{folder}/authorized_keys
             SFTPAuthMethods {methods}
             """.rstrip(" ")
+            + "\n".join((*more, ""))
         )
 
     with _running([program, "-n", "-c", str(folder / "proftpd.conf")], folder, configure) as port:

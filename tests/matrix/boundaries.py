@@ -50,6 +50,7 @@ PLUMBING: Final = (
     "files.reject_file",
     "bridge:Bridge.send_on",
     "ledger.leases:HeldLease.writing",
+    "ledger.leases:writing",
 )
 
 
