@@ -18,6 +18,7 @@ import shared.web.status
 from shared import telemetry
 from shared.bridge import Bridge
 from shared.config.settings import Settings
+from shared.steps.patience import patiently
 
 telemetry.configure()
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
@@ -41,7 +42,7 @@ def _json(status_code: int, text: str) -> func.HttpResponse:
 def poll_jobs(timer: func.TimerRequest) -> None:
     """Claim what asks for a broadcast: dropped delivery files, and the waiting jobs of WS_DB."""
     del timer
-    shared.steps.poll_jobs.poll_jobs(bridge())
+    patiently(lambda: shared.steps.poll_jobs.poll_jobs(bridge()))
 
 
 @app.queue_trigger(arg_name="message", queue_name="%UPLOAD_LIST_QUEUE%", connection="AzureWebJobsStorage")
@@ -49,7 +50,7 @@ def poll_jobs(timer: func.TimerRequest) -> None:
 def upload_list(message: func.QueueMessage) -> None:
     """Stage and upload the list of a broadcast."""
     body = message.get_json()
-    shared.steps.upload_list.upload_list(bridge(), body["broadcast"], body["version"])
+    patiently(lambda: shared.steps.upload_list.upload_list(bridge(), body["broadcast"], body["version"]))
 
 
 @app.queue_trigger(arg_name="message", queue_name="%MONITOR_IMPORT_QUEUE%", connection="AzureWebJobsStorage")
@@ -57,7 +58,7 @@ def upload_list(message: func.QueueMessage) -> None:
 def monitor_import(message: func.QueueMessage) -> None:
     """Follow a broadcast from its upload to its end."""
     body = message.get_json()
-    shared.steps.monitor_import.monitor_import(bridge(), body["broadcast"], body["version"])
+    patiently(lambda: shared.steps.monitor_import.monitor_import(bridge(), body["broadcast"], body["version"]))
 
 
 @app.timer_trigger(arg_name="timer", schedule="%GATHER_RESPONSES_SCHEDULE%")
@@ -65,14 +66,15 @@ def monitor_import(message: func.QueueMessage) -> None:
 def gather_responses(timer: func.TimerRequest) -> None:
     """Gather new response files from the SFTP site."""
     del timer
-    shared.steps.gather_responses.gather_responses(bridge())
+    patiently(lambda: shared.steps.gather_responses.gather_responses(bridge()))
 
 
 @app.queue_trigger(arg_name="message", queue_name="%LOAD_RESPONSES_QUEUE%", connection="AzureWebJobsStorage")
 @telemetry.log_errors
 def load_responses(message: func.QueueMessage) -> None:
     """Load a gathered response file into RS_DB."""
-    shared.steps.load_responses.load_responses(bridge(), message.get_json()["response_file"])
+    file_id = message.get_json()["response_file"]
+    patiently(lambda: shared.steps.load_responses.load_responses(bridge(), file_id))
 
 
 @app.timer_trigger(arg_name="timer", schedule="%HOUSEKEEPING_SCHEDULE%")
@@ -80,7 +82,7 @@ def load_responses(message: func.QueueMessage) -> None:
 def housekeeping(timer: func.TimerRequest) -> None:
     """Queue again what has no message, and run the chores."""
     del timer
-    shared.steps.housekeeping.housekeeping(bridge())
+    patiently(lambda: shared.steps.housekeeping.housekeeping(bridge()))
 
 
 @app.timer_trigger(arg_name="timer", schedule="%DRAW_SUPPRESSIONS_SCHEDULE%")
@@ -88,7 +90,7 @@ def housekeeping(timer: func.TimerRequest) -> None:
 def draw_suppressions(timer: func.TimerRequest) -> None:
     """Sync from Optimizely who must not be mailed."""
     del timer
-    shared.steps.sync_suppressions.sync_suppressions(bridge())
+    patiently(lambda: shared.steps.sync_suppressions.sync_suppressions(bridge()))
 
 
 @app.route(route="status", methods=[func.HttpMethod.GET], trigger_arg_name="request")

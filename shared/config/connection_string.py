@@ -48,7 +48,7 @@ _WITHOUT_EFFECT: Final = frozenset(
         *("app", "applicationname", "workstationid", "wsid", "driver", "persistsecurityinfo", "applicationintent"),
         *("pooling", "minpoolsize", "maxpoolsize", "connectionlifetime", "loadbalancetimeout", "poolblockingperiod"),
         *("enlist", "multipleactiveresultsets", "marsconnection", "asynchronousprocessing", "packetsize"),
-        *("connectretrycount", "connectretryinterval", "commandtimeout", "longasmax"),
+        *("connectretrycount", "connectretryinterval", "commandtimeout", "longasmax", "keepalive", "keepaliveinterval"),
     }
 )
 _TRUE: Final = frozenset({"true", "yes", "1"})
@@ -136,8 +136,15 @@ class SqlServer:
 
     def odbc_string(self, driver: str) -> str:
         """The string for the ODBC driver, named by name or by the path of its library; a token is passed beside it."""
-        # Long texts are sent as NVARCHAR(MAX), not as NTEXT, which cannot be compared with a column.
-        return _joined({"Driver": driver, **self._keywords(), "APP": "Broadcast Bridge", "LongAsMax": "yes"})
+        more = {
+            "APP": "Broadcast Bridge",
+            # Long texts are sent as NVARCHAR(MAX), not as NTEXT, which cannot be compared with a column.
+            "LongAsMax": "yes",
+            # A server that vanished without a word is noticed within seconds, not after half a minute or more.
+            "KeepAlive": "5",
+            "KeepAliveInterval": "1",
+        }
+        return _joined({"Driver": driver, **self._keywords(), **more})
 
     def mssql_python_string(self) -> str:
         """The string for mssql-python, which sets the driver and the program's name itself."""

@@ -5,6 +5,7 @@ continues. A list is leased to a broadcast without expiry, and released when the
 """
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -98,6 +99,8 @@ class HeldLease:
         self._life = life
         self._clock = clock
         self._ends = self._next_end()
+        #: While a transaction that renews it is under way, and a heartbeat could only wait for it.
+        self.renewing = threading.Event()
 
     def check(self) -> None:
         """Make sure, without a request, that it has neither run out nor been lost.
@@ -134,10 +137,18 @@ class HeldLease:
             LeaseLost: it is not held, and nothing was written; or it ran out during the commit, which may have written.
         """
         self.check()
-        ends = self._next_end()
-        with self._database.writing() as connection:
-            yield connection
-            self.confirm(connection)
+        ends = self._ends
+        try:
+            if self._database.server is None:
+                self.renewing.set()  # SQLite has one writer, so that nobody can take the lease either
+            with self._database.writing() as connection:
+                yield connection
+                self.renewing.set()
+                # Its life counts from here: what the database gives it begins later.
+                ends = self._next_end()
+                self.confirm(connection)
+        finally:
+            self.renewing.clear()
         self._ends = max(self._ends, ends)
         self.check()
 
@@ -168,10 +179,19 @@ class Leases:
         self._database = database
         self._life = timedelta(seconds=seconds)
         self._clock = clock
+        #: Owners in this process whose release the database did not take, by lease: they work no more.
+        self._abandoned: dict[LeaseName, str] = {}
 
     @contextmanager
     def held(self, name: LeaseName, owner: str) -> Iterator[HeldLease | None]:
-        """Hold a lease for the length of the block, with a heartbeat; None when another process holds it."""
+        """Hold a lease for the length of the block, with a heartbeat; None when another process holds it.
+
+        A lease that this process could not release, because the database did not answer, is released first: what waits
+        for the database goes on when it returns, not when the lease has run out.
+        """
+        if abandoned := self._abandoned.get(name):
+            self._release(name, abandoned)
+            self._abandoned.pop(name, None)
         # Its life counts from here: the write can take long.
         held = HeldLease(name, owner, database=self._database, life=self._life, clock=self._clock)
         if not self._acquire(name, owner, self._life):
@@ -185,7 +205,9 @@ class Leases:
         finally:
             stop.set()
             beat.join()
+            self._abandoned[name] = owner
             self._release(name, owner)
+            self._abandoned.pop(name, None)
 
     def acquire_until_released(self, name: LeaseName, owner: str, *, holder: HeldLease | None = None) -> bool:
         """Acquire a lease that has no end; true as well if the owner has it already.
@@ -246,13 +268,22 @@ class Leases:
             release(connection, name, owner)
 
     def _beat(self, held: HeldLease, stop: threading.Event) -> None:
-        while not stop.wait(self._life.total_seconds() / _BEATS):
+        """Renew a lease until it is released; sooner after a beat that took long, or failed."""
+        pause = between = self._life.total_seconds() / _BEATS
+        while not stop.wait(pause):
+            if held.renewing.is_set():
+                pause = between / _BEATS
+                continue
+            begun = time.monotonic()
             try:
                 held.renew()
             except TransientError:
                 # The next beat may get through; past its end `check` calls it lost.
                 if held.lost.is_set():
                     return
+                pause = between / _BEATS
+            else:
+                pause = max(between - (time.monotonic() - begun), between / _BEATS)
 
 
 def writing(database: Database, lease: HeldLease | None) -> AbstractContextManager[Connection]:

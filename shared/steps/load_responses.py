@@ -150,7 +150,7 @@ def _move(
     completed = [(other, bridge.ledger.response_files.rejects(other)) for other in completed_by(bridge, file)]
     with (
         rules_at_commit(bridge.rs_database.engine, bridge.rs_db.response, "RS_DB"),
-        bridge.rs_database.writing() as connection,
+        lease.writing() as connection,
     ):
         rs_db = bridge.rs_db if bridge.settings.responses_to != "files" else None
         new = move(connection, load_id, rs_db, now=bridge.clock.now(), set_aside=refused)
@@ -181,7 +181,6 @@ def _move(
         ]
         if refused:
             _add_rejects(bridge, file, refused)
-        lease.confirm(connection)
     for other in withdrawn:
         remove_from_reject_file(bridge, other, file)
     outcome = f"{counts.read} rows read, {counts.loaded} loaded, {counts.known} known, {counts.rejected} rejected"

@@ -14,6 +14,7 @@ from shared.broadcast import Broadcast
 from shared.errors import (
     BridgeError,
     BroadcastChangedMeanwhile,
+    DatabaseUnavailable,
     Held,
     LeaseLost,
     StepNeverEnds,
@@ -24,6 +25,7 @@ from shared.errors import (
 from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.waiting import begins
 from shared.response_file import ResponseFile
+from shared.steps.patience import DATABASE_PAUSE
 from shared.telemetry import log, traceback_location
 
 #: Longest pause between two attempts.
@@ -189,7 +191,16 @@ class Runner[Item: (Broadcast, ResponseFile)](ABC):
         self.report_progress(item, outcome)
         return outcome, None
 
+    def _wait_for_database(self, item: Item, error: DatabaseUnavailable) -> tuple[Item, Wait]:
+        """Try again within seconds of its return: the pause does not grow, and no attempt is used up."""
+        extra = {"action": "retry", **self.context, "code": error.code}
+        log.warning("%s: %s", self._label, error, extra=extra)
+        outcome = Wait(DATABASE_PAUSE, f"the database {error.database} to answer, which it did not: {error}")
+        return self._wait(item, outcome, attempts=0), outcome
+
     def _retry(self, item: Item, error: TransientError) -> tuple[Item, Wait | None]:
+        if isinstance(error, DatabaseUnavailable):
+            return self._wait_for_database(item, error)
         if item.attempts >= self.bridge.settings.max_attempts:
             return self.fail(item, error)
         return self.pause_after(item, error)

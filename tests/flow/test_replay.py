@@ -25,6 +25,7 @@ from shared.response_file import FileState
 from shared.steps import load_responses as step
 from shared.steps.chores.deliver_ferg_files import deliver_ferg_files
 from shared.storage import blob_names
+from shared.storage.queues import Queues
 from tests.databases import ZONE
 from tests.flow.harness import Flow
 
@@ -331,3 +332,26 @@ def test_the_history_of_a_response_file_is_shown_by_its_name_or_number(
     unknown = command("responses", "show", "Response-nowhere.csv")
     assert unknown.exit_code == 1
     assert "response-file-unknown" in unknown.output
+
+
+def test_a_file_that_waits_for_its_database_is_tried_every_few_seconds_and_never_given_up(
+    flow: Flow, some_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bridge = flow.bridge
+    file = add_file(bridge, some_file)
+
+    def gone(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable(database="RS_DB", reason="SQLSTATE 08S01, error 10054")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(step, "move", gone)
+        sent: list[timedelta] = []
+        patch.setattr(Queues, "send", lambda _self, _queue, _message, delay: sent.append(delay))
+        for _ in range(2 * bridge.settings.max_attempts):
+            step.load_responses(bridge, file.id)
+        assert sent == [timedelta(seconds=5)] * (2 * bridge.settings.max_attempts)
+    waiting = bridge.ledger.response_files.get(file.id)
+    assert (waiting.state, waiting.attempts) == (FileState.GATHERED, 0)
+    assert str(waiting.waiting_for).startswith("the database RS_DB to answer")
+    step.load_responses(bridge, file.id)
+    assert bridge.ledger.response_files.get(file.id).state is FileState.LOADED

@@ -40,6 +40,8 @@ from shared.response_file import ResponseFile
 
 #: Lines of a response file that are moved by one statement.
 _LINES: Final = 10_000
+#: Lines that are removed by one statement: fewer than SQL Server locks a whole table for.
+_REMOVED: Final = 4_000
 #: Values in one statement (SQL Server takes 2,100 parameters).
 _VALUES: Final = 1000
 _NO_DETAILS: Final = "{}"
@@ -97,9 +99,16 @@ def stage(
 
 
 def clear(database: Database, file: ResponseFile) -> None:
-    """Remove what an interrupted load of this file left behind: rows that never got a place."""
-    with database.writing() as connection:
-        connection.execute(delete(staging).where(staging.c.response_file_id == file.id, staging.c.place.is_(None)))
+    """Remove what interrupted loads of this file left behind: rows that never got a place, some thousand at a time."""
+    left = and_(staging.c.response_file_id == file.id, staging.c.place.is_(None))
+    with database.reading() as connection:
+        by_load = select(staging.c.load_id, func.max(staging.c.line)).where(left).group_by(staging.c.load_id)
+        loads = connection.execute(by_load).all()
+    for load_id, last in loads:
+        for start in range(0, last + 1, _REMOVED):
+            lines = and_(staging.c.line >= start, staging.c.line < start + _REMOVED)
+            with database.writing() as connection:
+                connection.execute(delete(staging).where(staging.c.load_id == load_id, lines, left))
 
 
 def number_new(connection: Connection, load_id: str) -> None:

@@ -19,7 +19,7 @@ from shared.clock import SystemClock
 from shared.database.connections import Database
 from shared.errors import DatabaseUnavailable, LeaseLost
 from shared.ledger import tables
-from shared.ledger.leases import LeaseName, Leases, release, release_all
+from shared.ledger.leases import HeldLease, LeaseName, Leases, release, release_all
 from tests.clocks import MovableClock
 
 ROOT = Path(__file__).parents[3]
@@ -543,3 +543,88 @@ def test_a_list_is_leased_only_by_whoever_works_on_its_broadcast(leases: Leases,
         with pytest.raises(LeaseLost):
             leases.acquire_until_released(name, "J1", holder=lease)
     assert leases.find_owner(name) is None
+
+
+class Beats:
+    """Stops a heartbeat after so many beats; keeps the pauses before them."""
+
+    def __init__(self, beats: int) -> None:
+        self.pauses: list[float] = []
+        self._beats = beats
+
+    def wait(self, pause: float) -> bool:
+        self.pauses.append(pause)
+        return len(self.pauses) > self._beats
+
+
+def beat(leases: Leases, lease: HeldLease, beats: int) -> list[float]:
+    stop = Beats(beats)
+    leases._beat(lease, stop)  # type: ignore[arg-type]  # all that it uses
+    return stop.pauses
+
+
+@pytest.mark.sqlite
+def test_a_heartbeat_does_not_wait_behind_the_transaction_that_renews_the_lease(
+    leases: Leases, clock: MovableClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A load of 1,000,000 rows writes for half a minute, and SQLite has one writer."""
+    renewed: list[str] = []
+    with leases.held(J1, "one") as lease:
+        assert lease is not None
+        with monkeypatch.context() as patch:
+            patch.setattr(HeldLease, "renew", lambda self: renewed.append(self.name))
+            with lease.writing() as connection:
+                connection.execute(update(tables.lease).values(owner="one"))
+                assert beat(leases, lease, 3)[1:] == [LIFE / 9] * 3
+                assert renewed == []
+                clock.advance(seconds=LIFE / 2)
+            beat(leases, lease, 1)
+            assert renewed == [J1]
+        clock.advance(seconds=LIFE - 1)
+        lease.check()  # it lives on from the end of the transaction
+
+
+def test_a_transaction_that_outlives_the_lease_leaves_it_alive(leases: Leases, clock: MovableClock) -> None:
+    with leases.held(J1, "one") as lease:
+        assert lease is not None
+        with lease.writing():
+            clock.advance(seconds=3 * LIFE)
+        lease.check()
+        lease.owner = "somebody else"  # who took it meanwhile
+        with pytest.raises(LeaseLost), lease.writing():
+            clock.advance(seconds=LIFE / 2)
+
+
+def test_a_heartbeat_after_one_that_took_long_or_failed_comes_sooner(
+    leases: Leases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with leases.held(J1, "one") as lease:
+        assert lease is not None
+        monkeypatch.setattr("shared.ledger.leases.time.monotonic", iter([0, 15, 100, 100, 200]).__next__)
+        monkeypatch.setattr(HeldLease, "renew", lambda _self: None)
+        assert beat(leases, lease, 2) == [20, pytest.approx(20 / 3), 20]
+
+        def fails(_lease: HeldLease) -> None:
+            raise DatabaseUnavailable(database="RS_DB", reason="HYT00")
+
+        monkeypatch.setattr(HeldLease, "renew", fails)
+        assert beat(leases, lease, 1)[1] == pytest.approx(20 / 3)
+        monkeypatch.undo()
+
+
+def test_a_lease_that_could_not_be_released_does_not_wait_for_its_end(url: str, clock: MovableClock) -> None:
+    database = FailingDatabase(url, "RS_DB")
+    leases = Leases(database, seconds=LIFE, clock=clock)
+    with pytest.raises(DatabaseUnavailable), leases.held(J1, "one"):
+        database.failing = DatabaseUnavailable(database="RS_DB", reason="it restarts")
+    for _ in range(2):
+        with pytest.raises(DatabaseUnavailable), leases.held(J1, "two"):
+            pass
+    database.failing = None
+    assert leases.find_owner(J1) == "one"
+    with leases.held(J1, "two") as lease:
+        assert lease is not None
+    with leases.held(J1, "three") as lease, leases.held(J1, "four") as other:
+        assert lease is not None
+        assert other is None  # whoever works is not disturbed
+    database.close()
