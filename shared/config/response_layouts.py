@@ -196,7 +196,8 @@ _FERG_TRANSLATIONS: Final[Mapping[str, Callable[[Any], Mapping[str, Any]]]] = {
     "ENCLOSER": lambda value: {"quote": value},
     "DATEFORMAT": lambda value: {"date_formats": (value,)},
     "DATEOFFSET": lambda value: {"date_offset": value},
-    "LOCALTIMEZONE": lambda value: {"time_zone": value},
+    # FERG's default is the zone of its own machine, which the bridge does not know: as if it were left out.
+    "LOCALTIMEZONE": lambda value: {} if str(value).casefold() == "local" else {"time_zone": value},
     "REMOVEFILES": lambda value: {
         "after_load": AfterLoad.REMOVE if str(value).casefold() == "true" else AfterLoad.LEAVE
     },
@@ -204,8 +205,8 @@ _FERG_TRANSLATIONS: Final[Mapping[str, Callable[[Any], Mapping[str, Any]]]] = {
 
 
 def layout_of(name: str, layouts: Mapping[str, ResponseLayout]) -> tuple[str, ResponseLayout] | None:
-    """The first layout that has a pattern for the file's name, with the name of the layout."""
+    """The first layout that has a pattern for the file's name, in any case, with the name of the layout."""
     for layout_name, layout in layouts.items():
-        if any(fnmatchcase(name, pattern) for pattern in layout.names):
+        if any(fnmatchcase(name.casefold(), pattern.casefold()) for pattern in layout.names):
             return layout_name, layout
     return None

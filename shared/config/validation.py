@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, ValidationError
+from pydantic_core import ErrorDetails
 
 from shared.errors import SettingsInvalid
 
@@ -31,8 +32,38 @@ def problems(error: ValidationError, *, subject: str = "") -> str:
         if detail["type"] == "missing":
             missing.append(name)
         else:
-            invalid.append(": ".join(filter(None, (name, detail["msg"].removeprefix("Value error, ")))))
+            invalid.append(": ".join(filter(None, (name, _problem(detail)))))
     return "; ".join(([f"missing: {', '.join(missing)}"] if missing else []) + invalid)
+
+
+#: What is invalid, by the type of pydantic's error and with the values of its context.
+_TEXTS: Final[Mapping[str, str]] = {
+    "value_error": "{error}",
+    "extra_forbidden": "there is no such name here",
+    "literal_error": "it must be {expected}",
+    "enum": "it must be {expected}",
+    "string_type": "it must be a text in quotes",
+    "string_too_short": "it must have at least {min_length} characters",
+    "string_too_long": "it must have at most {max_length} characters",
+    "string_pattern_mismatch": "it has a character that is not allowed, or another form than {pattern}",
+    "too_short": "it must have at least {min_length} entries",
+    "too_long": "it must have at most {max_length} entries",
+    "greater_than": "it must be greater than {gt}",
+    "greater_than_equal": "it must be at least {ge}",
+    "less_than": "it must be less than {lt}",
+    "less_than_equal": "it must be at most {le}",
+    "finite_number": "it must be a finite number",
+    **dict.fromkeys(("int_parsing", "int_type", "int_from_float", "int_parsing_size"), "it must be a whole number"),
+    **dict.fromkeys(("float_parsing", "float_type"), "it must be a number"),
+    **dict.fromkeys(("bool_parsing", "bool_type"), "it must be true or false"),
+    **dict.fromkeys(("list_type", "tuple_type"), "it must be a list"),
+    **dict.fromkeys(("dict_type", "model_type", "mapping_type", "model_attributes_type"), "it must be a table"),
+}
+
+
+def _problem(detail: ErrorDetails) -> str:
+    text = _TEXTS.get(detail["type"], "it is not valid")
+    return text.format_map(detail.get("ctx", {}))
 
 
 def read_toml[Content](setting: str, file: Path, parse: Callable[[Mapping[str, Any]], Content]) -> Content:
@@ -53,10 +84,18 @@ def read_toml[Content](setting: str, file: Path, parse: Callable[[Mapping[str, A
 
 
 def _time_zone(name: str) -> str:
+    """The name of a time zone, also for a name of Windows, by the mapping of CLDR."""
     try:
         ZoneInfo(name)
     except (ValueError, LookupError, OSError):
-        raise ValueError("there is no time zone with this name") from None
+        # Loaded only for such a name.
+        from tzlocal.windows_tz import win_tz  # noqa: PLC0415
+
+        known = {windows.casefold(): zone for windows, zone in win_tz.items()}
+        if name.strip().casefold() not in known:
+            msg = "there is no time zone with this name; write it as Asia/Tokyo or as Tokyo Standard Time"
+            raise ValueError(msg) from None
+        return known[name.strip().casefold()]
     return name
 
 

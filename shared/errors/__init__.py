@@ -42,6 +42,7 @@ A class with a `code` is an entry; the classes above it are families. Control fl
     │   │       ├── DeliveryFileEmpty
     │   │       ├── DeliveryFileEncrypted
     │   │       ├── DeliveryFileHeaderBroken
+    │   │       ├── DeliveryFileLineEnds
     │   │       ├── DeliveryFileMissing
     │   │       ├── DeliveryFileNotText
     │   │       ├── DeliveryFilePackedBroken

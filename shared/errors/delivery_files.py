@@ -40,6 +40,13 @@ class DeliveryFileNotText(DeliveryFileError, code="delivery-file-not-text"):
     line: int
 
 
+class DeliveryFileLineEnds(DeliveryFileError, code="delivery-file-line-ends"):
+    """Lines of the delivery file {file} end in a carriage return alone, as on old Macintoshes."""
+
+    remedy = "Let its writer end lines in LF or CRLF, as the channel's File Settings do, and run the broadcast again."
+    file: str
+
+
 class DeliveryFilePackedBroken(DeliveryFileError, code="delivery-file-packed-broken"):
     """The delivery file {file} is a truncated or damaged {kind} file."""
 
@@ -90,14 +97,16 @@ class DeliveryFileEmpty(DeliveryFileError, code="delivery-file-empty"):
 
 
 class ColumnMissing(DeliveryFileError, code="delivery-file-column-missing"):
-    """The header of the delivery file {file} has no column {column}."""
+    """The header of the delivery file {file} has no column {column}: {header}."""
 
     remedy = (
-        "Add the column to the broadcast, or correct its name in the channel's Output Settings, "
-        "and run the broadcast again."
+        "Add the column to the broadcast, or correct its name in the channel's Output Settings, or set "
+        "`delivery_file.delimiter` of the channel in CHANNELS_FILE to the delimiter of the file, and run the broadcast "
+        "again."
     )
     file: str
     column: str
+    header: str
 
 
 class DeliveryFileColumnTwice(DeliveryFileError, code="delivery-file-column-twice"):
@@ -119,10 +128,11 @@ class DeliveryFileTooWide(DeliveryFileError, code="delivery-file-too-wide"):
 
 
 class DeliveryFileHeaderBroken(DeliveryFileError, code="delivery-file-header-broken"):
-    """The header of the delivery file {file} has unbalanced quotes."""
+    """The header of the delivery file {file} has unbalanced quotes: {header}."""
 
     remedy = (
-        "Set `delivery_file.quote` of the channel in CHANNELS_FILE to the quote of its File Settings, "
-        "then run `bridge broadcast retry`."
+        "Set `delivery_file.quote` and `delivery_file.delimiter` of the channel in CHANNELS_FILE to those of its File "
+        "Settings, then run `bridge broadcast retry`."
     )
     file: str
+    header: str

@@ -47,11 +47,12 @@ class FileNameRefused(InputError, code="file-name-refused"):
 
 
 class NoRecipients(InputError, code="no-recipients"):
-    """None of the {rows} rows of the delivery file {file} can be uploaded."""
+    """None of the {rows} rows of the delivery file {file} can be uploaded{reasons}."""
 
     remedy = "The reject file of the broadcast gives the reason for each row."
     rows: int
     file: str
+    reasons: str
 
 
 class ChannelCallInvalid(InputError, code="channel-call-invalid"):

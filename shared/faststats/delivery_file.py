@@ -22,11 +22,13 @@ from shared.errors import (
     DeliveryFileColumnTwice,
     DeliveryFileEmpty,
     DeliveryFileHeaderBroken,
+    DeliveryFileLineEnds,
     DeliveryFileNotText,
     DeliveryFileTooWide,
 )
 from shared.faststats.delivery_file_text import utf8_text
 from shared.faststats.duplicates import SeenKeys
+from shared.files import delimiters
 from shared.files.csv_rows import QuotedRows
 from shared.files.email_address import deliverable
 from shared.files.encodings import line_blocks
@@ -69,6 +71,7 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
         DeliveryFileColumnTwice: two columns have the same name.
         DeliveryFileEmpty: every line is blank.
         DeliveryFileHeaderBroken: the header has a quote that is not closed.
+        DeliveryFileLineEnds: the header has a carriage return, and no line feed after it.
         DeliveryFileNotText: the header is not text in the encoding of the layout.
         DeliveryFileTooWide: the header has too many columns.
         DatabaseUnavailable: there is no room on disk to recognise duplicates.
@@ -213,12 +216,14 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
             line = self._take_line()
         if not line:
             raise DeliveryFileEmpty(file=self._name)
-        header = without_marks(self._decode(line, self._line).rstrip("\r\n"))
+        self._header = header = without_marks(self._decode(line, self._line).rstrip("\r\n"))
+        if "\r" in header and _CONTROL.search(header.replace("\r", "")) is None:
+            raise DeliveryFileLineEnds(file=self._name)
         if len(line) >= _LONGEST_LINE or _CONTROL.search(header):
             raise self._not_text(self._line)
         _, cells = next(iter(self._quoted_rows(iter(((self._line, header),)))))
         if isinstance(cells, RejectReason):
-            raise DeliveryFileHeaderBroken(file=self._name)
+            raise DeliveryFileHeaderBroken(file=self._name, header=delimiters.in_words(header, self._delimiter))
         if len(cells) > _MOST_COLUMNS:
             raise DeliveryFileTooWide(file=self._name, columns=len(cells), most=_MOST_COLUMNS)
         self._line += 1
@@ -242,7 +247,8 @@ class DeliveryFile(AbstractContextManager["DeliveryFile"]):
                 raise self._twice(*positions[:2])
             if positions:
                 return positions[0]
-        raise ColumnMissing(file=self._name, column=wanted)
+        header = delimiters.in_words(self._header, self._delimiter)
+        raise ColumnMissing(file=self._name, column=wanted, header=header)
 
     def _twice(self, first: int, second: int) -> DeliveryFileColumnTwice:
         # Without their name: in a file without a header it is somebody's data.

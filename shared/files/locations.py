@@ -84,7 +84,7 @@ class Location(Protocol):
         Excluded are files that `open` refuses, and files that are still being written, by their names.
 
         Args:
-            pattern: the names to list, with `*` and `?`.
+            pattern: the names to list, with `*` and `?`, in any case.
         """
         ...
 
@@ -248,7 +248,7 @@ class _SftpFolder:
 
     def list_files(self, pattern: str) -> Sequence[LocatedFile]:
         with self._site.connect() as session:
-            files = session.list_files(self._folder, pattern, names=_NAME)
+            files = session.list_files(self._folder, "*", names=_NAME)
         return [
             # A file of unknown size cannot be read either: reading it says so.
             LocatedFile(name=file.name, size=file.size or 0, modified=file.modified)
@@ -310,7 +310,8 @@ def _checked(name: str, location: str) -> str:
 
 
 def _is_listed(name: str, pattern: str) -> bool:
-    return _is_valid_name(name) and fnmatchcase(name, pattern) and not is_unfinished(name)
+    """Case does not matter, as on the Windows machine that writes the files: `LIST.TXT` is one of `*.txt`."""
+    return _is_valid_name(name) and fnmatchcase(name.casefold(), pattern.casefold()) and not is_unfinished(name)
 
 
 def _is_valid_name(name: str) -> bool:

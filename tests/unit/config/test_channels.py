@@ -49,9 +49,9 @@ def test_a_file_contains_channels_and_omits_defaults(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[channel.x]", "channel: Extra inputs are not permitted"),
-        ('[channels.x]\nroute = "pigeon"', "channels.x.route: Input should be 'import job'"),
-        ("[channels.x]\nspeed = 1", "channels.x.speed: Extra inputs are not permitted"),
+        ("[channel.x]", "channel: there is no such name here"),
+        ('[channels.x]\nroute = "pigeon"', "channels.x.route: it must be 'import job'"),
+        ("[channels.x]\nspeed = 1", "channels.x.speed: there is no such name here"),
         (
             '[channels.x]\nroute = "closed loop"\nsend = "upload only"',
             "does not support send = 'upload only'; it supports after import",

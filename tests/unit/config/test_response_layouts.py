@@ -39,6 +39,21 @@ def test_formats_with_the_same_meaning_are_compatible() -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "zone"),
+    [
+        ({"time_zone": "W. Europe Standard Time"}, "Europe/Berlin"),
+        ({"LOCALTIMEZONE": "Romance Standard Time"}, "Europe/Paris"),
+        ({"LOCALTIMEZONE": "gmt standard time"}, "Europe/London"),
+        ({"LOCALTIMEZONE": "local"}, "Europe/Berlin"),
+        ({"LOCALTIMEZONE": "Local", "time_zone": "Asia/Tokyo"}, "Asia/Tokyo"),
+        ({"LOCALTIMEZONE": "Europe/Vienna"}, "Europe/Vienna"),
+    ],
+)
+def test_a_time_zone_may_have_its_name_of_windows(given: dict[str, Any], zone: str) -> None:
+    assert ResponseLayout.model_validate(given).time_zone == zone
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"FTPURL": "sftp://u:qqq@host"}, "SFTP_HOST, SFTP_USER"),
@@ -74,6 +89,10 @@ def test_an_invalid_layout_is_refused_without_a_value(given: dict[str, Any], mes
 def test_a_date_format_with_other_parts_is_refused(date_format: str) -> None:
     with pytest.raises(ValidationError, match="a date format has yyyy, MM and dd once each"):
         ResponseLayout(date_formats=(date_format,))
+
+
+def test_the_case_of_a_name_does_not_matter() -> None:
+    assert layout_of("RESPONSE1.CSV", {"default": ResponseLayout(names=("Response*.csv",))}) is not None
 
 
 def test_the_first_layout_that_matches_a_name_is_used() -> None:

@@ -40,7 +40,7 @@ copy-ambiguous copy-not-seen database-address-refused database-full database-log
 database-missing database-object-missing database-permission-denied database-text-not-ascii
 database-tls-failed database-unavailable database-value-too-long delivery-differs
 delivery-ended delivery-file-changed delivery-file-column-missing delivery-file-column-twice
-delivery-file-empty delivery-file-encrypted delivery-file-header-broken delivery-file-missing
+delivery-file-empty delivery-file-encrypted delivery-file-header-broken delivery-file-line-ends delivery-file-missing
 delivery-file-not-text delivery-file-packed-broken delivery-file-packed-otherwise
 delivery-file-several delivery-file-too-large delivery-file-too-wide drop-missing
 entra-token-unavailable erasure-busy erasure-unclear erasure-under-way field-map-ambiguous

@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -20,6 +21,8 @@ from shared.errors import (
     DatabaseUnavailable,
     DeliveryFileColumnTwice,
     DeliveryFileEmpty,
+    DeliveryFileHeaderBroken,
+    DeliveryFileLineEnds,
     DeliveryFileNotText,
 )
 from shared.faststats import duplicates
@@ -93,8 +96,35 @@ def test_a_missing_column_is_named(missing: str) -> None:
     header = HEADER.replace(missing, "Secret")
     with pytest.raises(ColumnMissing) as caught:
         read(header)
-    assert caught.value.fields() == {"file": "file.txt", "column": missing}
+    header = "it has 4 columns with tabs as delimiter"
+    assert caught.value.fields() == {"file": "file.txt", "column": missing, "header": header}
     assert "Secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "layout", "name"),
+    [(";", {}, "semicolons"), (",", {}, "commas"), ("|", {}, "pipes"), ("\t", {"delimiter": ";"}, "tabs")],
+)
+def test_another_delimiter_is_named_with_the_number_of_columns(written: str, layout: dict[str, Any], name: str) -> None:
+    content = f"{HEADER}\n{GOOD}\n".replace("\t", written)
+    with pytest.raises(
+        ColumnMissing, match=rf"it has 1 column with \w+ as delimiter, and 4 with {name}, which it seems"
+    ):
+        read(content, DeliveryFileLayout(**layout))
+
+
+def test_another_delimiter_between_quoted_values_is_named() -> None:
+    header = ";".join(f'"{name}"' for name in HEADER.split("\t"))
+    with pytest.raises(
+        DeliveryFileHeaderBroken, match="it has 1 column with commas as delimiter, and 4 with semicolons"
+    ):
+        read(header + "\n", DeliveryFileLayout(delimiter=",", quote='"'))
+
+
+@pytest.mark.parametrize("rows", [1, 100_000])
+def test_lines_that_end_in_a_carriage_return_alone_are_named(rows: int) -> None:
+    with pytest.raises(DeliveryFileLineEnds, match="end in a carriage return alone"):
+        read(lines(*[GOOD] * rows, end="\r"))
 
 
 def test_whom_to_mail_is_not_guessed_from_two_columns_of_one_name() -> None:

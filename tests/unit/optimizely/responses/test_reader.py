@@ -230,7 +230,12 @@ def test_a_header_alone_has_no_rows() -> None:
         ("MessageType;EventTriggeredDate;BroadcastKey", "none of the columns CommunicationKey, Urn, Email"),
         (HEADER + ";urn", "the column Urn twice"),
         (HEADER + ";" + "x" * 256, "a name of more than 255 characters"),
-        (HEADER.replace(";", ","), "no column MessageType"),
+        (HEADER.replace(";", ","), "no column MessageType: it has 1 column with semicolons .* and 12 with commas"),
+        (
+            '"Urn","MessageType","EventTriggeredDate"',
+            "broken-quote.*: it has 1 column with semicolons .* and 3 with commas",
+        ),
+        (lines(OPEN, OPEN, end="\r"), "its lines end in a carriage return alone"),
         (HEADER + ';"x', "broken-quote"),
         (HEADER + ";\x00", "control-character"),
         (HEADER + "x" * 65 * KIB, "value-too-long"),
