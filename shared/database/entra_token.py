@@ -41,8 +41,8 @@ class EntraTokens:
         """
         try:
             token = self.credential(login).get_token(_SCOPE).token
-        except AzureError as error:
-            # Its text can hold tenant and user.
+        except (AzureError, ValueError, AttributeError) as error:
+            # Its text can hold tenant and user. The library does not expect every answer: a page ends in a ValueError.
             raise EntraTokenUnavailable(identity=login.identity, reason=type(error).__name__) from None
         encoded = token.encode("utf-16-le")
         return struct.pack("<I", len(encoded)) + encoded

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from azure.core.exceptions import AzureError
+from azure.core.pipeline import PipelineResponse
 from azure.identity import ManagedIdentityCredential
 from azure.storage.blob import BlobServiceClient
 from azure.storage.queue import QueueServiceClient
@@ -26,19 +27,38 @@ _RETRIES: Final[dict[str, Any]] = {
 }
 
 
+class NotOfStorageError(AzureError):
+    """An answer that the storage account did not give: a proxy, a firewall or a page stands between."""
+
+
+def _check_origin(response: PipelineResponse[Any, Any]) -> None:
+    """Make sure, for each answer, that it is the storage account's: all of those name their request.
+
+    Raises:
+        NotOfStorageError: it is not; the libraries repeat the request as without an answer. The text has nothing of it.
+    """
+    answer = response.http_response
+    if "x-ms-request-id" not in answer.headers:
+        answer.internal_response.close()
+        raise NotOfStorageError(f"not the storage account answered: status {answer.status_code}")
+
+
+_OPTIONS: Final = {**_RETRIES, "raw_response_hook": _check_origin}
+
+
 def blob_service(settings: Settings) -> BlobServiceClient:
     """The blobs of the storage account that the settings name.
 
     Raises:
         SettingsInvalid: the connection string cannot be read.
     """
-    options = {**_RETRIES, "max_single_get_size": BLOCK_SIZE, "max_chunk_get_size": BLOCK_SIZE}
+    options = {**_OPTIONS, "max_single_get_size": BLOCK_SIZE, "max_chunk_get_size": BLOCK_SIZE}
     return _service(BlobServiceClient, settings, settings.blob_service_uri, options)
 
 
 def queue_service(settings: Settings) -> QueueServiceClient:
     """The queues of the storage account that the settings name; raises as `blob_service`."""
-    return _service(QueueServiceClient, settings, settings.queue_service_uri, _RETRIES)
+    return _service(QueueServiceClient, settings, settings.queue_service_uri, _OPTIONS)
 
 
 def _service[Service: (BlobServiceClient, QueueServiceClient)](
@@ -62,5 +82,8 @@ def mapped_errors(operation: str) -> Iterator[None]:
     """
     try:
         yield
-    except AzureError as error:
+    except NotOfStorageError as error:
+        raise StorageUnavailable(operation=operation, reason=str(error)) from None
+    except (AzureError, ValueError, AttributeError) as error:
+        # The libraries do not expect every answer, of the account or of whoever issues tokens for it.
         raise StorageUnavailable(operation=operation, reason=type(error).__name__) from None

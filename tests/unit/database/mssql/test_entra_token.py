@@ -124,6 +124,8 @@ class Endpoint:
     """What the endpoint was asked, and how many seconds each of its tokens lives."""
 
     seconds: int = 3600
+    #: Answered in place of a token.
+    odd: bytes | None = None
     asked: list[dict[str, list[str]]] = field(default_factory=list)
 
 
@@ -141,7 +143,7 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
                 "resource": "https://database.windows.net/",
                 "token_type": "Bearer",
             }
-            body = json.dumps(answer).encode()
+            body = json.dumps(answer).encode() if endpoint.odd is None else endpoint.odd
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
@@ -173,3 +175,14 @@ def test_the_next_token_is_fetched_before_the_last_one_runs_out(endpoint: Endpoi
     endpoint.seconds = 4 * 60
     tokens = EntraTokens()
     assert [text(tokens.access_token(MANAGED)) for _ in range(2)] == ["token 1", "token 2"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [b"<html>canary</html>", b"", b"[]", b'"canary"', b"null", b'{"access_token": "x", "expires_on": "canary"}', b"{}"],
+)
+def test_an_answer_that_is_no_token_is_an_obstacle(endpoint: Endpoint, odd: bytes) -> None:
+    endpoint.odd = odd
+    with pytest.raises(EntraTokenUnavailable) as caught:
+        EntraTokens().access_token(MANAGED)
+    assert "canary" not in str(caught.value)
