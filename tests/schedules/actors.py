@@ -83,15 +83,20 @@ class Actor:
         #: The next transaction renews the lease for a request.
         self.renewing = False
         self._call = call
+        #: Only who may freeze needs a thread, in which the rest of its call waits.
+        self._threaded = strike.fault is Fault.FREEZE
         self._go, self._stopped = threading.Semaphore(0), threading.Semaphore(0)
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
 
     def go(self) -> None:
         """Start it, or resume it; returns when it has ended or is frozen."""
-        if not self._thread.is_alive():
-            self._thread.start()
-        self.frozen = False
-        self._go.release()
+        if not self._threaded:
+            self._act()
+            return
+        if self.frozen:
+            self.frozen = False
+            self._go.release()
+        else:
+            threading.Thread(target=self._run, name=self.name, daemon=True).start()
         if not self._stopped.acquire(timeout=_HUNG):
             raise RuntimeError(f"{self.name} hangs")
 
@@ -126,14 +131,17 @@ class Actor:
         return fault
 
     def _run(self) -> None:
-        self._go.acquire()
+        self._act()
+        self._stopped.release()
+
+    def _act(self) -> None:
         _local.actor = self
         try:
             self.result = self._call()
         except BaseException as error:  # noqa: BLE001 - who waits for the actor looks at it
             self.error = error
+        _local.actor = None
         self.done = True
-        self._stopped.release()
 
 
 class _Local(threading.local):

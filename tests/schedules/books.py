@@ -3,7 +3,6 @@
 import json
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 
 from shared.broadcast import TRANSITIONS, State
 from shared.errors import UnexpectedError
@@ -24,15 +23,14 @@ def check_now(world: World) -> None:
 
 def check_end(world: World) -> None:
     """What must be true once every fault has stopped and nothing is left to do."""
-    with closing(_ledger(world)) as ledger:
-        problems = [
-            *_mailed_twice(world),
-            *_true_while_ended(world),
-            *_transitions(ledger),
-            *_leases(ledger),
-            *_true_ends(world, ledger),
-            *_taken_in(world, ledger),
-        ]
+    problems = [
+        *_mailed_twice(world),
+        *_true_while_ended(world),
+        *_transitions(world.ledger),
+        *_leases(world.ledger),
+        *_true_ends(world, world.ledger),
+        *_taken_in(world, world.ledger),
+    ]
     assert not problems, problems
 
 
@@ -44,16 +42,9 @@ def check_responses(world: World) -> None:
     with bridge.rs_database.reading() as connection:
         rows = dict(bridge.rs_db.count_by_type(connection))
     assert rows == events, (rows, events)
-    with closing(_ledger(world)) as ledger:
-        files = ledger.execute("SELECT * FROM response_file WHERE state = 'loaded'").fetchall()
+    files = world.ledger.execute("SELECT * FROM response_file WHERE state = 'loaded'").fetchall()
     unbalanced = [file["name"] for file in files if file["rows_read"] != sum(file[part] for part in _FILE_SUMS)]
     assert not unbalanced, unbalanced
-
-
-def _ledger(world: World) -> sqlite3.Connection:
-    connection = sqlite3.connect(world.folder / "RS_Test.sqlite")
-    connection.row_factory = sqlite3.Row
-    return connection
 
 
 def _mailed_twice(world: World) -> Iterator[str]:
@@ -73,11 +64,10 @@ def _mails(books: sqlite3.Connection, key: str) -> int:
 
 def _true_while_ended(world: World) -> Iterator[str]:
     """Nobody was, is or will be mailed by what has failed or is cancelled, and nothing comes after an end."""
-    with closing(_ledger(world)) as ledger:
-        ended = ledger.execute(
-            "SELECT key, state, campaign_id, batch_id, unixepoch(changed_at) AS since FROM broadcast "
-            "WHERE state IN ('failed', 'cancelled', 'closed')"
-        ).fetchall()
+    ended = world.ledger.execute(
+        "SELECT key, state, campaign_id, batch_id, unixepoch(changed_at) AS since FROM broadcast "
+        "WHERE state IN ('failed', 'cancelled', 'closed')"
+    ).fetchall()
     if not ended:
         return
     with world.records() as books:
@@ -112,15 +102,14 @@ def _silent_waits(world: World) -> Iterator[str]:
     if not delayed:
         return
     waiting = [json.loads(decoded(message)) for message in delayed]
-    with closing(_ledger(world)) as ledger:
-        for body in waiting:
-            row = ledger.execute(
-                "SELECT key, state FROM broadcast WHERE key = ? AND version = ? AND attempts = 0 "
-                "AND state IN ('claimed', 'staged', 'prepared') AND waiting_for IS NULL",
-                (body.get("broadcast"), body.get("version")),
-            ).fetchone()
-            if row is not None:
-                yield f"{row['key']} waits in {row['state']} and does not say for what"
+    for body in waiting:
+        row = world.ledger.execute(
+            "SELECT key, state FROM broadcast WHERE key = ? AND version = ? AND attempts = 0 "
+            "AND state IN ('claimed', 'staged', 'prepared') AND waiting_for IS NULL",
+            (body.get("broadcast"), body.get("version")),
+        ).fetchone()
+        if row is not None:
+            yield f"{row['key']} waits in {row['state']} and does not say for what"
 
 
 def _transitions(ledger: sqlite3.Connection) -> Iterator[str]:

@@ -6,23 +6,27 @@ import random
 import shutil
 import sqlite3
 import tempfile
+import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, partial
 from http import HTTPStatus
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
 import requests
-from sqlalchemy import event
+from pydantic import SecretStr
+from sqlalchemy import Connection, Dialect, PoolProxiedConnection, event
 
 import local.simulator.simulator
 import shared.bridge
+import shared.ledger.leases
 from local.faststats.delivery_file_generator import write_delivery_file
 from local.faststats.wizard import BroadcastJob, insert_job
 from local.simulator.clock import START
@@ -32,7 +36,9 @@ from local.simulator.store import CLIENT_ID
 from shared.bridge import Bridge
 from shared.broadcast import RESTING, Broadcast, RouteKind, State, delivery_key
 from shared.config.settings import Settings
+from shared.database.connections import Database, _begin_sqlite
 from shared.errors import BridgeError
+from shared.faststats.schema_map.names import RsDbSchema, WsDbSchema
 from shared.operations import broadcasts as operations
 from shared.operations import holds
 from shared.steps.gather_responses import gather_responses
@@ -90,7 +96,6 @@ user = "partner"
 host_keys = ["SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]
 password = "PARTNER_PASSWORD"
 """
-_compiled: dict[str, Any] = {}
 _COLUMNS: dict[str, Any] = {
     "urn_column": "Kunden ID",
     "email_column": "Email",
@@ -109,6 +114,7 @@ class Template:
     folder: Path
     databases: Databases
     identity: Identity
+    settings: Settings
 
 
 @cache
@@ -125,7 +131,36 @@ def template() -> Template:
     connection.close()
     (folder / "channels.toml").write_text(CHANNELS)
     (folder / "databases").mkdir()
-    return Template(folder, sqlite_files(folder / "databases"), identity)
+    databases = sqlite_files(folder / "databases")
+    return Template(folder, databases, identity, _settings(folder, databases, identity))
+
+
+def _settings(folder: Path, databases: Databases, identity: Identity) -> Settings:
+    addresses = {
+        "rest_url": "https://optimizely.invalid/rest",
+        "client_id": CLIENT_ID,
+        "api_user": identity.api_user,
+        "api_password": identity.api_password,
+        "sftp_host": "sftp.invalid",
+        "sftp_port": 22,
+        "sftp_user": "user",
+        "private_key_file": str(folder / "simulator/keys/client.pem"),
+        "host_key": "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "response_folder": "/responses",
+    }
+    return make_settings(
+        folder,
+        "UseDevelopmentStorage=true",
+        addresses,
+        databases,
+        CHANNELS_FILE=str(folder / "channels.toml"),
+        LEASE_SECONDS=str(LEASE),
+        MONITOR_INTERVAL_SECONDS="60",
+        RETRY_SECONDS="30",
+        START_SETTLE_SECONDS="120",
+        IMPORT_TIMEOUT_MINUTES="240",
+        SEND_TIMEOUT_MINUTES="1440",
+    )
 
 
 class World:
@@ -153,35 +188,25 @@ class World:
         store._connect = lambda: books
         self.clock = MovableClock(START)
         self.blobs, self.queues = BlobModel(self.clock), QueueModel(self.clock)
+        # A heartbeat beats by the time of this machine, of which a lease never lives through a third in a schedule.
+        self._close.enter_context(
+            patch.object(shared.ledger.leases, "threading", SimpleNamespace(Event=threading.Event, Thread=_NeverBeats))
+        )
         self._rest = InProcessRest(self.simulator, Points(lost=requests.ConnectionError))
         self._close.callback(self._rest.end)
         site = self.folder / "simulator" / "site"
         self._site = FolderSite(site, Points(lost=ConnectionResetError), ahead=START.timestamp() - time.time())
         databases = copied(made.databases, self.folder)
-        addresses = {
-            "rest_url": "https://optimizely.invalid/rest",
-            "client_id": CLIENT_ID,
-            "api_user": made.identity.api_user,
-            "api_password": made.identity.api_password,
-            "sftp_host": "sftp.invalid",
-            "sftp_port": 22,
-            "sftp_user": "user",
-            "private_key_file": str(self.folder / "simulator/keys/client.pem"),
-            "host_key": "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-            "response_folder": "/responses",
-        }
-        settings = make_settings(
-            self.folder,
-            "UseDevelopmentStorage=true",
-            addresses,
-            databases,
-            CHANNELS_FILE=str(made.folder / "channels.toml"),
-            LEASE_SECONDS=str(LEASE),
-            MONITOR_INTERVAL_SECONDS="60",
-            RETRY_SECONDS="30",
-            START_SETTLE_SECONDS="120",
-            IMPORT_TIMEOUT_MINUTES="240",
-            SEND_TIMEOUT_MINUTES="1440",
+        #: The ledger's own tables, to look at.
+        self.ledger = sqlite3.connect(self.folder / "RS_Test.sqlite", isolation_level=None)
+        self.ledger.row_factory = sqlite3.Row
+        self._close.callback(self.ledger.close)
+        settings = made.settings.model_copy(
+            update={
+                "ws_db": SecretStr(databases.ws),
+                "rs_db": SecretStr(databases.rs),
+                "delivery_files": str(self.folder / "deliveries"),
+            }
         )
         self.hosts = [self._host(settings) for _ in range(2)]
         self.actors: list[Actor] = []
@@ -203,11 +228,13 @@ class World:
         self._close.close()
 
     def _host(self, settings: Settings) -> Bridge:
-        stand_ins: dict[str, Callable[[Any], Any]] = {
+        stand_ins: dict[str, Callable[..., Any]] = {
             "blob_service": lambda _settings: self.blobs,
             "queue_service": lambda _settings: self.queues,
             "optimizely_site": lambda _settings: self._site,
             "export_sites": lambda _channels: {"partner": self._site},
+            "WsDbSchema": lambda zone, _names: schema(WsDbSchema, zone),
+            "RsDbSchema": lambda zone, _names: schema(RsDbSchema, zone),
         }
         with ExitStack() as stack:
             for name, stand_in in stand_ins.items():
@@ -217,8 +244,8 @@ class World:
         for database in (bridge.rs_database, bridge.ws_database):
             assert database is not None
             event.listen(database.engine, "connect", _without_syncs)
-            # Compiled statements outlive a world: compiling them anew takes most of its time.
-            database.engine._compiled_cache = _compiled.setdefault(database.name, database.engine._compiled_cache)
+            _compile_once(database)
+            _begin_unheard(database.engine)
             database.clock = self.clock
             edges.point_transactions(database)
         edges.point_leases(bridge.ledger)
@@ -478,9 +505,22 @@ class World:
         raise AssertionError(f"responses do not end: {before}")
 
     def _not_taken_in(self) -> list[int | str]:
-        requests = [broadcast.request for broadcast in self.broadcasts()]
-        jobs, files = {request.job_id for request in requests}, {request.delivery_file for request in requests}
+        taken = self.ledger.execute("SELECT job_id, delivery_file FROM broadcast").fetchall()
+        jobs, files = {job for job, _ in taken}, {file for _, file in taken}
         return [job for job in self.jobs if job not in jobs] + [name for name in self.dropped if name not in files]
+
+
+class _NeverBeats:
+    """In place of the thread of a heartbeat."""
+
+    def __init__(self, **_: object) -> None:
+        pass
+
+    def start(self) -> None:
+        """Nothing starts."""
+
+    def join(self) -> None:
+        """Nothing ends."""
 
 
 class _KeptOpen(sqlite3.Connection):
@@ -488,6 +528,39 @@ class _KeptOpen(sqlite3.Connection):
 
     def close(self) -> None:
         """Stays open until the world ends."""
+
+
+@cache
+def schema[Kind: WsDbSchema | RsDbSchema](kind: type[Kind], zone: str) -> Kind:
+    """The tables of a database of FastStats: statements over tables of their own would be compiled anew."""
+    return kind(zone)
+
+
+#: The first dialect of each database, and what was compiled for it.
+_compiled: dict[str, tuple[Dialect, Any]] = {}
+
+
+def _compile_once(database: Database) -> None:
+    """Let compiled statements outlive a world: compiling takes a third of its time. They are kept by dialect."""
+    engine = database.engine
+    engine.dialect, engine._compiled_cache = _compiled.setdefault(
+        database.name, (engine.dialect, engine._compiled_cache)
+    )
+
+
+def _begin_unheard(engine: Any) -> None:
+    """Let the dialect begin transactions: an engine that has a listener looks for more of them at each statement."""
+    event.remove(engine, "begin", _begin_sqlite)
+    engine._has_events = engine._proxied._has_events = False
+
+    def note(connection: Connection, options: Mapping[str, Any]) -> None:
+        connection.connection.info.update(options)
+
+    def begin(connection: PoolProxiedConnection) -> None:
+        writes = connection.info.pop("writes", False)
+        connection.cursor().execute("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    engine.dialect.set_connection_execution_options, engine.dialect.do_begin = note, begin
 
 
 def _without_syncs(connection: sqlite3.Connection, _entry: object) -> None:
