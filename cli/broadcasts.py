@@ -12,6 +12,7 @@ from shared.broadcast import TRANSITIONS, Broadcast, RouteKind, State
 from shared.ledger.alerts import AlertKind
 from shared.ledger.responses.counts import Comparison, of_broadcasts
 from shared.operations import broadcasts as operations
+from shared.rejects import hint
 from shared.web.status import status as bridge_status
 
 broadcast = typer.Typer(
@@ -68,7 +69,7 @@ def show(key: Key, settings: SettingsFile = None) -> None:
             )
             say(f"  effect {effect.kind}: {effect.natural_key} - {outcome}")
         for reason, rows in bridge.ledger.broadcasts.rejects(shown).items():
-            say(f"  {rows:,} rows not uploaded: {reason}")
+            say(f"  {rows:,} rows not uploaded: {reason}{hint(reason, ' ({})')}")
         _show_responses(of_broadcasts(bridge.ledger.database, [shown.id]).get(shown.id))
         for name, since in bridge.ledger.leases.held_by(key).items():
             say(f"  it holds {name}" + (f" since {since:%Y-%m-%d %H:%M} UTC" if since else ""))

@@ -34,6 +34,7 @@ class QuotedRows:
     Attributes:
         width: number of cells of a row; set it before reading the second row, because a quoted value may span lines.
         refused: the text of the row that was last refused for its quotes.
+        unfinished: the last line, if it was refused because it has no end; set by who reads the lines.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class QuotedRows:
         self._refuse_ambiguous = refuse_ambiguous
         self.width = 0
         self.refused = ""
+        self.unfinished = ""
         #: Lines that were read in search of the end of an earlier row, to be read again.
         self._ahead: deque[tuple[int, str | RejectReason]] = deque()
 
@@ -110,7 +112,8 @@ class QuotedRows:
             read.append(numbered)
             text = numbered[1]
             if isinstance(text, RejectReason):
-                if text is RejectReason.LINE_UNFINISHED and not ambiguous:
+                continues = self.unfinished.count(self._delimiter) < self.width - 1  # it is no row of its own
+                if text is RejectReason.LINE_UNFINISHED and self.unfinished and continues:
                     return text
                 break
             if text.count(self._delimiter) == self.width - 1:

@@ -88,6 +88,13 @@ class Location(Protocol):
         """
         ...
 
+    def ignored(self, pattern: str) -> Mapping[str, str]:
+        """The names that `list_files` leaves out although they fit the pattern, each with the reason.
+
+        Of an SFTP site, none: its listing is read elsewhere.
+        """
+        ...
+
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
         """Write a file. It appears when it is complete, and replaces an existing one.
 
@@ -157,6 +164,15 @@ class _Folder:
                         files.append(LocatedFile(name=entry.name, size=status.st_size, modified=modified))
         return sorted(files, key=attrgetter("name"))
 
+    def ignored(self, pattern: str) -> Mapping[str, str]:
+        with self.mapped("list its files"), os.scandir(self._path) as entries:
+            names = {entry.name: entry.is_symlink() and not (self._path / entry.name).exists() for entry in entries}
+        return {
+            repr(name)[1:-1]: "it is a link that leads nowhere" if broken else reason
+            for name, broken in names.items()
+            if (reason := _why_ignored(name, pattern)) or (broken and _fits(name, pattern))
+        }
+
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
         path = self._path / _checked(name, self._description)
         part = self._path / f"{uuid.uuid4().hex}.part"
@@ -218,6 +234,11 @@ class _Container:
                     files.append(LocatedFile(name=name, size=blob.size, modified=blob.last_modified, etag=etag))
         return sorted(files, key=attrgetter("name"))
 
+    def ignored(self, pattern: str) -> Mapping[str, str]:
+        with mapped_errors("list files"):
+            names = [blob.name.removeprefix(self._prefix) for blob in self._container.walk_blobs(self._prefix or None)]
+        return {repr(name)[1:-1]: reason for name in names if (reason := _why_ignored(name, pattern))}
+
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
         with self._blobs.writer(self._prefix + _checked(name, self._description)) as blob:
             for chunk in chunks:
@@ -255,6 +276,9 @@ class _SftpFolder:
             for file in files
             if _is_listed(file.name, pattern)
         ]
+
+    def ignored(self, _pattern: str) -> Mapping[str, str]:
+        return {}
 
     def write(self, name: str, chunks: Iterable[bytes]) -> None:
         path = self._path(name)
@@ -311,7 +335,18 @@ def _checked(name: str, location: str) -> str:
 
 def _is_listed(name: str, pattern: str) -> bool:
     """Case does not matter, as on the Windows machine that writes the files: `LIST.TXT` is one of `*.txt`."""
-    return _is_valid_name(name) and fnmatchcase(name.casefold(), pattern.casefold()) and not is_unfinished(name)
+    return _is_valid_name(name) and _fits(name, pattern) and not is_unfinished(name)
+
+
+def _fits(name: str, pattern: str) -> bool:
+    return fnmatchcase(name.casefold(), pattern.casefold())
+
+
+def _why_ignored(name: str, pattern: str) -> str:
+    """Why a name is not listed that fits the pattern, perhaps without its extension; empty for the others."""
+    if is_unfinished(name) and (_fits(name, pattern) or _fits(name.rpartition(".")[0], pattern)):
+        return "its name says that it is still being written"
+    return "its name has a character that is not allowed" if _fits(name, pattern) and not _is_valid_name(name) else ""
 
 
 def _is_valid_name(name: str) -> bool:

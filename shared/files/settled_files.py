@@ -14,6 +14,8 @@ class SettledFiles:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._first_seen: dict[tuple[str, str], tuple[LocatedFile, float]] = {}
+        #: Files that are not claimed for their age, by channel.
+        self._too_old: dict[str, frozenset[str]] = {}
         #: Files that settle for the second time.
         self._again: dict[tuple[str, str], LocatedFile] = {}
 
@@ -27,6 +29,11 @@ class SettledFiles:
             return False
         del self._first_seen[channel, file.name]
         return True
+
+    def is_news(self, channel: str, names: frozenset[str]) -> bool:
+        """Whether other files than before are not claimed for their age; then they are reported once."""
+        known, self._too_old[channel] = self._too_old.get(channel, frozenset()), names
+        return not names <= known
 
     def settles_again(self, channel: str, file: LocatedFile) -> bool:
         """Let a settled file settle once more, from now; False if it has done so in its present state."""

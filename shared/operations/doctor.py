@@ -3,9 +3,11 @@
 A check that needs another one to pass, such as the tables of a database that is not reachable, is left out.
 """
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -14,8 +16,9 @@ from pydantic import SecretStr
 from shared.bridge import optimizely_rest
 from shared.broadcast import RouteKind
 from shared.clock import SystemClock
-from shared.config.channels import DEFAULT, Channel, Channels
+from shared.config.channels import DEFAULT, Channel, Channels, Drop
 from shared.config.settings import Settings
+from shared.config.unfinished_names import is_unfinished
 from shared.database.connections import Database
 from shared.errors import BridgeError, ImportJobUnknown
 from shared.faststats.schema_map.check import SchemaCheck
@@ -25,7 +28,9 @@ from shared.files.locations import Locations
 from shared.files.only_mail import OnlyMail
 from shared.ledger.holds import Holds
 from shared.ledger.schema import Schema
+from shared.ledger.unfinished_lines import count_unfinished
 from shared.optimizely.import_jobs import get_job_names
+from shared.rejects import RejectReason, hint
 from shared.sftp.examination import examine_site
 from shared.sftp.site import SftpSite
 from shared.sftp.sites import export_sites, optimizely_site
@@ -113,6 +118,7 @@ def _databases(settings: Settings) -> Iterator[Check]:
     yield from _mapped_database(settings, "RS_DB", settings.rs_db, RsDbSchema)
     yield Check("the bridge's tables", partial(_check_migrations, settings.rs_db), requires=("RS_DB",))
     yield Check("holds", partial(_check_holds, settings.rs_db), requires=("RS_DB", "the bridge's tables"))
+    yield Check("last lines", partial(_check_last_lines, settings), requires=("RS_DB", "the bridge's tables"))
     yield from _mapped_database(settings, "PS_DB", settings.ps_db, PsDbSchema)
 
 
@@ -160,6 +166,24 @@ def _check_holds(connection: SecretStr) -> str:
     return "nothing is held"
 
 
+def _check_last_lines(settings: Settings) -> str:
+    """Which layouts and channels have files whose last line has no end, of the last month."""
+    channels, _ = _load_channels(settings)
+    with _opened(settings.rs_db, "RS_DB") as database:
+        layouts, of_channels = count_unfinished(database, since=SystemClock().now() - timedelta(days=30))
+    strict = {
+        f"layout {name}": count
+        for name, count in layouts.items()
+        if name in channels.responses and channels.responses[name].last_line == "must-end"
+    } | {
+        f"channel {name}": count
+        for name, count in of_channels.items()
+        if (channel := channels.find(name)) is not None and channel.delivery_file.last_line == "must-end"
+    }
+    found = ", ".join(f"{name} {count:,} times" for name, count in strict.items())
+    return f"{found}: {hint(RejectReason.LINE_UNFINISHED)}" if found else "each has its end"
+
+
 def _opened(connection: SecretStr, name: str) -> closing[Database]:
     return closing(Database(connection.get_secret_value(), name))
 
@@ -177,12 +201,14 @@ def _storage(settings: Settings) -> Iterator[Check]:
     except BridgeError:
         return  # reported with the channels
     locations = {"delivery files": settings.delivery_files, "files for FERG": settings.ferg_files}
+    drops: dict[str, Drop] = {}
     for name in channels.names():
         if (drop := channels[name].drop) is not None:
             locations[f"dropped files of channel {name}"] = drop.place
+            drops[f"dropped files of channel {name}"] = drop
     for what, location in locations.items():
         if location is not None:
-            yield Check(what, partial(_list_files, settings, location), requires=(account,))
+            yield Check(what, partial(_list_files, settings, location, drops.get(what)), requires=(account,))
 
 
 def _open_account(settings: Settings) -> str:
@@ -197,10 +223,25 @@ def _find_container(settings: Settings, name: str) -> str:
     return "it exists"
 
 
-def _list_files(settings: Settings, location: str) -> str:
+def _list_files(settings: Settings, location: str, drop: Drop | None) -> str:
+    """How many files there are; of those that may be dropped delivery files, which are not claimed, and why."""
     _, sites = _load_channels(settings)
     with blob_service(settings) as service:
-        return f"{len(Locations(service, sites).get(location).list_files('*')):,} files in {location}"
+        folder = Locations(service, sites).get(location)
+        files = folder.list_files("*")
+        text = f"{len(files):,} files in {location}"
+        if drop is None:
+            return text
+        reasons = Counter(folder.ignored(drop.pattern).values())
+        fitting = folder.list_files(drop.pattern)
+    oldest = SystemClock().now() - timedelta(hours=drop.newest_hours)
+    for file in fitting:
+        if is_unfinished(file.name, settings.unfinished_names):
+            reasons["its name says that it is still being written"] += 1
+        elif file.modified < oldest:
+            reasons[f"it was last changed more than {drop.newest_hours:g} hours ago"] += 1
+    reasons[f"its name does not fit {drop.pattern}"] += len(files) - len(fitting)
+    return "; ".join((text, *(f"{count:,} not claimed: {reason}" for reason, count in reasons.items() if count)))
 
 
 # Optimizely

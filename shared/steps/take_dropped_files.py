@@ -41,8 +41,27 @@ def take_dropped_files(bridge: Bridge) -> int:
                 for file in _new_files(bridge, name, channel.drop, page):
                     with fenced(f"Dropped file {file.name} cannot be claimed", action="drop-failed", channel=name):
                         taken += _take_in(bridge, name, channel, channel.drop, folder, file)
+            _report_old(bridge, name, channel.drop, [file for file in files if file.modified < oldest])
             _read_known_files(bridge, name, folder, files)
     return taken
+
+
+def _report_old(bridge: Bridge, name: str, drop: Drop, files: Sequence[LocatedFile]) -> None:
+    """Report files that are not claimed for their age, once: a copy may have kept the time of its original."""
+    if not bridge.settled_files.is_news(name, frozenset(file.name for file in files)):
+        return
+    keys = {file: {_key(name, file), _time_key(name, file)} for file in files}
+    known = set[str]()
+    for page in batched(files, _PAGE, strict=False):
+        known |= bridge.ledger.dropped_files.known([key for file in page for key in keys[file]])
+    unknown = sorted((file for file in files if known.isdisjoint(keys[file])), key=lambda file: file.modified)
+    if unknown:
+        extra = {"action": "drop-ignored", "channel": name}
+        text = (
+            "Channel %s: %d files in its folder are not claimed because they were last changed more than %g hours ago "
+            "(drop.newest_hours). The newest is %s. To send it, copy it so that it gets a new time."
+        )
+        log.warning(text, name, len(unknown), drop.newest_hours, unknown[-1].name, extra=extra)
 
 
 def _new_files(bridge: Bridge, name: str, drop: Drop, files: Sequence[LocatedFile]) -> list[LocatedFile]:

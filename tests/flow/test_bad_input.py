@@ -57,6 +57,17 @@ def test_bad_input_fails_the_broadcast_and_says_what_to_do(flow: Flow, case: str
     assert flow.copies(broadcast) == []
 
 
+def test_when_no_recipient_is_left_the_rows_are_shown_by_reason(flow: Flow) -> None:
+    name = "Optimizely_Bad_55935024.txt"
+    rows = "1\tnobody\tk1\n2\tnobody\tk2\n3\tanna@exam\u200bple.org\tk3\n"
+    Path(flow.bridge.settings.delivery_files, name).write_text(HEADER + rows, encoding="utf-8")
+    broadcast = flow.run(flow.order(file_path=rf"D:\Publish\Demo\{name}"))
+    assert broadcast.error_code == "no-recipients"
+    assert "can be uploaded: email-invalid 2, invisible-character 1." in str(broadcast.error)
+    shown = flow.bridge.ledger.broadcasts.rejects(broadcast)
+    assert shown == {"email-invalid": 2, "invisible-character": 1}
+
+
 @pytest.mark.parametrize(
     "command",
     [

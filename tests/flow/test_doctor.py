@@ -55,6 +55,7 @@ def test_every_part_of_a_valid_installation_is_ok(doctor: Doctor, flow: Flow) ->
         "RS_DB and the schema map",
         "the bridge's tables",
         "holds",
+        "last lines",
         "PS_DB",
         "storage account",
         *(f"container {name}" for name in containers),

@@ -174,6 +174,23 @@ def test_the_names_of_unfinished_uploads_are_not_claimed(flow: Flow, folder: Pat
     assert take_repeatedly(flow) == 0
 
 
+def test_an_extension_in_upper_case_and_a_link_are_claimed(flow: Flow, folder: Path) -> None:
+    write_delivery_file(flow.folder / "elsewhere.txt", 30, 1)
+    (folder / "LIST.TXT").symlink_to(flow.folder / "elsewhere.txt")
+    assert taken(flow).request.delivery_file == "LIST.TXT"
+
+
+def test_a_file_that_kept_an_old_time_is_not_claimed_and_says_so_once(
+    flow: Flow, folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_delivery_file(folder / "news.txt", 30, 1)
+    old = datetime.now(UTC).timestamp() - 48 * 3600
+    os.utime(folder / "news.txt", (old, old))
+    assert take_repeatedly(flow) == 0
+    (line,) = [line for line in caplog.messages if "news.txt" in line]
+    assert "1 files in its folder are not claimed because they were last changed more than 24 hours ago" in line
+
+
 def dropped(flow: Flow, folder: Path, name: str = "news.txt") -> Broadcast:
     """A dropped file that was sent."""
     write_delivery_file(folder / name, 30, 1)

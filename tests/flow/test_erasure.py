@@ -258,7 +258,7 @@ LINES = (
     "u1;k1;ann@example.org;Open;3/1/2026;refused for its date\r\n",
     "u2;k2;bob@example.org;Open;3/1/2026;refused for its date\r\n",
     'u1;"k1;broken quote\r\n',
-    "u11;k11;anna@example.org;Open;01.03.2026 12:05;",
+    "u11;k11;anna@example.org;Open;01.03.2026 12:05;\r\n",
 )
 HERS = {1, 3, 4, 5, 6, 8}
 

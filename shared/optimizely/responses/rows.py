@@ -92,6 +92,7 @@ class ResponseRows(QuotedRows):
             if block is None:
                 yield number, RejectReason.VALUE_TOO_LONG
             elif not ended and self._is_unfinished(number, block):
+                self.unfinished = block
                 yield number, RejectReason.LINE_UNFINISHED
             else:
                 yield from enumerate(_checked(block), number)

@@ -208,9 +208,12 @@ def test_only_the_last_line_of_a_truncated_file_is_rejected(encoding: str, cut: 
     assert reasons == [None, RejectReason.LINE_UNFINISHED]
 
 
-def test_a_quoted_value_that_is_truncated_in_its_second_line_is_one_row() -> None:
+def test_both_lines_of_a_quoted_value_that_is_truncated_are_rejected() -> None:
     rows = read((file_of(ROW) + '2;b@example.org;k2;"B\nob').encode(), delimiter=";", quote='"')
-    assert [(line, values, reason) for line, values, reason in rows][1:] == [(3, ("ob",), RejectReason.LINE_UNFINISHED)]
+    assert rows[1:] == [
+        (3, ('2;b@example.org;k2;"B',), RejectReason.BROKEN_QUOTE),
+        (4, ("ob",), RejectReason.LINE_UNFINISHED),
+    ]
 
 
 @pytest.mark.parametrize("mark", [b"", codecs.BOM_UTF8, codecs.BOM_UTF16_LE])
