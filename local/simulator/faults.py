@@ -82,6 +82,13 @@ class Drop(Break):
     kind: Literal["drop"]
 
 
+class Page(Break):
+    """A proxy answers with a page of its own instead."""
+
+    kind: Literal["page"]
+    status: Literal[200, 302, 403, 404, 503] = 200
+
+
 class WrongCount(Counted):
     """The reported number of recipients on a list is wrong."""
 
@@ -165,6 +172,7 @@ _ANY: TypeAdapter[Fault] = TypeAdapter(
         Latency
         | Status
         | Drop
+        | Page
         | WrongCount
         | ImportSlow
         | ImportLoses

@@ -25,6 +25,10 @@ def drop(operation: str, when: str, **more: Any) -> Knob:
     return {"kind": "drop", "operation": operation, "when": when, **more}
 
 
+def page(operation: str, when: str, **more: Any) -> Knob:
+    return {"kind": "page", "operation": operation, "when": when, **more}
+
+
 def run(flow: Flow, knob: Knob, route: RouteKind = RouteKind.IMPORT_JOB, mode: SendMode | None = None) -> Broadcast:
     """Run a broadcast while the fault strikes."""
     flow.use(channel(route, send=mode, sending_batch=SendingBatch(chunk_rows=40)))
@@ -43,10 +47,11 @@ def named(value: Any) -> str:
     return " ".join(str(part) for part in value.values()) if isinstance(value, dict) else str(value)
 
 
-#: How an exchange goes wrong: a status, or no answer at all.
+#: How an exchange goes wrong: a status, no answer at all, or the answer of a proxy.
 WRONG: list[Callable[[str, str], Knob]] = [
     lambda operation, when: status(operation, 500, when, times=1),
     lambda operation, when: drop(operation, when, times=1),
+    lambda operation, when: page(operation, when, times=1),
 ]
 #: Faults that pass: the broadcast is carried to its end as if nothing had been.
 PASSING: list[tuple[Knob, RouteKind, SendMode | None]] = [
@@ -67,6 +72,12 @@ PASSING: list[tuple[Knob, RouteKind, SendMode | None]] = [
     (status("countRecipients", 429, "before", times=2, retry_after=0), RouteKind.IMPORT_JOB, None),
     (status("*", 502, "before", times=3), RouteKind.IMPORT_JOB, None),
     (drop("*", "after", times=3), RouteKind.CLOSED_LOOP, None),
+    *((page("*", "before", times=3), route, None) for route in (RouteKind.IMPORT_JOB, RouteKind.CLOSED_LOOP)),
+    (page("*", "after", status=302, times=3), RouteKind.SENDING_BATCH, None),
+    (page("getSmartCampaign", "before", status=404, times=1), RouteKind.IMPORT_JOB, None),
+    (page("startSmartCampaign", "after", status=403, times=1), RouteKind.IMPORT_JOB, None),
+    (page("startSmartCampaign", "before", status=404, times=1), RouteKind.IMPORT_JOB, None),
+    (page("getReport_1", "before", times=6), RouteKind.IMPORT_JOB, None),
     ({"kind": "latency", "operation": "*", "seconds": 0.03}, RouteKind.IMPORT_JOB, None),
     ({"kind": "import-slow", "minutes": 600}, RouteKind.IMPORT_JOB, None),
     ({"kind": "break-upload", "after_bytes": 3000, "times": 1}, RouteKind.IMPORT_JOB, None),
@@ -98,6 +109,9 @@ LASTING: list[tuple[Knob, RouteKind, SendMode | None, str]] = [
     (drop("activateSmartCampaign", "before"), RouteKind.IMPORT_JOB, SendMode.AFTER_IMPORT, "optimizely-unavailable"),
     (drop("addRecipients_1", "before"), RouteKind.SENDING_BATCH, None, "optimizely-unavailable"),
     (status("countRecipients", 429, "before"), RouteKind.IMPORT_JOB, None, "optimizely-unavailable"),
+    (page("*", "before"), RouteKind.IMPORT_JOB, None, "optimizely-answer-invalid"),
+    (page("createOrCopySmartCampaign", "before", status=302), RouteKind.IMPORT_JOB, None, "optimizely-answer-invalid"),
+    (page("addRecipients_1", "before"), RouteKind.SENDING_BATCH, None, "optimizely-answer-invalid"),
     ({"kind": "import-loses", "percent": 50}, RouteKind.IMPORT_JOB, None, "import-count-wrong"),
     ({"kind": "import-fails"}, RouteKind.IMPORT_JOB, None, "import-count-wrong"),
     ({"kind": "wrong-count", "by": -60}, RouteKind.IMPORT_JOB, None, "import-count-wrong"),
@@ -158,8 +172,11 @@ def test_an_import_that_never_runs_ends_in_time_and_its_file_is_taken_back(
     ("route", "operation"),
     [(RouteKind.IMPORT_JOB, "startSmartCampaign"), (RouteKind.SENDING_BATCH, "importRecipientsAndSendBatch")],
 )
-def test_a_start_that_never_takes_effect_is_parked(alone: Flow, route: RouteKind, operation: str) -> None:
-    broadcast = run(alone, drop(operation, "before"), route)
+@pytest.mark.parametrize("wrong", [drop, page])
+def test_a_start_that_never_takes_effect_is_parked(
+    alone: Flow, route: RouteKind, operation: str, wrong: Callable[[str, str], Knob]
+) -> None:
+    broadcast = run(alone, wrong(operation, "before"), route)
     assert (broadcast.state, broadcast.error_code) == (State.NEEDS_OPERATOR, "send-outcome-unknown")
     assert mails(alone, broadcast) == 0
     assert alone.strikes() == 3, "it was tried three times, each after a check"

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from local.simulator.faults import EVERY, Break, Faults, Latency, RestFault, Status
+from local.simulator.faults import EVERY, Break, Faults, Latency, Page, RestFault, Status
 from local.simulator.operations import OPERATIONS
 from local.simulator.rest import serialisers
 from local.simulator.store import CLIENT_ID
@@ -18,6 +18,8 @@ from local.simulator.store import CLIENT_ID
 MOST_REQUESTS: Final = 40
 MOST_COUNTING: Final = 10
 _COUNTING: Final = frozenset({"selectRecipients", "countRecipients"})
+
+_PAGE: Final = "<!DOCTYPE html><html><title>Please log in</title></html>"
 
 
 class LimitsAndFaults:
@@ -93,6 +95,9 @@ def _broken(request: web.Request, fault: Break) -> web.Response:
         headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
         body = serialisers.error(fault.status, "This error is simulated.")
         return web.json_response(body, status=fault.status, headers=headers)
+    if isinstance(fault, Page):
+        login = {"Location": "/login"}  # read only of a redirection
+        return web.Response(text=_PAGE, content_type="text/html", status=fault.status, headers=login)
     if request.transport:
         request.transport.close()
     return web.Response()  # the connection is closed: nobody receives it
