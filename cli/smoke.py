@@ -117,6 +117,8 @@ def _call(address: str, key: str, slot: str, **given: str) -> dict[str, Any]:
             raise _SmokeTestError(f"{slot}: the app does not accept the key in {_KEY}")
         reason = f"{body['error']} [{body['code']}]" if "code" in body else f"status {answer.status_code}"
         raise _SmokeTestError(f"{slot}: {reason}")
+    if not body:
+        raise _SmokeTestError(f"{slot}: something else answers in the app's place, such as a proxy")
     return body
 
 

@@ -66,7 +66,18 @@ function Invoke-Slot {
             $answer = Invoke-WebRequest -Uri $address -Method Post -Body $json `
                 -ContentType 'application/json; charset=utf-8' -Headers @{ 'x-functions-key' = $Params['Password'] } `
                 -TimeoutSec $TimeoutSeconds -UseBasicParsing @proxy
-            $result = [Text.Encoding]::UTF8.GetString($answer.RawContentStream.ToArray()) | ConvertFrom-Json
+            $text = [Text.Encoding]::UTF8.GetString($answer.RawContentStream.ToArray()).TrimStart([char]0xFEFF)
+            # A proxy can answer in place of the bridge: with a page, with nothing, with half an answer.
+            $odd = New-Object System.Net.WebException 'not JSON', ([System.Net.WebExceptionStatus]::ServerProtocolViolation)
+            if ($text -notmatch '^\s*[{\[]') {
+                throw $odd
+            }
+            try {
+                $result = $text | ConvertFrom-Json
+            }
+            catch [System.ArgumentException] {
+                throw $odd
+            }
             if (($null -ne $result) -and (-not $script:TestInstallationShown) -and $result.PSObject.Properties['TestInstallation']) {
                 $script:TestInstallationShown = $true
                 Write-Host $result.TestInstallation
@@ -77,6 +88,9 @@ function Invoke-Slot {
             $response = $_.Exception.Response
             $transient = ($null -eq $response) -or ([int]$response.StatusCode -in 429, 500, 502, 503, 504)
             if (-not $transient -or $attempt -ge $MaxAttempts) {
+                if ($_.Exception.Status -eq [System.Net.WebExceptionStatus]::ServerProtocolViolation) {
+                    Stop-WithMessage 'Something else answers in place of Broadcast Bridge, such as a proxy or a page during maintenance.'
+                }
                 if ($null -eq $response) {
                     Stop-WithMessage "Broadcast Bridge cannot be reached ($($_.Exception.Status))."
                 }

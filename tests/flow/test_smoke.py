@@ -108,6 +108,27 @@ def test_a_key_does_not_follow_an_answer_that_points_elsewhere() -> None:
     assert "status 307" in result.stderr
 
 
+@pytest.mark.parametrize("body", [b"", b"<html>Please log in</html>", b"[]"])
+def test_a_page_in_place_of_the_app_is_no_success(body: bytes) -> None:
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST = answer  # noqa: N815 - names that http.server asks for
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - theirs
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever).start()
+        result = smoke(f"http://127.0.0.1:{server.server_port}", "--message", "Spring Newsletter")
+        server.shutdown()
+    assert result.exit_code == 1
+    assert "something else answers in the app's place" in result.stderr
+
+
 @pytest.mark.parametrize("url", ["http://bridge.example.com", "bridge.example.com", "file:///etc/passwd"])
 def test_a_key_never_goes_over_an_open_line(url: str) -> None:
     result = smoke(url)

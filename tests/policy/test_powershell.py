@@ -55,6 +55,18 @@ def test_every_slot_has_its_script_and_calls_it() -> None:
         assert all(f"-Slot '{slot}'" in command for command in called)
 
 
+def test_an_answer_that_is_not_json_is_tried_again_like_no_answer() -> None:
+    [slot] = [
+        node for node in nodes(tree("BroadcastBridge.psm1"), "function_statement") if "Invoke-Slot {" in text(node)
+    ]
+    caught = [text(node) for node in nodes(slot, "catch_clause")]
+    assert len(caught) == 2
+    assert "[System.ArgumentException]" in caught[0]
+    assert "throw $odd" in caught[0]
+    assert "[System.Net.WebException]" in caught[1]
+    assert text(slot).count("throw $odd") == 2
+
+
 def returned(name: str) -> set[str]:
     """Keys of the hashtable that a script returns."""
     *_, last = nodes(tree(name), "hash_literal_expression")
