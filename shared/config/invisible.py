@@ -5,6 +5,8 @@ marks of direction, fillers. A key with one of them is not the key that it looks
 """
 
 import re
+import string
+from collections.abc import Iterator
 from typing import Final
 
 #: Unicode's format characters (Cf), its white space other than the space and the control characters (Zs, Zl, Zp), what
@@ -14,8 +16,17 @@ _CHARACTERS: Final = (
     r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\ufffe\uffff"
     r"\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
+
+
+def _code_points(characters: str) -> Iterator[int]:
+    """The code points of a class of characters, as a regular expression has it."""
+    for first, last in re.findall(r"\\[xuU]([0-9a-f]+)(?:-\\[xuU]([0-9a-f]+))?", characters):
+        yield from range(int(first, 16), int(last or first, 16) + 1)
+
+
 _INVISIBLE: Final = re.compile(f"[{_CHARACTERS}]")
-_AROUND: Final = re.compile(rf"^[\s{_CHARACTERS}]+|[\s{_CHARACTERS}]+$")
+#: The same characters and all white space, one by one: to strip them takes no longer than the text is long.
+_BLANKS: Final = string.whitespace + "\x1c\x1d\x1e\x1f\x85" + "".join(map(chr, _code_points(_CHARACTERS)))
 _ESCAPED: Final = re.compile(r"\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
 #: A byte order mark at the beginning of a line, where files were put one behind the other: as it is, and as the three
 #: bytes of UTF-8 look in an encoding of one byte.
@@ -24,7 +35,7 @@ _MARKS: Final = re.compile("^(?:\ufeff|\xef\xbb\xbf)+", re.MULTILINE)
 
 def trimmed(text: str) -> str:
     """A key or an address without white space and invisible characters around it."""
-    return text.strip() if text.isascii() else _AROUND.sub("", text)
+    return text.strip() if text.isascii() else text.strip(_BLANKS)
 
 
 def has_invisible(text: str) -> bool:

@@ -24,6 +24,18 @@ def test_it_is_removed_around_and_seen_within(character: str) -> None:
     assert key_column_name(f"Communication{character}-Key") == key_column_name("communication-key")
 
 
+def test_everything_that_is_seen_within_is_removed_around() -> None:
+    invisible = "".join(c for c in map(chr, range(sys.maxunicode + 1)) if has_invisible(c))
+    assert len(invisible) > 4000
+    assert trimmed(f"{invisible}\x85 é {invisible}") == "é"
+
+
+def test_a_long_value_takes_no_longer_than_it_is_long() -> None:
+    # Quadratic time would take hours.
+    assert trimmed("x" + "\u00a0" * 3_000_000 + "x" + "\u00a0" * 3_000_000).endswith("x")
+    assert visible("x" + "\u00a0" * 3_000_000 + "x").endswith("x")
+
+
 def test_a_name_keeps_its_blanks_as_spaces() -> None:
     assert visible("\ufeffLink\u00a0Id\u200b") == "Link Id"
     assert visible(" Link Id ") == "Link Id"
