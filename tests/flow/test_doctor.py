@@ -1,5 +1,6 @@
 """`bridge doctor`: one line for each check, ok or FAIL, and never a secret."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,8 @@ from typer.testing import CliRunner, Result
 from cli.main import app
 from shared.config.settings import Settings
 from shared.ledger.tables import migration
+from shared.operations.responses import add_file
+from shared.steps.load_responses import load_responses
 from tests.builders import setting_names
 from tests.flow.harness import Flow
 
@@ -102,6 +105,42 @@ def test_locations_of_channels_and_of_ferg_are_checked(doctor: Doctor, tmp_path:
     result = doctor(CHANNELS_FILE=str(channels), FERG_FILES=str(tmp_path), RESPONSES_TO="both")
     assert [line.partition(": ")[0] for line in failed(result)] == ["dropped files of channel news"]
     assert f"files in {tmp_path}" in result.stdout
+
+
+def test_layouts_whose_last_lines_have_no_end_are_named(doctor: Doctor, flow: Flow, tmp_path: Path) -> None:
+    assert "last lines: each has its end" in doctor().stdout
+    file = tmp_path / "Response-half.csv"
+    file.write_text("Urn;MessageType;EventTriggeredDate\n1;Open;01.03.2026 12:30\n2;Open;01.03.2026 12:3")
+    load_responses(flow.bridge, add_file(flow.bridge, file).id)
+    channels = tmp_path / "channels.toml"
+    channels.write_text("[responses.default]\n")
+    assert (
+        'layout default 1 times: the last line has no end; if its writer never ends it, set last_line = "may-end'
+        in (doctor(CHANNELS_FILE=str(channels)).stdout)
+    )
+    channels.write_text("[responses.default]\nlast_line = 'may-end-without'\n")
+    assert "last lines: each has its end" in doctor(CHANNELS_FILE=str(channels)).stdout
+
+
+def test_dropped_files_that_are_not_claimed_are_counted_with_the_reason(doctor: Doctor, tmp_path: Path) -> None:
+    channels, drops = tmp_path / "channels.toml", tmp_path / "drops"
+    drops.mkdir()
+    for name in ("LIST.TXT", "old.txt", "list.csv", "a.txt.filepart", "b.busy.txt"):
+        (drops / name).write_text("x\n")
+    os.utime(drops / "old.txt", (1_700_000_000, 1_700_000_000))
+    (drops / "broken.txt").symlink_to(tmp_path / "nothing")
+    (drops / "link.txt").symlink_to(drops / "LIST.TXT")
+    channels.write_text(f'[channels.news.drop]\nplace = "{drops}"\nlist_name = "Customers"\nmessage_name = "News"\n')
+    text = doctor(CHANNELS_FILE=str(channels), UNFINISHED_NAMES="*.busy.*").stdout
+    (line,) = [line for line in text.splitlines() if "dropped files of channel news" in line]
+    assert f"5 files in {drops}" in line
+    for reason in (
+        "1 not claimed: its name does not fit *.txt",
+        "1 not claimed: it was last changed more than 24 hours ago",
+        "2 not claimed: its name says that it is still being written",
+        "1 not claimed: it is a link that leads nowhere",
+    ):
+        assert reason in line
 
 
 def test_a_missing_migration_is_reported(doctor: Doctor, flow: Flow) -> None:

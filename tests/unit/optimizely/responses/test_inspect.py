@@ -42,6 +42,21 @@ def test_a_good_file_ends_with_success_and_only_so_many_refused_rows_are_listed(
     assert (result.exit_code, result.stdout.count("  line "), "and 3 more" in result.stdout) == (1, 2, True)
 
 
+def test_a_last_line_without_an_end_is_shown_with_what_may_help(tmp_path: Path) -> None:
+    file = tmp_path / "Response.csv"
+    file.write_text("Urn;MessageType;EventTriggeredDate\n7;Open;01.03.2026 12:30\n8;Open;01.03.2026 12:30")
+    result = inspect(file)
+    assert result.exit_code == 1
+    assert "line 3: line-unfinished" in result.stdout
+    assert (
+        'line-unfinished: 1 (the last line has no end; if its writer never ends it, set last_line = "may-end-without")'
+        in (result.stdout)
+    )
+    channels = tmp_path / "channels.toml"
+    channels.write_text("[responses.default]\nlast_line = 'may-end-without'\n")
+    assert inspect(file, "--channels", str(channels)).exit_code == 0
+
+
 def test_a_packed_file_is_inspected(tmp_path: Path) -> None:
     rows = "\ufeffUrn;MessageType;Zeit\n7;Open;01.03.2026 12:30\n8;Open;soon\n".encode("utf-16-le")
     channels = tmp_path / "channels.toml"
