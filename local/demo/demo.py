@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from local.azurite import Azurite
+from local.demo.databases import kept
 from local.demo.folder import ZONE, DemoFolder, Plan
 from local.demo.intake import drop_file, insert_broadcast_job, play_peoplestage
-from local.demo.processes import Process
+from local.demo.processes import NotReadyError, Process
 from local.demo.summary import summarize
 from local.faststats.databases import create_databases
 from local.faststats.peoplestage import SlotError
 from shared.bridge import Bridge
 from shared.broadcast import RESTING, Broadcast, Intake, SendMode, State
-from shared.database.connections import Database
 
 #: The function app: the folder that holds function_app.py.
 APP = Path(__file__).resolve().parents[2]
@@ -64,13 +64,15 @@ def running(folder: DemoFolder, plan: Plan, *, report: Callable[[str], None]) ->
         simulator = Process("simulator", arguments, folder.logs)
         stack.callback(simulator.stop)
         optimizely = simulator.wait_ready()
-        settings = folder.write_settings(plan, azurite.connection_string, optimizely)
+        settings = folder.write_settings(plan, azurite.connection_string, optimizely, kept(folder.databases_file))
         bridge = Bridge.from_settings(settings)
         stack.callback(bridge.close)
         if bridge.test_installation:
             report(bridge.test_installation)
-        ws_database = Database(f"sqlite:///{folder.path / 'WS_Demo.sqlite'}", "WS_DB")
-        stack.callback(ws_database.close)
+        ws_database = bridge.ws_database
+        if ws_database is None:
+            msg = "the demo has no WS_DB"
+            raise NotReadyError(msg)
         create_databases(ws_database, bridge.rs_database, zone=ZONE)
         bridge.set_up()
         host = Process(

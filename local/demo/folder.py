@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,8 @@ class DemoFolder:
         self._partner = self.simulator / "site" / "partner"
         self._channels = self.path / "channels.toml"
         self._plan = self.path / "demo.json"
+        #: Connection strings of databases that are not in the folder.
+        self.databases_file = self.path / "databases.json"
         self._lock = self.path / "demo.pid"
 
     def create(self, plan: Plan) -> None:
@@ -90,13 +93,16 @@ class DemoFolder:
         """Mark the folder as not in use by a running demo."""
         self._lock.unlink(missing_ok=True)
 
-    def write_settings(self, plan: Plan, storage_connection: str, simulator: dict[str, Any]) -> Settings:
+    def write_settings(
+        self, plan: Plan, storage_connection: str, simulator: dict[str, Any], databases: Mapping[str, str]
+    ) -> Settings:
         """Write the `local.settings.json` and the channels of the host, and return the same settings for this process.
 
         Args:
             plan: the broadcast and its route.
             storage_connection: Azurite's connection string.
             simulator: the simulator's ready file.
+            databases: connection strings of WS_DB and RS_DB where they are not in the folder.
         """
         self._channels.write_text(_channels(plan, simulator))
         values = {
@@ -112,6 +118,7 @@ class DemoFolder:
             "SYSTEM_NAME": "Demo",
             "WS_DB": f"sqlite:///{self.path / 'WS_Demo.sqlite'}",
             "RS_DB": f"sqlite:///{self.path / 'RS_Demo.sqlite'}",
+            **databases,
             "DATABASE_TIME_ZONE": ZONE,
             "DELIVERY_FILES": str(self.deliveries),
             "CHANNELS_FILE": str(self._channels),

@@ -15,6 +15,7 @@ _TRIGGERS: Final = sql(
 )
 _INDEXES: Final = sql('SELECT name FROM pragma_index_list(:name) WHERE "unique" = 1')
 _COLUMNS: Final = sql("SELECT name FROM pragma_index_info(:name)")
+_GENERATED: Final = sql("SELECT name FROM pragma_table_xinfo(:name) WHERE hidden IN (2, 3)")
 #: What an error is about, by its name, and where its text has the name of the rule.
 _RULES: Final = {
     "SQLITE_CONSTRAINT_CHECK": ("CHECK constraint", re.compile(r"constraint failed: (.+)", re.DOTALL)),
@@ -40,6 +41,11 @@ def unique_index(connection: Connection, table: str, columns: Collection[str]) -
         if set(connection.scalars(_COLUMNS, {"name": name})) == set(columns):
             return str(name)
     return None
+
+
+def generated_columns(connection: Connection, table: str) -> list[str]:
+    """Names of the columns of a table that are computed."""
+    return list(connection.scalars(_GENERATED, {"name": table}))
 
 
 def broken_rule(error: sqlite3.Error) -> BrokenRule | None:

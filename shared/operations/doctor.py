@@ -4,7 +4,7 @@ A check that needs another one to pass, such as the tables of a database that is
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -20,6 +20,7 @@ from shared.config.channels import DEFAULT, Channel, Channels, Drop
 from shared.config.settings import Settings
 from shared.config.unfinished_names import is_unfinished
 from shared.database.connections import Database
+from shared.database.facts import Fact, facts_of_database, facts_of_table
 from shared.errors import BridgeError, ImportJobUnknown
 from shared.faststats.schema_map.check import SchemaCheck
 from shared.faststats.schema_map.names import MappedSchema, PsDbSchema, RsDbSchema, SchemaMap, WsDbSchema
@@ -188,6 +189,48 @@ def _opened(connection: SecretStr, name: str) -> closing[Database]:
     return closing(Database(connection.get_secret_value(), name))
 
 
+# Databases as their servers have them
+
+
+def _database(settings: Settings) -> Iterator[Check]:
+    """What can be read of each database, and what it means (docs/why/sql-server.md)."""
+    for name, connection, schema in (("WS_DB", settings.ws_db, WsDbSchema), ("RS_DB", settings.rs_db, RsDbSchema)):
+        if connection is not None:
+            yield Check(f"database {name}", partial(_read_database, connection, name), requires=(name,))
+            run = partial(_read_tables, settings, connection, name, schema)
+            yield Check(f"tables of {name}", run, requires=(name, "schema map"))
+
+
+def _read_database(connection: SecretStr, name: str) -> str:
+    with _opened(connection, name) as database, database.reading() as open_one:
+        return _said(facts_of_database(open_one))
+
+
+def _read_tables(
+    settings: Settings, connection: SecretStr, name: str, schema: Callable[[str, SchemaMap], MappedSchema]
+) -> str:
+    mapped = schema(settings.database_time_zone, SchemaMap.load(settings.schema_map_file))
+    with _opened(connection, name) as database, database.reading() as open_one:
+        facts = [
+            fact
+            for table in mapped.tables.values()
+            for fact in facts_of_table(open_one, table, {column.name for column in table.c})
+        ]
+    return _said(facts) or "no triggers, views, synonyms or computed columns where the bridge writes"
+
+
+def _said(facts: Iterable[Fact]) -> str:
+    """What was read, if all of it is well.
+
+    Raises:
+        CheckFailedError: something of it is not.
+    """
+    every = list(facts)
+    if wrong := [fact.text for fact in every if not fact.ok]:
+        raise CheckFailedError(*(f"{text}." for text in wrong))
+    return "; ".join(fact.text for fact in every)
+
+
 # Storage
 
 
@@ -318,6 +361,7 @@ def _find_import_jobs(settings: Settings, channels: Mapping[str, Channel]) -> st
 CHECKS: Final[dict[str, Callable[[Settings], Iterator[Check]]]] = {
     "channels": _channels,
     "databases": _databases,
+    "database": _database,
     "storage": _storage,
     "Optimizely": _optimizely,
 }

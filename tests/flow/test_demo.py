@@ -3,11 +3,13 @@
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -205,3 +207,36 @@ def test_a_folder_in_which_a_demo_runs_is_refused(tmp_path: Path) -> None:
     (tmp_path / "demo" / "demo.pid").write_text(str(os.getppid()))
     with pytest.raises(DemoFolderError, match="running in"):
         folder.resume()
+
+
+@pytest.mark.slow
+def test_a_demo_runs_in_databases_that_somebody_names_and_leaves_others_alone(tmp_path: Path) -> None:
+    ws_file, rs_file, folder = tmp_path / "ws.sqlite", tmp_path / "rs.sqlite", tmp_path / "demo"
+    named = ("--ws-db", f"sqlite:///{ws_file}", "--rs-db", f"sqlite:///{rs_file}")
+    process = demo(folder, "--recipients", "60", "--json", *named)
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err
+    assert json.loads(out)["balanced"]
+    with closing(sqlite3.connect(rs_file)) as connection:
+        (rows,) = connection.execute("SELECT COUNT(*) FROM Response").fetchone()
+        assert rows == json.loads(out)["responses"]["rows_in_rs_db"] > 0
+        connection.execute("CREATE TABLE Customers (Id INTEGER)")
+    before = table_names(rs_file)
+    for arguments in ((*named, "--recipients", "60"), (*named, "--remove")):
+        refused = demo(tmp_path / "other", *arguments)
+        _, err = refused.communicate(timeout=PATIENCE)
+        assert refused.returncode == 2
+        assert "RS_DB holds 1 tables or views that are not the demo's (Customers)" in " ".join(err.split())
+        assert table_names(rs_file) == before
+    with closing(sqlite3.connect(rs_file)) as connection:
+        connection.execute("DROP TABLE Customers")
+    removed = demo(folder, "--remove")
+    out, err = removed.communicate(timeout=PATIENCE)
+    assert removed.returncode == 0, err
+    assert table_names(rs_file) == table_names(ws_file) == []
+
+
+def table_names(file: Path) -> list[str]:
+    with closing(sqlite3.connect(file)) as connection:
+        listed = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite%'")
+        return [name for (name,) in listed]

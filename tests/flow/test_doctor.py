@@ -60,6 +60,10 @@ def test_every_part_of_a_valid_installation_is_ok(doctor: Doctor, flow: Flow) ->
         "holds",
         "last lines",
         "PS_DB",
+        "database WS_DB",
+        "tables of WS_DB",
+        "database RS_DB",
+        "tables of RS_DB",
         "storage account",
         *(f"container {name}" for name in containers),
         "delivery files",
@@ -184,3 +188,22 @@ def test_no_secret_is_printed_whatever_fails(doctor: Doctor, flow: Flow) -> None
     storage = flow.bridge.settings.storage_connection
     assert storage is not None
     assert storage.get_secret_value() not in doctor().output
+
+
+@pytest.mark.sqlite
+def test_triggers_views_and_computed_columns_are_named_where_the_bridge_writes(doctor: Doctor, flow: Flow) -> None:
+    assert (
+        "tables of RS_DB: no triggers, views, synonyms or computed columns where the bridge writes" in doctor().stdout
+    )
+    with flow.bridge.rs_database.writing() as connection:
+        connection.exec_driver_sql("CREATE TRIGGER trg_copy AFTER INSERT ON Response BEGIN SELECT 1; END")
+    with_trigger = doctor()
+    assert with_trigger.exit_code == 0
+    assert "Response has the trigger trg_copy" in with_trigger.stdout
+    with flow.bridge.rs_database.writing() as connection:
+        connection.exec_driver_sql("ALTER TABLE BroadcastsDetail RENAME TO Behind")
+        connection.exec_driver_sql("CREATE VIEW BroadcastsDetail AS SELECT * FROM Behind")
+        connection.exec_driver_sql(
+            "CREATE TRIGGER trg_instead INSTEAD OF INSERT ON BroadcastsDetail BEGIN SELECT 1; END"
+        )
+    assert any("INSTEAD OF trigger trg_instead" in line for line in failed(doctor()))

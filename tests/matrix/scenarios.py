@@ -2,8 +2,10 @@
 
 import json
 import os
+import sqlite3
 import uuid
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -310,6 +312,20 @@ def _add_response(world: World, bridge: Bridge) -> object:
     os.utime(path, (1_770_000_000, 1_770_000_000))
     file = responses.add_file(bridge, path)
     return responses.load_again(bridge, file.id)
+
+
+def _refuse_a_row(world: World) -> None:
+    """A trigger that ends the whole transaction, as triggers on SQL Server do."""
+    with closing(sqlite3.connect(world.folder / "RS_Test.sqlite", timeout=60)) as theirs:
+        theirs.execute(
+            "CREATE TRIGGER IF NOT EXISTS trg_matrix BEFORE INSERT ON Response WHEN NEW.Urn = '2' "
+            "BEGIN SELECT RAISE(ROLLBACK, 'no'); END"
+        )
+
+
+def _refuse_no_row(world: World, _bridge: Bridge) -> object:
+    with closing(sqlite3.connect(world.folder / "RS_Test.sqlite", timeout=60)) as theirs:
+        return theirs.execute("DROP TRIGGER IF EXISTS trg_matrix")
 
 
 def _load_again(_world: World, bridge: Bridge) -> object:
@@ -662,6 +678,15 @@ SCENARIOS: Final = (
         gathers=True,
         begin=_write_response("Response1.csv", "Nothing\n1\n"),
         acts=(Act(responses.load_again, _files_are(FileState.FAILED), _load_again),),
+    ),
+    Scenario(
+        name="response file with a row that a rule of the customer refuses",
+        gathers=True,
+        begin=_then(_refuse_a_row, _write_response("Response1.csv", _ROWS)),
+        acts=(
+            _happens(_files_are(FileState.LOADED), _refuse_no_row),
+            Act(responses.load_again, _files_are(FileState.LOADED), _load_again),
+        ),
     ),
     Scenario(
         name="response file, message lost",

@@ -24,6 +24,7 @@ NO_SCENARIO: Final[dict[object, str]] = {
     ("blob", "database.bulk.bulk_insert:bulk_insert_method.<locals>.write"): "only a SQL Server has BULK INSERT",
     ("commit", "database.bulk.bulk_insert:bulk_insert_method.<locals>.write"): "only a SQL Server has BULK INSERT",
     ("commit", "database.bulk.load:Loading._remove"): "only after a failed load: cells reach it, no scenario does",
+    ("commit", "ledger.responses.staging:clear"): "only after an interrupted load: cells reach it, no scenario does",
     (
         "commit",
         "ledger.schema:Schema._apply_next",

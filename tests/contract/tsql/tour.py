@@ -15,6 +15,7 @@ import pytest
 from shared.broadcast import Broadcast, State
 from shared.config.channels import DEFAULT
 from shared.database.bulk.load import BulkLoad
+from shared.database.facts import facts_of_database, facts_of_table
 from shared.errors import Held, ResponseFileVanished
 from shared.faststats.ferg_file import FergFiles
 from shared.ledger import erasures, person_rows, recipients, removals, repeats
@@ -76,6 +77,7 @@ def tour(flow: Flow) -> None:
     _alert(flow)
     _load_again(flow)
     _be_refused(flow)
+    _examine(flow)
     _archive(flow)
     _compare(flow, broadcast)
     _erase(flow)
@@ -307,8 +309,9 @@ def _match_later(flow: Flow) -> None:
         Response(message_type="Open", event_time=flow.clock.now(), urn="0", broadcast_key=one) for one in (key, "J0-0")
     ]
     file = _gathered(flow, "early.csv")
-    responses.clear(database, file)
-    responses.stage(BulkLoad(database), file, "early", list(enumerate(rows)), ZoneInfo("UTC"))
+    for load_id in ("left behind", "early"):
+        responses.clear(database, file)
+        responses.stage(BulkLoad(database), file, load_id, list(enumerate(rows)), ZoneInfo("UTC"))
     with database.writing() as connection:
         move(connection, "early", flow.bridge.rs_db, now=flow.clock.now())
         both = LoadCounts(read=2, loaded=2, known=0, rejected=0, unmatched=2)
@@ -394,6 +397,19 @@ def _be_refused(flow: Flow) -> None:
         server.execute("DROP TRIGGER trg_tour")
     counts = load_again(flow.bridge, file.id)
     assert (counts.loaded, counts.known, counts.rejected) == (2, 3, 0)
+
+
+def _examine(flow: Flow) -> None:
+    """What the doctor reads of a server."""
+    with flow.bridge.rs_database.reading() as connection:
+        database = "\n".join(fact.text for fact in facts_of_database(connection))
+        table = [fact.text for fact in facts_of_table(connection, flow.bridge.rs_db.response, {"Urn"})]
+    assert "READ_COMMITTED_SNAPSHOT is off" in database
+    assert "compatibility level 160" in database
+    assert "Latin1_General_BIN2: upper and lower case differ" in database
+    assert "the bridge's tables have the collation Latin1_General_CI_AS" in database
+    assert "384 of 512 MiB of the log are free" in database
+    assert [text.partition(":")[0] for text in table] == ["Response is a view", "Response has the trigger trg_theirs"]
 
 
 def _migrate(flow: Flow) -> None:
