@@ -106,9 +106,7 @@ def facts_of_table(connection: Connection, mapped: Table, written: Collection[st
     this = func.object_id(connection.dialect.identifier_preparer.format_table(mapped))
     kind = str(connection.scalar(select(_OBJECTS.c.type).where(_OBJECTS.c.object_id == this)) or "").strip()
     if kind in _KINDS:
-        yield Fact(
-            f"{name} is {_KINDS[kind]}: its triggers, columns and permissions are those of what stands behind it"
-        )
+        yield Fact(f"{name} is {_KINDS[kind]}: the triggers, columns and permissions of the object behind it count")
     query = select(_TRIGGERS.c.name, _TRIGGERS.c.is_instead_of_trigger)
     its = (_TRIGGERS.c.parent_id == this, _TRIGGERS.c.is_disabled == 0)
     for trigger, instead in connection.execute(query.where(*its).order_by(_TRIGGERS.c.name)).all():
@@ -121,7 +119,7 @@ def facts_of_table(connection: Connection, mapped: Table, written: Collection[st
 def _facts_in_sqlite(connection: Connection, name: str, written: Collection[str]) -> Iterator[Fact]:
     is_view = name in inspect(connection).get_view_names()
     if is_view:
-        yield Fact(f"{name} is a view: its columns are those of what stands behind it")
+        yield Fact(f"{name} is a view: the columns of the table behind it count")
     for trigger in sqlite_objects.triggers(connection, name):
         yield _trigger(name, trigger, instead=is_view)
     for computed in sqlite_objects.generated_columns(connection, name):
