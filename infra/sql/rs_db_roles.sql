@@ -14,8 +14,9 @@ GRANT UPDATE ON SCHEMA::bridge TO bridge_app;
 GRANT DELETE ON SCHEMA::bridge TO bridge_app;
 GO
 
--- FastStats' tables: rows are inserted, never deleted. Updated are only the figures of an upload that was repeated, and the
--- broadcast of a response that was unmatched when it was loaded. Read are only ids that the database generated and columns
+-- FastStats' tables: rows are inserted, never deleted. Updated are only the figures of an upload that was repeated, and of
+-- a response its broadcast, if it was unmatched when it was loaded, what a later file states and its own did not, and its
+-- type, if its layout was corrected. Read are only ids that the database generated and columns
 -- that are counted; addresses and keys of persons cannot be read back.
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[Broadcasts] TO bridge_app;
 GRANT SELECT (Id) ON OBJECT::[$(FastStatsSchema)].[Broadcasts] TO bridge_app;
@@ -24,7 +25,7 @@ GRANT SELECT (ActionType, BroadcastId, BroadcasterTransactionId, Id) ON OBJECT::
 GRANT UPDATE (BroadcasterTransactionId, Parameters, RecipientsBroadcast, RecipientsRejected, RecipientsUploaded) ON OBJECT::[$(FastStatsSchema)].[BroadcastsDetail] TO bridge_app;
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_app;
 GRANT SELECT (Id, MessageType) ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_app;
-GRANT UPDATE (BroadcastId, MessageName) ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_app;
+GRANT UPDATE (BroadcastId, ClickDate, ClickUrl, CommunicationKey, DeliveryDate, Email, MessageName, MessageType, Urn) ON OBJECT::[$(FastStatsSchema)].[Response] TO bridge_app;
 GRANT INSERT ON OBJECT::[$(FastStatsSchema)].[ResponseDetails] TO bridge_app;
 GO
 -- At start, the bridge compares the columns with the schema map.

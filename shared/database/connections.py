@@ -33,6 +33,8 @@ from shared.errors import BridgeError, DatabaseUnavailable, SettingsInvalid
 #: How long a connection waits for another connection's lock.
 _BUSY_SECONDS = 60
 _BUSY_PAUSE_SECONDS = 0.02
+#: What a connection to SQLite keeps of the database at most: its default of 2 MiB is less than the pages of one load.
+_CACHE_KIB: Final = 32 * 1024
 _POOL: Final[dict[str, Any]] = {"pool_size": 8, "max_overflow": 56}
 #: Azure closes a connection that is idle for 30 minutes.
 _RECYCLE_SECONDS: Final = 25 * 60
@@ -226,7 +228,7 @@ def _prepare_sql_server(connection: DBAPIConnection, _entry: ConnectionPoolEntry
 
 def _prepare_sqlite(connection: sqlite3.Connection, _entry: ConnectionPoolEntry) -> None:
     connection.isolation_level = None  # SQLAlchemy's own BEGIN is the only one
-    for pragma in (f"busy_timeout = {_BUSY_SECONDS * 1000}", "foreign_keys = ON"):
+    for pragma in (f"busy_timeout = {_BUSY_SECONDS * 1000}", "foreign_keys = ON", f"cache_size = -{_CACHE_KIB}"):
         connection.execute(f"PRAGMA {pragma}").close()
     _write_ahead(connection)
 

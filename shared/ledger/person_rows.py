@@ -1,16 +1,16 @@
 """Where the ledger's tables hold data of a person who is to be erased."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import batched
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, or_, select, update
 
 from shared.database.connections import Database
 from shared.ledger.person import Person, clear
 from shared.ledger.responses.files import no_longer_unmatched
-from shared.ledger.tables import recipient, unmatched_response
+from shared.ledger.tables import recipient, response_event, unmatched_response
 from shared.ledger.tables import response_staging as staging
 
 #: Values in one statement (SQL Server takes 2,100 parameters), and rows read by one.
@@ -86,6 +86,13 @@ def remove_unmatched(connection: Connection, person: Person) -> int:
             removed += rows
         connection.execute(delete(unmatched_response).where(condition))
     return removed
+
+
+def detach_events(connection: Connection, response_ids: Sequence[int]) -> None:
+    """Forget which events these responses hold: no later file adds anything to them. The events stay known."""
+    for batch in batched(response_ids, _VALUES, strict=False):
+        detached = update(response_event).where(response_event.c.response_id.in_(batch)).values(response_id=0)
+        connection.execute(detached)
 
 
 def remove_staged(connection: Connection, person: Person) -> int:

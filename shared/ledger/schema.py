@@ -195,6 +195,7 @@ class Schema:
         # An error has ended the transaction: afterwards nothing is executed any more, whatever runs the script.
         stop_after_error = "IF @@TRANCOUNT = 0 SET NOEXEC ON"
         yield "SET XACT_ABORT ON"
+        yield "SET QUOTED_IDENTIFIER ON"  # sqlcmd turns it off, and an index with a condition needs it
         for migration in pending:
             yield (
                 f"-- {migration.title}\nBEGIN TRANSACTION;\n{lock_statement(_TURN)}\n"

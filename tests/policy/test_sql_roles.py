@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 import sqlglot
-from sqlalchemy import Alias, Column, Connection, Delete, Engine, Insert, Select, Table, Update, event, insert
+from sqlalchemy import Alias, Column, Connection, Delete, Engine, Insert, Select, Table, Update, event, insert, update
 from sqlalchemy.dialects import mssql
 from sqlalchemy.sql import visitors
 from sqlglot import exp
@@ -27,7 +27,8 @@ from shared.faststats.schema_map.names import PsDbSchema, RsDbSchema, WsDbSchema
 from shared.faststats.ws_db import WsDb
 from shared.ledger.responses.staging import batches as batches_of_responses
 from shared.ledger.schema import Schema
-from shared.ledger.tables import metadata, response_staging, unmatched_response
+from shared.ledger.tables import metadata, response_candidate, response_event, response_staging, unmatched_response
+from shared.response import Stated
 from tests.builders import make_broadcast, make_request
 from tests.clocks import MovableClock
 
@@ -218,6 +219,7 @@ def test_permissions_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> N
         "record_prepared",
         "record_delivered",
         "add_responses",
+        "complete_responses",
         "attribute",
         "count_by_type",
         "count_matched",
@@ -234,8 +236,10 @@ def test_permissions_in_rs_db_are_those_that_the_code_needs(tmp_path: Path) -> N
             assert rs_db.find_broadcast(connection, broadcast()) == number
             (batch,) = batches_of_responses(connection, "load")
             rs_db.add_responses(connection, batch)
+            complete_by_load(connection)
+            assert rs_db.complete_responses(connection, "load") == [(7, "Open", -1), (7, "Click", 1)]
             rs_db.attribute(connection, unmatched_response.c.response_id > 0)
-            assert rs_db.count_by_type(connection) == {"Open": 1}
+            assert rs_db.count_by_type(connection) == {"Click": 1}
             assert rs_db.count_matched(connection, unmatched_response.c.response_id > 0) == []
     database.close()
     check(on_tables_of_faststats("rs_db_roles.sql"), needed)
@@ -325,6 +329,14 @@ def changed(statement: Insert | Update | Delete) -> set[str]:
 def broadcast(**columns: Any) -> Broadcast:
     rows = RowCounts(read=1, uploaded=1, rejected=0, duplicates=0, suppressed=0)
     return make_broadcast(State.UPLOADED, request=make_request(), rows=rows, **columns)
+
+
+def complete_by_load(connection: Connection) -> None:
+    """The staged row is an event that is recorded already, and states more than its response has, of another type."""
+    place = {"event_key": b"1" * 16, "ordinal": 1}
+    connection.execute(insert(response_event).values(**place, response_id=1, stated=0, broadcast_id=7))
+    connection.execute(insert(response_candidate).values(**place, load_id="load", event_core=b"2" * 16, line=2))
+    connection.execute(update(response_staging).values(message_type="Click", stated=sum(Stated)))
 
 
 def stage_response(connection: Connection) -> None:

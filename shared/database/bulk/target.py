@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from sqlalchemy import (
     BINARY,
@@ -10,6 +11,7 @@ from sqlalchemy import (
     CheckConstraint,
     Column,
     ColumnElement,
+    DateTime,
     Dialect,
     ForeignKeyConstraint,
     LargeBinary,
@@ -24,6 +26,8 @@ from sqlalchemy.types import TypeEngine
 from shared.database.connections import Database
 from shared.errors import DatabaseTextNotAscii, DatabaseValueTooLong
 
+#: Times whose converted values are kept, for each column.
+_CACHED_TIMES: Final = 4096
 Row = tuple[Any, ...]
 Stamp = tuple[str, str | int]
 _Values = Sequence[Any]
@@ -127,8 +131,15 @@ def _target_column(column: Column[Any], dialect: Dialect) -> TargetColumn:
         and isinstance(native, String)
         and not isinstance(native, Unicode | UnicodeText),
         # The drivers accept bytes as they are; not all of them accept what SQLAlchemy would wrap bytes in.
-        convert=None if sized else implementation.bind_processor(dialect),
+        convert=None if sized else _convert(implementation, dialect),
     )
+
+
+def _convert(implementation: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+    convert = implementation.bind_processor(dialect)
+    is_time = isinstance(implementation, TypeDecorator | DateTime)
+    # The rows of a load have few times, and converting one is slow.
+    return lru_cache(maxsize=_CACHED_TIMES)(convert) if convert is not None and is_time else convert
 
 
 def _longest(values: _Values, column: TargetColumn) -> int:

@@ -1,7 +1,7 @@
 """The move of a load, top to bottom: staged rows become rows of `Response`, recorded events and counts.
 
-`stage` has written the rows of the file. Here, in one transaction, the new ones among them are numbered, find their
-broadcasts, are written batch by batch, and are counted.
+`stage` has written the rows of the file. Here, in one transaction, they find their broadcasts, the new ones among them
+are numbered, written batch by batch, and counted. What the known ones add to the rows that are there is written too.
 
 A rule of the customer's tables may refuse a row: a constraint, a trigger. A batch that is refused is halved until the
 rows are found; they are set aside, and the others are moved. Some rules end the whole transaction, a trigger on SQL
@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection
 
 from shared.database.connections import Database
 from shared.database.locks import acquire_lock
 from shared.database.rules import savepoint
 from shared.errors import DatabaseRuleBroken, RowsUnaccounted
-from shared.ledger.responses import counts, staging
+from shared.ledger.responses import counts, known, staging, unmatched
 from shared.ledger.responses.staging import Batch, NewOfType
 
 #: Most rows of a load that are set aside; where a rule refuses more of them, it is not about single rows.
@@ -36,6 +36,18 @@ class ResponseTable(Protocol):
         Raises:
             DatabaseRuleBroken: a rule of the table refuses a row, or all of them.
         """
+        ...
+
+    def complete_responses(self, connection: Connection, load_id: str) -> Sequence[tuple[int, str, int]]:
+        """Write what known rows of a load state, and the row of `Response` lacks; changes of counts by type."""
+        ...
+
+    def attribute(self, connection: Connection, scope: ColumnElement[bool]) -> None:
+        """Write their broadcast to responses that were loaded without one."""
+        ...
+
+    def count_matched(self, connection: Connection, scope: ColumnElement[bool]) -> Sequence[tuple[int, str, int]]:
+        """How many responses that were loaded without a broadcast have one now."""
         ...
 
 
@@ -84,6 +96,7 @@ def move(
         else:
             moved += _write(connection, load_id, batch, table, refused, now=now)
     new = staging.count_new(connection, load_id)
+    _complete(connection, load_id, table, now=now)
     counts.count_load(connection, load_id, now=now)
     rows = sum(of_type.rows for of_type in new)
     if moved != rows:
@@ -156,3 +169,33 @@ def _narrow(connection: Connection, part: Batch, error: DatabaseRuleBroken, refu
         raise error
     refused[part.lines.start] = f"{error.rule} of {error.table}"
     return []
+
+
+def _complete(connection: Connection, load_id: str, table: ResponseTable | None, *, now: datetime) -> None:
+    """Add what known rows state, and their files did not state before, to the recorded events and their responses."""
+    if not known.has_pairs(connection, load_id):
+        return
+    if table is None:
+        counts.add(connection, known.count_matched(connection, load_id), now=now)
+    else:
+        counts.add(connection, table.complete_responses(connection, load_id), now=now)
+        if unmatched.match_known(connection, load_id):
+            attribute_matched(connection, table, unmatched.MATCHED, now=now)
+            unmatched.settle(connection, unmatched.MATCHED, now=now)
+    known.complete_events(connection, load_id)
+    known.forget_candidates(connection, load_id)
+
+
+def attribute_matched(
+    connection: Connection, table: ResponseTable, scope: ColumnElement[bool], *, now: datetime
+) -> None:
+    """Write and count the broadcasts that unmatched responses match now; `unmatched.settle` must follow.
+
+    Args:
+        connection: a transaction that holds the lock of responses.
+        table: where the responses are.
+        scope: condition for the rows of `unmatched_response`; rows without a broadcast are ignored.
+        now: the time.
+    """
+    table.attribute(connection, scope)
+    counts.add(connection, table.count_matched(connection, scope), now=now)

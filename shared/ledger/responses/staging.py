@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     case,
     delete,
+    exists,
     func,
     insert,
     literal,
@@ -32,10 +33,11 @@ from shared.database.connections import Database
 from shared.database.types import UtcDateTime
 from shared.errors import RowsUnaccounted
 from shared.ledger.recipients import key_hash
-from shared.ledger.responses.matching import MATCHERS, match
-from shared.ledger.tables import broadcast, response_event, unmatched_response
+from shared.ledger.responses import known
+from shared.ledger.responses.matching import match
+from shared.ledger.tables import response_event, unmatched_response
 from shared.ledger.tables import response_staging as staging
-from shared.response import Response, event_key
+from shared.response import RecipientKind, Response, event_core, event_key, recipient_event, stated, url_hash
 from shared.response_file import ResponseFile
 
 #: Lines of a response file that are moved by one statement.
@@ -50,6 +52,12 @@ _STAGED: Final = (
     "line",
     "response_file_id",
     "event_key",
+    "event_core",
+    "by_communication_key",
+    "by_urn",
+    "by_email",
+    "url_hash",
+    "stated",
     "broadcast_key",
     "mailing_id",
     "email",
@@ -112,46 +120,26 @@ def clear(database: Database, file: ResponseFile) -> None:
 
 
 def number_new(connection: Connection, load_id: str) -> None:
-    """Give every staged row whose event is not recorded yet its ordinal and its place, and match it to its broadcast.
+    """Match the staged rows to their broadcasts, and give ordinal and place to those whose event is not recorded yet.
 
     Args:
         connection: the transaction that also records the events.
         load_id: the load that staged them; all of its rows are staged.
     """
-    ranked = (
-        select(
-            staging.c.line,
-            staging.c.event_key,
-            staging.c.broadcast_key,
-            func.row_number().over(partition_by=staging.c.event_key, order_by=staging.c.line).label("ordinal"),
-        )
-        .where(staging.c.load_id == load_id)
-        .subquery("ranked")
-    )
-    recorded = (
-        select(response_event.c.ordinal)
-        .where(response_event.c.event_key == ranked.c.event_key, response_event.c.ordinal == ranked.c.ordinal)
-        .exists()
-    )
-    # Rows that carry the key of a broadcast are matched here: most rows need nothing else, and are written once.
-    is_its = and_(broadcast.c.key == ranked.c.broadcast_key, broadcast.c.rs_broadcast_id.is_not(None))
+    match(connection, staging, staging.c.load_id == load_id)
+    known.find_recipients(connection, load_id)
+    ranked = known.ranked_rows(load_id)
     fresh = (
-        select(
-            ranked.c.line,
-            ranked.c.ordinal,
-            func.row_number().over(order_by=ranked.c.line).label("place"),
-            broadcast.c.id.label("broadcast_id"),
-        )
-        .select_from(ranked.outerjoin(broadcast, is_its))
-        .where(~recorded)
+        select(ranked.c.line, ranked.c.rank, func.row_number().over(order_by=ranked.c.line).label("place"))
+        .where(~exists().where(known.covers(ranked)))
         .subquery("fresh")
     )
     connection.execute(
         update(staging)
         .where(staging.c.load_id == load_id, staging.c.line == fresh.c.line)
-        .values(ordinal=fresh.c.ordinal, place=fresh.c.place, broadcast_id=fresh.c.broadcast_id)
+        .values(ordinal=fresh.c.rank, place=fresh.c.place)
     )
-    match(connection, staging, _new(load_id), MATCHERS[1:])
+    known.pair_with_recorded(connection, load_id)
 
 
 def count_new(connection: Connection, load_id: str) -> list[NewOfType]:
@@ -215,6 +203,7 @@ def mark_new(connection: Connection, load_id: str) -> None:
     They have no place, so that `clear` removes them if the load ends here; moving them numbers them again.
     """
     number_new(connection, load_id)
+    known.forget_candidates(connection, load_id)
     connection.execute(update(staging).where(staging.c.load_id == load_id).values(place=None))
 
 
@@ -273,6 +262,8 @@ def record(connection: Connection, batch: Batch, response_ids: Sequence[int], *,
             "event_time": staging.c.event_time,
             "delivery_date": staging.c.delivery_date,
             "loaded_at": literal(now, UtcDateTime),
+            "event_key": staging.c.event_key,
+            "ordinal": staging.c.ordinal,
         }
         connection.execute(
             insert(unmatched_response).from_select(
@@ -289,10 +280,13 @@ def record_without_response(connection: Connection, batch: Batch) -> None:
 
 
 def _record_events(connection: Connection, rows: ColumnElement[bool], response_id: ColumnElement[Any]) -> int:
-    events = insert(response_event).from_select(
-        ["event_key", "ordinal", "response_id"],
-        select(staging.c.event_key, staging.c.ordinal, response_id).where(rows),
-    )
+    same = ("event_key", "ordinal", "by_communication_key", "by_urn", "by_email", "url_hash", "stated", "broadcast_id")
+    values: dict[str, ColumnElement[Any]] = {
+        **{name: staging.c[name] for name in same},
+        **{name: func.nullif(staging.c[name], "") for name in ("broadcast_key", "mailing_id")},
+        "response_id": response_id,
+    }
+    events = insert(response_event).from_select(list(values), select(*values.values()).where(rows))
     return connection.execute(events).rowcount
 
 
@@ -314,17 +308,25 @@ def _new(load_id: str) -> ColumnElement[bool]:
 
 def _staging_row(file: ResponseFile, line: int, response: Response, zone: ZoneInfo) -> tuple[object, ...]:
     """The values of `_STAGED`."""
+    core = event_core(response.type_in_file or response.message_type, response.event_time)
+    urn, communication_key = key_hash(response.urn), key_hash(response.communication_key)
     return (
         line,
         file.id,
         event_key(response),
+        core,
+        _by(core, RecipientKind.COMMUNICATION_KEY, communication_key),
+        _by(core, RecipientKind.URN, urn),
+        _by(core, RecipientKind.EMAIL, key_hash(response.email)),
+        url_hash(response),
+        stated(response),
         response.broadcast_key,
         response.mailing_id,
         response.email,
         response.urn,
-        key_hash(response.urn),
+        urn,
         response.communication_key,
-        key_hash(response.communication_key),
+        communication_key,
         response.message_type,
         response.event_time,
         response.delivery_date,
@@ -335,6 +337,10 @@ def _staging_row(file: ResponseFile, line: int, response: Response, zone: ZoneIn
         response.click_url,
         json.dumps(dict(response.details)) if response.details else _NO_DETAILS,
     )
+
+
+def _by(core: bytes, kind: RecipientKind, key: bytes | None) -> bytes | None:
+    return None if key is None else recipient_event(core, kind, key)
 
 
 @lru_cache(maxsize=16_384)  # the events of a file crowd in few minutes, and asking a zone is slow

@@ -11,13 +11,17 @@ from sqlalchemy import ColumnElement, Connection, and_, delete, false, func, ins
 
 from shared.database.connections import Database
 from shared.ledger.responses.files import no_longer_unmatched
+from shared.ledger.responses.known import pairs
 from shared.ledger.responses.matching import match
-from shared.ledger.tables import broadcast, recipient
+from shared.ledger.tables import broadcast, recipient, response_event
 from shared.ledger.tables import matched_broadcast as matched
+from shared.ledger.tables import response_staging as staging
 from shared.ledger.tables import unmatched_response as table
 
 #: Rows of one transaction.
 _BATCH: Final = 5000
+#: The rows that match a broadcast; there are some only within the transaction that removes them.
+MATCHED: Final = table.c.broadcast_id.is_not(None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,9 +116,26 @@ def match_batch(connection: Connection, batch: ColumnElement[bool]) -> int:
     return match(connection, table, batch)
 
 
+def match_known(connection: Connection, load_id: str) -> bool:
+    """Set `broadcast_id` of the rows whose events are known rows of a load that match a broadcast.
+
+    Returns:
+        Whether there are any: the rows with a `broadcast_id`. `settle` must follow.
+    """
+    known_rows = (
+        *pairs(load_id),
+        staging.c.broadcast_id.is_not(None),
+        table.c.response_id == response_event.c.response_id,
+    )
+    found = update(table).where(*known_rows).values(broadcast_id=staging.c.broadcast_id)
+    return connection.execute(found).rowcount > 0
+
+
 def settle(connection: Connection, batch: ColumnElement[bool], *, now: datetime) -> None:
     """Remove the rows that match a broadcast, and count them with their files; mark the others as checked."""
     matching = and_(batch, table.c.broadcast_id.is_not(None))
+    its_event = (response_event.c.event_key == table.c.event_key, response_event.c.ordinal == table.c.ordinal)
+    connection.execute(update(response_event).where(matching, *its_event).values(broadcast_id=table.c.broadcast_id))
     by_file = select(table.c.response_file_id, func.count()).where(matching).group_by(table.c.response_file_id)
     for file_id, rows in connection.execute(by_file).all():
         no_longer_unmatched(connection, file_id, rows)

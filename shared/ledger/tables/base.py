@@ -16,6 +16,8 @@ metadata = MetaData(schema="bridge", naming_convention=_NAMES)
 Id = BigInteger().with_variant(Integer, "sqlite")
 #: SQL Server would make `VARBINARY` of it, which is longer by two bytes a row.
 Hash = LargeBinary(16).with_variant(BINARY(16), "mssql")
+#: A shorter hash.
+ShortHash = LargeBinary(8).with_variant(BINARY(8), "mssql")
 #: A SHA-256 digest.
 Digest = LargeBinary(32).with_variant(BINARY(32), "mssql")
 #: A time as `Response` keeps it: without zone, in that of the database server. It is only copied, never compared.

@@ -6,15 +6,17 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    SmallInteger,
     String,
     Table,
     Unicode,
     UnicodeText,
     UniqueConstraint,
+    text,
 )
 
 from shared.database.types import UtcDateTime
-from shared.ledger.tables.base import Hash, Id, WallTime, metadata
+from shared.ledger.tables.base import Hash, Id, ShortHash, WallTime, metadata
 from shared.ledger.tables.broadcasts import broadcast
 
 #: One row a response file: a name, size and time of change on the SFTP site.
@@ -91,6 +93,13 @@ response_staging = Table(
     Column("line", BigInteger, primary_key=True, autoincrement=False),
     Column("response_file_id", BigInteger, nullable=False, index=True),
     Column("event_key", Hash, nullable=False),
+    #: The other keys by which the event may be known (`response_event`), from `shared.response.event_core`.
+    Column("event_core", Hash),
+    Column("by_communication_key", Hash),
+    Column("by_urn", Hash),
+    Column("by_email", Hash),
+    Column("url_hash", ShortHash),
+    Column("stated", SmallInteger),
     #: Rank of the row among its equals in the file, and its place among the new rows of the file, from 1 without a
     #: gap. Both are set when the file is whole, and only where the event is new.
     Column("ordinal", Integer),
@@ -116,14 +125,50 @@ response_staging = Table(
     Column("details", UnicodeText, nullable=False),
 )
 
-#: The loaded events: key and ordinal (rule 6), and the row of `Response` that holds the event; 0 where events go to
-#: files only.
+
+def _key_of_some(name: str) -> Index:
+    """An index of the events that have this key."""
+    has_one = text(f"{name} IS NOT NULL")
+    return Index(None, name, sqlite_where=has_one, mssql_where=has_one)
+
+
+#: The loaded events (rule 6), one row each. Under `event_key` and `ordinal` every version of the bridge knows an event:
+#: as its file stated it. Events that were loaded before migration 12 have nothing else.
 response_event = Table(
     "response_event",
     metadata,
     Column("event_key", Hash, primary_key=True),
     Column("ordinal", Integer, primary_key=True),
+    #: The row of `Response` that holds it; 0 where events go to files only, or the recipient was erased.
     Column("response_id", BigInteger, nullable=False),
+    #: `shared.response.recipient_event`, by each identifier of the recipient that is known.
+    Column("by_communication_key", Hash),
+    Column("by_urn", Hash),
+    Column("by_email", Hash),
+    #: `shared.response.url_hash`; NULL: its file had no column for the URL.
+    Column("url_hash", ShortHash),
+    #: The broadcast that it matches, and what files stated of it.
+    Column("broadcast_id", BigInteger),
+    Column("broadcast_key", Unicode(64)),
+    Column("mailing_id", Unicode(64)),
+    #: Which columns of its row of `Response` have a value: the sum of numbers of `shared.response.Stated`.
+    Column("stated", SmallInteger),
+    _key_of_some("by_communication_key"),
+    _key_of_some("by_urn"),
+    _key_of_some("by_email"),
+)
+
+#: The rows of a load that may be events recorded under other keys. Empty but for the transaction of a load.
+response_candidate = Table(
+    "response_candidate",
+    metadata,
+    Column("load_id", String(36), primary_key=True),
+    #: Only events with the same word for their type and the same time are compared.
+    Column("event_core", Hash, primary_key=True),
+    #: A row, and its own key and rank, then those of the recorded event that it is. 0: a recorded event, and its key.
+    Column("line", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_key", Hash, primary_key=True),
+    Column("ordinal", Integer, primary_key=True, autoincrement=False),
 )
 
 #: Rows of `Response` that match no broadcast yet, with the values by which they can match one.
@@ -143,6 +188,9 @@ unmatched_response = Table(
     Column("looked_at", UtcDateTime, index=True),
     #: The broadcast that it matches, set within the transaction that removes the row.
     Column("broadcast_id", BigInteger),
+    #: Its row of `response_event`; NULL for rows of code before migration 12.
+    Column("event_key", Hash),
+    Column("ordinal", Integer),
 )
 
 #: The broadcasts after whose last change of state the unmatched rows were matched again.

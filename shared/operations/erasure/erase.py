@@ -183,4 +183,5 @@ def _erase_responses(bridge: Bridge, person: Person) -> int:
                 bridge.rs_db.anonymise(connection, response_ids)
             case "delete":
                 bridge.rs_db.remove_responses(connection, response_ids)
+        person_rows.detach_events(connection, response_ids)
     return len(response_ids)

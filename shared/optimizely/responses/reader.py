@@ -181,6 +181,7 @@ class ResponseReader:
         self.fields = MappingProxyType(
             {field: names[position] for field, position in positions.items() if position is not None}
         )
+        self._has_click_url = ResponseField.CLICK_URL in self.fields
         self.details = tuple(name for _, name in self._details)
 
     def _no_column(self, reason: str) -> ResponseFileLayout:
@@ -225,6 +226,7 @@ class ResponseReader:
             details[TYPE_IN_FILE] = word
         return Response(
             message_type=message_type,
+            type_in_file=word,
             event_time=event_time,
             email=email,
             urn=urn,
@@ -233,6 +235,7 @@ class ResponseReader:
             mailing_id=mailing_id,
             delivery_date=delivery_date,
             click_url=click_url,
+            has_click_url_column=self._has_click_url,
             click_date=click_date,
             details=details,
         )

@@ -9,8 +9,8 @@ from shared.errors import DatabaseUnavailable
 from shared.faststats.rs_db import RsDb
 from shared.ledger import Ledger, recipients
 from shared.ledger.leases import LeaseName
-from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import unmatched
+from shared.ledger.responses.move import attribute_matched
 from shared.ledger.responses.unmatched import Batch
 from shared.telemetry import Fence, fenced, log
 
@@ -58,8 +58,7 @@ def _match(ledger: Ledger, rs_db: RsDb, batch: Batch) -> int:
         acquire_lock(connection, "bridge.responses")
         found = unmatched.match_batch(connection, batch.rows)
         if found:
-            rs_db.attribute(connection, batch.rows)
-            response_counts.add(connection, rs_db.count_matched(connection, batch.rows), now=ledger.clock.now())
+            attribute_matched(connection, rs_db, batch.rows, now=ledger.clock.now())
         unmatched.settle(connection, batch.rows, now=ledger.clock.now())
     return found
 
