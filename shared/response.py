@@ -114,10 +114,7 @@ def event_core(word: str, event_time: datetime) -> bytes:
 
 
 def recipient_event(core: bytes, kind: bytes, key: bytes) -> bytes:
-    """Key of an event of one recipient: 16 bytes over `event_core`, the kind of identifier and its hash.
-
-    `shared.ledger.responses.known` computes the same on the server.
-    """
+    """Key of an event of one recipient: 16 bytes over `event_core`, the kind of identifier and its hash."""
     return core[:_TIME] + sha256(core + kind + key).digest()[: 16 - _TIME]
 
 

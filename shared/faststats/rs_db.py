@@ -20,9 +20,7 @@ from sqlalchemy import (
     Row,
     Select,
     Table,
-    case,
     delete,
-    exists,
     func,
     insert,
     literal,
@@ -34,14 +32,12 @@ from shared.broadcast import Broadcast, Intake
 from shared.database.objects import triggers
 from shared.database.rules import rules_of
 from shared.errors import DatabaseRuleBroken
+from shared.faststats.completed_responses import complete, correct_types
 from shared.faststats.schema_map.names import RsDbSchema, present
-from shared.ledger.responses.known import pairs
 from shared.ledger.responses.staging import Batch, details_of
 from shared.ledger.tables import broadcast as ledger_broadcast
-from shared.ledger.tables import response_event
 from shared.ledger.tables import response_staging as staging
 from shared.ledger.tables import unmatched_response as unmatched
-from shared.response import Stated
 
 #: Values in one statement (SQL Server takes 2,100 parameters).
 _VALUES: Final = 1000
@@ -207,50 +203,9 @@ class RsDb:
             What changes of the counts of responses: broadcast id, message type, rows more or less.
         """
         response = self._schema.response
-        known = (*pairs(load_id), response.c.id == response_event.c.response_id)
-        values: dict[Stated, tuple[str, ColumnElement[Any]]] = {
-            Stated.EMAIL: ("email", staging.c.email),
-            Stated.URN: ("urn", staging.c.urn),
-            Stated.COMMUNICATION_KEY: ("communication_key", staging.c.communication_key),
-            Stated.DELIVERY_DATE: ("delivery_date", staging.c.delivery_wall),
-            Stated.CLICK_DATE: ("click_date", staging.c.click_wall),
-            Stated.CLICK_URL: ("click_url", staging.c.click_url),
-        }
-        both = response_event.c.stated.op("&")(staging.c.stated)
-        added = (staging.c.stated - both).label("added")
-        query = select(added).where(*pairs(load_id), response_event.c.stated.is_not(None)).distinct()
-        for flag in sorted({flag for sum_ in connection.scalars(query) for flag in Stated if sum_ & flag}):
-            name, value = values[flag]
-            if name in response.c:
-                lacks = added.op("&")(int(flag)) != 0
-                with self._rules(connection, response):
-                    connection.execute(update(response).where(*known, lacks).values({name: value}))
-        return self._correct_types(connection, known)
-
-    def _correct_types(
-        self, connection: Connection, known: Sequence[ColumnElement[bool]]
-    ) -> list[tuple[int, str, int]]:
-        response = self._schema.response
-        changed = (*known, response.c.message_type != staging.c.message_type)
-        broadcast_id = func.coalesce(response_event.c.broadcast_id, staging.c.broadcast_id).label("broadcast_id")
-        waits = exists().where(unmatched.c.response_id == response.c.id)
-        counted = case((waits, None), else_=broadcast_id).label("counted")
-        found = select(counted, response.c.message_type.label("before"), staging.c.message_type.label("after")).where(
-            *changed
-        )
-        rows = found.subquery("rows")
-        columns = (rows.c.counted, rows.c.before, rows.c.after)
-        corrected = connection.execute(select(*columns, func.count()).group_by(*columns)).all()
-        if not corrected:
-            return []
         with self._rules(connection, response):
-            connection.execute(update(response).where(*changed).values(message_type=staging.c.message_type))
-        return [
-            change
-            for id_, before, after, number in corrected
-            if id_ is not None
-            for change in ((id_, str(before), -number), (id_, str(after), number))
-        ]
+            complete(connection, response, load_id)
+            return correct_types(connection, response, load_id)
 
     def attribute(self, connection: Connection, scope: ColumnElement[bool]) -> None:
         """Write their broadcast to responses that were loaded without one.

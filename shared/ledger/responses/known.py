@@ -5,15 +5,13 @@ be it. The others are compared here, some thousand at a time, and what they add 
 Everything works within the transaction of the load, which holds the lock of responses.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import batched
 from typing import Any, Final
 
 from sqlalchemy import (
-    BINARY,
     ColumnElement,
     Connection,
-    FunctionElement,
     Row,
     Select,
     String,
@@ -31,8 +29,6 @@ from sqlalchemy import (
     union,
     update,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
 
 from shared.ledger.responses.same_event import Identity, Place, pair
 from shared.ledger.tables import broadcast, recipient, response_event
@@ -56,27 +52,40 @@ def find_recipients(connection: Connection, load_id: str) -> None:
 
     The recipients of the row's broadcast know the other one.
     """
-    if connection.dialect.name == "sqlite":
-        driver: Any = connection.connection.driver_connection
-        driver.create_function("recipient_event", 3, recipient_event, deterministic=True)
     for kind, missing, found, given in _RECIPIENTS:
-        its = (
-            select(staging.c.line, func.min(recipient.c[found]).label("found"))
-            .join_from(
-                staging,
-                recipient,
-                and_(recipient.c.broadcast_id == staging.c.broadcast_id, recipient.c[given] == staging.c[given]),
+        lack = and_(
+            staging.c.load_id == load_id,
+            staging.c[missing].is_(None),
+            staging.c[given].is_not(None),
+            staging.c.broadcast_id.is_not(None),
+        )
+        first, last = connection.execute(select(func.min(staging.c.line), func.max(staging.c.line)).where(lack)).one()
+        for start in range(first, last + 1, _PAGE) if first is not None else ():
+            page = and_(lack, staging.c.line >= start, staging.c.line < start + _PAGE)
+            its = and_(recipient.c.broadcast_id == staging.c.broadcast_id, recipient.c[given] == staging.c[given])
+            least, most = func.min(recipient.c[found]), func.max(recipient.c[found])
+            query = (
+                select(staging.c.line, staging.c.event_core, least)
+                .join_from(staging, recipient, its)
+                .where(page, recipient.c[found].is_not(None))
+                .group_by(staging.c.line, staging.c.event_core)
+                .having(least == most)
             )
-            .where(staging.c.load_id == load_id, staging.c[missing].is_(None), recipient.c[found].is_not(None))
-            .group_by(staging.c.line)
-            .having(func.min(recipient.c[found]) == func.max(recipient.c[found]))
-            .subquery("its")
-        )
-        connection.execute(
-            update(staging)
-            .where(staging.c.load_id == load_id, staging.c.line == its.c.line)
-            .values({missing: _RecipientEvent(staging.c.event_core, its.c.found, kind=kind)})
-        )
+            keys = {line: recipient_event(core, kind, key) for line, core, key in connection.execute(query).all()}
+            _set_keys(connection, load_id, missing, keys)
+
+
+def _set_keys(connection: Connection, load_id: str, name: str, keys: Mapping[int, bytes]) -> None:
+    """Set a key of staged rows, by line; `response_candidate` carries the keys to the server."""
+    for some in batched(keys.items(), _ROWS, strict=False):
+        values = [
+            {"load_id": load_id, "event_core": key, "line": line, "event_key": key, "ordinal": 0} for line, key in some
+        ]
+        connection.execute(insert(candidate).values(values))
+    its = (staging.c.load_id == load_id, candidate.c.load_id == load_id, candidate.c.line == staging.c.line)
+    if keys:
+        connection.execute(update(staging).where(*its).values({name: candidate.c.event_core}))
+        forget_candidates(connection, load_id)
 
 
 def covers(ranked: Subquery) -> ColumnElement[bool]:
@@ -134,7 +143,7 @@ def pair_with_recorded(connection: Connection, load_id: str) -> None:
 
 
 def forget_candidates(connection: Connection, load_id: str) -> None:
-    """Remove what `pair_with_recorded` left."""
+    """Empty `response_candidate` of this load."""
     connection.execute(delete(candidate).where(candidate.c.load_id == load_id))
 
 
@@ -358,27 +367,3 @@ def complete_events(connection: Connection, load_id: str) -> None:
         "stated": func.coalesce(response_event.c.stated, 0).op("|")(staging.c.stated),
     }
     connection.execute(update(response_event).where(*pairs(load_id)).values(values))
-
-
-class _RecipientEvent(FunctionElement[Any]):
-    """`shared.response.recipient_event` on the server: of a core, and the hash of an identifier."""
-
-    type = BINARY(16)
-    inherit_cache = False
-
-    def __init__(self, core: ColumnElement[Any], key: ColumnElement[Any], *, kind: RecipientKind) -> None:
-        super().__init__(core, key)
-        self.kind = kind.value
-
-
-@compiles(_RecipientEvent)
-def _in_sqlite(element: _RecipientEvent, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - theirs
-    core, key = (compiler.process(clause, **how) for clause in element.clauses)
-    return f"recipient_event({core}, x'{element.kind.hex()}', {key})"
-
-
-@compiles(_RecipientEvent, "mssql")
-def _in_sql_server(element: _RecipientEvent, compiler: SQLCompiler, **how: Any) -> str:  # noqa: ANN401 - theirs
-    core, key = (compiler.process(clause, **how) for clause in element.clauses)
-    digest = f"HASHBYTES('SHA2_256', {core} + 0x{element.kind.hex()} + {key})"
-    return f"CAST(SUBSTRING({core}, 1, 4) + SUBSTRING({digest}, 1, 12) AS BINARY(16))"

@@ -76,6 +76,7 @@ def tour(flow: Flow) -> None:
     _suppress_many(flow)
     _alert(flow)
     _load_again(flow)
+    _state_otherwise(flow)
     _be_refused(flow)
     _examine(flow)
     _archive(flow)
@@ -374,6 +375,22 @@ def _load_again(flow: Flow) -> None:
     assert load_again(flow.bridge, file.id).known == 1
     assert [one.id for one in files.named(path.name)] == [file.id]
     assert file.id in {one.id for one in files.gathered_since(flow.clock.now() - timedelta(hours=1))}
+
+
+def _state_otherwise(flow: Flow) -> None:
+    """Load events that are known by other columns: to tables and to files, and two that give way to a third."""
+    mailing = flow.bridge.ledger.broadcasts.newest(50)[-1].mailing_id
+    files = [
+        ("Urn;MailingId;MessageType;EventTriggeredDate", [f"1000000;{mailing};seen;01.03.2026 12:31"], 1),
+        ("Urn;Email;MailingId;MessageType;EventTriggeredDate", ["5;;;seen;01.03.2026 12:32"] * 2, 2),
+        ("Urn;Email;MailingId;MessageType;EventTriggeredDate", ["5;a@example.org;7;seen;01.03.2026 12:32"] * 3, 1),
+        ("Urn;MailingId;MessageType;EventTriggeredDate", ["6;;seen;01.03.2026 12:33", "6;8;seen;01.03.2026 12:33"], 2),
+        ("Urn;MailingId;MessageType;EventTriggeredDate", ["6;;seen;01.03.2026 12:33", "6;9;seen;01.03.2026 12:33"], 0),
+    ]
+    for number, (header, rows, new) in enumerate(files):
+        path = flow.folder / f"Response-otherwise-{number}.csv"
+        path.write_text("\n".join([header, *rows, ""]))
+        assert load_again(flow.bridge, operations.add_file(flow.bridge, path).id).loaded == new, number
 
 
 def _be_refused(flow: Flow) -> None:
