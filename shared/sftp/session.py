@@ -221,7 +221,8 @@ class SftpSession:
             size: of the content, in bytes.
             from_start: whether an existing file may hold something else, and is overwritten.
         """
-        present = self.find(path) if not from_start and self.exists(path) else None
+        exists = self.exists(path)
+        present = self.find(path) if exists and not from_start else None
         written = 0 if present is None or present.size is None or present.size > size else present.size
         offset = max(0, written - WRITE_WINDOW)
         if offset and Gap.RESUME not in self._capabilities:
@@ -232,7 +233,7 @@ class SftpSession:
         try:
             writer = self._writer(path, 0)
         except SftpRefused:
-            if present is None:
+            if exists is False:
                 raise
             # Some sites let a file be written, but not reopened.
             self._capabilities.add(Gap.REOPEN)

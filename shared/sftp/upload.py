@@ -68,10 +68,9 @@ class Upload(ABC):
             UploadOutcomeUnknown: the receiver may have the file.
         """
 
-    def _check_free(self, session: SftpSession) -> None:
-        order = self._order
-        if not order.replace and session.exists(order.path):
-            raise SftpRefused(operation=f"upload {order.path}", reason="a file with this name already exists")
+    def _check_free(self, session: SftpSession, final: str) -> None:
+        if not self._order.replace and session.exists(final):
+            raise SftpRefused(operation=f"upload {final}", reason="a file with this name already exists")
 
     def _unknown(self, reason: str) -> UploadOutcomeUnknown:
         return UploadOutcomeUnknown(path=self._order.path, reason=reason)
@@ -87,9 +86,11 @@ class _TwoSteps(Upload):
     #: Whether what is at the unfinished path is part of this content, so that it can be resumed.
     _resumes: ClassVar[bool]
 
-    def __init__(self, order: Order, unfinished: str) -> None:
+    def __init__(self, order: Order, unfinished: str, final: str) -> None:
         super().__init__(order)
         self._unfinished = unfinished
+        #: What the receiver acts on.
+        self._final = final
         #: Whether the complete file may have been closed, or may have become final, in an attempt before.
         self._closing = self._finishing = False
         #: Whether an attempt to make it final was not answered.
@@ -100,13 +101,15 @@ class _TwoSteps(Upload):
         if self._was_finished(session):
             return
         order, announce = self._order, self._order.announce
-        self._check_free(session)
+        self._check_free(session, self._final)
         announce.before_write()
         writer = session.resume_file(order.open_at, self._unfinished, order.size, from_start=not self._resumes)
         announce.before_close()
         self._closing = True
         held = session.close_file(writer, self._unfinished, order.size)
         if held is None:
+            if self._got_its_name(session):
+                return
             raise self._vanished()
         if held != order.size:
             if not self._unanswered:
@@ -133,6 +136,11 @@ class _TwoSteps(Upload):
         self._closing = self._finishing = False
         return finished
 
+    def _got_its_name(self, session: SftpSession) -> bool:
+        """Whether the site has given the file its name when it was closed."""
+        del session
+        return False
+
     @abstractmethod
     def _has_taken_effect(self, session: SftpSession) -> bool:
         """Whether the last step took effect, although it was not answered."""
@@ -156,6 +164,15 @@ class RenamedUpload(_TwoSteps):
     """
 
     _resumes = True
+
+    def __init__(self, order: Order, unfinished: str) -> None:
+        super().__init__(order, unfinished, order.path)
+
+    @override
+    def _got_its_name(self, session: SftpSession) -> bool:
+        order = self._order
+        # A file that is to be replaced may be the old one.
+        return not order.replace and session.wait_for_size(order.path, order.size) == order.size
 
     @override
     def _has_taken_effect(self, session: SftpSession) -> bool:
@@ -189,22 +206,21 @@ class MarkedUpload(_TwoSteps):
     _resumes = False
 
     def __init__(self, order: Order, marker: str) -> None:
-        super().__init__(order, order.path)
-        self._marker = marker
+        super().__init__(order, order.path, marker)
 
     @override
     def _has_taken_effect(self, session: SftpSession) -> bool:
-        if session.exists(self._marker):
+        if session.exists(self._final):
             return True
-        raise self._unknown(f"the site did not answer when its marker {self._marker} was written")
+        raise self._unknown(f"the site did not answer when its marker {self._final} was written")
 
     @override
     def _finish(self, session: SftpSession, *, certain: bool) -> None:
         try:
-            writer = session.resume_file(lambda _offset: io.BytesIO(), self._marker, 0, from_start=True)
-            session.close_file(writer, self._marker, 0)
+            writer = session.resume_file(lambda _offset: io.BytesIO(), self._final, 0, from_start=True)
+            session.close_file(writer, self._final, 0)
         except SftpRefused:
-            if certain and session.exists(self._marker) is False:
+            if certain and session.exists(self._final) is False:
                 self._order.announce.not_taken()
             raise
 
@@ -219,7 +235,7 @@ class DirectUpload(Upload):
         if self._begun:
             raise self._unknown("the connection broke while it was written under its own name")
         order, announce = self._order, self._order.announce
-        self._check_free(session)
+        self._check_free(session, order.path)
         announce.before_write()
         announce.before_act()
         self._begun = True

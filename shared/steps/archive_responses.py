@@ -15,7 +15,7 @@ from shared.errors import SftpRefused, SftpUnavailable
 from shared.ledger.alerts import AlertKind
 from shared.ledger.leases import LeaseName
 from shared.response_file import ResponseFile
-from shared.sftp.remote_file import RemoteFile
+from shared.sftp.remote_file import UNKNOWN_TIME, RemoteFile
 from shared.sftp.session import SftpSession
 from shared.telemetry import fenced, log
 
@@ -129,7 +129,7 @@ def _is_loaded(session: SftpSession, path: str, file: ResponseFile) -> bool:
     held: RemoteFile | None = session.find(path)
     if held is None or held.size != file.size:
         return False
-    if held.modified == file.modified:
+    if held.modified == file.modified != UNKNOWN_TIME:
         return True
     digest = hashlib.sha256()
     for piece in session.read(path, held.size):
