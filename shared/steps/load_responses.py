@@ -31,8 +31,9 @@ from shared.files.reject_file import RejectFile
 from shared.ledger.leases import HeldLease, LeaseName
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import record_load, withdraw_reject
+from shared.ledger.responses.files import record_load
 from shared.ledger.responses.move import SetAside, move, sift
+from shared.ledger.unfinished_lines import get_rejects, withdraw_reject
 from shared.optimizely.responses.reader import ResponseReader
 from shared.rejects import RejectReason, in_words
 from shared.response import Response
@@ -147,7 +148,7 @@ def _move(
     refused: SetAside,
 ) -> tuple[ResponseFile, LoadCounts]:
     """Move the staged rows in one transaction, but for those that a rule refuses, which are added to `refused`."""
-    completed = [(other, bridge.ledger.response_files.rejects(other)) for other in completed_by(bridge, file)]
+    completed = [(other, get_rejects(bridge.rs_database, other)) for other in completed_by(bridge, file)]
     with (
         rules_at_commit(bridge.rs_database.engine, bridge.rs_db.response, "RS_DB"),
         lease.writing() as connection,
@@ -223,11 +224,12 @@ def _withdraw(
     counts = file.counts
     if counts is None:
         raise ResponseFileUnknown(file=file.id)
-    reason = RejectReason.LINE_UNFINISHED
     left = replace(counts, read=counts.read - 1, rejected=counts.rejected - 1)
     note = f"its last line, which had no end, is complete in response file {by.id}: the reject is withdrawn"
-    error = _error(file, left, {kept: rows for kept, rows in rejects.items() if kept is not reason}, {})
-    return withdraw_reject(connection, file, reason, note=note, owner=owner, now=now, refused=error)
+    error = _error(
+        file, left, {kept: rows for kept, rows in rejects.items() if kept is not RejectReason.LINE_UNFINISHED}, {}
+    )
+    return withdraw_reject(connection, file, note=note, owner=owner, now=now, refused=error)
 
 
 def _rules(refused: SetAside) -> str:

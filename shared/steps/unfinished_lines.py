@@ -14,6 +14,7 @@ from shared.bridge import Bridge
 from shared.config.response_layouts import layout_of
 from shared.errors import ResponseFileError, StagedFileMissing
 from shared.files.reject_file import remove_reason
+from shared.ledger.unfinished_lines import find_unfinished
 from shared.optimizely.responses.rows import raw_lines
 from shared.rejects import RejectReason
 from shared.response_file import FileState, ResponseFile
@@ -40,10 +41,11 @@ def is_completed(bridge: Bridge, file: ResponseFile) -> bool:
 
 def completed_by(bridge: Bridge, file: ResponseFile) -> list[ResponseFile]:
     """The loaded files of the same name that came earlier, and whose unfinished last lines this one has complete."""
-    rejected = bridge.ledger.response_files.with_reject(file.name, RejectReason.LINE_UNFINISHED)
+    files = bridge.ledger.response_files
+    rejected = [files.get(number) for number in find_unfinished(bridge.rs_database, file.name) if number < file.id]
     return [
         other
-        for other in _loaded(other for other in rejected if other.id < file.id)
+        for other in _loaded(rejected)
         if (last := _last_line(bridge, other)) is not None and _has_complete(bridge, file, last)
     ]
 

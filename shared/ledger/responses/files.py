@@ -84,18 +84,6 @@ class ResponseFiles:
         """The files of this name, in the order in which they were first seen."""
         return self._select(table.c.name == name)
 
-    def with_reject(self, name: str, reason: RejectReason) -> list[ResponseFile]:
-        """The files of this name with rows that are rejected for this reason, in the order in which they were seen."""
-        rejected = select(tables.reject_count.c.response_file_id).where(tables.reject_count.c.reason == reason)
-        return self._select(table.c.name == name, table.c.id.in_(rejected))
-
-    def rejects(self, file: ResponseFile) -> dict[RejectReason, int]:
-        """Its rejected rows, by reason."""
-        counted = tables.reject_count.c
-        query = select(counted.reason, counted.rows).where(counted.response_file_id == file.id)
-        with self._database.reading() as connection:
-            return {RejectReason(row.reason): row.rows for row in connection.execute(query)}
-
     def forgotten(self, limit: int) -> list[ResponseFile]:
         """Gathered files whose load is overdue and not in progress (rule 3)."""
         overdue = table.c.due_at < self._clock.now()
@@ -197,9 +185,7 @@ class ResponseFiles:
             LeaseLost: somebody else changed the file first, or the lease is lost; nothing was written.
         """
         with writing(self._database, lease) as connection:
-            changed = _compare_and_set(connection, file, columns)
-            _append_history(connection, file.id, file.state, file.state, owner, note, self._clock.now())
-            return changed
+            return record_change(connection, file, note, owner=owner, now=self._clock.now(), columns=columns)
 
     def wait(
         self,
@@ -333,39 +319,14 @@ def record_load(
     )
 
 
-def withdraw_reject(
-    connection: Connection,
-    file: ResponseFile,
-    reason: RejectReason,
-    *,
-    note: str,
-    owner: str,
-    now: datetime,
-    refused: BridgeError | None,
+def record_change(
+    connection: Connection, file: ResponseFile, note: str, *, owner: str, now: datetime, columns: Mapping[str, object]
 ) -> ResponseFile:
-    """Withdraw the reject of one row of a loaded file: the row is that of another file.
-
-    Args:
-        connection: the transaction that loads the other file.
-        file: the loaded file.
-        reason: why the row was rejected; no other row of the file was rejected for it.
-        note: what its history says.
-        owner: who withdraws it.
-        now: the time.
-        refused: the error that the file is still marked with, if it has other rejected rows.
+    """Change columns, not the state, and append to the history, within a transaction.
 
     Raises:
-        LeaseLost: somebody else changed the file; roll back.
+        LeaseLost: somebody else changed the file first; roll back.
     """
-    counted = tables.reject_count.c
-    withdrawn = delete(tables.reject_count).where(counted.response_file_id == file.id, counted.reason == reason)
-    connection.execute(withdrawn)
-    columns = {
-        "rows_read": table.c.rows_read - 1,
-        "rows_rejected": table.c.rows_rejected - 1,
-        "error_code": refused.code if refused else None,
-        "error": refused.sentence[:2000] if refused else None,
-    }
     changed = _compare_and_set(connection, file, columns)
     _append_history(connection, file.id, file.state, file.state, owner, note, now)
     return changed

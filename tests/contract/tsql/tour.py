@@ -28,12 +28,12 @@ from shared.ledger.person import GivenBy, Person
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
-from shared.ledger.responses.files import record_load, withdraw_reject
+from shared.ledger.responses.files import record_load
 from shared.ledger.responses.move import move
 from shared.ledger.schema import Schema
 from shared.ledger.suppressions import Entry, address_hash
 from shared.ledger.test_sends import TestMails
-from shared.ledger.unfinished_lines import count_unfinished
+from shared.ledger.unfinished_lines import count_unfinished, find_unfinished, get_rejects, withdraw_reject
 from shared.operations import responses as operations
 from shared.operations.broadcasts import cancel
 from shared.operations.erasure.erase import erase
@@ -206,12 +206,11 @@ def _have_bad_days(flow: Flow) -> None:
             owner=OWNER,
             now=flow.clock.now(),
         )
-    (half,) = files.with_reject("rejected.csv", RejectReason.LINE_UNFINISHED)
-    assert files.rejects(half) == {RejectReason.LINE_UNFINISHED: 1}
+    half = files.get(*find_unfinished(ledger.database, "rejected.csv"))
+    assert get_rejects(ledger.database, half) == {RejectReason.LINE_UNFINISHED: 1}
     assert count_unfinished(ledger.database, since=half.seen_at)[0] == {"default": 1}
     with ledger.database.writing() as connection:
-        reason, now = RejectReason.LINE_UNFINISHED, flow.clock.now()
-        withdraw_reject(connection, half, reason, note="complete", owner=OWNER, now=now, refused=None)
+        withdraw_reject(connection, half, note="complete", owner=OWNER, now=flow.clock.now(), refused=None)
 
 
 def _seen(flow: Flow, name: str) -> ResponseFile:
