@@ -5,12 +5,14 @@ What a flow reaches is reached by a flow; the rest is called one by one.
 
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import insert
 
 from shared.broadcast import Broadcast, State
 from shared.config.channels import DEFAULT
@@ -18,13 +20,14 @@ from shared.database.bulk.load import BulkLoad
 from shared.database.facts import facts_of_database, facts_of_table
 from shared.errors import Held, ResponseFileVanished
 from shared.faststats.ferg_file import FergFiles
-from shared.ledger import erasures, person_rows, recipients, removals, repeats
+from shared.ledger import erasures, person_rows, recipients, removals, repeats, tables
 from shared.ledger.alerts import AlertKind
 from shared.ledger.dropped_files import UnreadFile
 from shared.ledger.effects import Kind, forget_effects
 from shared.ledger.leases import LeaseName, Leases
 from shared.ledger.migrations import Migration
 from shared.ledger.person import GivenBy, Person
+from shared.ledger.recipients import key_hash
 from shared.ledger.responses import counts as response_counts
 from shared.ledger.responses import ferg_files
 from shared.ledger.responses import staging as responses
@@ -377,19 +380,31 @@ def _load_again(flow: Flow) -> None:
 
 
 def _state_otherwise(flow: Flow) -> None:
-    """Load events that are known by other columns: to tables and to files, and two that give way to a third."""
-    mailing = flow.bridge.ledger.broadcasts.newest(50)[-1].mailing_id
-    files = [
-        ("Urn;MailingId;MessageType;EventTriggeredDate", [f"1000000;{mailing};seen;01.03.2026 12:31"], 1),
-        ("Urn;Email;MailingId;MessageType;EventTriggeredDate", ["5;;;seen;01.03.2026 12:32"] * 2, 2),
-        ("Urn;Email;MailingId;MessageType;EventTriggeredDate", ["5;a@example.org;7;seen;01.03.2026 12:32"] * 3, 1),
-        ("Urn;MailingId;MessageType;EventTriggeredDate", ["6;;seen;01.03.2026 12:33", "6;8;seen;01.03.2026 12:33"], 2),
-        ("Urn;MailingId;MessageType;EventTriggeredDate", ["6;;seen;01.03.2026 12:33", "6;9;seen;01.03.2026 12:33"], 0),
-    ]
-    for number, (header, rows, new) in enumerate(files):
-        path = flow.folder / f"Response-otherwise-{number}.csv"
-        path.write_text("\n".join([header, *rows, ""]))
-        assert load_again(flow.bridge, operations.add_file(flow.bridge, path).id).loaded == new, number
+    """Load events that are known by other columns, some of them completed, in tables and in files alone."""
+    broadcast, database = flow.bridge.ledger.broadcasts.newest(50)[-1], flow.bridge.rs_database
+    with database.writing() as connection:
+        hashes = {"communication_key_hash": key_hash("tour key"), "urn_hash": key_hash("tour urn")}
+        connection.execute(insert(tables.recipient).values(broadcast_id=broadcast.id, line=1_000_000, **hashes))
+    plain = Response(message_type="seen", type_in_file="seen", event_time=flow.clock.now(), urn="tour urn")
+    named, other = replace(plain, broadcast_key=broadcast.key), replace(plain, mailing_id="9")
+    full = replace(named, message_type="Open", email="a@example.org", urn="", communication_key="tour key")
+    for number, (rows, table, new) in enumerate(
+        [
+            ([plain], flow.bridge.rs_db, 1),
+            ([plain, other], flow.bridge.rs_db, 1),
+            ([named, named], flow.bridge.rs_db, 0),
+            ([full], flow.bridge.rs_db, 0),
+            ([replace(plain, urn="tour")], None, 1),
+            ([replace(named, urn="tour")], None, 0),
+        ]
+    ):
+        file, load_id = _gathered(flow, f"otherwise-{number}.csv"), f"otherwise {number}"
+        responses.stage(BulkLoad(database), file, load_id, list(enumerate(rows, start=2)), ZoneInfo("UTC"))
+        with database.writing() as connection:
+            moved = move(connection, load_id, table, now=flow.clock.now())
+            assert sum(of_type.rows for of_type in moved) == new, number
+            counts = LoadCounts(read=len(rows), loaded=new, known=len(rows) - new, rejected=0, unmatched=0)
+            record_load(connection, file, counts, {}, owner=OWNER, now=flow.clock.now())
 
 
 def _be_refused(flow: Flow) -> None:
