@@ -10,11 +10,14 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.schema import CreateTable
 
-from shared.errors import ResponseFileRefused
+from shared.broadcast import State
+from shared.errors import DatabaseRuleBroken, ResponseFileRefused
 from shared.faststats.schema_map.names import RsDbSchema
 from shared.operations.responses import add_file, load_again
 from shared.response_file import FileState, ResponseFile
+from shared.steps.chores.match_responses import match_responses
 from shared.storage import blob_names
+from tests.builders import make_broadcast, make_request
 from tests.databases import ZONE
 from tests.flow.harness import Flow
 
@@ -264,3 +267,71 @@ def test_many_rows_of_a_large_file_are_found(flow: Flow, tmp_path: Path) -> None
     counts = load_again(flow.bridge, file.id)
     assert (counts.loaded, counts.rejected) == (11_400, 600)
     assert len(rejects(flow, file)) == 600
+
+
+def test_a_late_match_that_a_rule_refuses_keeps_no_other_response_from_its_broadcast(
+    flow: Flow, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bridge = flow.bridge
+    job_id = flow.order()
+    flow.poll()
+    key = flow.broadcast(job_id).key
+    header = HEADER.replace("Browser", "BroadcastKey")
+    file = tmp_path / "Response-late.csv"
+    file.write_text("\n".join([header, *(line(number, browser=key) for number in range(9))]) + "\n")
+    assert load_again(bridge, add_file(bridge, file).id).unmatched == 9
+    execute(
+        flow,
+        "CREATE TRIGGER trg_late BEFORE UPDATE ON Response WHEN OLD.Urn = '4' AND NEW.BroadcastId IS NOT NULL "
+        "BEGIN SELECT RAISE(ROLLBACK, '4@example.com'); END",
+    )
+    with bridge.rs_database.writing() as connection:
+        rs_id = connection.scalar(
+            text("INSERT INTO Broadcasts (Broadcaster, ListName) VALUES ('Optimizely', 'x') RETURNING Id")
+        )
+        connection.execute(text(f"UPDATE broadcast SET rs_broadcast_id = {rs_id} WHERE key = '{key}'"))  # noqa: S608
+    assert match_responses(bridge.ledger, bridge.rs_db) == 8
+    assert "trg_late" in caplog.text
+    assert "example.com" not in caplog.text
+    execute(flow, "DROP TRIGGER trg_late")
+    assert match_responses(bridge.ledger, bridge.rs_db) == 1
+    with bridge.rs_database.reading() as connection:
+        assert set(connection.scalars(select(RESPONSE.c.broadcast_id))) == {rs_id}
+
+
+def test_a_rule_of_another_table_is_reported_by_whoever_writes_it(flow: Flow) -> None:
+    bridge = flow.bridge
+    broadcast = make_broadcast(State.PREPARED, request=make_request(7))
+    for table, statement in (("Broadcasts", "INSERT"), ("BroadcastsDetail", "INSERT")):
+        execute(
+            flow,
+            f"CREATE TRIGGER trg_{table} BEFORE {statement} ON {table} BEGIN SELECT RAISE(ABORT, 'a@example.com'); END",
+        )
+        with pytest.raises(DatabaseRuleBroken) as refused, bridge.rs_database.writing() as connection:
+            bridge.rs_db.record_prepared(connection, broadcast)
+        assert f"{table} in RS_DB refuses what the bridge writes (trigger trg_{table})" in str(refused.value)
+        assert "example.com" not in str(refused.value)
+        execute(flow, f"DROP TRIGGER trg_{table}")
+
+
+def test_a_rule_of_the_job_queue_is_reported_and_its_triggers_hide_no_job(flow: Flow) -> None:
+    ws_db, file = flow.bridge.ws_db, str(flow.ws_database.engine.url.database)
+    assert ws_db is not None
+    job_id = flow.order()
+    with closing(sqlite3.connect(file, timeout=60)) as theirs:
+        theirs.execute("CREATE TABLE Copied (JobID INTEGER)")
+        # Statements of its own, which count rows of their own.
+        theirs.execute(
+            "CREATE TRIGGER trg_queue AFTER UPDATE ON JobQueue BEGIN INSERT INTO Copied VALUES (NEW.JobID); "
+            "DELETE FROM Copied WHERE JobID < 0; END"
+        )
+    assert [job.id for job in ws_db.claim()] == [job_id]
+    ws_db.finish(job_id, {"State": "closed"})
+    assert flow.job(job_id) == ("done", {"State": "closed"})
+    flow.order(seed=2)
+    with closing(sqlite3.connect(file, timeout=60)) as theirs:
+        theirs.execute(
+            "CREATE TRIGGER trg_no BEFORE UPDATE ON JobQueue BEGIN SELECT RAISE(ABORT, 'x@example.com'); END"
+        )
+    with pytest.raises(DatabaseRuleBroken, match=r"JobQueue in WS_DB .*trg_no"):
+        ws_db.claim()

@@ -90,10 +90,19 @@ def _remember(connection: Connection, changed: Changed) -> None:
 class Batch:
     """A few thousand rows to match."""
 
-    #: Their condition.
-    rows: ColumnElement[bool]
-    #: The last of them.
+    #: The first of them, and the last.
+    first: int
     last: int
+
+    @property
+    def rows(self) -> ColumnElement[bool]:
+        """Their condition."""
+        return and_(table.c.looked_at.is_(None), table.c.response_id.between(self.first, self.last))
+
+    def halves(self) -> list["Batch"]:
+        """The same rows as two batches; none of a batch of one row."""
+        middle = (self.first + self.last) // 2
+        return [Batch(self.first, middle), Batch(middle + 1, self.last)] if self.first < self.last else []
 
 
 def next_batch(database: Database, *, after: int) -> Batch | None:
@@ -102,9 +111,7 @@ def next_batch(database: Database, *, after: int) -> Batch | None:
     batch = select(table.c.response_id).where(waits).order_by(table.c.response_id).limit(_BATCH).subquery("batch")
     with database.reading() as connection:
         first, last = connection.execute(select(func.min(batch.c.response_id), func.max(batch.c.response_id))).one()
-    if first is None:
-        return None
-    return Batch(and_(table.c.looked_at.is_(None), table.c.response_id >= first, table.c.response_id <= last), last)
+    return None if first is None else Batch(first, last)
 
 
 def match_batch(connection: Connection, batch: ColumnElement[bool]) -> int:

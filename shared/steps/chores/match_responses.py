@@ -5,7 +5,7 @@ from typing import Final
 
 from shared.bridge import new_owner
 from shared.database.locks import acquire_lock
-from shared.errors import DatabaseUnavailable
+from shared.errors import DatabaseRuleBroken, DatabaseUnavailable
 from shared.faststats.rs_db import RsDb
 from shared.ledger import Ledger, recipients
 from shared.ledger.leases import LeaseName
@@ -17,6 +17,8 @@ from shared.telemetry import Fence, fenced, log
 #: Most broadcasts and batches of one round; the next round does the rest.
 _BROADCASTS: Final = 100
 _BATCHES: Final = 20
+#: Rows of a batch that a rule may refuse before the rest of it is left for the next round.
+_MOST_REFUSED: Final = 20
 _LEASE: Final = LeaseName.for_chore("match-responses")
 
 
@@ -53,6 +55,25 @@ def match_responses(ledger: Ledger, rs_db: RsDb) -> int:
 
 
 def _match(ledger: Ledger, rs_db: RsDb, batch: Batch) -> int:
+    """Match a batch; the rows among them that a rule of the customer refuses stay as they are until the next round."""
+    pending, total, refused = [batch], 0, 0
+    while pending:
+        part = pending.pop()
+        try:
+            total += _match_all(ledger, rs_db, part)
+        except DatabaseRuleBroken as error:
+            halves = part.halves()
+            if not error.of_row or refused >= _MOST_REFUSED:
+                raise
+            pending += halves
+            if not halves:
+                refused += 1
+                extra = {"action": "housekeep-later", **error.log_context()}
+                log.warning("Response %d has no broadcast yet: %s", part.first, error, extra=extra)
+    return total
+
+
+def _match_all(ledger: Ledger, rs_db: RsDb, batch: Batch) -> int:
     with ledger.database.writing() as connection:
         # Loads write and count the same rows.
         acquire_lock(connection, "bridge.responses")
