@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy import Connection, Engine, Table
-from sqlalchemy.exc import DBAPIError, InvalidRequestError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, SQLAlchemyError
 
 from shared.database import sqlite_objects
 from shared.database.mssql_errors import BrokenRule, rule_of
@@ -116,18 +116,18 @@ def _broken(
 
 def _full_name(connection: Connection | Engine, table: Table, rule: BrokenRule) -> str:
     """The rule with the names that only the catalogue has; as it is where the catalogue cannot be read."""
+    look_up = {"trigger": triggers, "foreign key": foreign_keys}.get(rule.name)
+    if look_up is None and not rule.unique:
+        return rule.name
     try:
         # The transaction may be lost, and reading waits for nobody.
         with connection.engine.connect() as other:
-            if rule.name == "trigger":
-                return f"trigger {_any_of(triggers(other, table))}"
-            if rule.name == "foreign key":
-                return f"foreign key {_any_of(foreign_keys(other, table))}"
-            if rule.unique and (name := sqlite_objects.unique_index(other, table.name, rule.unique)):
-                return f"unique index {name} ({', '.join(rule.unique)})"
-    except (BridgeError, DBAPIError):
-        pass
-    return rule.name
+            if look_up is not None:
+                return f"{rule.name} {_any_of(look_up(other, table))}"
+            name = sqlite_objects.unique_index(other, table.name, rule.unique)
+    except (BridgeError, SQLAlchemyError):
+        return rule.name
+    return f"unique index {name} ({', '.join(rule.unique)})" if name else rule.name
 
 
 def _any_of(names: Sequence[str]) -> str:
