@@ -175,7 +175,8 @@ def _find_candidates(connection: Connection, load_id: str, new: ColumnElement[bo
 
 
 def _has_linked(connection: Connection, rows: ColumnElement[bool], link: ColumnElement[bool]) -> bool:
-    query = select(staging.c.line).join_from(staging, response_event, link).where(rows).limit(1)
+    linked = select(staging.c.line).join_from(staging, response_event, link).where(rows)
+    query = linked.order_by(staging.c.line).limit(1)
     return connection.execute(query).first() is not None
 
 
