@@ -44,7 +44,7 @@ BEFORE: list[Death] = [
     (ImportJobRoute, "transfer", 1),
     (ImportJobRoute, "start", 1),
     *calls(Effects, "intend", 1, 2, 3),
-    (Effects, "add_evidence", 1),
+    *calls(Effects, "add_evidence", 1, 2, 3),
     *calls(Queues, "send", 1, 2),
     # An import that is over at the first check makes no third message and skips a state.
     *calls(shared.steps.broadcast_step, "advance", 1, 3, 4, 5, 6, 7),
@@ -59,7 +59,7 @@ AFTER: list[Death] = [
     *calls(Effects, "intend", 1, 2, 3),
     (Effects, "done", 1),
     (Effects, "done", 3),
-    (Effects, "add_evidence", 1),
+    *calls(Effects, "add_evidence", 1, 2, 3),
     *calls(Queues, "send", 1, 2),
 ]
 
@@ -76,7 +76,7 @@ OTHER_BEFORE: dict[tuple[RouteKind, SendMode | None], list[Death]] = {
     (RouteKind.CLOSED_LOOP, None): [
         (ClosedLoopRoute, "transfer", 1),
         *calls(Effects, "intend", 1, 2),
-        (Effects, "add_evidence", 1),
+        *calls(Effects, "add_evidence", 1, 2, 3),
         *calls(Effects, "done", 1, 3),
         *calls(shared.steps.broadcast_step, "advance", 2, 3, 4, 5, 6),
     ],
@@ -98,7 +98,7 @@ OTHER_AFTER: dict[tuple[RouteKind, SendMode | None], list[Death]] = {
     (RouteKind.CLOSED_LOOP, None): [
         (ClosedLoopRoute, "transfer", 1),
         *calls(Effects, "intend", 1, 2),
-        (Effects, "add_evidence", 1),
+        *calls(Effects, "add_evidence", 1, 2, 3),
     ],
     (RouteKind.SENDING_BATCH, None): [
         (OptimizelyRest, "prepare_new_batch", 1),
