@@ -341,9 +341,8 @@ def pairs(load_id: str) -> tuple[ColumnElement[bool], ...]:
 
 def has_pairs(connection: Connection, load_id: str) -> bool:
     """Whether rows of the load were recognised as events that are recorded under other keys."""
-    return (
-        connection.execute(select(candidate.c.line).where(candidate.c.load_id == load_id).limit(1)).first() is not None
-    )
+    rows = select(candidate.c.line).where(candidate.c.load_id == load_id)
+    return connection.execute(rows.order_by(candidate.c.line).limit(1)).first() is not None
 
 
 def count_matched(connection: Connection, load_id: str) -> list[tuple[int, str, int]]:
