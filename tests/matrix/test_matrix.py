@@ -25,6 +25,11 @@ NO_SCENARIO: Final[dict[object, str]] = {
     ("commit", "database.bulk.bulk_insert:bulk_insert_method.<locals>.write"): "only a SQL Server has BULK INSERT",
     ("commit", "database.bulk.load:Loading._remove"): "only after a failed load: cells reach it, no scenario does",
     ("commit", "ledger.responses.staging:clear"): "only after an interrupted load: cells reach it, no scenario does",
+    ("commit", "steps.stage:stage"): "only when no recipient is left: a retry records the rejects again",
+    (
+        "blob",
+        "steps.unfinished_lines:remove_from_reject_file",
+    ): "after the commit that withdrew the reject: what is left is a row in a reject file too many",
     (
         "commit",
         "ledger.schema:Schema._apply_next",
