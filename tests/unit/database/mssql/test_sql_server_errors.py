@@ -198,7 +198,7 @@ NAMED = {
         "constraint UQ_Urn",
     ),
     "a unique key, in German, where a value comes first": (
-        "Der doppelte Schlüsselwert ist ('ann@example.com').",
+        "Der doppelte Schlüsselwert lautet ('ann@example.com').",
         2627,
         "constraint (error 2627)",
     ),
