@@ -52,7 +52,8 @@ def broken_rule(error: sqlite3.Error) -> BrokenRule | None:
     """The rule of a table that an error says was broken, if it says so. Of its text only a name is kept."""
     code, text = str(getattr(error, "sqlite_errorname", "")), str(error)
     # Of a table that a statement names itself no schema is said; of one that a trigger names, it is.
-    is_missing = text.startswith("no such table: ") and not text.startswith("no such table: main.")
+    is_missing = code == "SQLITE_ERROR" and text.startswith("no such table: ")
+    is_missing = is_missing and not text.startswith("no such table: main.")
     if not (code in _FAILED or code.startswith("SQLITE_CONSTRAINT")) or is_missing:
         return None
     if code in _UNNAMED:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Final
 
+from shared.config.invisible import trimmed
 from shared.rejects import RejectReason
 
 #: Maximum characters of a row with quotes: the default of `csv.field_size_limit`, which is not changed because it holds
@@ -97,9 +98,26 @@ class QuotedRows:
             if len(cells) == self.width:
                 return cells
         try:
-            return next(csv.reader((row,), delimiter=self._delimiter, quotechar=quote, strict=True))
+            cells = next(csv.reader((row,), delimiter=self._delimiter, quotechar=quote, strict=True))
         except csv.Error:
             return None
+        return [self._unquoted(cell, row) if quote in cell else cell for cell in cells]
+
+    def _unquoted(self, cell: str, row: str) -> str:
+        """A cell without quotes that were read as data, for an invisible character is before the first.
+
+        A space before a quote makes data of it.
+        """
+        quote, value = self._quote, trimmed(cell)
+        if (
+            cell.lstrip(" \t").startswith(quote)
+            or len(value) == 1
+            or not value.startswith(quote)
+            or not value.endswith(quote)
+        ):
+            return cell
+        quotes_are_data = f"{quote}{cell.replace(quote, 2 * quote)}{quote}" in row
+        return cell if quotes_are_data else value[1:-1].replace(2 * quote, quote)
 
     def _continue(self, line: str) -> Cells | None:
         """The cells of a row whose quoted value continues in the next lines; None if it does not.

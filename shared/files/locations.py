@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from errno import ELOOP, ENOENT
 from fnmatch import fnmatchcase
 from io import FileIO
 from operator import attrgetter
@@ -157,11 +158,14 @@ class _Folder:
             for entry in entries:
                 if not _is_listed(entry.name, pattern):
                     continue
-                with suppress(FileNotFoundError):  # removed meanwhile
+                try:
                     if entry.is_file():
                         status = entry.stat()
                         modified = file_time(status.st_mtime)
                         files.append(LocatedFile(name=entry.name, size=status.st_size, modified=modified))
+                except OSError as error:
+                    if error.errno not in {ENOENT, ELOOP}:  # removed meanwhile; a link to itself
+                        raise
         return sorted(files, key=attrgetter("name"))
 
     def ignored(self, pattern: str) -> Mapping[str, str]:

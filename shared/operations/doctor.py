@@ -119,7 +119,9 @@ def _databases(settings: Settings) -> Iterator[Check]:
     yield from _mapped_database(settings, "RS_DB", settings.rs_db, RsDbSchema)
     yield Check("the bridge's tables", partial(_check_migrations, settings.rs_db), requires=("RS_DB",))
     yield Check("holds", partial(_check_holds, settings.rs_db), requires=("RS_DB", "the bridge's tables"))
-    yield Check("last lines", partial(_check_last_lines, settings), requires=("RS_DB", "the bridge's tables"))
+    yield Check(
+        "last lines", partial(_check_last_lines, settings), requires=("channels", "RS_DB", "the bridge's tables")
+    )
     yield from _mapped_database(settings, "PS_DB", settings.ps_db, PsDbSchema)
 
 

@@ -24,6 +24,13 @@ def broken(*rows: str, line: int) -> Case:
 
 QUOTES: dict[str, Case] = {
     "every value is quoted": loaded(written(*('"' + row.replace(";", '";"') + '"' for row in (ANNA, BERT, CLEO))), 3),
+    "an invisible character before quotes of a key": Case(
+        content=written('1;\u200b"K1";Open;01.03.2026 12:30;"Fire;fox"', BERT),
+        rows_read=2,
+        rows_good=2,
+        values=({"communication_key": "K1"}, {"urn": "2"}),
+    ),
+    "an invisible character before a quote that is data": detail('"\u200b""Firefox"""', '\u200b"Firefox"'),
     "doubled quotes": detail('"the ""best"" one"', 'the "best" one'),
     "a delimiter in quotes": detail('"Mozilla/5.0 (X11; Linux; U)"', "Mozilla/5.0 (X11; Linux; U)"),
     "a line end in quotes": Case(

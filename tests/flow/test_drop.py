@@ -177,6 +177,7 @@ def test_the_names_of_unfinished_uploads_are_not_claimed(flow: Flow, folder: Pat
 def test_an_extension_in_upper_case_and_a_link_are_claimed(flow: Flow, folder: Path) -> None:
     write_delivery_file(flow.folder / "elsewhere.txt", 30, 1)
     (folder / "LIST.TXT").symlink_to(flow.folder / "elsewhere.txt")
+    (folder / "loop.txt").symlink_to("loop.txt")
     assert taken(flow).request.delivery_file == "LIST.TXT"
 
 

@@ -103,6 +103,12 @@ CASES: dict[str, tuple[list[str], list[str], list[int], str]] = {
         [7, 13],
         "trg_no_7",
     ),
+    "a trigger whose text looks like another error": (
+        [TRIGGER.format("RAISE(ABORT, 'no such table: 7@example.com')")],
+        [],
+        [7, 13],
+        "trg_no_7",
+    ),
     "a trigger that fails": ([TRIGGER.format("RAISE(FAIL, 'no')")], [], [7, 13], "trg_no_7"),
     "a trigger that ignores rows": ([TRIGGER.format("RAISE(IGNORE)")], [], [7, 13], "trg_no_7"),
     "a trigger that removes rows": (
