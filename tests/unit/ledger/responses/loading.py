@@ -13,13 +13,14 @@ from itertools import count
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, delete
 
 import tests.databases  # noqa: F401 - there the server of the tests is accepted
 from shared.database.bulk.load import BulkLoad
 from shared.database.connections import Database
 from shared.faststats.rs_db import RsDb
 from shared.faststats.schema_map.names import RsDbSchema
+from shared.ledger import tables
 from shared.ledger.responses import staging as responses
 from shared.ledger.responses.files import ResponseFiles, record_load
 from shared.ledger.responses.move import move
@@ -32,6 +33,21 @@ ZONE = ZoneInfo("Europe/Berlin")
 SCHEMA = RsDbSchema(ZONE.key)
 #: Half past two in Berlin, for the first time that night.
 MOMENT = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+
+
+def empty(database: Database) -> None:
+    """Remove every response and response file."""
+    with database.writing() as connection:
+        for table in (
+            tables.response_event,
+            tables.unmatched_response,
+            tables.response_staging,
+            tables.reject_count,
+            tables.response_file,
+            SCHEMA.response_details,
+            SCHEMA.response,
+        ):
+            connection.execute(delete(table))
 
 
 def gathered(database: Database, name: str) -> ResponseFile:

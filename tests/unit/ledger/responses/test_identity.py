@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from shared.broadcast import Broadcast
 from shared.database.connections import Database
@@ -18,7 +18,7 @@ from shared.ledger import tables
 from shared.ledger.recipients import key_hash
 from shared.response import Response
 
-from .loading import MOMENT, SCHEMA, gathered, load
+from .loading import MOMENT, SCHEMA, empty, gathered, load
 
 TakeIn = Callable[..., Broadcast]
 FILES = itertools.count(1)
@@ -225,20 +225,6 @@ def test_any_order_of_files_with_and_without_broadcasts_ends_in_as_many_rows(
         loaded(database, *(replace(WHOLE, broadcast_key="", mailing_id=mailing) for mailing in files[index]))
     named = sum(max(Counter(file)[mailing] for file in files) for mailing in ("900", "901"))
     assert_balanced(database, max(named, *map(len, files), 0))
-
-
-def empty(database: Database) -> None:
-    with database.writing() as connection:
-        for table in (
-            tables.response_event,
-            tables.unmatched_response,
-            tables.response_staging,
-            tables.reject_count,
-            tables.response_file,
-            SCHEMA.response_details,
-            SCHEMA.response,
-        ):
-            connection.execute(delete(table))
 
 
 def test_many_equal_events_are_compared_without_comparing_each_with_each(database: Database) -> None:

@@ -33,7 +33,7 @@ from shared.ledger.responses.move import move
 from shared.response import Response, event_key
 from shared.response_file import FileState
 
-from .loading import MOMENT, SCHEMA, ZONE, gathered, load, numbered
+from .loading import MOMENT, SCHEMA, ZONE, empty, gathered, load, numbered
 
 ROOT = Path(__file__).parents[4]
 TakeIn = Callable[..., Broadcast]
@@ -60,20 +60,6 @@ def everything(database: Database) -> dict[str, list[tuple[Any, ...]]]:
             table.name: sorted(tuple(row) for row in connection.execute(select(table)))
             for table in (SCHEMA.response, SCHEMA.response_details, tables.response_event, tables.response_staging)
         }
-
-
-def empty(database: Database) -> None:
-    with database.writing() as connection:
-        for table in (
-            tables.response_event,
-            tables.unmatched_response,
-            tables.response_staging,
-            tables.reject_count,
-            tables.response_file,
-            SCHEMA.response_details,
-            SCHEMA.response,
-        ):
-            connection.execute(delete(table))
 
 
 # Rule 6
